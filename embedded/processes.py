@@ -1,0 +1,145 @@
+"""Programs that we start on loopback: logged to a file, waited for, stopped with what they started."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+LOG_LINES_SHOWN = 20
+POLL_S = 0.05
+
+
+class ServiceError(RuntimeError):
+    """A program ended early or did not answer in time. The text ends with the last lines of its log."""
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on now. Another program may take it before you do."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def tied(command: Sequence[str]) -> list[str]:
+    """`command`, killed when the thread that starts it ends, and at the latest with this process."""
+    bare_python = [sys.executable, "-I", "-S"]
+    return [*bare_python, str(Path(__file__).with_name("lifeline.py")), str(os.getpid()), *command]
+
+
+def answers(url: str) -> Callable[[], bool]:
+    """A `ready` for Service.start: true once a GET of `url` answers with a status below 400."""
+
+    def ready() -> bool:
+        try:
+            return httpx.get(url, timeout=2, trust_env=False).status_code < httpx.codes.BAD_REQUEST
+        except httpx.TransportError:
+            return False
+
+    return ready
+
+
+class Service:
+    """One program. `env` is added to our own environment; `log` is appended to.
+
+    The child leads a session of its own, so that stopping reaches what it started in turn. It is killed when
+    the thread that called `start` ends: start services from a thread that lives as long as they should.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], *, env: Mapping[str, str], log: Path, cwd: Path | None = None
+    ) -> None:
+        self.name = name
+        self.command = list(command)
+        self.env = dict(env)
+        self.log = log
+        self.cwd = cwd
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise ServiceError(f"{self.name} was not started")
+        return self._process.pid
+
+    def start(self, ready: Callable[[], bool], deadline_s: float) -> None:
+        """Returns once `ready()` is true. Raises ServiceError, leaving nothing running, after `deadline_s`."""
+        if self.alive:
+            raise ServiceError(f"{self.name} is already running (pid {self.pid})")
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._log_start = log.tell()
+            self._process = subprocess.Popen(
+                tied(self.command),
+                env={**os.environ, **self.env},
+                cwd=self.cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until(ready, deadline_s)
+        except BaseException:
+            self.stop(grace_s=0)
+            raise
+
+    def _wait_until(self, ready: Callable[[], bool], deadline_s: float) -> None:
+        pause = threading.Event()
+        deadline = time.monotonic() + deadline_s
+        while not ready():
+            if not self.alive:
+                code = self._process.returncode if self._process else None
+                raise ServiceError(
+                    f"{self.name} ended with exit code {code} before it was ready\n{self.log_tail()}"
+                )
+            if time.monotonic() > deadline:
+                raise ServiceError(f"{self.name} was not ready after {deadline_s} s\n{self.log_tail()}")
+            pause.wait(POLL_S)
+
+    def log_tail(self) -> str:
+        """The last lines that the program wrote since it was last started, under the log's path."""
+        if not self.log.exists():
+            return f"{self.log}: (no log)"
+        with self.log.open("rb") as log:
+            log.seek(self._log_start)
+            lines = log.read().decode(errors="replace").splitlines()
+        return "\n".join([f"{self.log}:", *lines[-LOG_LINES_SHOWN:]])
+
+    def stop(self, grace_s: float = 10) -> None:
+        """Asks the whole process group to end, kills it after `grace_s`. Does nothing if never started."""
+        process = self._process
+        if process is None:
+            return
+        if grace_s > 0:
+            self._signal(process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(grace_s)
+        self._signal(process.pid, signal.SIGKILL)  # also what the program left in its group
+        process.wait()
+        self._process = None
+
+    @staticmethod
+    def _signal(group: int, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, number)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
