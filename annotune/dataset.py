@@ -1,0 +1,73 @@
+"""A dataset is a folder: `train.jsonl`, `eval.jsonl`, and a manifest that is written last.
+
+An example's side is decided by a hash of what was labelled, so that a held-out text never trains in any round, in whatever
+order annotations come, however often a text was imported, and whether or not others are deleted.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from annotune.example import Example
+
+HELD_OUT_IN = 6
+FEWEST_HELD_OUT = 5
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What was written. `digest` is the hex SHA-256 of both files: equal digests are equal datasets."""
+
+    folder: Path
+    digest: str
+    train: tuple[Example, ...]
+    held_out: tuple[Example, ...]
+
+    @property
+    def annotations(self) -> tuple[int, ...]:
+        return tuple(example.origin.annotation for example in (*self.train, *self.held_out))
+
+
+def side(text: str) -> Literal["train", "eval"]:
+    """On which side of the split a labelled text lies: about one in six is held out."""
+    normal = " ".join(text.lower().split())
+    return "eval" if int(hashlib.sha256(normal.encode()).hexdigest(), 16) % HELD_OUT_IN == 0 else "train"
+
+
+def write_dataset(folder: Path, train: Iterable[Example], held_out: Iterable[Example]) -> Dataset:
+    """Write the files beside and rename them, the manifest last.
+
+    A line has the keys `id` (the annotation's), `messages`, `answer` and `origin`.
+    """
+    parts = {"train": _ordered(train), "eval": _ordered(held_out)}
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    for name, examples in parts.items():
+        lines = "".join(_line(example) for example in examples)
+        digest.update(f"{name}\n{lines}".encode())
+        _write(folder / f"{name}.jsonl", lines)
+    manifest = {
+        "digest": digest.hexdigest(),
+        "counts": {name: len(examples) for name, examples in parts.items()},
+        "annotations": {name: [example.origin.annotation for example in examples] for name, examples in parts.items()},
+    }
+    _write(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+    return Dataset(folder=folder, digest=digest.hexdigest(), train=parts["train"], held_out=parts["eval"])
+
+
+def _ordered(examples: Iterable[Example]) -> tuple[Example, ...]:
+    return tuple(sorted(examples, key=lambda example: (example.origin.task, example.origin.annotation)))
+
+
+def _line(example: Example) -> str:
+    body = example.model_dump(mode="json")
+    return json.dumps({"id": example.origin.annotation, **body}, ensure_ascii=False) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_suffix(".part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)

@@ -1,0 +1,107 @@
+"""One error tree, split by what the caller does about it.
+
+    AnnotuneError
+    ├── ConfigurationError      a setting is missing or wrong: names it
+    ├── RequestInvalid          what came through the door is wrong
+    │   ├── LabelingInvalid     the labeling config cannot be served
+    │   ├── PromptMissing       nothing tells the model what to do
+    │   └── PromptTooLong       the prompt does not fit the model's window
+    ├── Unauthorized            no or wrong credentials
+    ├── NotFound                a project, version or model that is not there
+    ├── ModelServerError        the model server did not answer as it should
+    │   ├── ModelServerUnreachable
+    │   ├── ModelServerBusy
+    │   ├── DeadlineExceeded
+    │   └── AnswerRefused       the model answered, but not with what can be used
+    ├── StoreUnavailable        Redis did not answer
+    ├── LabelStudioError        Label Studio did not answer as it should
+    └── TrainingRefused         a training that does not start, or a version that is not promoted
+
+A message says what happened, with which value, and what to do; it never holds a secret.
+"""
+
+
+class AnnotuneError(Exception):
+    """The root. `status` is the HTTP status at the door."""
+
+    status = 500
+
+
+class ConfigurationError(AnnotuneError):
+    """A setting is missing or wrong; the message names it."""
+
+    status = 503
+
+
+class RequestInvalid(AnnotuneError):
+    """What came through the door is wrong."""
+
+    status = 400
+
+
+class LabelingInvalid(RequestInvalid):
+    """The labeling config cannot be served."""
+
+
+class PromptMissing(RequestInvalid):
+    """Neither a typed prompt, nor a project's prompt, nor a default one."""
+
+
+class PromptTooLong(RequestInvalid):
+    """The prompt does not fit the model's window; never cut silently."""
+
+
+class Unauthorized(AnnotuneError):
+    """No or wrong credentials."""
+
+    status = 401
+
+
+class NotFound(AnnotuneError):
+    """A project, version or model that is not there."""
+
+    status = 404
+
+
+class ModelServerError(AnnotuneError):
+    """The model server did not answer as it should."""
+
+    status = 503
+
+
+class ModelServerUnreachable(ModelServerError):
+    """No connection, or one that broke."""
+
+
+class ModelServerBusy(ModelServerError):
+    """The server, or our own limit for it, is full; the only error that is tried again."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineExceeded(ModelServerError):
+    """The answer did not come in time."""
+
+
+class AnswerRefused(ModelServerError):
+    """The model answered, but not with what can be used."""
+
+
+class StoreUnavailable(AnnotuneError):
+    """Redis did not answer."""
+
+    status = 503
+
+
+class LabelStudioError(AnnotuneError):
+    """Label Studio did not answer as it should."""
+
+    status = 503
+
+
+class TrainingRefused(AnnotuneError):
+    """A training that does not start, or a version that is not promoted; the message is the reason."""
+
+    status = 409

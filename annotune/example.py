@@ -1,0 +1,66 @@
+"""What a person made of a model's answer, as something to learn from."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import field_serializer, field_validator
+
+from annotune.completion import Message
+from annotune.model import Value
+
+
+class Answer(Value):
+    """An answer that the backend gave: kept for every one, since who wrote a text cannot be known later.
+
+    `prompt` is the text as written, `prompt_sha` that of the whole `Prompt`, `model_version` what Label Studio was told.
+    """
+
+    project: int
+    task: int
+    prompt: str
+    prompt_sha: str
+    text: str
+    model_version: str
+    at: datetime
+
+
+class ProjectPrompt(Value):
+    """A project's prompt as written, and what set it: `annotation 12` or `command`."""
+
+    text: str
+    source: str
+    at: datetime
+
+
+class Origin(Value):
+    """Where an example comes from.
+
+    `kind`: the person typed it without an answer of ours, accepted ours, or corrected it (`said` is then ours).
+    """
+
+    project: int
+    task: int
+    annotation: int
+    annotator: int | None
+    prompt_sha: str
+    kind: Literal["typed", "accepted", "corrected"]
+    said: str | None = None
+
+
+class Example(Value):
+    """Chat messages, the accepted answer, and where they come from."""
+
+    messages: tuple[Message, ...]
+    answer: str
+    origin: Origin
+
+    @field_validator("messages", mode="before")
+    @classmethod
+    def _read(cls, value: object) -> object:
+        if isinstance(value, list | tuple):
+            return tuple(Message(**item) if isinstance(item, dict) else item for item in value)
+        return value
+
+    @field_serializer("messages")
+    def _write(self, messages: tuple[Message, ...]) -> list[dict[str, str]]:
+        return [message.as_dict() for message in messages]

@@ -1,0 +1,130 @@
+"""Which model answers, the versions that we made, and the runs that made them."""
+
+import re
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from annotune.errors import RequestInvalid
+
+ServerName = Literal["ollama", "openai", "azure"]
+_REF = re.compile(r"(ollama|openai|azure):(\S+)")
+_VERSION = re.compile(r"v(\d{4,})")
+
+
+class Value(BaseModel):
+    """A frozen value that goes to Redis and to manifests as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelRef(Value):
+    """A model on a server: what a project's live pointer names.
+
+    `version` is `v0007` for a version of ours. `num_ctx` is the window in tokens that the model was made with; None
+    leaves it to the setting `NUM_CTX`.
+    """
+
+    server: ServerName
+    model: str
+    version: str | None = None
+    num_ctx: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`ollama:llama3:8b` or `openai:gpt-3.5-turbo`.
+
+        Raises:
+            RequestInvalid: the text is neither.
+        """
+        match = _REF.fullmatch(text.strip())
+        if not match:
+            raise RequestInvalid(f"{text!r} names no model: write 'ollama:llama3', 'openai:gpt-3.5-turbo' or 'v0003'")
+        return cls(server=match[1], model=match[2])  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        return f"{self.server}:{self.model}"
+
+
+class Verdict(Value):
+    """One gate's answer: which, passed or not, and a readable reason."""
+
+    gate: str
+    passed: bool
+    reason: str
+
+
+class ModelVersion(Value):
+    """An immutable model of ours on the model server, and where it came from.
+
+    `digest` is the hex SHA-256 of the GGUF that was uploaded; `run` names the folder in `runs/` that made it.
+    """
+
+    project: int
+    number: int
+    model: str
+    digest: str
+    run: str
+    created_at: datetime
+    num_ctx: int
+    state: Literal["candidate", "refused", "promoted"]
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """`v0007`."""
+        return version_name(self.number)
+
+    @property
+    def ref(self) -> ModelRef:
+        return ModelRef(server="ollama", model=self.model, version=self.name, num_ctx=self.num_ctx)
+
+    @property
+    def reason(self) -> str:
+        """Why it was refused, or the empty text."""
+        return "; ".join(verdict.reason for verdict in self.verdicts if not verdict.passed)
+
+
+class TrainingRun(Value):
+    """One training: what went in, what came out, and how it ended. Written as `manifest.json`, last."""
+
+    id: str
+    project: int
+    number: int
+    state: Literal["running", "promoted", "waiting", "refused", "failed"]
+    reason: str = ""
+    started_at: datetime
+    ended_at: datetime | None = None
+    requested_by: str = ""
+    replaces: ModelRef | None = None
+    dataset: str = ""
+    examples: int = 0
+    held_out: int = 0
+    recipe: dict[str, Any] = {}
+    prompt_sha: str = ""
+    stages_s: dict[str, float] = {}
+    metrics: dict[str, float] = {}
+    packages: dict[str, str] = {}
+    version: ModelVersion | None = None
+
+
+class Progress(Value):
+    """How far the running training is. `left_s` and `loss` are unknown at first."""
+
+    run: str
+    stage: str
+    step: int = 0
+    steps: int = 0
+    loss: float | None = None
+    left_s: float | None = None
+
+
+def version_name(number: int) -> str:
+    return f"v{number:04d}"
+
+
+def version_number(name: str) -> int | None:
+    """7 for `v0007`; None for what names no version of ours."""
+    match = _VERSION.fullmatch(name)
+    return int(match[1]) if match else None

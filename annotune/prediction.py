@@ -1,0 +1,20 @@
+"""Label Studio regions that passed validation, and what made them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One prediction as Label Studio takes it.
+
+    `result` holds regions (`id`, `from_name`, `to_name`, `type`, `value`); `score` is 0..1, None where none is known.
+    """
+
+    result: tuple[dict[str, Any], ...]
+    model_version: str
+    score: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"result": list(self.result), "model_version": self.model_version}
+        return body if self.score is None else body | {"score": self.score}

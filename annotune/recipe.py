@@ -1,0 +1,85 @@
+"""The hyper-parameters of a training, from `prompts/recipes/*.toml`; saved beside the weights."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError
+
+from annotune.errors import ConfigurationError
+from annotune.model import ModelRef, Value
+
+RECIPES = Path(__file__).resolve().parent.parent / "prompts" / "recipes"
+
+
+class Lora(Value):
+    """The adapter: rank `r`, scale `alpha`, which modules it is put on."""
+
+    r: int = Field(ge=1)
+    alpha: int = Field(ge=1)
+    dropout: float = Field(ge=0, lt=1)
+    bias: Literal["none", "all", "lora_only"]
+    target_modules: tuple[str, ...]
+    use_rslora: bool
+    gradient_checkpointing: Literal["none", "unsloth"]
+    random_state: int
+
+
+class Training(Value):
+    """The optimisation. `epochs` or `max_steps` ends it; 0 leaves it to the other."""
+
+    batch_size: int = Field(ge=1)
+    gradient_accumulation_steps: int = Field(ge=1)
+    warmup_steps: int = Field(ge=0)
+    epochs: float = Field(ge=0)
+    max_steps: int = Field(ge=0)
+    learning_rate: float = Field(gt=0)
+    optimizer: str
+    weight_decay: float = Field(ge=0)
+    scheduler: str
+    packing: bool
+    precision: Literal["auto", "fp32", "fp16", "bf16"]
+    seed: int
+
+
+class Recipe(Value):
+    """A training from base to served file. Lengths and windows are in tokens.
+
+    `base` is a Hugging Face name, a folder, or `package:MODULE/FILE.gguf`; `served_as` lists the names under which a model
+    server counts as serving that base; an empty `chat_template` keeps the base's own.
+    """
+
+    base: str
+    served_as: tuple[str, ...]
+    device: Literal["cpu", "cuda"]
+    max_seq_length: int = Field(ge=32)
+    load_in_4bit: bool
+    dtype: Literal["auto", "float32", "float16", "bfloat16"]
+    chat_template: str
+    quantization: Literal["q8_0", "q4_k_m", "f16"]
+    num_ctx: int = Field(ge=256)
+    lora: Lora
+    training: Training
+
+    @classmethod
+    def load(cls, name: str) -> Self:
+        """A recipe by its name in `prompts/recipes/`, or by a file's path.
+
+        Raises:
+            ConfigurationError: there is none, or it does not validate.
+        """
+        path = RECIPES / f"{name}.toml" if "/" not in name and not name.endswith(".toml") else Path(name)
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            known = sorted(entry.stem for entry in RECIPES.glob("*.toml"))
+            raise ConfigurationError(
+                f"RECIPE={name!r} is no recipe: choose one of {known}, or a file's path"
+            ) from error
+        except (tomllib.TOMLDecodeError, ValidationError) as error:
+            raise ConfigurationError(f"the recipe {str(path)!r} is wrong: {error}") from error
+
+    def is_base(self, ref: ModelRef) -> bool:
+        """Does this model count as the recipe's base?"""
+        bare = ref.model.removesuffix(":latest")
+        return ref.server == "ollama" and bare in {name.removesuffix(":latest") for name in self.served_as}

@@ -1,0 +1,1 @@
+"""Adapters to model servers. A vendor's exceptions stop here."""

@@ -1,0 +1,256 @@
+"""Ollama by its native API.
+
+The `ollama` client does the registry's calls. It lacks `truncate`, `shift` and `_debug_render_only` (0.6.3) and never asks
+HEAD before it uploads, so the chat and the blobs go by httpx.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import ollama
+
+from annotune.completion import ChatRequest, Completion, Message
+from annotune.errors import (
+    AnswerRefused,
+    DeadlineExceeded,
+    ModelServerBusy,
+    ModelServerError,
+    ModelServerUnreachable,
+    NotFound,
+    PromptTooLong,
+)
+
+CONNECT_S = 5.0
+REGISTRY_S = 60.0
+CREATE_S = 1800.0
+BLOCK_BYTES = 1 << 20
+KEEP_ALIVE = "30m"
+
+
+class OllamaServer:
+    """One Ollama, at `url` (without `/v1`)."""
+
+    name = "ollama"
+
+    def __init__(self, url: str, *, connections: int = 64) -> None:
+        self.url = url
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=connections)
+        self._http = httpx.Client(base_url=url, limits=limits, timeout=REGISTRY_S, trust_env=False)
+        self._registry = ollama.Client(host=url, timeout=CREATE_S, trust_env=False)
+
+    def chat(self, request: ChatRequest, *, deadline_s: float) -> Completion:
+        """Ask once, by `/api/chat`.
+
+        `truncate` and `shift` are off: left on, Ollama drops the oldest messages in silence (0.33).
+        """
+        body: dict[str, Any] = {
+            "model": request.model,
+            "messages": [message.as_dict() for message in request.messages],
+            "stream": False,
+            "truncate": False,
+            "shift": False,
+            "keep_alive": KEEP_ALIVE,
+            "options": _options(request),
+        }
+        if request.schema is not None:
+            body["format"] = request.schema
+        if request.logprobs:
+            body["logprobs"] = True
+        started = time.monotonic()
+        reply = self._post("/api/chat", body, deadline_s)
+        text, reason = _said(reply), reply.get("done_reason")
+        if not reply.get("done") or text is None:
+            raise AnswerRefused(f"Ollama at {self.url} broke off its answer with {request.model}; try again")
+        finish: Literal["stop", "length"] = "length" if reason == "length" else "stop"
+        return Completion(
+            text=text,
+            model=request.model,
+            prompt_tokens=int(reply.get("prompt_eval_count", 0)),
+            tokens=int(reply.get("eval_count", 0)),
+            seconds=time.monotonic() - started,
+            finish=finish,
+            logprobs=tuple(entry["logprob"] for entry in reply["logprobs"]) if reply.get("logprobs") else None,
+        )
+
+    def render(self, request: ChatRequest, *, deadline_s: float) -> str:
+        """The very text that the server would give the model (`_debug_render_only`, Ollama >= 0.11.5)."""
+        body = {
+            "model": request.model,
+            "messages": [message.as_dict() for message in request.messages],
+            "stream": False,
+            "_debug_render_only": True,
+            "options": _options(request),
+        }
+        info = self._post("/api/chat", body, deadline_s).get("_debug_info")
+        if not isinstance(info, Mapping) or not isinstance(info.get("rendered_template"), str):
+            raise AnswerRefused(f"Ollama at {self.url} does not show the text that it renders: it is older than 0.30")
+        return str(info["rendered_template"])
+
+    def check(self, *, deadline_s: float) -> None:
+        """Ask for the version."""
+        with self._mapped():
+            self._http.get("/api/version", timeout=deadline_s).raise_for_status()
+
+    def version(self) -> str:
+        """Ollama's own version, such as `0.33.2`."""
+        with self._mapped():
+            return str(self._http.get("/api/version").raise_for_status().json()["version"])
+
+    def models(self) -> tuple[str, ...]:
+        """Names of all models that the server keeps."""
+        with self._mapped():
+            return tuple(entry.model for entry in self._registry.list().models if entry.model)
+
+    def show(self, model: str) -> Mapping[str, Any] | None:
+        """What the server knows of a model; None where it has none of that name."""
+        with self._mapped():
+            try:
+                return self._registry.show(model).model_dump()
+            except ollama.ResponseError as error:
+                if error.status_code == httpx.codes.NOT_FOUND:
+                    return None
+                raise
+
+    def push(self, gguf: Path, sha256: str) -> None:
+        """Upload a GGUF, unless the server has its blob. `sha256` is hex."""
+        path = f"/api/blobs/sha256:{sha256}"
+        with self._mapped():
+            if self._http.head(path).status_code == httpx.codes.OK:
+                return
+            length = {"Content-Length": str(gguf.stat().st_size)}
+            reply = self._http.post(path, content=_blocks(gguf), headers=length, timeout=CREATE_S)
+            reply.raise_for_status()
+
+    def create(self, model: str, sha256: str, *, parameters: Mapping[str, Any], filename: str = "model.gguf") -> None:
+        """Register an uploaded GGUF under a name.
+
+        No template is sent: the server then runs the GGUF's own (Ollama >= 0.30). An error can come as a line of a
+        stream that began with 200, so success is what says so.
+        """
+        with self._mapped():
+            reply = self._registry.create(
+                model=model, files={filename: f"sha256:{sha256}"}, parameters=dict(parameters), stream=False
+            )
+        if reply.status != "success":
+            raise ModelServerError(f"Ollama at {self.url} did not create {model}: it ended with {reply.status!r}")
+
+    def delete(self, model: str) -> None:
+        """Unload a model, then delete it; one that is not there is deleted already."""
+        self.unload(model)
+        with self._mapped():
+            try:
+                self._registry.delete(model)
+            except ollama.ResponseError as error:
+                if error.status_code != httpx.codes.NOT_FOUND:
+                    raise
+
+    def loaded(self) -> tuple[str, ...]:
+        """Names of the models in memory; a runner is listed under the name that first loaded it."""
+        with self._mapped():
+            return tuple(entry.model for entry in self._registry.ps().models if entry.model)
+
+    def unload(self, model: str) -> None:
+        """Take a model out of memory, if it is there. The server does so a moment later."""
+        if model in self.loaded():
+            self._post("/api/chat", {"model": model, "messages": [], "keep_alive": 0, "stream": False}, REGISTRY_S)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    def _post(self, path: str, body: Mapping[str, Any], deadline_s: float) -> dict[str, Any]:
+        timeout = httpx.Timeout(deadline_s, connect=min(CONNECT_S, deadline_s))
+        with self._mapped(deadline_s=deadline_s, model=str(body.get("model"))):
+            try:
+                reply = self._http.post(path, json=body, timeout=timeout)
+            except httpx.RemoteProtocolError:
+                # A kept connection that a restarted server had closed: nothing was answered on it yet.
+                reply = self._http.post(path, json=body, timeout=timeout)
+            reply.raise_for_status()
+            parsed = reply.json()
+        if not isinstance(parsed, dict) or "error" in parsed:
+            raise AnswerRefused(f"Ollama at {self.url} answered with no result: {str(parsed)[:200]}")
+        return parsed
+
+    @contextmanager
+    def _mapped(self, deadline_s: float = REGISTRY_S, model: str = "") -> Iterator[None]:
+        where = f"Ollama at {self.url}"
+        try:
+            yield
+        except httpx.ConnectTimeout as error:
+            raise ModelServerUnreachable(f"{where} is not reachable: start it, or mend OLLAMA_ENDPOINT") from error
+        except httpx.TimeoutException as error:
+            raise DeadlineExceeded(f"{where} did not answer within {deadline_s:.0f} s; try again") from error
+        except (httpx.TransportError, ConnectionError) as error:
+            raise ModelServerUnreachable(f"{where} is not reachable: start it, or mend OLLAMA_ENDPOINT") from error
+        except httpx.HTTPStatusError as error:
+            raise _refusal(where, model, error.response.status_code, _reason(error.response.text)) from error
+        except ollama.ResponseError as error:
+            raise _refusal(where, model, error.status_code, error.error) from error
+        except (httpx.HTTPError, httpx.InvalidURL, ollama.RequestError, json.JSONDecodeError) as error:
+            raise ModelServerError(f"{where} did not answer as Ollama does: is OLLAMA_ENDPOINT right?") from error
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file."""
+    digest = hashlib.sha256()
+    for block in _blocks(path):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            yield block
+
+
+def _options(request: ChatRequest) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "temperature": request.temperature,
+        "num_ctx": request.num_ctx,
+        "num_predict": request.max_tokens,
+    }
+    return options if request.seed is None else options | {"seed": request.seed}
+
+
+def _said(reply: Mapping[str, Any]) -> str | None:
+    message = reply.get("message")
+    content = message.get("content") if isinstance(message, Mapping) else None
+    return content if isinstance(content, str) else None
+
+
+def _reason(body: str) -> str:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return body[:200]
+    return str(parsed.get("error", parsed))[:2000] if isinstance(parsed, dict) else str(parsed)[:200]
+
+
+def _refusal(where: str, model: str, status: int, reason: str) -> Exception:
+    if "exceed_context_size" in reason:
+        try:
+            detail = json.loads(reason).get("error", {})
+        except (ValueError, AttributeError):
+            detail = {}
+        tokens, window = detail.get("n_prompt_tokens", "too many"), detail.get("n_ctx", "fewer")
+        return PromptTooLong(f"the prompt has {tokens} tokens and {model} takes {window}: shorten it, or raise NUM_CTX")
+    if status == httpx.codes.NOT_FOUND and "not found" in reason:
+        return NotFound(f"{where} has no model {model!r}: run 'ollama pull {model}', or choose another")
+    if status == httpx.codes.SERVICE_UNAVAILABLE:
+        return ModelServerBusy(f"{where} is busy; try again in a minute")
+    return ModelServerError(f"{where} answered {status}: {reason[:300]}")
+
+
+def as_request(model: str, messages: Sequence[Message], *, num_ctx: int, max_tokens: int) -> ChatRequest:
+    """A greedy request, for gates and checks."""
+    return ChatRequest(
+        model=model, messages=tuple(messages), temperature=0, num_ctx=num_ctx, max_tokens=max_tokens, seed=0
+    )

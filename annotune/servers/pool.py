@@ -1,0 +1,52 @@
+"""One client per model server for the life of the process."""
+
+import threading
+
+from annotune.model import ModelRef, ServerName
+from annotune.servers.base import ModelServer
+from annotune.servers.limited import Limited
+from annotune.servers.ollama import OllamaServer
+from annotune.servers.openai import OpenAIServer
+from annotune.settings import Settings
+
+
+class Servers:
+    """The model servers that the settings name, each made when first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._made: dict[ServerName, ModelServer] = {}
+
+    def get(self, name: ServerName) -> ModelServer:
+        """The server of that name.
+
+        Raises:
+            ConfigurationError: its settings are missing.
+        """
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = Limited(self._make(name), self._settings.calls_per_worker)
+            return self._made[name]
+
+    def _make(self, name: ServerName) -> ModelServer:
+        match name:
+            case "ollama":
+                return OllamaServer(self._settings.ollama_url)
+            case "openai":
+                return OpenAIServer.from_settings(self._settings)
+            case "azure":
+                return OpenAIServer.azure(self._settings)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        for server in self._made.values():
+            server.close()
+
+
+def default_ref(settings: Settings) -> ModelRef:
+    """The model that answers where a project has none of its own."""
+    model = settings.openai_model
+    if settings.openai_provider == "azure" and settings.azure_deployment_name:
+        model = settings.azure_deployment_name
+    return ModelRef(server=settings.openai_provider, model=model)

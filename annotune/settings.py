@@ -1,0 +1,195 @@
+"""The one place that reads the environment.
+
+Names, defaults and meaning of the first group are those of Label Studio's `llm_interactive` example, so that a
+deployment moves over by changing the image.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from annotune.errors import ConfigurationError
+
+DEFAULT_OLLAMA_ENDPOINT = "http://host.docker.internal:11434/v1/"
+DEFAULT_PROMPT_TEMPLATE = "{prompt}\n\n{text}"
+OLLAMA_PORT = 11434
+
+
+class Settings(BaseSettings):
+    """All settings, from the environment alone. Empty is unset; quotes left in by a compose list are taken off."""
+
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
+
+    openai_provider: Literal["openai", "azure", "ollama"] = Field(
+        "openai", description="Which model server answers where a project has no model of its own."
+    )
+    openai_model: str = Field("gpt-3.5-turbo", description="The model that answers there.")
+    openai_api_key: SecretStr | None = Field(None, description="Key of the OpenAI or Azure API.")
+    ollama_endpoint: str | None = Field(
+        None,
+        description=f"Where Ollama answers; wins over `OLLAMA_HOST`. Neither set: `{DEFAULT_OLLAMA_ENDPOINT}`.",
+    )
+    azure_resource_endpoint: str | None = Field(None, description="Azure OpenAI: the resource's URL.")
+    azure_deployment_name: str | None = Field(None, description="Azure OpenAI: the deployment that answers.")
+    azure_api_version: str = Field("2024-10-21", description="Azure OpenAI: the API's version.")
+    prompt_prefix: str = Field("prompt", description="A TextArea whose name starts so is the prompt control.")
+    prompt_template: str = Field(
+        DEFAULT_PROMPT_TEMPLATE,
+        description="What the model is sent: `{prompt}`, `{text}`, `{labels}`, task fields.",
+    )
+    use_internal_prompt_template: bool = Field(
+        True, description="1: the prompt goes into `PROMPT_TEMPLATE`; 0: the prompt itself is the template."
+    )
+    default_prompt: str | None = Field(
+        None,
+        description="The prompt of a project that has none yet: a text, or the path of a file that holds it.",
+    )
+    temperature: float = Field(0.7, ge=0, le=2, description="Sampling temperature; 0 is greedy.")
+    num_responses: int = Field(1, ge=1, le=16, description="Answers asked for per task.")
+    basic_auth_user: str | None = Field(
+        None, description="With `BASIC_AUTH_PASS`: all but `/` and `/health` ask for it."
+    )
+    basic_auth_pass: SecretStr | None = Field(None, description="See `BASIC_AUTH_USER`.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+    workers: int = Field(1, ge=1, description="Processes of the web server; limits are divided among them.")
+    threads: int = Field(96, ge=1, description="Threads of each of these processes.")
+
+    redis_url: str = Field("redis://localhost:6379/0", description="Redis: queue, live pointers, prompts, answers.")
+    ollama_host: str | None = Field(
+        None, description="Ollama's own variable, understood where `OLLAMA_ENDPOINT` is not set."
+    )
+    openai_base_url: str | None = Field(
+        None, description="Any OpenAI-compatible API (vLLM, llama-server ...), ending in `/v1`."
+    )
+    label_studio_url: str | None = Field(
+        None, description="Where Label Studio answers, e.g. `http://label-studio:8080`."
+    )
+    label_studio_api_key: SecretStr | None = Field(
+        None,
+        description="A legacy token or a personal access token; predictions work without it, training does not.",
+    )
+    backend_url: str | None = Field(
+        None, description="Where Label Studio reaches this backend; `annotune connect` uses it."
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="Value of the header `X-Annotune-Secret` that `/webhook` accepts."
+    )
+    model_concurrency: int = Field(8, ge=1, description="Calls at a time to one model server, all processes together.")
+    model_deadline_s: float = Field(90, gt=0, description="Seconds an answer may take; below Label Studio's 100.")
+    num_ctx: int = Field(4096, ge=256, description="The model's window in tokens, set on each call to Ollama.")
+    max_tokens: int = Field(1024, ge=1, description="Tokens an answer may have.")
+    system_prompt: str = Field("", description="System message before every prompt; empty: none.")
+    deployment: str = Field(
+        "main",
+        pattern=r"^[a-z0-9][a-z0-9-]{0,39}$",
+        description="Name of this deployment; part of the names of its models, so that several can share an Ollama.",
+    )
+    recipe: str | None = Field(
+        None,
+        description="Training recipe: a name in `prompts/recipes/` or a file's path; unset: training is off.",
+    )
+    train_every: int = Field(0, ge=0, description="Train when so many annotations are new to the last dataset; 0: off.")
+    min_examples: int = Field(10, ge=1, description="Fewer training examples than this: no training.")
+    promote: Literal["auto", "manual"] = Field(
+        "auto",
+        description="`auto`: a version that passes its gates goes live over a version of ours or its base.",
+    )
+    reconcile_s: float = Field(300, gt=0, description="Seconds between two looks at Label Studio for lost changes.")
+    trainer_python: str = Field(
+        ".venv-trainer/bin/python", description="Python interpreter of the environment that trains."
+    )
+    runs_dir: Path = Field(Path("runs"), description="Folder of datasets, weights and manifests of all runs.")
+    llama_cpp_dir: Path | None = Field(
+        None,
+        description="An installed llama.cpp whose converter and quantiser are used instead of the packaged ones.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unquote(cls, values: dict[str, Any]) -> dict[str, Any]:
+        cleaned = {}
+        for name, value in values.items():
+            bare = value
+            if isinstance(value, str):
+                bare = value.strip()
+                if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
+                    bare = bare[1:-1]
+                if not bare:
+                    continue
+            cleaned[name] = bare
+        return cleaned
+
+    @field_validator("openai_provider", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @property
+    def ollama_url(self) -> str:
+        """Base URL of Ollama's native API, without a trailing slash."""
+        return server_url(self.ollama_endpoint or self.ollama_host or DEFAULT_OLLAMA_ENDPOINT)
+
+    @property
+    def template(self) -> str:
+        """The template that a prompt goes into."""
+        return self.prompt_template if self.use_internal_prompt_template else "{prompt}"
+
+    @property
+    def default_prompt_text(self) -> str | None:
+        """`DEFAULT_PROMPT`, read from its file where it names one."""
+        if self.default_prompt is None:
+            return None
+        try:
+            path = Path(self.default_prompt)
+            return path.read_text(encoding="utf-8").strip() if path.is_file() else self.default_prompt
+        except (OSError, ValueError):  # a long text is no file name
+            return self.default_prompt
+
+    @property
+    def calls_per_worker(self) -> int:
+        """The limit of one web process for one model server."""
+        return max(1, self.model_concurrency // self.workers)
+
+
+def server_url(value: str) -> str:
+    """A server's base URL from what people write: a bare host, `0.0.0.0`, a trailing `/v1/`.
+
+    `0.0.0.0` is where a server binds, never where a client connects: it becomes the loopback address.
+    """
+    parts = urlsplit(value if "://" in value else f"http://{value}")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(
+            f"{value!r} is no address of a server: set OLLAMA_ENDPOINT to one like 'http://ollama:11434'"
+        )
+    host = "127.0.0.1" if parts.hostname in {"0.0.0.0", "::"} else parts.hostname  # noqa: S104 - read, not bound
+    host = f"[{host}]" if ":" in host else host
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"{value!r} has no valid port: set OLLAMA_ENDPOINT to one that has") from error
+    if port is None and not ("://" in value and parts.scheme == "https"):
+        port = OLLAMA_PORT
+    path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of this process.
+
+    Raises:
+        ConfigurationError: a variable does not validate; the message names it and never shows its value.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "the environment"
+        raise ConfigurationError(f"the setting {name} is wrong: {first['msg']}") from None

@@ -1,0 +1,1 @@
+"""The door for Label Studio: six routes over Flask."""

@@ -1,0 +1,1 @@
+"""The door for a person at a terminal: `annotune ...`."""

@@ -1,0 +1,1 @@
+"""The dataset workflow: what people annotated, as examples to learn from."""

@@ -1,0 +1,1 @@
+"""The door for the queue: annotations in, a served model out."""
