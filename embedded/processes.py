@@ -77,7 +77,7 @@ class Service:
         return self._process.pid
 
     def start(self, ready: Callable[[], bool], deadline_s: float) -> None:
-        """Returns once `ready()` is true. Raises ServiceError, leaving nothing running, after `deadline_s`."""
+        """Returns once `ready()` is true; after `deadline_s` ServiceError, with nothing left running."""
         if self.alive:
             raise ServiceError(f"{self.name} is already running (pid {self.pid})")
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -104,9 +104,7 @@ class Service:
         while not ready():
             if not self.alive:
                 code = self._process.returncode if self._process else None
-                raise ServiceError(
-                    f"{self.name} ended with exit code {code} before it was ready\n{self.log_tail()}"
-                )
+                raise ServiceError(f"{self.name} ended with exit code {code} before it was ready\n{self.log_tail()}")
             if time.monotonic() > deadline:
                 raise ServiceError(f"{self.name} was not ready after {deadline_s} s\n{self.log_tail()}")
             pause.wait(POLL_S)

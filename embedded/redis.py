@@ -26,7 +26,7 @@ def redis_binary() -> str:
 
 
 class RedisServer:
-    """Keeps its data in `folder` (created if absent), also across restarts; killed, it loses at most a second."""
+    """Keeps its data in `folder`, created if absent, across restarts; killed, it loses a second at most."""
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
         self.folder = folder

@@ -1,0 +1,71 @@
+"""Requests' bodies and answers' shapes, in Ollama's words."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, StreamingResponse
+
+
+class ApiError(Exception):
+    """Answered with `status` and `{"error": message}`; in the middle of a stream as its last line."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+    def response(self) -> JSONResponse:
+        return JSONResponse({"error": self.message}, self.status)
+
+
+async def json_body(request: Request) -> dict[str, Any]:
+    """Raises ApiError 400 in the words of Go's decoder."""
+    raw = await request.body()
+    if not raw:
+        raise ApiError(400, "missing request body")
+    try:
+        body = json.loads(raw)
+    except json.JSONDecodeError as error:
+        if error.pos >= len(error.doc.rstrip()) or error.msg.startswith("Unterminated"):
+            raise ApiError(400, "unexpected EOF") from error
+        character = error.doc[error.pos]
+        raise ApiError(400, f"invalid character '{character}' looking for beginning of value") from error
+    except UnicodeDecodeError as error:
+        raise ApiError(400, "invalid UTF-8 in request body") from error
+    if not isinstance(body, dict):
+        raise ApiError(400, f"json: cannot unmarshal {go_kind(body)} into Go value of type api.Request")
+    return body
+
+
+def go_kind(value: object) -> str:
+    """What Go's decoder calls a JSON value."""
+    kinds: list[tuple[type, str]] = [(bool, "bool"), (int, "number"), (float, "number"), (str, "string")]
+    kinds += [(list, "array"), (dict, "object")]
+    return next((name for kind, name in kinds if isinstance(value, kind)), "null")
+
+
+def text_field(body: dict[str, Any], field: str, owner: str) -> str:
+    """A string, "" if absent or null. Raises ApiError 400; `owner` is Go's name of the place."""
+    value = body.get(field)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        message = f"json: cannot unmarshal {go_kind(value)} into Go struct field {owner}.{field} of type string"
+        raise ApiError(400, message)
+    return value
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """RFC 3339 in UTC, as Go writes it."""
+    return (moment or datetime.now(UTC)).isoformat().replace("+00:00", "Z")
+
+
+def ndjson(lines: AsyncIterator[dict[str, Any]]) -> StreamingResponse:
+    return StreamingResponse((_line(line) async for line in lines), media_type="application/x-ndjson")
+
+
+def _line(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"

@@ -1,0 +1,219 @@
+"""From a parsed request to pieces of an answer: the part that all three ways of asking share."""
+
+import base64
+import binascii
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from embedded.ollama.answers import ApiError, go_kind, text_field
+from embedded.ollama.names import InvalidName, ModelName
+from embedded.ollama.options import keep_alive_s, merged, sampling
+from embedded.ollama.pool import Loaded, Pool
+from embedded.ollama.registry import Manifest, Registry
+
+MAX_TOP_LOGPROBS = 20
+NS_PER_MS = 1_000_000
+
+# For format "json": as Ollama's JSON grammar, whose root is an object.
+ANY_OBJECT: dict[str, Any] = {"type": "object"}
+
+
+@dataclass(frozen=True)
+class Question:
+    """`asked_as` is the name in the request. `raw` goes to the model as it is; without it the messages are rendered."""
+
+    asked_as: str
+    model: Manifest
+    options: dict[str, Any]
+    keep_alive_s: float
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    raw: str | None = None
+    images: tuple[str, ...] = ()
+    schema: dict[str, Any] | None = None
+    logprobs: bool = False
+    top_logprobs: int = 0
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some of the answer. `logprobs` has one `{token, logprob, bytes, top_logprobs}` a token, if they were asked for."""
+
+    text: str
+    logprobs: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class End:
+    """`reason` is "stop" or "length". `tokens` are those of the prompt and the answer; durations in nanoseconds."""
+
+    reason: str
+    tokens: list[int]
+    prompt_count: int
+    eval_count: int
+    total_ns: int
+    load_ns: int
+    prompt_ns: int
+    eval_ns: int
+
+    def statistics(self) -> dict[str, int]:
+        """As in the last line of Ollama's own API. The prompt's count includes cached tokens."""
+        return {
+            "total_duration": self.total_ns,
+            "load_duration": self.load_ns,
+            "prompt_eval_count": self.prompt_count,
+            "prompt_eval_duration": self.prompt_ns,
+            "eval_count": self.eval_count,
+            "eval_duration": self.eval_ns,
+        }
+
+
+def find_model(registry: Registry, asked_as: str) -> Manifest:
+    """Raises ApiError 400 without a name, 404 for an unknown one."""
+    if not asked_as:
+        raise ApiError(400, "model is required")
+    try:
+        model = registry.find(ModelName.parse(asked_as))
+    except InvalidName:
+        model = None
+    if model is None:
+        raise ApiError(404, f"model '{asked_as}' not found")
+    return model
+
+
+def parse_question(registry: Registry, body: dict[str, Any], owner: str) -> Question:
+    """The fields that /api/chat and /api/generate share. Raises ApiError."""
+    keep = keep_alive_s(body.get("keep_alive"))
+    top = body.get("top_logprobs") or 0
+    asked_as = text_field(body, "model", owner)
+    model = find_model(registry, asked_as)
+    if not isinstance(top, int) or not 0 <= top <= MAX_TOP_LOGPROBS:
+        raise ApiError(400, f"top_logprobs must be between 0 and {MAX_TOP_LOGPROBS}")
+    if body.get("think"):
+        raise ApiError(400, f'"{asked_as}" does not support thinking')
+    if body.get("tools"):
+        raise ApiError(400, f"{model.name.full} does not support tools")
+    if body.get("template"):
+        raise ApiError(400, "template is not supported here: the GGUF's own Jinja template is always used")
+    return Question(
+        asked_as,
+        model,
+        merged(model.parameters, body.get("options")),
+        keep,
+        schema=parse_format(body.get("format")),
+        logprobs=bool(body.get("logprobs")),
+        top_logprobs=top,
+    )
+
+
+def parse_format(given: object) -> dict[str, Any] | None:
+    """A JSON schema. Raises ApiError 500 for what is neither "json" nor an object."""
+    if given is None or given == "":
+        return None
+    if given == "json":
+        return ANY_OBJECT
+    if isinstance(given, dict):
+        return given
+    shown = f'"\\"{given}\\""' if isinstance(given, str) else f'"{given}"'
+    raise ApiError(500, f'invalid format: {shown}; expected "json" or a valid JSON Schema object')
+
+
+def parse_messages(given: object) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Messages of role and text, and the images among them. Raises ApiError 400."""
+    if not isinstance(given, list):
+        if given is None:
+            return [], ()
+        message = (
+            f"json: cannot unmarshal {go_kind(given)} into Go struct field ChatRequest.messages of type []api.Message"
+        )
+        raise ApiError(400, message)
+    messages, images = [], []
+    for item in given:
+        role, content = (text_field(item, name, "ChatRequest.messages") for name in ("role", "content"))
+        messages.append({"role": role, "content": content})
+        images += [check_image(image) for image in item.get("images") or []]
+    return messages, tuple(images)
+
+
+def check_image(image: str) -> str:
+    """Base64. Raises ApiError 400 in Go's words; the place is that of the first character that cannot be."""
+    try:
+        base64.b64decode(image, validate=True)
+    except (binascii.Error, ValueError) as error:
+        alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+        place = next((at for at, character in enumerate(image) if character not in alphabet), len(image))
+        raise ApiError(400, f"illegal base64 data at input byte {place}") from error
+    return image
+
+
+def with_baked(model: Manifest, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The model's own messages before ours, its system text first unless there is a system message (0.33)."""
+    together = [*parse_messages(model.messages)[0], *messages]
+    if model.system and not (together and together[0]["role"] == "system"):
+        together.insert(0, {"role": "system", "content": model.system})
+    return together
+
+
+async def render(pool: Pool, question: Question) -> str:
+    async with pool.lease(question.model, question.options, question.keep_alive_s) as loaded:
+        return await _prompt(loaded, question)
+
+
+async def _prompt(loaded: Loaded, question: Question) -> str:
+    if question.raw is None:
+        return await loaded.runner.render(question.messages, question.schema)
+    if question.schema is not None:
+        await loaded.runner.render([{"role": "user", "content": ""}], question.schema)  # refuses a bad schema
+    return question.raw
+
+
+async def answer(pool: Pool, question: Question, *, with_tokens: bool = False) -> AsyncGenerator[Piece | End, None]:
+    """Pieces, then one End, which has `tokens` only if asked. Closing it stops the engine. Raises ApiError."""
+    started = time.monotonic_ns()
+    async with pool.lease(question.model, question.options, question.keep_alive_s) as loaded:
+        load_ns = time.monotonic_ns() - started
+        prompt = await _prompt(loaded, question)
+        body: dict[str, Any] = {**sampling(question.options), "prompt": prompt, "return_tokens": with_tokens}
+        if question.images:
+            body["prompt"] = {"prompt_string": prompt, "multimodal_data": list(question.images)}
+        if question.schema is not None:
+            body["json_schema"] = question.schema
+        if question.logprobs:
+            body["n_probs"] = max(1, question.top_logprobs)
+        tokens = await loaded.runner.tokens(prompt) if with_tokens else []
+        held: list[dict[str, Any]] = []  # of tokens whose text llama.cpp holds back: half a character or stop word
+        async with aclosing(loaded.runner.complete(body)) as events:
+            async for event in events:
+                if event["stop"]:
+                    yield _end(event, tokens, started, load_ns)
+                    return
+                held += [_logprob(entry, question.top_logprobs) for entry in event.get("completion_probabilities", [])]
+                if event["content"]:
+                    tokens += event["tokens"] if with_tokens else []
+                    yield Piece(event["content"], held)
+                    held = []
+        raise ApiError(500, "an error was encountered while running the model: unexpected EOF")
+
+
+def _logprob(entry: dict[str, Any], top: int) -> dict[str, Any]:
+    fields = ("token", "logprob", "bytes")
+    shown = {name: entry[name] for name in fields}
+    if top:
+        shown["top_logprobs"] = [{name: other[name] for name in fields} for other in entry["top_logprobs"][:top]]
+    return shown
+
+
+def _end(event: dict[str, Any], tokens: list[int], started: int, load_ns: int) -> End:
+    timings = event["timings"]
+    return End(
+        reason="length" if event["stop_type"] == "limit" else "stop",
+        tokens=tokens,
+        prompt_count=event["tokens_evaluated"],
+        eval_count=event["tokens_predicted"],
+        total_ns=time.monotonic_ns() - started,
+        load_ns=load_ns,
+        prompt_ns=int(timings["prompt_ms"] * NS_PER_MS),
+        eval_ns=int(timings["predicted_ms"] * NS_PER_MS),
+    )

@@ -1,0 +1,129 @@
+"""One loaded model: its process, and llama-server's HTTP API in it (tools/server/README.md of llama.cpp)."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from embedded.ollama.answers import ApiError
+from embedded.processes import tied
+
+LOAD_DEADLINE_S = 120
+DIED = "an error was encountered while running the model: unexpected EOF"
+
+# An answer may take as long as it takes; the client decides when to leave.
+TIMEOUT = httpx.Timeout(None, connect=10)
+
+
+@dataclass(frozen=True)
+class Runner:
+    process: asyncio.subprocess.Process
+    client: httpx.AsyncClient
+    free_slots: asyncio.Semaphore
+
+    @classmethod
+    async def start(cls, model: Path, *, context: int, slots: int, threads: int, log: Path) -> "Runner":
+        """Raises ApiError 500, with llama.cpp's last line, if the model cannot be loaded within LOAD_DEADLINE_S."""
+        sizes = ["--context", str(context), "--slots", str(slots), "--threads", str(threads)]
+        command = [sys.executable, "-m", "embedded.ollama.child", "--model", str(model), *sizes]
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as errors:
+            process = await asyncio.create_subprocess_exec(
+                *tied(command), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=errors
+            )
+        try:
+            line = await asyncio.wait_for(_first_line(process), LOAD_DEADLINE_S)
+            url = json.loads(line)["url"]
+        except (TimeoutError, ValueError) as error:
+            _kill(process)
+            raise ApiError(500, f"llama runner process has terminated: {_last_line(log)}") from error
+        except BaseException:
+            _kill(process)
+            raise
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=slots)
+        client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, limits=limits, trust_env=False)
+        return cls(process, client, asyncio.Semaphore(slots))
+
+    @property
+    def alive(self) -> bool:
+        return self.process.returncode is None
+
+    async def close(self) -> None:
+        """Kills it at once; whoever is being answered gets DIED."""
+        _kill(self.process)
+        await self.client.aclose()
+        await self.process.wait()
+
+    async def render(self, messages: list[dict[str, Any]], schema: dict[str, Any] | None) -> str:
+        """The prompt that the GGUF's own Jinja template makes.
+
+        The schema changes nothing in it. It goes along because only this route refuses a bad one: the build's grammar
+        engine (llguidance) would answer without any constraint, in silence.
+        """
+        body: dict[str, Any] = {"messages": messages}
+        if schema is not None:
+            body["response_format"] = {"type": "json_schema", "json_schema": {"schema": schema}}
+        rendered: str = (await self._post("/apply-template", body))["prompt"]
+        return rendered
+
+    async def tokens(self, text: str) -> list[int]:
+        """As the model reads a rendered prompt."""
+        body = {"content": text, "add_special": True, "parse_special": True}
+        numbers: list[int] = (await self._post("/tokenize", body))["tokens"]
+        return numbers
+
+    async def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        try:
+            response = await self.client.post(path, json=body)
+        except httpx.TransportError as error:
+            raise ApiError(500, DIED) from error
+        _check(response.status_code, response.text)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    async def complete(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        """The events of /completion, the last with `"stop": true`.
+
+        Always streamed, also for a client that wants it in one piece: closing this generator is then what stops the
+        engine (an answer in one piece goes on for nobody). Raises ApiError.
+        """
+        request = self.client.build_request("POST", "/completion", json={**body, "stream": True})
+        async with self.free_slots:
+            try:
+                response = await self.client.send(request, stream=True)
+                async with aclosing(response):
+                    if response.is_error:
+                        _check(response.status_code, (await response.aread()).decode())
+                    async for line in response.aiter_lines():
+                        if line.startswith("data: {"):
+                            yield json.loads(line.removeprefix("data: "))
+                        elif line.startswith("error: "):
+                            raise ApiError(500, line.removeprefix("error: "))
+            except httpx.TransportError as error:
+                raise ApiError(500, DIED) from error
+
+
+def _check(status: int, text: str) -> None:
+    """An error of the engine arrives at Ollama's clients as its JSON text, inside `error`."""
+    if status >= httpx.codes.BAD_REQUEST:
+        raise ApiError(status, text)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+
+
+async def _first_line(process: asyncio.subprocess.Process) -> bytes:
+    return await process.stdout.readline() if process.stdout else b""
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
