@@ -1,0 +1,74 @@
+# make demo    the whole loop on this machine: a model in Label Studio learns from corrected answers
+# make test    all tests
+# make lint    ruff and mypy
+# make install the service's environment alone
+# make faults  restarts and kills under load (10 minutes)        make bench-serve  figures of the web process (5 minutes)
+# make lock    resolve the lock files anew                       make clean        remove all that these made
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= $(shell for p in python3 python3.11 python3.12; do \
+	$$p -c 'import sys, venv, ensurepip; assert (3, 11) <= sys.version_info[:2] <= (3, 12)' 2>/dev/null && echo $$p && break; done)
+PIP_INSTALL := bin/python -m pip install --quiet --no-deps --disable-pip-version-check
+ARGS ?=
+TESTS ?= tests
+
+.PHONY: help check install demo test lint faults bench-serve lock clean
+help:
+	@sed -n 's/^# \{0,1\}//;/^$$/q;p' Makefile
+
+check:
+	@[ "$$(uname -sm)" = "Linux x86_64" ] || { echo "Annotune's demo and tests need Linux on x86-64; this is $$(uname -sm) (macOS is untested)."; exit 1; }
+	@[ -n "$(PYTHON)" ] || { echo "Annotune needs Python 3.11 or 3.12 with venv: install it (Debian: apt-get install python3 python3-venv)."; exit 1; }
+	@grep -qm1 avx2 /proc/cpuinfo || { echo "Annotune's demo and tests need a processor with AVX2; this one has none."; exit 1; }
+	@[ -d .venv-trainer ] || [ "$$(df -Pk . | awk 'NR==2 {print $$4}')" -gt 8000000 ] || { echo "Annotune's environments need 8 GB of disk here; there are less."; exit 1; }
+
+install: check .venv/installed
+
+.venv/installed: requirements-dev.txt embedded/model.txt pyproject.toml
+	@echo "Installing the service's environment into .venv (about 1 minute)"
+	@$(PYTHON) -m venv .venv
+	@.venv/$(PIP_INSTALL) -r requirements-dev.txt -r embedded/model.txt
+	@.venv/$(PIP_INSTALL) --no-build-isolation -e .
+	@touch $@
+
+.venv-label-studio/installed: embedded/label-studio.txt
+	@echo "Installing Label Studio into .venv-label-studio (about 2 minutes)"
+	@$(PYTHON) -m venv .venv-label-studio
+	@.venv-label-studio/$(PIP_INSTALL) -r $<
+	@touch $@
+
+.venv-trainer/installed: trainer/install.sh trainer/requirements-cpu.txt
+	@echo "Installing what trains into .venv-trainer (about 3 minutes)"
+	@PYTHON="$(PYTHON)" TORCH_INDEX="$${TORCH_INDEX:-}" bash trainer/install.sh CPU .venv-trainer
+	@touch $@
+
+ENVIRONMENTS := install .venv-label-studio/installed .venv-trainer/installed
+
+demo: $(ENVIRONMENTS)
+	@.venv/bin/python -m embedded.demo $(ARGS)
+
+test: $(ENVIRONMENTS)
+	@.venv/bin/python -m pytest $(TESTS)
+
+lint: install
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+
+faults: $(ENVIRONMENTS)
+	@.venv/bin/python -m pytest tests/faults
+
+bench-serve: $(ENVIRONMENTS)
+	@.venv/bin/python -m benchmarks.serve
+
+lock: install
+	@.venv/bin/python -m pip install --quiet uv
+	@.venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --no-header --no-emit-index-url -q -o requirements.txt
+	@.venv/bin/uv pip compile pyproject.toml --extra embedded --extra tests -c requirements.txt --universal --python-version 3.11 --no-header --no-emit-index-url -q -o requirements-dev.txt
+	@echo 'label-studio==1.23.2' | .venv/bin/uv pip compile - --universal --python-version 3.11 --no-header --no-emit-index-url -q -o embedded/label-studio.txt
+
+clean:
+	@if [ -x .venv/bin/python ]; then .venv/bin/python -m embedded.demo --clean; fi
+	@rm -rf .venv .venv-label-studio .venv-trainer .state build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
