@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12; do \
 	$$p -c 'import sys, venv, ensurepip; assert (3, 11) <= sys.version_info[:2] <= (3, 12)' 2>/dev/null && echo $$p && break; done)
 PIP_INSTALL := bin/python -m pip install --quiet --no-deps --disable-pip-version-check
 ARGS ?=
-TESTS ?= tests
+TESTS ?=
 
 .PHONY: help check install demo test lint faults bench-serve lock clean
 help:
