@@ -17,6 +17,7 @@ from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, server_url
 from embedded.base_model import BASE_MODEL, add_base_model
 from embedded.label_studio import PROGRAM, LabelStudio
+from embedded.ollama import OllamaServer as EmbeddedOllama
 from embedded.redis import RedisServer
 
 POLL_S = 0.05
@@ -97,8 +98,6 @@ def redis_url(redis_server: RedisServer) -> str:
 def model_server(ollama_host: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestModelServer]:
     """The real Ollama that `OLLAMA_HOST` names, else the embedded server; what tests made on a real one is deleted."""
     if ollama_host is None:
-        from embedded.ollama import OllamaServer as EmbeddedOllama  # noqa: PLC0415 - being written
-
         with EmbeddedOllama(tmp_path_factory.mktemp("ollama")) as embedded:
             client = OllamaServer(embedded.url)
             add_base_model(client)

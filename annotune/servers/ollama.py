@@ -6,9 +6,10 @@ HEAD before it uploads, so the chat and the blobs go by httpx.
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ import ollama
 
 from annotune.completion import ChatRequest, Completion, Message
 from annotune.errors import (
+    AnnotuneError,
     AnswerRefused,
     DeadlineExceeded,
     ModelServerBusy,
@@ -24,12 +26,27 @@ from annotune.errors import (
     ModelServerUnreachable,
     NotFound,
     PromptTooLong,
+    RequestInvalid,
 )
+from annotune.servers.base import retry_after_s
 
+BUSY = frozenset({429, 502, 503, 504})
 CONNECT_S = 5.0
 REGISTRY_S = 60.0
 CREATE_S = 1800.0
 BLOCK_BYTES = 1 << 20
+# What httpx, the ollama client and the reading of an answer raise where something else than Ollama answers.
+FOREIGN = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.CookieConflict,
+    httpx.StreamError,
+    ollama.RequestError,
+    ValueError,
+    TypeError,
+    LookupError,
+    RecursionError,
+)
 KEEP_ALIVE = "30m"
 
 
@@ -68,15 +85,16 @@ class OllamaServer:
         if not reply.get("done") or text is None:
             raise AnswerRefused(f"Ollama at {self.url} broke off its answer with {request.model}; try again")
         finish: Literal["stop", "length"] = "length" if reason == "length" else "stop"
-        return Completion(
-            text=text,
-            model=request.model,
-            prompt_tokens=int(reply.get("prompt_eval_count", 0)),
-            tokens=int(reply.get("eval_count", 0)),
-            seconds=time.monotonic() - started,
-            finish=finish,
-            logprobs=tuple(entry["logprob"] for entry in reply["logprobs"]) if reply.get("logprobs") else None,
-        )
+        with self._mapped():
+            return Completion(
+                text=text,
+                model=request.model,
+                prompt_tokens=int(reply.get("prompt_eval_count", 0)),
+                tokens=int(reply.get("eval_count", 0)),
+                seconds=time.monotonic() - started,
+                finish=finish,
+                logprobs=tuple(entry["logprob"] for entry in reply["logprobs"]) if reply.get("logprobs") else None,
+            )
 
     def render(self, request: ChatRequest, *, deadline_s: float) -> str:
         """The very text that the server would give the model (`_debug_render_only`, Ollama >= 0.11.5)."""
@@ -94,7 +112,7 @@ class OllamaServer:
 
     def check(self, *, deadline_s: float) -> None:
         """Ask for the version."""
-        with self._mapped():
+        with self._mapped(deadline_s):
             self._http.get("/api/version", timeout=deadline_s).raise_for_status()
 
     def version(self) -> str:
@@ -163,20 +181,33 @@ class OllamaServer:
     def close(self) -> None:
         """Give the connections back."""
         self._http.close()
+        self._registry.close()
+        self._registry.close()
 
     def _post(self, path: str, body: Mapping[str, Any], deadline_s: float) -> dict[str, Any]:
-        timeout = httpx.Timeout(deadline_s, connect=min(CONNECT_S, deadline_s))
-        with self._mapped(deadline_s=deadline_s, model=str(body.get("model"))):
+        ends = time.monotonic() + deadline_s
+        with self._mapped(deadline_s, model=str(body.get("model"))):
             try:
-                reply = self._http.post(path, json=body, timeout=timeout)
-            except httpx.RemoteProtocolError:
-                # A kept connection that a restarted server had closed: nothing was answered on it yet.
-                reply = self._http.post(path, json=body, timeout=timeout)
-            reply.raise_for_status()
-            parsed = reply.json()
+                reply = self._send(path, body, ends)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                # A kept connection that a restarted server had closed: not even a status was answered on it.
+                reply = self._send(path, body, ends)
+            with closing(reply):
+                content = b"".join(_until(ends, reply))
+            if not reply.is_success:
+                reason, wait = _reason(content.decode(errors="replace")), retry_after_s(reply.headers)
+                raise _refusal(f"Ollama at {self.url}", str(body.get("model")), reply.status_code, reason, wait)
+            parsed = json.loads(content)
         if not isinstance(parsed, dict) or "error" in parsed:
             raise AnswerRefused(f"Ollama at {self.url} answered with no result: {str(parsed)[:200]}")
         return parsed
+
+    def _send(self, path: str, body: Mapping[str, Any], ends: float) -> httpx.Response:
+        left = ends - time.monotonic()
+        if left <= 0:
+            raise httpx.ReadTimeout("the deadline has passed")
+        timeout = httpx.Timeout(left, connect=min(CONNECT_S, left))
+        return self._http.send(self._http.build_request("POST", path, json=body, timeout=timeout), stream=True)
 
     @contextmanager
     def _mapped(self, deadline_s: float = REGISTRY_S, model: str = "") -> Iterator[None]:
@@ -193,7 +224,9 @@ class OllamaServer:
             raise _refusal(where, model, error.response.status_code, _reason(error.response.text)) from error
         except ollama.ResponseError as error:
             raise _refusal(where, model, error.status_code, error.error) from error
-        except (httpx.HTTPError, httpx.InvalidURL, ollama.RequestError, json.JSONDecodeError) as error:
+        except UnicodeEncodeError as error:
+            raise RequestInvalid("the prompt holds half a surrogate pair, which is no text: take it out") from error
+        except FOREIGN as error:
             raise ModelServerError(f"{where} did not answer as Ollama does: is OLLAMA_ENDPOINT right?") from error
 
 
@@ -226,27 +259,38 @@ def _said(reply: Mapping[str, Any]) -> str | None:
     return content if isinstance(content, str) else None
 
 
+def _until(ends: float, reply: httpx.Response) -> Iterator[bytes]:
+    """The answer's bytes; a server that goes on dribbling past the deadline is left."""
+    for block in reply.iter_bytes():
+        if time.monotonic() > ends:
+            raise httpx.ReadTimeout("the deadline has passed")
+        yield block
+
+
 def _reason(body: str) -> str:
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body[:200]
-    return str(parsed.get("error", parsed))[:2000] if isinstance(parsed, dict) else str(parsed)[:200]
+    if not isinstance(parsed, dict):
+        return body[:200]
+    reason = parsed.get("error", parsed)
+    return (reason if isinstance(reason, str) else json.dumps(reason))[:2000]
 
 
-def _refusal(where: str, model: str, status: int, reason: str) -> Exception:
+def _refusal(where: str, model: str, status: int, reason: str, retry_after: float | None = None) -> AnnotuneError:
     if "exceed_context_size" in reason:
-        try:
-            detail = json.loads(reason).get("error", {})
-        except (ValueError, AttributeError):
-            detail = {}
-        tokens, window = detail.get("n_prompt_tokens", "too many"), detail.get("n_ctx", "fewer")
-        return PromptTooLong(f"the prompt has {tokens} tokens and {model} takes {window}: shorten it, or raise NUM_CTX")
-    if status == httpx.codes.NOT_FOUND and "not found" in reason:
+        tokens = re.search(r'"n_prompt_tokens": ?(\d+)', reason)
+        window = re.search(r'"n_ctx": ?(\d+)', reason)
+        return PromptTooLong(
+            f"the prompt has {tokens[1] if tokens else 'too many'} tokens and {model} takes"
+            f" {window[1] if window else 'fewer'}: shorten it, or raise NUM_CTX"
+        )
+    if status == httpx.codes.NOT_FOUND and model and "not found" in reason:
         return NotFound(f"{where} has no model {model!r}: run 'ollama pull {model}', or choose another")
-    if status == httpx.codes.SERVICE_UNAVAILABLE:
-        return ModelServerBusy(f"{where} is busy; try again in a minute")
-    return ModelServerError(f"{where} answered {status}: {reason[:300]}")
+    if status in BUSY:
+        return ModelServerBusy(f"{where} is busy; try again in a minute", retry_after)
+    return ModelServerError(f"{where} answered {status}: {reason[:300]} (is OLLAMA_ENDPOINT right?)")
 
 
 def as_request(model: str, messages: Sequence[Message], *, num_ctx: int, max_tokens: int) -> ChatRequest:
