@@ -16,6 +16,8 @@ from annotune.errors import LabelingInvalid, RequestInvalid
 from annotune.prediction import Prediction
 
 READABLE = ("Text", "HyperText", "Paragraphs")
+HIDDEN = frozenset({"script", "style", "template"})
+BLOCKS = frozenset({"p", "div", "br", "li", "ul", "ol", "tr", "table", "h1", "h2", "h3", "h4", "h5", "h6", "section"})
 OBJECTS = (*READABLE, "Image", "Audio", "Video", "List", "Table", "TimeSeries", "Chat", "Pdf")
 
 
@@ -50,7 +52,11 @@ class Labeling:
             LabelingInvalid: the config cannot be served; the message says which tag or attribute to mend.
         """
         root = _root(config)
-        objects = {tag.get("name", ""): tag for tag in root.iter() if tag.tag in OBJECTS and tag.get("value")}
+        objects = {
+            tag.get("name", ""): tag
+            for tag in root.iter()
+            if tag.tag in OBJECTS and tag.get("value") and tag.get("name")
+        }
         for tag in objects.values():
             tag.attrib.pop("toName", None)
         areas = {tag.get("name", ""): tag for tag in root.iter("TextArea")}
@@ -69,13 +75,17 @@ class Labeling:
         if labelled.tag not in READABLE:
             raise LabelingInvalid(f"<{labelled.tag} name={target!r}> cannot be read as text: use one of {READABLE}")
         field = labelled.get("value", "")
+        if not field.startswith("$"):
+            raise LabelingInvalid(
+                f"<{labelled.tag} name={target!r}> has value={field!r}: let it show a field, as in '$text'"
+            )
         return cls(
             config=config,
             prompt_control=prompts[0] if prompts else None,
             answer_control=name,
             object_name=target,
             object_tag=str(labelled.tag),
-            object_field=field.removeprefix("$") if field.startswith("$") else "",
+            object_field=field.removeprefix("$"),
             text_key=labelled.get("textKey", "text"),
             name_key=labelled.get("nameKey", "author"),
             protects_edits=areas[name].get("smart", "true").lower() == "false",
@@ -157,15 +167,32 @@ def _interface(root: Element) -> LabelInterface:
 
 
 class _Text(HTMLParser):
+    """What a browser would show: blocks on lines of their own, no scripts and no styles."""
+
     def __init__(self) -> None:
         super().__init__()
         self.parts: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, _attributes: object) -> None:
+        self._hidden += tag in HIDDEN
+        if tag in BLOCKS:
+            self.parts.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in HIDDEN and self._hidden:
+            self._hidden -= 1
+        if tag in BLOCKS:
+            self.parts.append("\n")
 
     def handle_data(self, data: str) -> None:
-        self.parts.append(data)
+        if not self._hidden:
+            self.parts.append(data)
 
 
 def _stripped(markup: str) -> str:
     reader = _Text()
     reader.feed(markup)
-    return "".join(reader.parts).strip()
+    reader.close()  # gives what follows the last "&"
+    lines = "".join(reader.parts).splitlines()
+    return "\n".join(line.strip() for line in lines if line.strip())

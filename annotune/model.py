@@ -10,7 +10,7 @@ from annotune.errors import RequestInvalid
 
 ServerName = Literal["ollama", "openai", "azure"]
 _REF = re.compile(r"(ollama|openai|azure):(\S+)")
-_VERSION = re.compile(r"v(\d{4,})")
+_VERSION = re.compile(r"v([0-9]{4,})")
 
 
 class Value(BaseModel):

@@ -76,8 +76,12 @@ class Recipe(Value):
             raise ConfigurationError(
                 f"RECIPE={name!r} is no recipe: choose one of {known}, or a file's path"
             ) from error
-        except (tomllib.TOMLDecodeError, ValidationError) as error:
-            raise ConfigurationError(f"the recipe {str(path)!r} is wrong: {error}") from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise ConfigurationError(f"the recipe {str(path)!r} is wrong at {key!r}: {first['msg']}") from error
+        except ValueError as error:  # no TOML, or no UTF-8
+            raise ConfigurationError(f"the recipe {str(path)!r} is no TOML: {error}") from error
 
     def is_base(self, ref: ModelRef) -> bool:
         """Does this model count as the recipe's base?"""

@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     )
     azure_resource_endpoint: str | None = Field(None, description="Azure OpenAI: the resource's URL.")
     azure_deployment_name: str | None = Field(None, description="Azure OpenAI: the deployment that answers.")
-    azure_api_version: str = Field("2024-10-21", description="Azure OpenAI: the API's version.")
+    azure_api_version: str = Field("2023-05-15", description="Azure OpenAI: the API's version.")
     prompt_prefix: str = Field("prompt", description="A TextArea whose name starts so is the prompt control.")
     prompt_template: str = Field(
         DEFAULT_PROMPT_TEMPLATE,
@@ -78,7 +78,9 @@ class Settings(BaseSettings):
         None, description="Value of the header `X-Annotune-Secret` that `/webhook` accepts."
     )
     model_concurrency: int = Field(8, ge=1, description="Calls at a time to one model server, all processes together.")
-    model_deadline_s: float = Field(90, gt=0, description="Seconds an answer may take; below Label Studio's 100.")
+    model_deadline_s: float = Field(
+        90, gt=0, allow_inf_nan=False, description="Seconds an answer may take; below Label Studio's 100."
+    )
     num_ctx: int = Field(4096, ge=256, description="The model's window in tokens, set on each call to Ollama.")
     max_tokens: int = Field(1024, ge=1, description="Tokens an answer may have.")
     system_prompt: str = Field("", description="System message before every prompt; empty: none.")
@@ -97,7 +99,9 @@ class Settings(BaseSettings):
         "auto",
         description="`auto`: a version that passes its gates goes live over a version of ours or its base.",
     )
-    reconcile_s: float = Field(300, gt=0, description="Seconds between two looks at Label Studio for lost changes.")
+    reconcile_s: float = Field(
+        300, gt=0, allow_inf_nan=False, description="Seconds between two looks at Label Studio for lost changes."
+    )
     trainer_python: str = Field(
         ".venv-trainer/bin/python", description="Python interpreter of the environment that trains."
     )
@@ -115,8 +119,8 @@ class Settings(BaseSettings):
             bare = value
             if isinstance(value, str):
                 bare = value.strip()
-                if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":
-                    bare = bare[1:-1]
+                if len(bare) > 1 and bare[0] in "\"'" and bare.find(bare[0], 1) == len(bare) - 1:
+                    bare = bare[1:-1].strip()
                 if not bare:
                     continue
             cleaned[name] = bare
@@ -134,8 +138,14 @@ class Settings(BaseSettings):
 
     @property
     def ollama_url(self) -> str:
-        """Base URL of Ollama's native API, without a trailing slash."""
-        return server_url(self.ollama_endpoint or self.ollama_host or DEFAULT_OLLAMA_ENDPOINT)
+        """Base URL of Ollama's native API, without a trailing slash.
+
+        Raises:
+            ConfigurationError: the variable that names it holds no address.
+        """
+        if self.ollama_endpoint is None and self.ollama_host is not None:
+            return server_url(self.ollama_host, setting="OLLAMA_HOST")
+        return server_url(self.ollama_endpoint or DEFAULT_OLLAMA_ENDPOINT)
 
     @property
     def template(self) -> str:
@@ -144,14 +154,26 @@ class Settings(BaseSettings):
 
     @property
     def default_prompt_text(self) -> str | None:
-        """`DEFAULT_PROMPT`, read from its file where it names one."""
+        """`DEFAULT_PROMPT`, read from its file where it names one; None where there is none or only blanks.
+
+        Raises:
+            ConfigurationError: the file cannot be read.
+        """
         if self.default_prompt is None:
             return None
+        path = Path(self.default_prompt)
         try:
-            path = Path(self.default_prompt)
-            return path.read_text(encoding="utf-8").strip() if path.is_file() else self.default_prompt
-        except (OSError, ValueError):  # a long text is no file name
+            named = path.is_file()
+        except OSError:  # a long text is no file name
+            named = False
+        if not named:
             return self.default_prompt
+        try:
+            return path.read_text(encoding="utf-8").strip() or None
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(
+                "DEFAULT_PROMPT names a file that cannot be read as UTF-8: mend the file"
+            ) from error
 
     @property
     def calls_per_worker(self) -> int:
@@ -159,24 +181,27 @@ class Settings(BaseSettings):
         return max(1, self.model_concurrency // self.workers)
 
 
-def server_url(value: str) -> str:
-    """A server's base URL from what people write: a bare host, `0.0.0.0`, a trailing `/v1/`.
+def server_url(value: str, *, setting: str = "OLLAMA_ENDPOINT") -> str:
+    """A server's base URL from what people write: a bare host, `:port`, `0.0.0.0`, a trailing `/v1/`.
 
-    `0.0.0.0` is where a server binds, never where a client connects: it becomes the loopback address.
+    `0.0.0.0` is where a server binds, never where a client connects: it becomes the loopback address. Without a scheme
+    the port is Ollama's, with one it is the scheme's, as Ollama itself reads it.
+
+    Raises:
+        ConfigurationError: it is no address; the message names `setting` and, since it may hold a password, no value.
     """
-    parts = urlsplit(value if "://" in value else f"http://{value}")
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigurationError(
-            f"{value!r} is no address of a server: set OLLAMA_ENDPOINT to one like 'http://ollama:11434'"
-        )
-    host = "127.0.0.1" if parts.hostname in {"0.0.0.0", "::"} else parts.hostname  # noqa: S104 - read, not bound
-    host = f"[{host}]" if ":" in host else host
+    bare = "://" not in value
+    address = f"[{value}]" if bare and value.count(":") > 1 and "[" not in value else value
     try:
-        port = parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"{value!r} has no valid port: set OLLAMA_ENDPOINT to one that has") from error
-    if port is None and not ("://" in value and parts.scheme == "https"):
-        port = OLLAMA_PORT
+        parts = urlsplit(f"http://{address}" if bare else address)
+        host, port = parts.hostname or ("127.0.0.1" if parts.port else ""), parts.port
+    except ValueError:
+        host, port = "", None
+    if not host or parts.scheme not in {"http", "https"} or any(letter.isspace() for letter in host):
+        raise ConfigurationError(f"{setting} is no address of a server: set it to one like 'http://ollama:11434'")
+    host = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - read, not bound
+    host = f"[{host}]" if ":" in host else host
+    port = OLLAMA_PORT if bare and port is None else port
     path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"
 

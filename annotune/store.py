@@ -28,7 +28,7 @@ import redis
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
-from annotune.errors import StoreUnavailable
+from annotune.errors import ConfigurationError, StoreUnavailable
 from annotune.example import Answer, ProjectPrompt
 from annotune.model import ModelRef, ModelVersion, Progress, TrainingRun, Value
 
@@ -67,6 +67,7 @@ redis.call('SET', KEYS[1], ARGV[2])
 return 1
 """
 _RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
+_RAISE = "if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end"
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
@@ -184,8 +185,7 @@ class Store:
     def raise_number(self, project: int, number: int) -> None:
         """No version up to `number` is given out again (after a rebuild)."""
         with self._mapped():
-            if int(self._redis.get(_key(project, "number")) or 0) < number:
-                self._redis.set(_key(project, "number"), number)
+            self._redis.eval(_RAISE, 1, _key(project, "number"), number)
 
     def save_version(self, version: ModelVersion) -> None:
         with self._mapped():
@@ -294,19 +294,26 @@ class Store:
 
 
 def connect_redis(url: str, *, patience: Literal["web", "job"], decode: bool) -> redis.Redis:
-    """A client that connects when first used; `decode` off is what RQ needs."""
+    """A client that connects when first used; `decode` off is what RQ needs.
+
+    Raises:
+        ConfigurationError: the URL is none of Redis.
+    """
     if patience == "web":
         retry, timeout_s = Retry(NoBackoff(), 1), 0.15
     else:
         retry, timeout_s = Retry(ExponentialBackoff(cap=5, base=0.2), 30), 5.0
-    return redis.Redis.from_url(
-        url,
-        decode_responses=decode,
-        socket_connect_timeout=timeout_s,
-        socket_timeout=timeout_s,
-        retry=retry,
-        retry_on_error=[redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError],
-    )
+    try:
+        return redis.Redis.from_url(
+            url,
+            decode_responses=decode,
+            socket_connect_timeout=timeout_s,
+            socket_timeout=timeout_s,
+            retry=retry,
+            retry_on_error=[redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError],
+        )
+    except ValueError:
+        raise ConfigurationError("the setting REDIS_URL is wrong: write one like 'redis://localhost:6379/0'") from None
 
 
 def _key(project: int, name: str) -> str:

@@ -1,5 +1,7 @@
 """The seam to whatever answers a chat."""
 
+import math
+from collections.abc import Mapping
 from typing import Protocol
 
 from annotune.completion import ChatRequest, Completion
@@ -31,3 +33,12 @@ class ModelServer(Protocol):
     def close(self) -> None:
         """Give the connections back."""
         ...
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """The seconds of a Retry-After header; None where it is absent, a date, or no length of time."""
+    try:
+        seconds = float(headers["retry-after"])
+    except (KeyError, ValueError):
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None

@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections.abc import Callable
 
 from annotune.completion import ChatRequest, Completion
 from annotune.errors import DeadlineExceeded, ModelServerBusy
@@ -19,8 +20,9 @@ class Limited:
     is tried twice. Waiting for a place counts against the deadline.
     """
 
-    def __init__(self, server: ModelServer, calls: int) -> None:
+    def __init__(self, server: ModelServer, calls: int, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._server = server
+        self._pause = pause
         self._places = threading.BoundedSemaphore(calls)
         self.name = server.name
         self.url = server.url
@@ -50,7 +52,7 @@ class Limited:
                     wait = FIRST_WAIT_S * 2 ** (TRIES - 1 - tries_left) * random.uniform(0.5, 1)  # noqa: S311 - jitter
                 if not tries_left or wait > ends - time.monotonic():
                     raise
-                time.sleep(wait)
+                self._pause(wait)
         raise DeadlineExceeded(f"{self.name} at {self.url} did not answer in time; try again")
 
     def check(self, *, deadline_s: float) -> None:

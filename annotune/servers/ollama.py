@@ -181,8 +181,8 @@ class OllamaServer:
     def close(self) -> None:
         """Give the connections back."""
         self._http.close()
-        self._registry.close()
-        self._registry.close()
+        self._registry.close()  # type: ignore[no-untyped-call]
+        self._registry.close()  # type: ignore[no-untyped-call]
 
     def _post(self, path: str, body: Mapping[str, Any], deadline_s: float) -> dict[str, Any]:
         ends = time.monotonic() + deadline_s

@@ -9,6 +9,7 @@ import openai
 
 from annotune.completion import ChatRequest, Completion
 from annotune.errors import (
+    AnnotuneError,
     AnswerRefused,
     ConfigurationError,
     DeadlineExceeded,
@@ -17,23 +18,28 @@ from annotune.errors import (
     ModelServerUnreachable,
     NotFound,
     PromptTooLong,
+    RequestInvalid,
 )
+from annotune.servers.base import retry_after_s
 from annotune.settings import Settings
 
 OPENAI_URL = "https://api.openai.com/v1"
+# The first version of Azure's API that takes `max_completion_tokens`; they are dates.
+AZURE_NEWER_NAME = "2024-09-01"
+BUSY = frozenset({429, 502, 503, 504, 529})
+# What the client, its transport and the reading of an answer raise where something else than OpenAI's API answers.
+FOREIGN = (openai.OpenAIError, ValueError, TypeError, AttributeError, LookupError, RecursionError, RuntimeError)
 
 
 class OpenAIServer:
     """One OpenAI-compatible API. The client's own retries are off: ours is the one retry layer."""
 
-    def __init__(self, client: openai.OpenAI, *, name: str, key_setting: str, url_setting: str) -> None:
+    def __init__(self, client: openai.OpenAI, *, name: str, url_setting: str, max_tokens: str) -> None:
         self.name = name
-        self.url = str(client.base_url).rstrip("/")
+        self.url = str(client.base_url.copy_with(userinfo=b"")).rstrip("/")  # it stands in messages
         self._client = client
-        self._key_setting = key_setting
         self._url_setting = url_setting
-        # OpenAI's reasoning models take only the newer name, other servers often only the older.
-        self._max_tokens = "max_completion_tokens" if name == "azure" or self.url == OPENAI_URL else "max_tokens"
+        self._max_tokens = max_tokens
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "OpenAIServer":
@@ -45,30 +51,31 @@ class OpenAIServer:
         key = settings.openai_api_key
         if key is None and settings.openai_base_url is None:
             raise ConfigurationError("OpenAI needs a key: set OPENAI_API_KEY (or OPENAI_BASE_URL for another server)")
-        client = openai.OpenAI(
-            api_key=key.get_secret_value() if key else "none",
-            base_url=settings.openai_base_url or OPENAI_URL,
-            max_retries=0,
-        )
-        return cls(client, name="openai", key_setting="OPENAI_API_KEY", url_setting="OPENAI_BASE_URL")
+        url = (settings.openai_base_url or OPENAI_URL).rstrip("/")
+        with _address("OPENAI_BASE_URL"):
+            client = openai.OpenAI(api_key=key.get_secret_value() if key else "none", base_url=url, max_retries=0)
+        # OpenAI's reasoning models take only the newer name, other servers often only the older.
+        max_tokens = "max_completion_tokens" if url == OPENAI_URL else "max_tokens"
+        return cls(client, name="openai", url_setting="OPENAI_BASE_URL", max_tokens=max_tokens)
 
     @classmethod
     def azure(cls, settings: Settings) -> "OpenAIServer":
-        """The Azure deployment that the `AZURE_*` settings name.
+        """The Azure resource that the `AZURE_*` settings name; a request's model is the deployment that answers it.
 
         Raises:
             ConfigurationError: one of them is not set.
         """
         if settings.azure_resource_endpoint is None or settings.openai_api_key is None:
             raise ConfigurationError("Azure OpenAI needs AZURE_RESOURCE_ENDPOINT and OPENAI_API_KEY: set both")
-        client = openai.AzureOpenAI(
-            api_key=settings.openai_api_key.get_secret_value(),
-            azure_endpoint=settings.azure_resource_endpoint,
-            azure_deployment=settings.azure_deployment_name,
-            api_version=settings.azure_api_version,
-            max_retries=0,
-        )
-        return cls(client, name="azure", key_setting="OPENAI_API_KEY", url_setting="AZURE_RESOURCE_ENDPOINT")
+        with _address("AZURE_RESOURCE_ENDPOINT"):
+            client = openai.AzureOpenAI(
+                api_key=settings.openai_api_key.get_secret_value(),
+                azure_endpoint=settings.azure_resource_endpoint,
+                api_version=settings.azure_api_version,
+                max_retries=0,
+            )
+        max_tokens = "max_completion_tokens" if settings.azure_api_version >= AZURE_NEWER_NAME else "max_tokens"
+        return cls(client, name="azure", url_setting="AZURE_RESOURCE_ENDPOINT", max_tokens=max_tokens)
 
     def chat(self, request: ChatRequest, *, deadline_s: float) -> Completion:
         """Ask once, by `chat.completions`."""
@@ -88,20 +95,22 @@ class OpenAIServer:
         started = time.monotonic()
         with self._mapped(request.model, deadline_s):
             reply = self._client.chat.completions.create(**body, timeout=deadline_s)
-        choice = reply.choices[0] if getattr(reply, "choices", None) else None
-        text = choice.message.content if choice else None
-        if choice is None or not isinstance(text, str):
-            raise AnswerRefused(f"{self.name} at {self.url} answered without a text with {request.model}; try again")
-        usage, given = reply.usage, choice.logprobs
-        return Completion(
-            text=text,
-            model=request.model,
-            prompt_tokens=usage.prompt_tokens if usage else 0,
-            tokens=usage.completion_tokens if usage else 0,
-            seconds=time.monotonic() - started,
-            finish="length" if choice.finish_reason == "length" else "stop",
-            logprobs=tuple(entry.logprob for entry in given.content) if given and given.content else None,
-        )
+            # The client does not validate: an answer of another kind shows when it is read.
+            choice, usage = reply.choices[0], reply.usage
+            text, given = choice.message.content, choice.logprobs
+            if not isinstance(text, str):
+                raise AnswerRefused(
+                    f"{self.name} at {self.url} answered without a text with {request.model}; try again"
+                )
+            return Completion(
+                text=text,
+                model=request.model,
+                prompt_tokens=usage.prompt_tokens if usage else 0,
+                tokens=usage.completion_tokens if usage else 0,
+                seconds=time.monotonic() - started,
+                finish="length" if choice.finish_reason == "length" else "stop",
+                logprobs=tuple(entry.logprob for entry in given.content) if given and given.content else None,
+            )
 
     def check(self, *, deadline_s: float) -> None:
         """List the models: asks for no answer, and a wrong key is told."""
@@ -122,27 +131,36 @@ class OpenAIServer:
         except openai.APIConnectionError as error:
             raise ModelServerUnreachable(f"{where} is not reachable: start it, or mend {self._url_setting}") from error
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            raise ModelServerError(f"{where} refused the key: mend {self._key_setting}") from error
-        except openai.NotFoundError as error:
-            raise NotFound(f"{where} has no model {model!r}: choose another, or mend {self._url_setting}") from error
-        except openai.RateLimitError as error:
-            raise ModelServerBusy(f"{where} is busy or the quota is spent; try again", _retry_after(error)) from error
+            raise ModelServerError(f"{where} refused the key: mend OPENAI_API_KEY") from error
         except openai.APIStatusError as error:
-            busy = error.status_code in {502, 503, 504, 529}
-            if busy:
-                raise ModelServerBusy(f"{where} is busy; try again", _retry_after(error)) from error
-            if "context" in str(error.message) and error.status_code == 400:  # noqa: PLR2004 - HTTP
-                raise PromptTooLong(f"the prompt does not fit {model}: {_short(error)}") from error
-            raise ModelServerError(f"{where} answered {error.status_code}: {_short(error)}") from error
-        except (openai.OpenAIError, ValueError) as error:
+            raise self._refusal(where, model, error) from error
+        except UnicodeEncodeError as error:
+            raise RequestInvalid("the prompt holds half a surrogate pair, which is no text: take it out") from error
+        except FOREIGN as error:
             raise ModelServerError(f"{where} did not answer as OpenAI does: is {self._url_setting} right?") from error
 
+    def _refusal(self, where: str, model: str, error: openai.APIStatusError) -> AnnotuneError:
+        if error.status_code in BUSY:
+            return ModelServerBusy(
+                f"{where} is busy or the quota is spent; try again", retry_after_s(error.response.headers)
+            )
+        if model and isinstance(error, openai.NotFoundError):
+            return NotFound(f"{where} has no model {model!r}: choose another, or mend {self._url_setting}")
+        if isinstance(error, openai.BadRequestError) and "context" in str(error.message):
+            return PromptTooLong(f"the prompt does not fit {model}: {_short(error)}")
+        return ModelServerError(
+            f"{where} answered {error.status_code}: {_short(error)} (is {self._url_setting} right?)"
+        )
 
-def _retry_after(error: openai.APIStatusError) -> float | None:
+
+@contextmanager
+def _address(setting: str) -> Iterator[None]:
     try:
-        return float(error.response.headers["retry-after"])
-    except (KeyError, ValueError):
-        return None
+        yield
+    except Exception as error:  # the client's own copy of httpx has errors of its own
+        raise ConfigurationError(
+            f"{setting} is no address of a server: set it to one like 'https://host/v1'"
+        ) from error
 
 
 def _short(error: openai.APIStatusError) -> str:
