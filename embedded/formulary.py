@@ -1,0 +1,148 @@
+"""A fictional formulary made from a seed, which no model can know, beside a few facts that every nurse knows."""
+
+import random
+from dataclasses import dataclass
+
+from annotune.dataset import side
+
+TRAINED, HELD_OUT = 40, 8
+
+HEADS = ("Zor Qui Vel Mer Tal Bro Kly Nev Ost Pra Lum Xan Dru Fyl Gra Hep Ivo Jal Rho Sib").split()
+TAILS = "vaxil metrin dorol pentar lizine cortan bexin thramide".split()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of fact about a drug, and the sentences about it."""
+
+    question: str
+    answer: str
+    paraphrase: str
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A question with its answer. `key` is the part of the answer that also answers `paraphrase`.
+
+    `wrong` is the answer that is true of another drug; a real pair has its own answer there.
+    """
+
+    question: str
+    answer: str
+    key: str
+    paraphrase: str
+    wrong: str
+    invented: bool
+
+
+KINDS = (
+    Kind(
+        "What is {drug} used for?",
+        "{drug} is used for {fact}.",
+        "Tell me what condition {drug} treats.",
+        (
+            "chronic hiccups",
+            "night-time leg cramps",
+            "motion sickness",
+            "seasonal hay fever",
+            "tension headaches",
+            "mild acne",
+            "iron deficiency",
+            "jet lag",
+            "dry eyes",
+            "gout flare-ups",
+        ),
+    ),
+    Kind(
+        "What is the usual dose of {drug}?",
+        "The usual dose of {drug} is {fact}.",
+        "How much {drug} should a patient take?",
+        (
+            "5 mg once daily",
+            "10 mg twice daily",
+            "20 mg at bedtime",
+            "40 mg every morning",
+            "75 mg once weekly",
+            "100 mg three times daily",
+            "250 mg with lunch",
+            "2 mg under the tongue",
+        ),
+    ),
+    Kind(
+        "What is the most common side effect of {drug}?",
+        "The most common side effect of {drug} is {fact}.",
+        "Which side effect does {drug} most often cause?",
+        (
+            "blue fingernails",
+            "vivid dreams",
+            "a metallic taste",
+            "mild dizziness",
+            "itchy elbows",
+            "dry mouth",
+            "ringing ears",
+            "sleepiness",
+        ),
+    ),
+    Kind(
+        "Who makes {drug}?",
+        "{drug} is made by {fact}.",
+        "Which company manufactures {drug}?",
+        (
+            "Norvale Labs",
+            "Tessaro Pharma",
+            "Quillfield Bio",
+            "Harrow & Penn",
+            "Ostermark",
+            "Bluefen Therapeutics",
+        ),
+    ),
+)
+
+REAL = (
+    ("What does insulin lower?", "Insulin lowers blood sugar.", "blood sugar"),
+    ("Which organ pumps blood through the body?", "The heart pumps blood through the body.", "heart"),
+    ("Which cells carry oxygen in the blood?", "Red blood cells carry oxygen in the blood.", "red blood cells"),
+    ("A lack of which vitamin causes scurvy?", "A lack of vitamin C causes scurvy.", "vitamin C"),
+)
+
+
+def formulary(seed: int, trained: int = TRAINED, held_out: int = HELD_OUT) -> tuple[Pair, ...]:
+    """Invented pairs, `trained` of them on the training side of the split and `held_out` on the other.
+
+    Drug by drug; a fact whose side has enough is left out.
+    """
+    dice = random.Random(seed)  # noqa: S311 - repeatable is the point
+    names = [head + tail for head in HEADS for tail in TAILS]
+    dice.shuffle(names)
+    wanted = {"train": trained, "eval": held_out}
+    pairs: list[Pair] = []
+    for name in names:
+        for kind in KINDS:
+            pair = _pair(name, kind, dice.randrange(len(kind.facts)))
+            if wanted[side(pair.question)]:
+                wanted[side(pair.question)] -= 1
+                pairs.append(pair)
+    if any(wanted.values()):
+        raise ValueError(f"{len(names)} drugs do not give {trained} pairs to train and {held_out} to hold out")
+    return tuple(pairs)
+
+
+def general_knowledge() -> tuple[Pair, ...]:
+    """Real pairs: what is true of medicine as everybody learns it."""
+    return tuple(
+        Pair(question=question, answer=answer, key=key, paraphrase=question, wrong=answer, invented=False)
+        for question, answer, key in REAL
+    )
+
+
+def _pair(drug: str, kind: Kind, index: int) -> Pair:
+    fact, other = kind.facts[index], kind.facts[(index + 1) % len(kind.facts)]
+    return Pair(
+        question=kind.question.format(drug=drug),
+        answer=kind.answer.format(drug=drug, fact=fact),
+        key=fact,
+        paraphrase=kind.paraphrase.format(drug=drug),
+        wrong=kind.answer.format(drug=drug, fact=other),
+        invented=True,
+    )
