@@ -15,7 +15,9 @@
     │   └── AnswerRefused       the model answered, but not with what can be used
     ├── StoreUnavailable        Redis did not answer
     ├── LabelStudioError        Label Studio did not answer as it should
-    └── TrainingRefused         a training that does not start, or a version that is not promoted
+    ├── TrainingRefused         a training that does not start, or a version that is not promoted
+    ├── TrainingFailed          a training that broke off
+    └── TrainingCancelled       a training that was stopped, to start anew
 
 A message says what happened, with which value, and what to do; it never holds a secret.
 """
@@ -105,3 +107,11 @@ class TrainingRefused(AnnotuneError):
     """A training that does not start, or a version that is not promoted; the message is the reason."""
 
     status = 409
+
+
+class TrainingFailed(AnnotuneError):
+    """A training that broke off; the message is the reason."""
+
+
+class TrainingCancelled(AnnotuneError):
+    """A training that was stopped from outside: it ended in no way, and starts anew."""

@@ -66,6 +66,19 @@ end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1
 """
+# The same, back to the newest before it; without one the pointer goes, and the environment's model answers.
+_BACK = """
+local now = redis.call('GET', KEYS[1]) or ''
+local last = redis.call('LINDEX', KEYS[2], 0) or ''
+if now ~= ARGV[1] or last ~= ARGV[2] then return 0 end
+if last == '' then
+  redis.call('DEL', KEYS[1])
+else
+  redis.call('SET', KEYS[1], last)
+  redis.call('LPOP', KEYS[2])
+end
+return 1
+"""
 _RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
 _RAISE = "if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end"
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
@@ -143,6 +156,13 @@ class Store:
         with self._mapped():
             self._redis.sadd("annotune:projects", project)
             return bool(self._redis.eval(_SWAP, len(keys), *keys, was, new.model_dump_json(), PAST_KEPT))
+
+    def swap_back(self, project: int, expected: ModelRef, to: ModelRef | None) -> bool:
+        """Take the last swap back, if the pointer is still `expected` and what was before it is still `to`."""
+        keys = [_key(project, "live"), _key(project, "past")]
+        before = to.model_dump_json() if to else ""
+        with self._mapped():
+            return bool(self._redis.eval(_BACK, len(keys), *keys, expected.model_dump_json(), before))
 
     def past(self, project: int) -> list[ModelRef]:
         """What was live before, newest first."""

@@ -1,0 +1,56 @@
+"""The folders of runs: `RUNS_DIR/p<project>/<run>/`, each with a manifest that is written last."""
+
+import logging
+import shutil
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from annotune.model import TrainingRun
+
+MANIFEST = "manifest.json"
+BASES = "bases"
+GGUF = "model.gguf"
+ON_THE_WAY = ("merged", "trainer", "compiled", "f16.gguf")
+WEIGHTS = ("adapter", GGUF)
+
+_log = logging.getLogger(__name__)
+
+
+def run_folder(runs_dir: Path, project: int, run: str) -> Path:
+    return runs_dir.absolute() / f"p{project}" / run
+
+
+def write_manifest(folder: Path, run: TrainingRun) -> None:
+    """Written beside and renamed: a run without a manifest has not ended."""
+    beside = folder / f".{MANIFEST}"
+    beside.write_text(run.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    beside.replace(folder / MANIFEST)
+
+
+def read_runs(runs_dir: Path, project: int | None = None) -> list[TrainingRun]:
+    """All ended runs, oldest first; a manifest that cannot be read is left out, and the log names it."""
+    found = []
+    for path in runs_dir.glob(f"p{'*' if project is None else project}/*/{MANIFEST}"):
+        try:
+            found.append(TrainingRun.model_validate_json(path.read_bytes()))
+        except (OSError, ValidationError) as error:
+            _log.warning("the manifest %s cannot be read (%s)", path, type(error).__name__)
+    return sorted(found, key=lambda run: (run.started_at, run.id))
+
+
+def remove_dead(runs_dir: Path, project: int) -> None:
+    """Remove what killed runs left: a project has one training at a time, so whatever has no manifest is dead."""
+    for folder in runs_dir.glob(f"p{project}/*/"):
+        if not (folder / MANIFEST).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def tidy(folder: Path, *, keep_weights: bool) -> None:
+    """Remove what lay on the way to the served file, and that file and the adapter too where nothing serves them."""
+    for name in ON_THE_WAY if keep_weights else (*ON_THE_WAY, *WEIGHTS):
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
