@@ -151,6 +151,19 @@ def region_text(regions: Iterable[Mapping[str, Any]], control: str | None) -> st
     return None
 
 
+def region_texts(regions: Iterable[Mapping[str, Any]], control: str) -> tuple[str, ...]:
+    """All texts that a control's regions hold, blank ones left out: more than one, and nobody knows which is meant."""
+    found: list[str] = []
+    for region in regions:
+        if region.get("from_name") != control:
+            continue
+        value = region.get("value")
+        texts = value.get("text") if isinstance(value, Mapping) else None
+        entries = texts if isinstance(texts, list) else [texts]
+        found += [entry for entry in entries if isinstance(entry, str) and entry.strip()]
+    return tuple(found)
+
+
 def _root(config: str) -> Element:
     try:
         root: Element = fromstring(config.strip())

@@ -1,0 +1,211 @@
+"""Label Studio by its own SDK: what is annotated now, parsed into frozen types at the door.
+
+Tasks come from the data manager's list, which has annotations and predictions with their regions. An export lacks the
+predictions' regions and leaves a snapshot behind in Label Studio each time (1.23.2).
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+import httpx
+from label_studio_sdk import LabelStudio
+from label_studio_sdk.core import ApiError, RequestOptions
+from label_studio_sdk.core.pagination import SyncPager
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from annotune.errors import ConfigurationError, LabelStudioError, NotFound, Unauthorized
+from annotune.settings import Settings
+
+TIMEOUT_S = 60.0
+RETRIES = 2
+PAGE_TASKS = 200
+# A cancelled annotation is a skip, which Label Studio does not count among a task's annotations.
+_ANNOTATED = json.dumps(
+    {
+        "filters": {
+            "conjunction": "or",
+            "items": [
+                {"filter": f"filter:tasks:{count}", "operator": "greater", "type": "Number", "value": 0}
+                for count in ("total_annotations", "cancelled_annotations")
+            ],
+        }
+    }
+)
+
+
+def _user(value: object) -> object:
+    return value["id"] if isinstance(value, dict) and "id" in value else value
+
+
+Regions = Annotated[tuple[dict[str, Any], ...], BeforeValidator(lambda value: [] if value is None else value)]
+User = Annotated[int | None, BeforeValidator(_user)]
+
+
+class _Parsed(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+
+class StudioProject(_Parsed):
+    """A project and its labeling config."""
+
+    id: int
+    title: str
+    label_config: str
+
+
+class StudioAnnotation(_Parsed):
+    """What a person submitted, or skipped (`was_cancelled`). `parent_prediction` is the one that it was made from."""
+
+    id: int
+    result: Regions
+    was_cancelled: bool = False
+    created_at: datetime
+    updated_at: datetime
+    completed_by: User = None
+    parent_prediction: int | None = None
+
+
+class StudioPrediction(_Parsed):
+    """What a model answered and Label Studio stored."""
+
+    id: int
+    result: Regions
+    model_version: str | None = None
+    created_at: datetime
+
+
+class StudioTask(_Parsed):
+    """A task with what people and models made of it."""
+
+    id: int
+    data: dict[str, Any]
+    annotations: tuple[StudioAnnotation, ...] = ()
+    predictions: tuple[StudioPrediction, ...] = ()
+
+
+class Studio:
+    """One Label Studio. `client` is the SDK's, for what has no method here: use it inside `mapped()`."""
+
+    def __init__(self, url: str, api_key: str, *, timeout_s: float = TIMEOUT_S, retries: int = RETRIES) -> None:
+        """Connect when first used.
+
+        A legacy token or a personal access token; the SDK tells them apart and refreshes the latter. Reading is tried
+        again by the SDK, writing is not.
+
+        Raises:
+            Unauthorized: a personal access token that has expired.
+        """
+        self.url = url.rstrip("/")
+        self._reading = RequestOptions(max_retries=retries)
+        with self.mapped():
+            # The SDK joins the address of its token refresh to the part of the URL that ends in a slash.
+            self.client = LabelStudio(  # type: ignore[no-untyped-call]
+                base_url=f"{self.url}/", api_key=api_key, timeout=timeout_s, max_retries=0
+            )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The Label Studio that the settings name.
+
+        Raises:
+            ConfigurationError: its address or the key is not set.
+            Unauthorized: a personal access token that has expired.
+        """
+        if settings.label_studio_url is None:
+            raise ConfigurationError("LABEL_STUDIO_URL is not set: set it to where Label Studio answers")
+        if settings.label_studio_api_key is None:
+            raise ConfigurationError(
+                "LABEL_STUDIO_API_KEY is not set: set it to a personal access token (Label Studio: Account & Settings)"
+            )
+        return cls(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
+
+    def project(self, project: int) -> StudioProject:
+        """One project.
+
+        Raises:
+            NotFound: there is none of that id, or the key may not see it.
+            LabelStudioError, Unauthorized: Label Studio did not answer as it should.
+        """
+        with self.mapped(f"project {project}"):
+            found = self.client.projects.get(id=project, request_options=self._reading)
+            return StudioProject.model_validate(found.dict())
+
+    def tasks(self, project: int) -> Iterator[StudioTask]:
+        """All tasks of a project that somebody annotated or skipped, page by page; each once.
+
+        Raises:
+            NotFound: there is no such project, or the key may not see it.
+            LabelStudioError, Unauthorized: Label Studio did not answer as it should.
+        """
+        seen: set[int] = set()
+        page, total = 1, 1
+        while (page - 1) * PAGE_TASKS < total:
+            tasks, total = self._page(project, page)
+            yield from (task for task in tasks if task.id not in seen)
+            seen |= {task.id for task in tasks}
+            page += 1
+
+    def _page(self, project: int, page: int) -> tuple[list[StudioTask], int]:
+        with self.mapped(f"project {project}"):
+            try:
+                found: SyncPager[Any, Any] = self.client.tasks.list(
+                    project=project,
+                    fields="all",
+                    query=_ANNOTATED,
+                    page=page,
+                    page_size=PAGE_TASKS,
+                    request_options=self._reading,
+                )
+            except ApiError as error:
+                if page > 1 and error.status_code == httpx.codes.NOT_FOUND:  # deleted since the page before
+                    return [], 0
+                raise
+            total = found.response.total if found.response else 0
+            return [StudioTask.model_validate(item.dict()) for item in found.items or []], total
+
+    @contextmanager
+    def mapped(self, what: str = "what was asked for") -> Iterator[None]:
+        """Where the SDK's and httpx's errors become ours; `what` is named where it is not found."""
+        where = f"Label Studio at {self.url}"
+        try:
+            yield
+        except ApiError as error:
+            raise _refusal(where, what, error) from error
+        except httpx.TimeoutException as error:
+            raise LabelStudioError(f"{where} did not answer in time; try again") from error
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise LabelStudioError(f"{self.url!r} is no address: set LABEL_STUDIO_URL to one with http://") from error
+        except httpx.TransportError as error:
+            raise LabelStudioError(f"{where} is not reachable: start it, or mend LABEL_STUDIO_URL") from error
+        except (httpx.HTTPError, httpx.StreamError, ValidationError, ValueError) as error:
+            raise LabelStudioError(
+                f"{where} did not answer as Label Studio does: is LABEL_STUDIO_URL right?"
+            ) from error
+
+
+def _refusal(where: str, what: str, error: ApiError) -> Exception:
+    status = error.status_code
+    if status == httpx.codes.UNAUTHORIZED:
+        if "legacy" in str(error.body).lower():
+            return Unauthorized(
+                f"{where} takes no legacy tokens: set LABEL_STUDIO_API_KEY to a personal access token"
+                " (Account & Settings), or switch legacy tokens on for the organization"
+            )
+        return Unauthorized(f"{where} refused the key: set LABEL_STUDIO_API_KEY to one that is valid there")
+    if status == httpx.codes.FORBIDDEN:
+        return Unauthorized(
+            f"{where} forbids it{_detail(error)}: LABEL_STUDIO_API_KEY is of a user who may not see {what}"
+        )
+    if status == httpx.codes.NOT_FOUND:
+        return NotFound(
+            f"{where} has no {what}, or the user of LABEL_STUDIO_API_KEY may not see it: check the number and the key"
+        )
+    return LabelStudioError(f"{where} answered {status or 'with an error'}{_detail(error)}")
+
+
+def _detail(error: ApiError) -> str:
+    detail = error.body.get("detail") if isinstance(error.body, dict) else None
+    return f" ({str(detail)[:200]})" if detail else ""

@@ -1,0 +1,54 @@
+"""What a job works with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from annotune.log import set_up
+from annotune.queue import Jobs
+from annotune.servers.ollama import OllamaServer
+from annotune.settings import Settings, load_settings
+from annotune.store import Store, connect_redis
+from annotune.studio import Studio
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Settings, Redis, the queues, and how to reach Label Studio and Ollama, each asked only when needed.
+
+    `cancelled` becomes true when the job has lost its lease: another process may do the same work, so this one must stop
+    (TrainingCancelled).
+    """
+
+    settings: Settings
+    store: Store
+    jobs: Jobs
+    studio: Callable[[], Studio]
+    ollama: Callable[[], OllamaServer]
+    cancelled: Callable[[], bool] = _never
+
+
+def workshop_of(settings: Settings) -> Workshop:
+    """A workshop whose Redis is waited for, so that a restart of it loses no end of a job."""
+    store = Store.connect(settings.redis_url, patience="job")
+    return Workshop(
+        settings=settings,
+        store=store,
+        jobs=Jobs(store, connect_redis(settings.redis_url, patience="job", decode=False)),
+        studio=lambda: Studio.from_settings(settings),
+        ollama=lambda: OllamaServer(settings.ollama_url),
+    )
+
+
+def open_workshop() -> Workshop:
+    """Called by each job, in a process of its own.
+
+    Raises:
+        ConfigurationError: the environment does not validate.
+    """
+    settings = load_settings()
+    set_up(settings.log_level)
+    return workshop_of(settings)
