@@ -1,0 +1,62 @@
+"""`annotune connect`, `annotune disconnect`: a project becomes, or stops being, a customer of the backend."""
+
+import contextlib
+
+import click
+
+from annotune.errors import ConfigurationError, StoreUnavailable
+from commands.address import Address
+from commands.customer import Connection
+from commands.desk import PROJECT, Desk
+
+URL = "Where Label Studio reaches this backend; default: the setting BACKEND_URL."
+
+
+@click.command()
+@click.argument("project", type=PROJECT)
+@click.option("--url", help=URL)
+@click.pass_obj
+def connect(desk: Desk, project: int, url: str | None) -> None:
+    """Make PROJECT a customer of the backend: again changes nothing."""
+    address = Address.of(url, desk.settings)
+    customer = desk.customer(project)
+    connection = customer.connect(address)
+    _tell(project, connection, "was connected already: nothing changed")
+    click.echo(
+        f"Label Studio reaches the backend at {address.url}; its model is {connection.model_version or 'unnamed'}"
+    )
+    click.echo(f"our API key reaches Label Studio at {desk.settings.label_studio_url} ({_key_kind(desk)})")
+    if not address.headers:
+        click.echo("anybody may call the webhook: set WEBHOOK_SECRET here and where it is served, and connect again")
+    try:
+        desk.store.remember_project(project)
+    except StoreUnavailable as error:
+        click.echo(f"the project is not noted yet ({error}); its first prediction or webhook will do it", err=True)
+
+
+@click.command()
+@click.argument("project", type=PROJECT)
+@click.pass_obj
+def disconnect(desk: Desk, project: int) -> None:
+    """Take PROJECT back from the backend, the webhook that Label Studio leaves behind included."""
+    try:
+        address = Address.of(None, desk.settings)
+    except ConfigurationError:
+        address = None  # ours are known by their title and header too
+    _tell(project, desk.customer(project).disconnect(address), "was not connected: nothing changed")
+    with contextlib.suppress(StoreUnavailable):
+        desk.store.forget_project(project)
+
+
+def _tell(project: int, connection: Connection, unchanged: str) -> None:
+    about = f"project {project} {connection.title!r}"
+    for change in connection.changes:
+        click.echo(f"{about}: {change}")
+    if not connection.changes:
+        click.echo(f"{about} {unchanged}")
+
+
+def _key_kind(desk: Desk) -> str:
+    """Which of Label Studio's two kinds our key is: a personal access token is a JWT."""
+    key = desk.settings.label_studio_api_key
+    return "personal access token" if key and key.get_secret_value().startswith("eyJ") else "legacy token"

@@ -1,0 +1,68 @@
+"""What the commands share, each part made when a command first asks for it."""
+
+from functools import cached_property
+
+import click
+from rich.console import Console
+
+from annotune.queue import Jobs
+from annotune.settings import Settings, load_settings
+from annotune.store import Store, connect_redis
+from annotune.studio import Studio
+from commands.customer import Customer
+
+WIDE = 200
+PROJECT = click.IntRange(min=1)
+
+
+class Desk:
+    """Settings, Redis and Label Studio for one command."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load_settings()
+
+    @cached_property
+    def store(self) -> Store:
+        return Store.connect(self.settings.redis_url, patience="web")
+
+    @cached_property
+    def patient_store(self) -> Store:
+        """For a long wait, that a restart of Redis must not end."""
+        return Store.connect(self.settings.redis_url, patience="job")
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        return Jobs(self.store, connect_redis(self.settings.redis_url, patience="web", decode=False))
+
+    @cached_property
+    def console(self) -> Console:
+        """Standard output; a pipe gets lines as long as they are."""
+        console = Console(highlight=False)
+        return console if console.is_terminal else Console(highlight=False, width=WIDE)
+
+    @property
+    def has_label_studio(self) -> bool:
+        return bool(self.settings.label_studio_url and self.settings.label_studio_api_key)
+
+    @cached_property
+    def studio(self) -> Studio:
+        """A client of Label Studio.
+
+        Raises:
+            ConfigurationError: its address or its key is not set.
+        """
+        return Studio.from_settings(self.settings)
+
+    def customer(self, project: int) -> Customer:
+        return Customer(self.studio, project)
+
+    def known(self, project: int) -> int:
+        """The project's number, if Label Studio has it; unasked where Label Studio is not configured.
+
+        Raises:
+            NotFound: there is no such project.
+        """
+        if self.has_label_studio:
+            self.customer(project).title()
+        return project

@@ -1,0 +1,149 @@
+"""`annotune models`: which model answers for a project, and the versions that we made."""
+
+import click
+from rich.table import Table
+
+from annotune.errors import NotFound, StoreUnavailable
+from annotune.model import ModelRef, ModelVersion, version_number
+from annotune.servers.ollama import OllamaServer
+from annotune.servers.pool import Servers, default_ref
+from commands.desk import PROJECT, Desk
+
+CHECK_S = 10.0
+SHA_SHOWN = 12
+
+
+class Version(click.ParamType[int]):
+    """`v0003` or `3`."""
+
+    name = "version"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        text = str(value)
+        number = int(text) if text.isdecimal() else version_number(text)
+        if number is None:
+            self.fail(f"{text!r} is no version: write one like 'v0003'", param, ctx)
+        return number
+
+
+@click.group()
+def models() -> None:
+    """List models, and choose which one answers for a project."""
+
+
+@models.command(name="list")
+@click.argument("project", type=PROJECT, required=False)
+@click.pass_obj
+def list_models(desk: Desk, project: int | None) -> None:
+    """List the versions of PROJECT, or of all projects; a star marks the model that answers."""
+    projects = [desk.known(project)] if project else desk.store.projects()
+    if not projects:
+        click.echo("no projects yet: run 'annotune connect PROJECT'")
+    for each in projects:
+        live = desk.store.live(each)
+        shown = live or default_ref(desk.settings)
+        origin = "" if live else " (the environment's default)"
+        click.echo(f"project {each}: {shown}{origin}")
+        versions = desk.store.versions(each)
+        if versions:
+            desk.console.print(_table(versions, live, {run.id: run.metrics for run in desk.store.runs(each)}))
+
+
+def _table(versions: list[ModelVersion], live: ModelRef | None, metrics: dict[str, dict[str, float]]) -> Table:
+    table = Table("", "version", "state", "made (UTC)", "held-out loss", "model", "reason", box=None, pad_edge=False)
+    for version in reversed(versions):
+        loss = metrics.get(version.run, {}).get("eval_loss")
+        table.add_row(
+            "*" if live and live.model == version.model else "",
+            version.name,
+            version.state,
+            f"{version.created_at:%Y-%m-%d %H:%M}",
+            "" if loss is None else f"{loss:.3f}",
+            version.model,
+            version.reason,
+        )
+    return table
+
+
+@models.command()
+@click.argument("project", type=PROJECT)
+@click.argument("ref")
+@click.pass_obj
+def use(desk: Desk, project: int, ref: str) -> None:
+    """Let REF answer for PROJECT: ollama:llama3, openai:gpt-3.5-turbo or a version such as v0003."""
+    number = version_number(ref)
+    if number is not None:
+        _promote(desk, project, number)
+        return
+    chosen = ModelRef.parse(ref)
+    desk.known(project)
+    _check(desk, chosen)
+    _move(desk, project, chosen)
+    click.echo(f"project {project}: {chosen} answers from now on")
+
+
+def _check(desk: Desk, ref: ModelRef) -> None:
+    """Return if the model's server has it; where a server cannot tell, it is asked whether it answers.
+
+    Raises:
+        NotFound: the server does not have it.
+        ModelServerError, ConfigurationError: the server does not answer, or is not configured.
+    """
+    if ref.server == "ollama":
+        server = OllamaServer(desk.settings.ollama_url)
+        try:
+            if server.show(ref.model) is None:
+                raise NotFound(
+                    f"Ollama at {server.url} has no model {ref.model!r}: run 'ollama pull {ref.model}', or choose another"
+                )
+        finally:
+            server.close()
+        return
+    servers = Servers(desk.settings)
+    try:
+        servers.get(ref.server).check(deadline_s=CHECK_S)
+    finally:
+        servers.close()
+
+
+def _move(desk: Desk, project: int, chosen: ModelRef) -> None:
+    if not desk.store.swap_live(project, desk.store.live(project), chosen):
+        raise StoreUnavailable(f"project {project}: another model was chosen at this very moment; look, and try again")
+
+
+@models.command()
+@click.argument("project", type=PROJECT)
+@click.argument("version", type=Version(), required=False)
+@click.pass_obj
+def promote(desk: Desk, project: int, version: int | None) -> None:
+    """Make a version of PROJECT live: VERSION, else the newest that waits."""
+    _promote(desk, project, version)
+
+
+def _promote(desk: Desk, project: int, number: int | None) -> None:
+    from trainer import promotion
+
+    ref = promotion.promote(desk.store, desk.known(project), number)
+    click.echo(f"project {project}: {ref.version} answers from now on ({ref.model})")
+
+
+@models.command()
+@click.argument("project", type=PROJECT)
+@click.pass_obj
+def rollback(desk: Desk, project: int) -> None:
+    """Let the model that answered before answer again for PROJECT."""
+    from trainer import promotion
+
+    ref = promotion.rollback(desk.store, desk.known(project))
+    click.echo(f"project {project}: {ref} answers again")
+
+
+@models.command()
+@click.pass_obj
+def rebuild(desk: Desk) -> None:
+    """Restore pointers and versions from the runs folder, after Redis was emptied."""
+    from trainer.rebuild import rebuild as rebuild_store
+
+    rebuild_store(desk.store, desk.settings.runs_dir)

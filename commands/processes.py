@@ -1,0 +1,30 @@
+"""The two processes that stay: the backend and the worker."""
+
+import click
+
+from annotune.log import set_up
+from commands.desk import Desk
+
+PORT = click.IntRange(min=1, max=65535)
+
+
+@click.command()
+@click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104 - a container's
+@click.option("--port", default=9090, show_default=True, type=PORT, help="Port to listen on.")
+@click.pass_obj
+def serve(desk: Desk, host: str, port: int) -> None:
+    """Serve Label Studio: predictions, and the webhook."""
+    from backend.server import serve as serve_backend  # noqa: PLC0415 - the web server is of no use to other commands
+
+    set_up(desk.settings.log_level)
+    serve_backend(desk.settings, host, port)
+
+
+@click.command()
+@click.pass_obj
+def worker(desk: Desk) -> None:
+    """Look at what changed in Label Studio, and train."""
+    from trainer.worker import run_worker  # noqa: PLC0415 - as above
+
+    set_up(desk.settings.log_level)
+    run_worker(desk.settings)

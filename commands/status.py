@@ -1,0 +1,101 @@
+"""`annotune status`: what goes on."""
+
+import click
+from rich.table import Table
+
+from annotune.errors import AnnotuneError
+from annotune.model import TrainingRun
+from annotune.prompt import Prompt
+from annotune.queue import CHANGES, TRAINING
+from annotune.servers.pool import default_ref
+from annotune.store import Tally
+from commands.desk import Desk
+from commands.train import duration
+
+SHA_SHOWN = 8
+PROMPT_SHOWN = 100
+
+
+@click.command()
+@click.pass_obj
+def status(desk: Desk) -> None:
+    """Show projects, live versions, queue, worker and running training."""
+    store, waiting = desk.store, desk.jobs.waiting()
+    worker = "alive" if store.has_worker() else "none is alive: run 'annotune worker'"
+    click.echo(f"worker: {worker}")
+    click.echo(f"queue: {waiting[CHANGES]} changes, {waiting[TRAINING]} trainings waiting")
+    click.echo(f"training: {'recipe ' + desk.settings.recipe if desk.settings.recipe else 'off, RECIPE is not set'}")
+    projects = store.projects()
+    if not projects:
+        click.echo("projects: none yet; run 'annotune connect PROJECT'")
+    for project in projects:
+        click.echo(f"\nproject {project}{_title(desk, project)}")
+        table = Table(box=None, show_header=False, pad_edge=False)
+        table.add_column(no_wrap=True)
+        table.add_column()
+        for name, text in _rows(desk, project):
+            table.add_row(f"  {name}", text)
+        desk.console.print(table)
+
+
+def _title(desk: Desk, project: int) -> str:
+    if not desk.has_label_studio:
+        return ""
+    try:
+        return f" {desk.customer(project).title()!r}"
+    except AnnotuneError as error:
+        return f" ({error})"
+
+
+def _rows(desk: Desk, project: int) -> list[tuple[str, str]]:
+    store, settings = desk.store, desk.settings
+    live = store.live(project)
+    ref = live or default_ref(settings)
+    own = store.prompt(project)
+    text = own.text if own else settings.default_prompt_text
+    prompt = Prompt(text, settings.template, settings.system_prompt) if text else None
+    told = f"{ref.model}@{prompt.sha[:SHA_SHOWN]}" if prompt else ref.model
+    rows = [
+        ("model", f"{ref}{f' ({ref.version})' if ref.version else ''}{'' if live else ' (default)'}"),
+        ("told", told),
+        ("prompt", _first_line(text) if text else "none yet"),
+        ("annotations", _counted(store.tally(project))),
+    ]
+    wanted, progress = store.training_wanted(project), store.progress(project)
+    if progress is not None:
+        step = f" step {progress.step}/{progress.steps}" if progress.steps else ""
+        loss = f", loss {progress.loss:.3f}" if progress.loss is not None else ""
+        left = f", {duration(progress.left_s)} left" if progress.left_s is not None else ""
+        rows.append(("training", f"{progress.stage}{step}{loss}{left}"))
+    elif wanted is not None:
+        rows.append(("training", f"waits, asked for by {wanted.requested_by} at {wanted.at:%Y-%m-%d %H:%M} UTC"))
+    runs = store.runs(project)
+    if runs:
+        rows.append(("last run", _ended(runs[0])))
+    return rows
+
+
+def _first_line(text: str) -> str:
+    first, *rest = text.strip().splitlines()
+    return first[:PROMPT_SHOWN] + (" ..." if rest or len(first) > PROMPT_SHOWN else "")
+
+
+def _counted(tally: Tally | None) -> str:
+    if tally is None:
+        return "not counted yet"
+    kinds = _listed(tally.kinds)
+    left_out = _listed(tally.left_out)
+    return (
+        f"{tally.usable} usable{f' ({kinds})' if kinds else ''}, {tally.new} new to the last dataset"
+        f"{f'; left out: {left_out}' if left_out else ''}"
+    )
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()) if count)
+
+
+def _ended(run: TrainingRun) -> str:
+    name = run.version.name if run.version else run.id
+    when = f" at {run.ended_at:%Y-%m-%d %H:%M} UTC" if run.ended_at else ""
+    return f"{name} {run.state}{when}{f': {run.reason}' if run.reason else ''}"

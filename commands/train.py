@@ -1,0 +1,102 @@
+"""`annotune train`: ask for a training, and watch it."""
+
+import time
+from datetime import UTC, datetime
+
+import click
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from annotune.errors import ConfigurationError, TrainingRefused
+from annotune.model import TrainingRun
+from annotune.recipe import Recipe
+from annotune.store import TrainingWanted
+from commands.desk import PROJECT, Desk
+
+POLL_S = 0.5
+
+
+@click.command()
+@click.argument("project", type=PROJECT)
+@click.option("--no-wait", is_flag=True, help="Ask for it and return.")
+@click.pass_obj
+def train(desk: Desk, project: int, no_wait: bool) -> None:
+    """Train a new version for PROJECT and watch it; Ctrl-C stops the watching only."""
+    if desk.settings.recipe is None:
+        raise ConfigurationError("training is off: set RECIPE, here and at the worker, to a recipe such as 'small-cpu'")
+    Recipe.load(desk.settings.recipe)
+    desk.customer(project).title()
+    before = _newest(desk, project)
+    if desk.store.want_training(project, TrainingWanted(requested_by="command", at=datetime.now(UTC))):
+        desk.jobs.train(project)
+        click.echo(f"project {project}: a training is queued")
+    else:
+        click.echo(f"project {project}: a training is wanted or running already")
+    if not desk.store.has_worker():
+        click.echo("no worker is alive: the training waits until 'annotune worker' runs", err=True)
+    if not no_wait:
+        _watch(desk, project)
+        _tell(project, before, _newest(desk, project))
+
+
+def _newest(desk: Desk, project: int) -> TrainingRun | None:
+    return next(iter(desk.store.runs(project)), None)
+
+
+def _watch(desk: Desk, project: int) -> None:
+    """Return when the training has ended."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+    )
+    told = ""
+    with Progress(*columns, console=desk.console) as bars:
+        bar = bars.add_task("waiting", total=None, detail="")
+        while desk.patient_store.training_wanted(project) is not None:
+            stage = _show(desk, project, bars, bar)
+            if stage != told and not desk.console.is_terminal:
+                click.echo(stage)  # a pipe sees no bar
+            told = stage
+            time.sleep(POLL_S)
+
+
+def _show(desk: Desk, project: int, bars: Progress, bar: TaskID) -> str:
+    """Draw how far the training is; its stage."""
+    progress = desk.patient_store.progress(project)
+    if progress is None:
+        stage = "waiting for its turn" if desk.patient_store.has_worker() else "waiting: no worker is alive"
+        bars.update(bar, description=stage, total=None, detail="")
+        return stage
+    detail = [f"{progress.step}/{progress.steps}"] if progress.steps else []
+    if progress.loss is not None:
+        detail.append(f"loss {progress.loss:.3f}")
+    if progress.left_s is not None:
+        detail.append(f"{duration(progress.left_s)} left")
+    total = progress.steps or None
+    bars.update(bar, description=progress.stage, total=total, completed=progress.step, detail=", ".join(detail))
+    return progress.stage
+
+
+def duration(seconds: float) -> str:
+    """`1:05` for 65 s."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def _tell(project: int, before: TrainingRun | None, run: TrainingRun | None) -> None:
+    """Print how the run ended.
+
+    Raises:
+        TrainingRefused: it gave no version to serve; the message is the reason.
+    """
+    if run is None or (before is not None and run.id == before.id):
+        raise TrainingRefused(f"project {project}: the training ended without a run: see the worker's log")
+    name = run.version.name if run.version else f"run {run.id}"
+    if run.state == "promoted":
+        click.echo(f"project {project}: {name} is live, trained on {run.examples} examples")
+    elif run.state == "waiting":
+        click.echo(f"project {project}: {name} waits for a person: {run.reason or 'its gates passed'}")
+        click.echo(f"make it live: annotune models promote {project} {name}")
+    else:
+        raise TrainingRefused(f"project {project}: {name} {run.state}: {run.reason or 'see the worker log'}")

@@ -1,0 +1,320 @@
+"""`annotune connect` and `disconnect` against the real Label Studio, with a recording backend."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from click.testing import CliRunner, Result
+from label_studio_sdk import LabelStudio as Client
+
+from commands.customer import ACTIONS
+from commands.main import annotune
+from embedded.label_studio import LabelStudio
+
+CONFIG = (
+    '<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>'
+    '<TextArea name="response" toName="chat" smart="false"/></View>'
+)
+Annotune = Callable[..., Result]
+
+
+class Backend:
+    """Answers as a backend does, and remembers each request's path and headers."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, dict[str, str], str]] = []
+        self.password: str | None = None
+        self.healthy = True
+        backend = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self._answer(503 if not backend.healthy else 200, {"status": "UP"})
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                backend.seen.append((self.path, dict(self.headers), body))
+                refused = backend.password and self.path == "/setup" and "Authorization" not in self.headers
+                self._answer(401 if refused else 200, {"model_version": "small@0a1b2c3d"})
+
+            def _answer(self, status: int, body: dict[str, str]) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.end_headers()
+                self.wfile.write(json.dumps(body).encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> "Backend":
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def backend() -> Iterator[Backend]:
+    with Backend() as running:
+        yield running
+
+
+@pytest.fixture
+def studio(label_studio: LabelStudio) -> Client:
+    return Client(base_url=label_studio.url, api_key=label_studio.api_key)
+
+
+@pytest.fixture
+def project(studio: Client) -> int:
+    made = studio.projects.create(title="Formulary", label_config=CONFIG)
+    return int(made.id)
+
+
+@pytest.fixture
+def run(label_studio: LabelStudio, redis_url: str, backend: Backend) -> Annotune:
+    """Runs a command in the environment of a deployment; keywords change that environment."""
+    deployment = {
+        "LABEL_STUDIO_URL": label_studio.url,
+        "LABEL_STUDIO_API_KEY": label_studio.api_key,
+        "REDIS_URL": redis_url,
+        "BACKEND_URL": backend.url,
+        "WEBHOOK_SECRET": "first secret",
+    }
+
+    def invoke(*arguments: object, **changed: str) -> Result:
+        return CliRunner().invoke(annotune, [str(each) for each in arguments], env=deployment | changed)
+
+    return invoke
+
+
+def rows(studio: Client, project: int) -> tuple[list[dict], list[dict]]:
+    """Backends and webhooks of a project, without what each look at them changes."""
+    moving = {"updated_at", "created_at"}
+    backends = [each.dict() for each in studio.ml.list(project=project)]
+    hooks = [each.dict() for each in studio.webhooks.list(project=str(project))]
+    return tuple([{k: v for k, v in row.items() if k not in moving} for row in found] for found in (backends, hooks))
+
+
+def test_connect_makes_an_interactive_backend_and_its_webhook(run, studio, project, backend) -> None:
+    result = run("connect", project)
+
+    assert result.exit_code == 0, result.output
+    [[made], [hook]] = rows(studio, project)
+    assert (made["url"], made["title"], made["is_interactive"], made["state"]) == (backend.url, "annotune", True, "CO")
+    assert hook["url"] == f"{backend.url}/webhook"
+    assert hook["headers"] == {"X-Annotune-Secret": "first secret"}
+    assert set(hook["actions"]) == set(ACTIONS)
+    assert (hook["is_active"], hook["send_for_all_actions"], hook["send_payload"]) == (True, False, True)
+    assert "small@0a1b2c3d" in result.stdout
+    assert "legacy token" in result.stdout
+
+
+def test_connecting_again_changes_nothing_and_says_so(run, studio, project) -> None:
+    run("connect", project)
+    before = rows(studio, project)
+
+    result = run("connect", project)
+
+    assert result.exit_code == 0
+    assert "nothing changed" in result.stdout
+    assert rows(studio, project) == before
+
+
+def test_the_webhook_carries_the_secret(run, studio, project, backend, eventually) -> None:
+    run("connect", project)
+    studio.projects.import_tasks(id=project, request=[{"question": "what?"}])
+    [task] = studio.tasks.list(project=project)
+
+    studio.annotations.create(id=task.id, result=[])
+
+    arrived = eventually(lambda: [headers for path, headers, _ in backend.seen if path == "/webhook"], 10)
+    assert arrived[0]["X-Annotune-Secret"] == "first secret"
+
+
+def _without_hook(studio: Client, project: int, backend: Backend) -> None:
+    [hook] = studio.webhooks.list(project=str(project))
+    studio.webhooks.delete(hook.id)
+
+
+def _inactive(studio: Client, project: int, backend: Backend) -> None:
+    [hook] = studio.webhooks.list(project=str(project))
+    studio.webhooks.update(hook.id, url=hook.url, is_active=False, actions=hook.actions)
+
+
+def _wrong_headers(studio: Client, project: int, backend: Backend) -> None:
+    [hook] = studio.webhooks.list(project=str(project))
+    studio.webhooks.update(hook.id, url=hook.url, headers={"X-Annotune-Secret": "old"}, actions=hook.actions)
+
+
+def _without_actions(studio: Client, project: int, backend: Backend) -> None:
+    [hook] = studio.webhooks.list(project=str(project))
+    studio.webhooks.update(hook.id, url=hook.url, actions=[])
+
+
+def _second_hook(studio: Client, project: int, backend: Backend) -> None:
+    studio.webhooks.create(project=project, url=f"{backend.url}/webhook")
+
+
+def _without_backend(studio: Client, project: int, backend: Backend) -> None:
+    [row] = studio.ml.list(project=project)
+    studio.ml.delete(row.id)
+
+
+def _second_backend(studio: Client, project: int, backend: Backend) -> None:
+    studio.ml.create(project=project, url=f"{backend.url}/", title="again")
+
+
+def _not_interactive(studio: Client, project: int, backend: Backend) -> None:
+    [row] = studio.ml.list(project=project)
+    studio.ml.update(row.id, project=project, url=row.url, is_interactive=False)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _without_hook,
+        _inactive,
+        _wrong_headers,
+        _without_actions,
+        _second_hook,
+        _without_backend,
+        _second_backend,
+        _not_interactive,
+    ],
+)
+def test_what_is_half_made_is_repaired(spoil, run, studio, project, backend) -> None:
+    run("connect", project)
+    [[made], [hook]] = rows(studio, project)
+    spoil(studio, project, backend)
+
+    result = run("connect", project)
+
+    assert result.exit_code == 0, result.output
+    assert "nothing changed" not in result.stdout
+    [[mended], [mended_hook]] = rows(studio, project)
+    assert {**mended, "id": 0} == {**made, "id": 0}
+    assert {**mended_hook, "id": 0} == {**hook, "id": 0}
+
+
+def test_a_backend_that_moved_takes_its_row_and_webhook_along(run, studio, project) -> None:
+    run("connect", project)
+
+    with Backend() as moved:
+        result = run("connect", project, "--url", moved.url)
+        found = rows(studio, project)
+
+    assert result.exit_code == 0, result.output
+    [[row], [hook]] = found
+    assert (row["url"], hook["url"]) == (moved.url, f"{moved.url}/webhook")
+
+
+def test_basic_auth_is_given_to_the_backend_and_to_the_webhook(run, studio, project, backend) -> None:
+    backend.password = "open sesame"
+
+    result = run("connect", project, BASIC_AUTH_USER="ls", BASIC_AUTH_PASS="open sesame", WEBHOOK_SECRET="")
+
+    assert result.exit_code == 0, result.output
+    [[made], [hook]] = rows(studio, project)
+    assert (made["auth_method"], made["basic_auth_user"], made["state"]) == ("BASIC_AUTH", "ls", "CO")
+    assert hook["headers"]["Authorization"].startswith("Basic ")
+    assert "open sesame" not in result.output
+
+
+def test_a_backend_that_asks_for_auth_which_is_not_set_is_told_and_nothing_is_made(
+    run, studio, project, backend
+) -> None:
+    backend.password = "open sesame"
+
+    result = run("connect", project)
+
+    assert result.exit_code == 1
+    assert "BASIC_AUTH_USER" in result.stderr
+    assert rows(studio, project) == ([], [])
+
+
+def test_a_backend_that_is_away_leaves_nothing_half_made(run, studio, project, backend) -> None:
+    backend.healthy = False
+
+    result = run("connect", project)
+
+    assert result.exit_code == 1
+    assert "does not reach the backend" in result.stderr
+    assert rows(studio, project) == ([], [])
+
+
+def test_a_repair_that_fails_leaves_all_as_it_was(run, studio, project, backend) -> None:
+    run("connect", project)
+    _wrong_headers(studio, project, backend)
+    backend.healthy = False
+    before = rows(studio, project)[1]
+
+    result = run("connect", project)
+
+    assert result.exit_code == 1
+    assert rows(studio, project)[1] == before
+
+
+def test_a_name_without_a_dot_is_explained_before_anything_is_made(run, studio, project) -> None:
+    result = run("connect", project, "--url", "http://ml_backend:9090")
+
+    assert result.exit_code == 2
+    assert "ml-backend.internal" in result.stderr
+    assert rows(studio, project) == ([], [])
+
+
+@pytest.mark.parametrize("command", ["connect", "disconnect"])
+def test_a_project_that_does_not_exist_is_one_sentence(command, run) -> None:
+    result = run(command, 987654)
+
+    assert result.exit_code == 1
+    assert "987654" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert result.stdout == ""
+
+
+def test_a_wrong_key_is_one_sentence_that_does_not_show_it(run, project) -> None:
+    result = run("connect", project, LABEL_STUDIO_API_KEY="not-the-key")
+
+    assert result.exit_code == 1
+    assert "LABEL_STUDIO_API_KEY" in result.stderr
+    assert "not-the-key" not in result.output
+
+
+def test_disconnect_removes_the_backend_and_the_webhook_that_label_studio_leaves(run, studio, project) -> None:
+    run("connect", project)
+
+    result = run("disconnect", project)
+
+    assert result.exit_code == 0, result.output
+    assert rows(studio, project) == ([], [])
+    assert "nothing changed" in run("disconnect", project).stdout
+
+
+def test_disconnect_leaves_other_backends_and_webhooks_alone(run, studio, project) -> None:
+    with Backend() as other:
+        studio.ml.create(project=project, url=other.url, title="another")
+        before = rows(studio, project)
+        run("connect", project)
+
+        run("disconnect", project)
+
+        assert rows(studio, project) == before
+
+
+def test_disconnect_finds_the_webhook_of_a_backend_that_was_removed_by_hand(run, studio, project, backend) -> None:
+    run("connect", project)
+    _without_backend(studio, project, backend)
+
+    result = run("disconnect", project, BACKEND_URL="")
+
+    assert result.exit_code == 0, result.output
+    assert rows(studio, project) == ([], [])
