@@ -12,7 +12,8 @@ from annotune.model import Value
 class Answer(Value):
     """An answer that the backend gave: kept for every one, since who wrote a text cannot be known later.
 
-    `prompt` is the text as written, `prompt_sha` that of the whole `Prompt`, `model_version` what Label Studio was told.
+    `prompt` is the text as written, `prompt_sha` that of the whole `Prompt`, `model_version` what Label Studio was told;
+    `typed` where a person typed the prompt, and not where it was the project's.
     """
 
     project: int
@@ -22,6 +23,7 @@ class Answer(Value):
     text: str
     model_version: str
     at: datetime
+    typed: bool = False
 
 
 class ProjectPrompt(Value):

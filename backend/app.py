@@ -1,0 +1,68 @@
+"""The routes that Label Studio (1.23) calls."""
+
+from flask import Flask, Response, jsonify, request
+
+from annotune.queue import Jobs
+from annotune.settings import Settings
+from annotune.store import Store
+from backend.answers import ServerPool
+from backend.credentials import Credentials
+from backend.health import Health
+from backend.lessons import project_of
+from backend.model import Model
+from backend.replies import speak_json
+from backend.requests import MAX_BODY_BYTES, Event, Predict, Setup, read
+from backend.services import Services
+from backend.versions import version_names
+
+
+def create_app(settings: Settings, *, store: Store, servers: ServerPool, jobs: Jobs) -> Flask:
+    """The web application. `app.extensions["health"]` looks at the parts once it is started.
+
+    Raises:
+        ConfigurationError: the settings contradict each other.
+    """
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    speak_json(app)
+    credentials = Credentials.of(settings)
+    services = Services.of(settings, store=store, servers=servers, jobs=jobs)
+    health = Health(services)
+    app.extensions["health"] = health
+
+    @app.get("/")
+    @app.get("/health")
+    def show_health() -> Response:
+        return jsonify(health.report)
+
+    @app.post("/setup")
+    def setup() -> Response:
+        credentials.check(request.headers)
+        body = read(Setup, request.get_data(cache=False))
+        return jsonify(model_version=Model(body.project, body.label_config, services).set_up())
+
+    @app.post("/predict")
+    def predict() -> Response:
+        credentials.check(request.headers)
+        body = read(Predict, request.get_data(cache=False))
+        predictions = Model(body.project, body.label_config, services).predict(body.tasks, body.params.context)
+        return jsonify(results=[prediction.as_dict() for prediction in predictions])
+
+    @app.post("/webhook")
+    def webhook() -> Response:
+        credentials.check(request.headers, webhook=True)
+        event = read(Event, request.get_data(cache=False))
+        project = project_of(event)
+        if project is None:
+            return jsonify(
+                action=event.action, queued=False, message="no project was sent: let the webhook send its payload"
+            )
+        label_config = event.project.label_config if event.project else None
+        return jsonify(Model(project, label_config, services).fit(event.action, event))
+
+    @app.get("/versions")
+    def versions() -> Response:
+        credentials.check(request.headers)
+        return jsonify(versions=version_names(services))
+
+    return app

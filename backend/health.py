@@ -1,0 +1,133 @@
+"""How the parts are, looked at in the background: a request for it never waits for one of them."""
+
+import logging
+import threading
+from datetime import UTC, datetime
+from typing import TypedDict
+
+from annotune.errors import AnnotuneError, StoreUnavailable
+from annotune.model import ServerName
+from annotune.servers.pool import default_ref
+from backend.services import Services
+
+EVERY_S = 10.0
+SERVER_S = 5.0
+log = logging.getLogger(__name__)
+
+
+class Part(TypedDict):
+    """`ok` is None where it is not known."""
+
+    ok: bool | None
+    detail: str
+
+
+class Report(TypedDict):
+    """The body of `/health`. `status` is UP as long as this process answers; `checked_at` is None before the first look."""
+
+    status: str
+    checked_at: str | None
+    redis: Part
+    model_servers: dict[str, Part]
+    label_studio: Part
+    worker: Part
+
+
+class Health:
+    """Looks at all parts every `EVERY_S` seconds, and writes down what was answered while Redis was away."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._over = threading.Event()
+        unknown = Part(ok=None, detail="not looked at yet")
+        default = default_ref(services.settings).server
+        self._report = Report(
+            status="UP",
+            checked_at=None,
+            redis=unknown,
+            model_servers={default: unknown},
+            label_studio=self._label_studio(),
+            worker=unknown,
+        )
+
+    @property
+    def report(self) -> Report:
+        return self._report
+
+    def start(self) -> None:
+        """Begin looking, in a thread that ends with the process."""
+        threading.Thread(target=self._run, name="health", daemon=True).start()
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def look(self) -> None:
+        """Look once."""
+        redis, worker, servers = self._store()
+        report = Report(
+            status="UP",
+            checked_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            redis=redis,
+            model_servers={name: self._server(name) for name in sorted(servers)},
+            label_studio=self._label_studio(),
+            worker=worker,
+        )
+        for line in _changes(self._report, report):
+            log.warning("%s", line)
+        self._report = report
+        if redis["ok"]:
+            self._services.answer_log.flush()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            try:
+                self.look()
+            except Exception:  # the next look may succeed
+                log.exception("a look at the parts broke off")
+            self._over.wait(EVERY_S)
+
+    def _store(self) -> tuple[Part, Part, set[ServerName]]:
+        store, servers = self._services.store, {default_ref(self._services.settings).server}
+        try:
+            alive = store.has_worker()
+            for project in store.projects():
+                live = store.live(project)
+                servers |= {live.server} if live else set()
+        except StoreUnavailable as error:
+            return Part(ok=False, detail=str(error)), Part(ok=None, detail="known only while Redis answers"), servers
+        worker = "a worker is alive" if alive else "no worker: start 'annotune worker'"
+        return Part(ok=True, detail="answers"), Part(ok=alive, detail=worker), servers
+
+    def _server(self, name: ServerName) -> Part:
+        try:
+            server = self._services.servers.get(name)
+            server.check(deadline_s=SERVER_S)
+        except AnnotuneError as error:
+            return Part(ok=False, detail=str(error))
+        return Part(ok=True, detail=f"answers at {server.url}")
+
+    def _label_studio(self) -> Part:
+        settings = self._services.settings
+        unset = [
+            name
+            for name, value in (
+                ("LABEL_STUDIO_URL", settings.label_studio_url),
+                ("LABEL_STUDIO_API_KEY", settings.label_studio_api_key),
+            )
+            if value is None
+        ]
+        if unset:
+            return Part(ok=False, detail=f"{' and '.join(unset)} not set: predictions work, training does not")
+        return Part(ok=True, detail="address and key are set")
+
+
+def _changes(before: Report, after: Report) -> list[str]:
+    """What is worth a line in the log: parts that went away or came back."""
+    parts = [("Redis", before["redis"], after["redis"]), ("worker", before["worker"], after["worker"])]
+    servers = after["model_servers"]
+    parts += [(name, before["model_servers"].get(name, part), part) for name, part in servers.items()]
+    return [
+        f"{name}: {now['detail']}"
+        for name, was, now in parts
+        if was["ok"] != now["ok"] and not (was["ok"] is None and now["ok"])
+    ]

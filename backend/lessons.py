@@ -1,0 +1,113 @@
+"""What an event of Label Studio sets going: a hint that something changed, never the data itself.
+
+One exception: without an API key nobody can look at Label Studio, so that a project's prompt is taken from the event.
+"""
+
+import logging
+from datetime import UTC, datetime
+from typing import TypedDict
+
+from annotune.errors import LabelingInvalid, RequestInvalid, StoreUnavailable
+from annotune.example import ProjectPrompt
+from annotune.labeling import region_text
+from annotune.store import TrainingWanted
+from backend.requests import Annotation, Event
+from backend.services import Services
+
+TRAIN = "START_TRAINING"
+SUBMITTED = frozenset({"ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_CREATED"})
+TELLING = ("ANNOTATION", "TASK", "PROJECT")
+log = logging.getLogger(__name__)
+
+
+class Acknowledged(TypedDict):
+    """The answer to a webhook. `queued`: a job will see to it."""
+
+    action: str
+    queued: bool
+    message: str
+
+
+def take_event(services: Services, project: int, action: str, event: Event) -> Acknowledged:
+    """Note an event.
+
+    Raises:
+        StoreUnavailable: a training was asked for while Redis is away; of all else the next look at Label Studio learns.
+    """
+    if action == TRAIN:
+        return _train(services, project)
+    if not action.startswith(TELLING):
+        return {"action": action, "queued": False, "message": "nothing to do for this action"}
+    try:
+        services.jobs.changed(project)
+        if action in SUBMITTED and services.settings.label_studio_api_key is None:
+            for annotation in event.annotation:
+                _take_prompt(services, project, annotation, event)
+    except StoreUnavailable as error:
+        log.warning("project %d: %s was not queued: %s", project, action, error)
+        return {
+            "action": action,
+            "queued": False,
+            "message": f"{error}; the next look at Label Studio finds the change",
+        }
+    return {"action": action, "queued": True, "message": f"project {project} will be looked at"}
+
+
+def _train(services: Services, project: int) -> Acknowledged:
+    wanted = TrainingWanted(requested_by="Label Studio", at=datetime.now(UTC))
+    if not services.store.want_training(project, wanted):
+        return {"action": TRAIN, "queued": False, "message": f"a training of project {project} is waiting or running"}
+    services.jobs.train(project)
+    return {"action": TRAIN, "queued": True, "message": f"project {project} will be trained"}
+
+
+def _take_prompt(services: Services, project: int, annotation: Annotation, event: Event) -> None:
+    """Make an annotation's prompt the project's, unless its prediction brought it along or a newer one is known."""
+    text = _prompt_of(services, annotation, event)
+    if text is None or _came_along(services, project, annotation, text, event):
+        return
+    at = annotation.updated_at or datetime.now(UTC)
+    known = services.store.prompt(project)
+    if known and (known.text == text or known.at > at):
+        return
+    services.store.set_prompt(project, ProjectPrompt(text=text, source=f"annotation {annotation.id}", at=at))
+    log.info("project %d: its prompt is now that of annotation %d", project, annotation.id)
+
+
+def _prompt_of(services: Services, annotation: Annotation, event: Event) -> str | None:
+    control = _prompt_control(services, event)
+    if annotation.was_cancelled or control is None:
+        return None
+    return region_text(annotation.result, control)
+
+
+def _prompt_control(services: Services, event: Event) -> str | None:
+    if event.project is None or event.project.label_config is None:
+        return None
+    try:
+        return services.labeling(event.project.label_config).prompt_control
+    except LabelingInvalid as error:
+        log.warning("project %d: no prompt can be taken: %s", event.project.id, error)
+        return None
+
+
+def _came_along(services: Services, project: int, annotation: Annotation, text: str, event: Event) -> bool:
+    """An event mostly names its prediction by id only: then the log tells which prompts predictions brought."""
+    control = _prompt_control(services, event)
+    if annotation.prediction and region_text(annotation.prediction.result, control) == text:
+        return True
+    if annotation.parent_prediction is None or annotation.task is None:
+        return False
+    given = services.answer_log.given(project, annotation.task)
+    return any(answer.prompt == text and not answer.typed for answer in given)
+
+
+def project_of(event: Event) -> int | None:
+    """The project that an event is about; None where the webhook sends no payload.
+
+    Raises:
+        RequestInvalid: a training is asked for, but not of which project.
+    """
+    if event.project is None and event.action == TRAIN:
+        raise RequestInvalid("the field 'project' is missing: START_TRAINING must say of which project")
+    return event.project.id if event.project else None

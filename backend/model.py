@@ -1,0 +1,178 @@
+"""The model of one project, in the shape of label-studio-ml's `LabelStudioMLBase`: `predict` and `fit`."""
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from typing import Any
+
+from annotune.completion import Message
+from annotune.errors import LabelingInvalid, PromptMissing, StoreUnavailable
+from annotune.example import Answer
+from annotune.labeling import Labeling, region_text
+from annotune.prediction import Prediction
+from annotune.prompt import Prompt
+from backend.answers import Deadline, side_by_side
+from backend.lessons import Acknowledged, take_event
+from backend.live import Serving, model_version
+from backend.requests import Context, Event, Region, Task
+from backend.services import Services
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Model:
+    """Made for one request. `label_config` is None where an event did not tell it."""
+
+    project: int
+    label_config: str | None
+    services: Services
+
+    @cached_property
+    def labeling(self) -> Labeling:
+        """Raises LabelingInvalid where the config cannot be served."""
+        if self.label_config is None:
+            raise LabelingInvalid("no labeling config was sent: send the field 'label_config'")
+        return self.services.labeling(self.label_config)
+
+    def set_up(self) -> str:
+        """The model version that Label Studio is told; it asks often, so that no model is called here.
+
+        Raises:
+            LabelingInvalid: the labeling config cannot be served.
+            StoreUnavailable: Redis is away, and this process does not know the project.
+        """
+        log.debug("project %d: the answer goes into %r", self.project, self.labeling.answer_control)
+        with suppress(StoreUnavailable):  # what is known of the project still holds
+            self.services.store.remember_project(self.project)
+        return self.services.live.serving(self.project).model_version
+
+    def predict(
+        self,
+        tasks: Sequence[Task],
+        context: Context | None = None,
+        **_kwargs: Any,
+    ) -> list[Prediction]:
+        """One prediction per task, in order.
+
+        Without a context Label Studio fetches predictions to keep: each carries the project's prompt and the answer, and
+        an error is one of the whole, since an empty prediction would be stored and stand for an answer. With a context a
+        person is at work: the prompt on the screen is asked, and where there is none, nothing is.
+
+        Raises:
+            RequestInvalid: the labeling config, a task or the prompt cannot be used.
+            ModelServerError: the model server did not answer.
+            StoreUnavailable: Redis is away, and this process does not know what it has to.
+        """
+        began = time.monotonic()
+        serving = self.services.live.serving(self.project)
+        deadline = Deadline.after(self.services.settings.model_deadline_s)
+        if context is None:
+            answer = partial(self._prepare, serving, deadline)
+        else:
+            answer = partial(self._react, serving, deadline, context.result)
+        limit = self.services.settings.calls_per_worker
+        predictions = side_by_side([partial(answer, task) for task in tasks], limit)
+        mode = "batch" if context is None else "interactive"
+        seconds = time.monotonic() - began
+        log.info("project %d: %s, %d tasks, %s, %.2f s", self.project, mode, len(tasks), serving.ref, seconds)
+        return predictions
+
+    def fit(self, event: str, data: Event, **_kwargs: Any) -> Acknowledged:
+        """Note what an event tells; the learning itself is the worker's.
+
+        Raises:
+            StoreUnavailable: a training was asked for while Redis is away.
+        """
+        return take_event(self.services, self.project, event, data)
+
+    def _prepare(self, serving: Serving, deadline: Deadline, task: Task) -> Prediction:
+        """The prediction of a batch or of a task that is opened."""
+        prompt = serving.prompt
+        if prompt is None:
+            raise PromptMissing(
+                f"project {self.project} has no prompt: submit an annotation with one in its prompt control,"
+                " give it one by 'annotune prompt', or set DEFAULT_PROMPT"
+            )
+        ask = partial(self._ask, serving, prompt, deadline, task, typed=False)
+        key = (self.project, task.id, serving.ref, prompt.sha, self._messages(prompt, task))
+        texts = self.services.answers.ask_once(key, ask, deadline)
+        control = self.labeling.prompt_control
+        shown = [self.labeling.region(control, [prompt.text])] if control else []
+        return self._prediction(serving, prompt, [*shown, self._answer(texts)])
+
+    def _react(self, serving: Serving, deadline: Deadline, screen: Sequence[Region], task: Task) -> Prediction:
+        """What changes on an annotator's screen: nothing, unless a prompt was asked."""
+        text = _text(screen, self.labeling.prompt_control)
+        if text is None:
+            return Prediction((), serving.model_version)
+        prompt = self.services.live.prompt(text)
+        if self._is_correction(prompt, screen, task):
+            return Prediction((), model_version(serving.ref.model, prompt))
+        texts = self._ask(serving, prompt, deadline, task, typed=True)
+        return self._prediction(serving, prompt, [self._answer(texts)])
+
+    def _is_correction(self, prompt: Prompt, screen: Iterable[Region], task: Task) -> bool:
+        """Did a person write over an answer to this very prompt?
+
+        Label Studio sends the same request when a person edits an answer whose control is smart as when one asks again:
+        only a text that we did not give tells them apart.
+        """
+        control = self.labeling.answer_control
+        response = region_text(screen, control)
+        if self.labeling.protects_edits or response is None:
+            return False
+        stored = [
+            (_text(regions, self.labeling.prompt_control), region_text(regions, control))
+            for regions in task.predictions
+        ]
+        away = None
+        try:
+            given = self.services.answer_log.given(self.project, task.id)
+        except StoreUnavailable as error:
+            given, away = self.services.answer_log.waiting(self.project, task.id), error
+        said = {answer.text for answer in given} | {text.strip() for _, text in stored if text}
+        if response.strip() in said:
+            return False
+        if any(answer.prompt_sha == prompt.sha for answer in given) or any(asked == prompt.text for asked, _ in stored):
+            return True
+        if away:  # it may have been answered before: rather no answer than a person's words lost
+            raise away
+        return False
+
+    def _ask(self, serving: Serving, prompt: Prompt, deadline: Deadline, task: Task, *, typed: bool) -> tuple[str, ...]:
+        texts = self.services.answers.ask(serving.ref, self._messages(prompt, task), deadline)
+        told = model_version(serving.ref.model, prompt)
+        now = datetime.now(UTC)
+        shown = texts if len(texts) == 1 else (*texts, "\n".join(texts))  # each one, and what the control shows
+        self.services.answer_log.add(
+            Answer(
+                project=self.project,
+                task=task.id,
+                prompt=prompt.text,
+                prompt_sha=prompt.sha,
+                text=text,
+                model_version=told,
+                at=now,
+                typed=typed,
+            )
+            for text in shown
+        )
+        return texts
+
+    def _messages(self, prompt: Prompt, task: Task) -> tuple[Message, ...]:
+        return prompt.render(task.data, text=self.labeling.text_of(task.data))
+
+    def _answer(self, texts: tuple[str, ...]) -> Region:
+        return self.labeling.region(self.labeling.answer_control, texts)
+
+    def _prediction(self, serving: Serving, prompt: Prompt, regions: Iterable[Region]) -> Prediction:
+        return self.labeling.check(Prediction(tuple(regions), model_version(serving.ref.model, prompt)))
+
+
+def _text(regions: Iterable[Region], control: str | None) -> str | None:
+    return region_text(regions, control) if control else None

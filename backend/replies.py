@@ -1,0 +1,65 @@
+"""Errors as Label Studio and people read them: JSON, and one sentence that is the reason phrase as well.
+
+Label Studio (1.23) shows the reason phrase of a failed call and never its body.
+"""
+
+import logging
+import uuid
+
+from flask import Flask, Response, jsonify
+from werkzeug.exceptions import HTTPException
+
+from annotune.errors import AnnotuneError, Unauthorized
+from backend.requests import MAX_BODY_BYTES
+
+LONGEST_REASON = 200
+log = logging.getLogger(__name__)
+_SENTENCES = {
+    404: "there is no such route: it is one of /, /health, /setup, /predict, /webhook and /versions",
+    405: "this route does not take that method: see docs/configuration.md",
+    413: f"the body is larger than {MAX_BODY_BYTES >> 20} MiB: send fewer tasks at once",
+}
+
+
+def failure(status: int, sentence: str) -> Response:
+    """An error reply: `{"error": sentence, "status": status}`."""
+    reply = jsonify(error=sentence, status=status)
+    reply.status = f"{status} {reason_phrase(sentence)}"
+    return reply
+
+
+def reason_phrase(sentence: str) -> str:
+    """One line of printable ASCII: what an HTTP status line can hold."""
+    line = " ".join(sentence.encode("ascii", "replace").decode().split())
+    line = "".join(letter if letter.isprintable() else "?" for letter in line)
+    return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 3]}..."
+
+
+def speak_json(app: Flask) -> None:
+    """Make all errors of an app speak so."""
+    app.register_error_handler(AnnotuneError, _told)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _told(error: AnnotuneError) -> Response:
+    log.warning("%d %s: %s", error.status, type(error).__name__, error)
+    reply = failure(error.status, str(error))
+    if isinstance(error, Unauthorized):
+        reply.headers["WWW-Authenticate"] = 'Basic realm="annotune"'
+    return reply
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    reply = failure(status, _SENTENCES.get(status, error.description or error.name))
+    for name, value in error.get_headers():
+        if name == "Allow":
+            reply.headers[name] = value
+    return reply
+
+
+def _unexpected(error: Exception) -> Response:
+    number = uuid.uuid4().hex[:8]
+    log.error("unexpected error %s", number, exc_info=error)
+    return failure(500, f"an unexpected error, which the backend's log has under {number}")

@@ -1,0 +1,161 @@
+"""What Label Studio (1.23) sends, parsed into types at the door. Keys that we do not use are ignored, and so never kept."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+from pydantic_core import from_json
+
+from annotune.errors import RequestInvalid
+
+MAX_BODY_BYTES = 64 << 20
+LARGEST_ID = 2**63 - 1
+
+Region = dict[str, Any]
+
+
+def _project(value: object) -> object:
+    """`4.1795359701` is project 4, made at that second."""
+    if isinstance(value, bool | float):
+        raise ValueError("a project is a number such as 4, or a text such as '4.1795359701'")  # noqa: TRY004 - pydantic's
+    return value.partition(".")[0] if isinstance(value, str) else value
+
+
+def _listed(value: object) -> object:
+    """Label Studio sends one, a list of them, or nothing."""
+    if value is None:
+        return ()
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _parameters(value: object) -> object:
+    """JSON in a text is JSON; an empty text is what an empty form field becomes."""
+    if not isinstance(value, str):
+        return value
+    return from_json(value) if value.strip() else None
+
+
+def _finite(data: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """NaN and Infinity are no JSON, though many parsers take them."""
+    json.dumps(data, allow_nan=False)
+    return data
+
+
+def _regions_of_each(value: object) -> object:
+    """The regions of each stored prediction; what is no list of regions came from elsewhere, and is nothing to us."""
+    entries = value if isinstance(value, list) else []
+    results = [entry.get("result") for entry in entries if isinstance(entry, dict)]
+    return tuple(tuple(_dicts(result)) for result in results if isinstance(result, list))
+
+
+def _dicts(items: Iterable[object]) -> Iterable[Region]:
+    return (item for item in items if isinstance(item, dict))
+
+
+def _regions(value: object) -> object:
+    return () if value is None else value
+
+
+Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
+ProjectId = Annotated[Id, BeforeValidator(_project)]
+Regions = Annotated[tuple[Region, ...], BeforeValidator(_regions)]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Setup(Body):
+    """`POST /setup`. `extra_params` is what a person gave the backend in Label Studio: checked, and not used."""
+
+    project: ProjectId
+    label_config: str = Field(alias="schema")
+    extra_params: Annotated[dict[str, Any] | None, BeforeValidator(_parameters)] = None
+
+
+class Task(Body):
+    """One task. `predictions` holds the regions of each prediction that Label Studio keeps for it."""
+
+    id: Id
+    data: Annotated[dict[str, JsonValue], AfterValidator(_finite)]
+    predictions: Annotated[tuple[tuple[Region, ...], ...], BeforeValidator(_regions_of_each)] = ()
+
+
+class Context(Body):
+    """The regions that are on the annotator's screen."""
+
+    result: tuple[Region, ...]
+
+
+class Params(Body):
+    """`context` is null for a batch or an opened task."""
+
+    context: Context | None = None
+
+
+class Predict(Body):
+    """`POST /predict`."""
+
+    tasks: tuple[Task, ...]
+    project: ProjectId
+    label_config: str
+    params: Params = Params()
+
+
+class Source(Body):
+    """The prediction that an annotation was made from; mostly empty."""
+
+    result: Regions = ()
+
+
+class Annotation(Body):
+    """An annotation as an event tells of it. `parent_prediction` is the id of the prediction it was made from."""
+
+    id: Id
+    task: Id | None = None
+    result: Regions = ()
+    was_cancelled: bool = False
+    updated_at: datetime | None = None
+    parent_prediction: Id | None = None
+    prediction: Source | None = None
+
+
+class Project(Body):
+    """The project that an event is about; Label Studio sends its tokens along, which are not read."""
+
+    id: Id
+    label_config: str | None = None
+
+
+class Event(Body):
+    """`POST /webhook`. `project` is missing where the webhook was set to send no payload."""
+
+    action: str = Field(min_length=1, max_length=100)
+    project: Project | None = None
+    annotation: Annotated[tuple[Annotation, ...], BeforeValidator(_listed)] = ()
+
+
+Parsed = TypeVar("Parsed", bound=Body)
+
+
+def read(kind: type[Parsed], body: bytes) -> Parsed:
+    """Parse a request's body.
+
+    Raises:
+        RequestInvalid: it is empty, no JSON, too deep, no object, or a field is missing or of a wrong type; the message
+            names the field and never shows its value.
+    """
+    if not body.strip():
+        raise RequestInvalid("the body is empty: send a JSON object")
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    if first["type"] == "json_invalid":
+        raise RequestInvalid(f"the body is no JSON that can be read ({first['msg']}): send a JSON object")
+    if not first["loc"]:
+        raise RequestInvalid("the body is no JSON object: send one, as Label Studio 1.23 does")
+    field = ".".join(str(part) for part in first["loc"])
+    raise RequestInvalid(f"the field {field!r} is wrong ({first['msg']}): send it as Label Studio 1.23 does")
