@@ -87,7 +87,12 @@ class ModelVersion(Value):
 
 
 class TrainingRun(Value):
-    """One training: what went in, what came out, and how it ended. Written as `manifest.json`, last."""
+    """One training: what went in, what came out, and how it ended. Written as `manifest.json`, last.
+
+    `number` is 0 where no training began. `replaces` was live when it began (None: the environment's model). `dataset` is
+    a digest, `annotations` the ids in it, `left_out` counts by reason; `metrics` has losses in nats a token and peaks of
+    memory in MiB; `device` is what trained, such as `cpu float32`.
+    """
 
     id: str
     project: int
@@ -99,13 +104,16 @@ class TrainingRun(Value):
     requested_by: str = ""
     replaces: ModelRef | None = None
     dataset: str = ""
+    annotations: tuple[int, ...] = ()
     examples: int = 0
     held_out: int = 0
+    left_out: dict[str, int] = {}
     recipe: dict[str, Any] = {}
     prompt_sha: str = ""
     stages_s: dict[str, float] = {}
     metrics: dict[str, float] = {}
     packages: dict[str, str] = {}
+    device: str = ""
     version: ModelVersion | None = None
 
 

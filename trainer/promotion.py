@@ -1,7 +1,7 @@
 """When a version goes live, and how the pointer moves: always by compare-and-swap from what was seen live."""
 
 from annotune.errors import NotFound, TrainingRefused
-from annotune.model import ModelRef, ModelVersion, version_number
+from annotune.model import ModelRef, ModelVersion, version_name, version_number
 from annotune.recipe import Recipe
 from annotune.servers.pool import default_ref
 from annotune.settings import Settings
@@ -31,8 +31,8 @@ def go_live(store: Store, version: ModelVersion, expected: ModelRef | None) -> b
     return True
 
 
-def promote(store: Store, project: int, version: str | None = None, *, force: bool = False) -> ModelRef:
-    """Make a version live: the newest that waits, or the one named, such as `v0003`; a refused one only by force.
+def promote(store: Store, project: int, version: int | None = None, *, force: bool = False) -> ModelRef:
+    """Make a version live: the newest that waits, or the one of that number; a refused one only by force.
 
     Raises:
         NotFound: there is none.
@@ -41,7 +41,10 @@ def promote(store: Store, project: int, version: str | None = None, *, force: bo
     live = store.live(project)
     chosen = _waiting(store, project, live) if version is None else _named(store, project, version)
     if chosen.state == "refused" and not force:
-        raise TrainingRefused(f"{chosen.name} of project {project} was refused: {chosen.reason}; --force makes it live")
+        raise TrainingRefused(
+            f"{chosen.name} of project {project} was refused: {chosen.reason}; 'annotune models use {project}"
+            f" ollama:{chosen.model}' lets it answer all the same"
+        )
     if chosen.ref != live and not go_live(store, chosen, live):
         raise _changed(project)
     return chosen.ref
@@ -78,11 +81,13 @@ def _waiting(store: Store, project: int, live: ModelRef | None) -> ModelVersion:
     return waiting[-1]
 
 
-def _named(store: Store, project: int, name: str) -> ModelVersion:
+def _named(store: Store, project: int, number: int) -> ModelVersion:
     for version in store.versions(project):
-        if version.name == name:
+        if version.number == number:
             return version
-    raise NotFound(f"project {project} has no version {name!r}: 'annotune models list {project}' shows all")
+    raise NotFound(
+        f"project {project} has no version {version_name(number)}: 'annotune models list {project}' shows all"
+    )
 
 
 def _changed(project: int) -> TrainingRefused:

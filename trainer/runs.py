@@ -6,10 +6,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from annotune.errors import TrainingRefused
 from annotune.model import TrainingRun
 
 MANIFEST = "manifest.json"
 BASES = "bases"
+GIB = 1 << 30
 GGUF = "model.gguf"
 ON_THE_WAY = ("merged", "trainer", "compiled", "f16.gguf")
 WEIGHTS = ("adapter", GGUF)
@@ -54,3 +56,13 @@ def tidy(folder: Path, *, keep_weights: bool) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def check_disk(folder: Path, needed_bytes: int) -> None:
+    """Raise TrainingRefused if so much is not free."""
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise TrainingRefused(
+            f"{folder.parent.parent} has {free / GIB:.1f} GiB free and the training takes about"
+            f" {needed_bytes / GIB:.1f} GiB: free some, or set RUNS_DIR to another disk"
+        )

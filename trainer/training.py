@@ -1,0 +1,306 @@
+"""One training: annotations in, a served model out, and a manifest whatever happens."""
+
+import logging
+import math
+import secrets
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from annotune.dataset import FEWEST_HELD_OUT, Dataset, write_dataset
+from annotune.errors import (
+    AnnotuneError,
+    ConfigurationError,
+    ModelServerError,
+    StoreUnavailable,
+    TrainingCancelled,
+    TrainingFailed,
+    TrainingRefused,
+)
+from annotune.model import ModelVersion, Progress, TrainingRun
+from annotune.recipe import Recipe
+from annotune.servers.ollama import OllamaServer, file_sha256
+from annotune.store import TrainingWanted
+from trainer import engine as steps
+from trainer.engine import Engine, Event, SubprocessEngine
+from trainer.examples import Lesson
+from trainer.gates import Candidate, Losses, judge, read_held_out
+from trainer.look import lesson_of, read
+from trainer.promotion import go_live, why_a_person_decides
+from trainer.rebuild import keep_pointers
+from trainer.registry import is_taken, model_name, patiently, register
+from trainer.runs import BASES, check_disk, read_runs, remove_dead, run_folder, tidy, write_manifest
+from trainer.workshop import Workshop
+
+CHECK_S = 10
+LOSSES = {"base": "base_eval_loss", "tuned": "eval_loss"}
+LEAST_FREE_BYTES = 2 << 30
+FREE_TO_BASE = 2.5  # the merged checkpoint, the file to serve, and what the server makes of it, to a base in 32 bits
+
+_log = logging.getLogger(__name__)
+
+
+def lesson_now(workshop: Workshop, project: int) -> Lesson:
+    """The examples of what Label Studio has now."""
+    tasks, labeling = read(workshop, project)
+    return lesson_of(workshop, project, tasks, labeling)
+
+
+def run_training(
+    workshop: Workshop,
+    project: int,
+    wanted: TrainingWanted,
+    *,
+    engine: Engine | None = None,
+    lesson: Callable[[Workshop, int], Lesson] = lesson_now,
+) -> TrainingRun:
+    """Train a project on what Label Studio has now, and serve the result if it passes.
+
+    Returns:
+        The run as its manifest has it: promoted, waiting for a person, refused or failed, with the reason.
+
+    Raises:
+        TrainingCancelled: `workshop.cancelled()` became true; nothing is left of the run.
+        StoreUnavailable: Redis stayed away; only a version that it knew of by then is left.
+    """
+    settings = workshop.settings
+    engine = engine or SubprocessEngine(settings.trainer_python)
+    now = datetime.now(UTC)
+    run = TrainingRun(
+        id=f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+        project=project,
+        number=0,
+        state="running",
+        started_at=now,
+        requested_by=wanted.requested_by,
+        replaces=workshop.store.live(project),
+    )
+    remove_dead(settings.runs_dir, project)
+    course = _Course(workshop, engine, run)
+    try:
+        course.carry_out(lesson)
+    except (TrainingCancelled, StoreUnavailable):
+        if course.run.version is None:
+            shutil.rmtree(course.folder, ignore_errors=True)
+        raise
+    except TrainingRefused as error:
+        course.end("refused", str(error))
+    except (AnnotuneError, OSError) as error:
+        course.end("failed", str(error))
+    except Exception as error:  # noqa: BLE001 - whatever it was, the run leaves a manifest that says so
+        _log.exception("project %d: run %s broke off", project, run.id)
+        course.end("failed", f"a fault of the trainer's own, {type(error).__name__}: its log has the rest")
+    return course.run
+
+
+class _Course:
+    """A run on its way: `run` holds what is known of it so far."""
+
+    def __init__(self, workshop: Workshop, engine: Engine, run: TrainingRun) -> None:
+        self.run = run
+        self.folder = run_folder(workshop.settings.runs_dir, run.project, run.id)
+        self._workshop = workshop
+        self._settings = workshop.settings
+        self._store = workshop.store
+        self._engine = engine
+        self._cancelled = workshop.cancelled
+        self._progress = Progress(run=run.id, stage="collect")
+
+    def carry_out(self, gather: Callable[[Workshop, int], Lesson]) -> None:
+        """All stages, to the end of the run."""
+        self.folder.mkdir(parents=True)
+        with self._stage("collect"):
+            recipe = _recipe(self._settings.recipe)
+            lesson = gather(self._workshop, self.run.project)
+            dataset = self._dataset(recipe, lesson)
+            self._check(lesson)
+            server = self._workshop.ollama()
+            patiently(lambda: server.check(deadline_s=CHECK_S))
+            check_disk(self.folder, LEAST_FREE_BYTES)
+        gguf, sha256, losses = self._train(recipe, dataset)
+        candidate, number = self._register(server, recipe, gguf, sha256)
+        try:
+            with self._stage("gates"):
+                held_out = read_held_out(dataset, self.folder / "rendered.jsonl")
+                verdicts = judge(candidate, held_out, losses, max_tokens=self._settings.max_tokens)
+            self._go_on("promote")
+        except BaseException:
+            with suppress(ModelServerError):
+                server.delete(candidate.model)
+            raise
+        passed = all(verdict.passed for verdict in verdicts)
+        made = ModelVersion(
+            project=self.run.project,
+            number=number,
+            model=candidate.model,
+            digest=sha256,
+            run=self.run.id,
+            created_at=datetime.now(UTC),
+            num_ctx=candidate.num_ctx,
+            state="candidate" if passed else "refused",
+            verdicts=verdicts,
+        )
+        self._store.save_version(made)
+        self._note(version=made)
+        if passed:
+            self._promote(recipe, made)
+        else:
+            self.end("refused", made.reason)
+
+    def end(self, state: Literal["promoted", "waiting", "refused", "failed"], reason: str) -> None:
+        """Tidy, write the manifest, and remember what the dataset held. The job that asked saves the run in the store."""
+        self._note(state=state, reason=reason, ended_at=datetime.now(UTC))
+        tidy(self.folder, keep_weights=self.run.version is not None)
+        write_manifest(self.folder, self.run)
+        if self.run.dataset:
+            self._store.set_dataset(self.run.project, self.run.annotations)
+        keep_pointers(self._store, self._settings.runs_dir, self.run.project)
+        _log.info("project %d: run %s is %s: %s", self.run.project, self.run.id, state, reason)
+
+    def _dataset(self, recipe: Recipe, lesson: Lesson) -> Dataset:
+        dataset = write_dataset(self.folder / "dataset", lesson.train, lesson.held_out)
+        shas = Counter(example.origin.prompt_sha for example in (*dataset.train, *dataset.held_out))
+        self._note(
+            dataset=dataset.digest,
+            annotations=dataset.annotations,
+            examples=len(dataset.train),
+            held_out=len(dataset.held_out),
+            left_out=dict(lesson.left_out),
+            prompt_sha=shas.most_common(1)[0][0] if shas else "",
+            recipe=recipe.model_dump(mode="json"),
+        )
+        return dataset
+
+    def _check(self, lesson: Lesson) -> None:
+        """Raise TrainingRefused if there is too little to learn from, or to judge by."""
+        fewest, trained, held_out = self._settings.min_examples, len(lesson.train), len(lesson.held_out)
+        if trained >= fewest and held_out >= FEWEST_HELD_OUT:
+            return
+        left_out = ", ".join(f"{count} {why}" for why, count in lesson.left_out.items()) or "none"
+        raise TrainingRefused(
+            f"there are {trained} examples to train on and {held_out} held out, and it takes {fewest} (MIN_EXAMPLES) and"
+            f" {FEWEST_HELD_OUT}: submit more annotations (left out: {left_out})"
+        )
+
+    def _train(self, recipe: Recipe, dataset: Dataset) -> tuple[Path, str, Losses]:
+        """From the dataset to a file that can be served."""
+        project = self.run.project
+        highest = max((run.number for run in read_runs(self._settings.runs_dir, project)), default=0)
+        self._store.raise_number(project, highest)
+        self._note(number=self._store.next_number(project))
+        job: dict[str, Any] = {"recipe": recipe.model_dump(mode="json"), "output": str(self.folder)}
+        cache = self._settings.runs_dir.absolute() / BASES
+        prepared = self._step("prepare", steps.PREPARE, {**job, "cache": str(cache)})
+        if Path(prepared.base).is_dir():
+            size = sum(file.stat().st_size for file in Path(prepared.base).rglob("*") if file.is_file())
+            check_disk(self.folder, int(size * FREE_TO_BASE))
+        job |= {"base": prepared.base, "dataset": str(dataset.folder)}
+        trained = self._step("train", steps.TRAIN, job)
+        self._note(
+            packages=trained.versions | _own_version(),
+            device=f"{trained.device} {trained.dtype}",
+            metrics=self.run.metrics | {"peak_rss_mb": trained.peak_rss_mb, "peak_gpu_mb": trained.peak_gpu_mb},
+        )
+        losses = Losses(
+            base=self.run.metrics.get("base_loss", math.nan), tuned=self.run.metrics.get("tuned_loss", math.nan)
+        )
+        self._step("merge", steps.MERGE, job)
+        llama_cpp = self._settings.llama_cpp_dir
+        converted = self._step("convert", steps.CONVERT, {**job, "llama_cpp_dir": str(llama_cpp or "")})
+        if file_sha256(converted.gguf) != converted.sha256:
+            raise TrainingFailed(f"{converted.gguf.name} is not what the converter wrote: is the disk sound?")
+        tidy(self.folder, keep_weights=True)
+        return converted.gguf, converted.sha256, losses
+
+    def _register(self, server: OllamaServer, recipe: Recipe, gguf: Path, sha256: str) -> tuple[Candidate, int]:
+        """Put the file on the model server, under a number whose name nothing there has."""
+        with self._stage("register"):
+            number = self.run.number
+            while is_taken(server, name := model_name(self._settings.deployment, self.run.project, number, sha256)):
+                number = self._store.next_number(self.run.project)
+            register(server, name, gguf, sha256, num_ctx=recipe.num_ctx)
+            self._note(number=number, packages=self.run.packages | {"ollama": server.version()})
+        return Candidate(server, name, recipe.num_ctx), number
+
+    def _promote(self, recipe: Recipe, made: ModelVersion) -> None:
+        replaces = self.run.replaces
+        if why := why_a_person_decides(self._settings, self._store, recipe, self.run.project, replaces):
+            self.end("waiting", why)
+            return
+        # Should this process die at this moment, the run is known, and the pointer says which model is live.
+        self._note(state="waiting", reason="it passed its gates", ended_at=datetime.now(UTC))
+        write_manifest(self.folder, self.run)
+        if go_live(self._store, made, replaces):
+            self._note(version=made.model_copy(update={"state": "promoted"}))
+            self.end("promoted", f"it passed its gates and replaces {replaces or 'the model of the environment'}")
+        else:
+            now = self._store.live(self.run.project)
+            self.end(
+                "waiting",
+                f"it passed, but while it trained {now or 'the model of the environment'} went live in place of"
+                f" {replaces or 'the model of the environment'}: run 'annotune models promote {self.run.project}' to make"
+                " it live",
+            )
+
+    def _step(self, stage: str, step: steps.Step[steps.R], job: dict[str, Any]) -> steps.R:
+        with self._stage(stage):
+            return self._engine.run(step, job, self.folder, heard=self._heard, cancelled=self._cancelled)
+
+    def _heard(self, event: Event) -> None:
+        match event:
+            case steps.Started():
+                if event.examples < self._settings.min_examples:
+                    raise TrainingRefused(
+                        f"{event.left_out} examples are longer than the recipe's max_seq_length, which leaves"
+                        f" {event.examples}, and it takes {self._settings.min_examples} (MIN_EXAMPLES)"
+                    )
+                self._show(steps=event.steps)
+            case steps.Stepped():
+                self._show(step=event.step, steps=event.steps, loss=event.loss, left_s=event.left_s)
+            case steps.Measured() if math.isfinite(event.value):
+                self._note(metrics=self.run.metrics | {LOSSES[event.what]: event.value})
+            case _:
+                pass
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        self._go_on(name)
+        self._show(stage=name, left_s=None)
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._note(stages_s=self.run.stages_s | {name: round(time.monotonic() - began, 2)})
+
+    def _go_on(self, stage: str) -> None:
+        if self._cancelled():
+            raise TrainingCancelled(f"the training was stopped before its stage {stage!r}; it starts anew")
+
+    def _show(self, **changed: object) -> None:
+        self._progress = self._progress.model_copy(update=changed)
+        try:
+            self._store.set_progress(self.run.project, self._progress)
+        except StoreUnavailable:  # a bar that stands still is no reason to stop
+            _log.warning("project %d: the progress could not be told to Redis", self.run.project)
+
+    def _note(self, **known: object) -> None:
+        self.run = self.run.model_copy(update=known)
+
+
+def _recipe(name: str | None) -> Recipe:
+    if name is None:
+        raise ConfigurationError("training is off: set RECIPE to a recipe's name, such as 'small', or to a file's path")
+    return Recipe.load(name)
+
+
+def _own_version() -> dict[str, str]:
+    try:
+        return {"annotune": version("annotune")}
+    except PackageNotFoundError:  # run from a folder that was never installed
+        return {}
