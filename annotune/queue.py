@@ -42,6 +42,17 @@ class Jobs:
         """
         self._put(TRAINING, TRAIN_JOB, project, -1)
 
+    def trainings_waiting(self) -> frozenset[int]:
+        """Projects whose training waits in the queue.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
+        try:
+            return frozenset(int(job.args[0]) for job in self._queue(TRAINING).jobs if job.args)
+        except RedisError as error:
+            raise StoreUnavailable("Redis is not reachable: start it, or mend REDIS_URL") from error
+
     def waiting(self) -> dict[str, int]:
         """Jobs in each queue."""
         try:

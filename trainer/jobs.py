@@ -1,0 +1,100 @@
+"""The two jobs of the queues. Each runs in a process of its own."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from annotune.errors import AnnotuneError, StoreUnavailable, TrainingCancelled, TrainingRefused
+from annotune.model import TrainingRun
+from annotune.store import TrainingWanted
+from trainer.lease import PACE, Pace, lease
+from trainer.look import look
+from trainer.training import run_training
+from trainer.workshop import Workshop, open_workshop
+
+Train = Callable[[Workshop, int, TrainingWanted], TrainingRun]
+
+_log = logging.getLogger(__name__)
+
+
+def project_changed(project: int) -> None:
+    """The job "project N changed"."""
+    follow(open_workshop(), project)
+
+
+def train_project(project: int) -> None:
+    """The job "train project N"."""
+    train(open_workshop(), project, run_training)
+
+
+def follow(workshop: Workshop, project: int, *, see: Callable[[Workshop, int], None] = look, pace: Pace = PACE) -> None:
+    """Look at Label Studio until no change has come meanwhile.
+
+    Whoever finds the lease taken may leave: its holder compares the counter after having given the lease back.
+    """
+    store = workshop.store
+    store.take_queued(project)
+    while True:
+        with lease(store, project, "changed", pace) as held:
+            if not held.taken:
+                return
+            seen = store.changes(project)
+            see(workshop, project)
+        if store.changes(project) == seen:
+            return
+
+
+def train(workshop: Workshop, project: int, run_training: Train, *, pace: Pace = PACE) -> None:
+    """Carry out the training that is wanted, if one is and nobody else is at it.
+
+    The wish ends with the run, whatever became of it; where the run was stopped from outside it stays, and the
+    reconciliation queues it again.
+    """
+    store = workshop.store
+    with lease(store, project, "training", pace) as held:
+        wanted = store.training_wanted(project)
+        if wanted is None or not held.taken:
+            return
+        run = _run(replace(workshop, cancelled=held.lost), project, wanted, run_training)
+        if run is None or held.lost():
+            return
+        store.save_run(run)
+        store.training_ended(project)
+    workshop.jobs.changed(project)
+
+
+def _run(workshop: Workshop, project: int, wanted: TrainingWanted, run_training: Train) -> TrainingRun | None:
+    began = datetime.now(UTC)
+    try:
+        run = run_training(workshop, project, wanted)
+    except (TrainingCancelled, StoreUnavailable) as error:
+        _log.warning("project %d: the training was stopped and will start anew: %s", project, error)
+        return None
+    except TrainingRefused as error:
+        _log.warning("project %d: no training: %s", project, error)
+        return _ended(project, wanted, began, "refused", str(error))
+    except AnnotuneError as error:
+        _log.warning("project %d: the training failed: %s", project, error)
+        return _ended(project, wanted, began, "failed", str(error))
+    except Exception as error:  # noqa: BLE001 - whatever it was, the wish must end, or it would fail for ever
+        _log.exception("project %d: the training failed", project)
+        return _ended(project, wanted, began, "failed", f"{type(error).__name__}: the worker's log has the rest")
+    _log.info("project %d: run %s ended: %s %s", project, run.id, run.state, run.reason)
+    return run
+
+
+def _ended(project: int, wanted: TrainingWanted, began: datetime, state: str, reason: str) -> TrainingRun:
+    """A run that made nothing: it has no number and no folder."""
+    return TrainingRun.model_validate(
+        {
+            "id": f"{began:%Y%m%dT%H%M%S%f}",
+            "project": project,
+            "number": 0,
+            "state": state,
+            "reason": reason,
+            "started_at": began,
+            "ended_at": datetime.now(UTC),
+            "requested_by": wanted.requested_by,
+        }
+    )

@@ -1,0 +1,90 @@
+"""A look at Label Studio: what is annotated now, what follows for the project's prompt and for training."""
+
+import logging
+from datetime import UTC, datetime
+
+from annotune.dataset import FEWEST_HELD_OUT
+from annotune.errors import ConfigurationError, LabelingInvalid, NotFound
+from annotune.example import ProjectPrompt
+from annotune.labeling import Labeling
+from annotune.store import Tally, TrainingWanted
+from annotune.studio import StudioTask
+from trainer.examples import Lesson, newest_prompt, read_lesson
+from trainer.workshop import Workshop
+
+TRAIN_EVERY = "TRAIN_EVERY"
+
+_log = logging.getLogger(__name__)
+
+
+def look(workshop: Workshop, project: int) -> None:
+    """Bring the prompt and the tally up to date, and ask for a training where enough is new.
+
+    A project that Label Studio does not have is forgotten; without a key there is nothing to look at.
+
+    Raises:
+        LabelStudioError, Unauthorized, StoreUnavailable: the look is to be repeated.
+    """
+    try:
+        tasks, labeling = read(workshop, project)
+    except (ConfigurationError, LabelingInvalid) as error:
+        _log.warning("project %d: not looked at: %s", project, error)
+        return
+    except NotFound as error:
+        _log.warning("project %d: forgotten: %s", project, error)
+        workshop.store.forget_project(project)
+        return
+    _keep_prompt(workshop, project, newest_prompt(tasks, labeling, lambda task: workshop.store.answers(project, task)))
+    lesson = lesson_of(workshop, project, tasks, labeling)
+    new = len(lesson.annotations - workshop.store.dataset(project))
+    workshop.store.set_tally(
+        project,
+        Tally(
+            usable=len(lesson.annotations),
+            new=new,
+            left_out=lesson.left_out,
+            kinds=lesson.kinds,
+            at=datetime.now(UTC),
+        ),
+    )
+    if _enough(workshop, project, lesson, new):
+        _log.info("project %d: %d annotations are new to the last dataset: training is asked for", project, new)
+        if workshop.store.want_training(project, TrainingWanted(requested_by=TRAIN_EVERY, at=datetime.now(UTC))):
+            workshop.jobs.train(project)
+
+
+def read(workshop: Workshop, project: int) -> tuple[list[StudioTask], Labeling]:
+    """A project's annotated tasks and its labeling config, as Label Studio has them now.
+
+    Raises:
+        ConfigurationError: LABEL_STUDIO_URL or LABEL_STUDIO_API_KEY is not set.
+        LabelingInvalid: the config cannot be served.
+        NotFound, Unauthorized, LabelStudioError: as Studio's methods.
+    """
+    studio = workshop.studio()
+    labeling = Labeling.parse(studio.project(project).label_config, workshop.settings.prompt_prefix)
+    return list(studio.tasks(project)), labeling
+
+
+def lesson_of(workshop: Workshop, project: int, tasks: list[StudioTask], labeling: Labeling) -> Lesson:
+    """The examples of a project's tasks, by the answers that Redis remembers."""
+    return read_lesson(project, tasks, labeling, workshop.settings, lambda task: workshop.store.answers(project, task))
+
+
+def _keep_prompt(workshop: Workshop, project: int, found: ProjectPrompt | None) -> None:
+    stored = workshop.store.prompt(project)
+    if found is None or (stored and (found.text == stored.text or found.at <= stored.at)):
+        return
+    _log.info("project %d: its prompt is now that of %s", project, found.source)
+    workshop.store.set_prompt(project, found)
+
+
+def _enough(workshop: Workshop, project: int, lesson: Lesson, new: int) -> bool:
+    """Whether to train unasked. What was refused or failed is tried again only when somebody annotates further."""
+    settings = workshop.settings
+    if not settings.train_every or settings.recipe is None or new < settings.train_every:
+        return False
+    if len(lesson.train) < settings.min_examples or len(lesson.held_out) < FEWEST_HELD_OUT:
+        return False
+    ended = workshop.store.runs(project)
+    return not ended or lesson.newest is None or lesson.newest > ended[0].started_at

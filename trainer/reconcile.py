@@ -1,0 +1,60 @@
+"""What makes good for lost webhooks and dead processes."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from annotune.queue import Jobs
+from annotune.store import Store
+
+TICK_S = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+def look_everywhere(store: Store, jobs: Jobs) -> None:
+    """Queue a look at each known project."""
+    for project in store.projects():
+        jobs.changed(project)
+
+
+def revive_trainings(store: Store, jobs: Jobs) -> None:
+    """Queue the trainings that are wanted, but neither run nor wait.
+
+    A job that was taken from the queue a moment ago may not hold its lease yet: then a second one is queued, which finds
+    nothing to do.
+    """
+    for project in store.projects():
+        if store.training_wanted(project) is None or store.lease_held(project, "training"):
+            continue
+        if project not in jobs.trainings_waiting():
+            _log.info("project %d: its training is wanted and does not run: queued", project)
+            jobs.train(project)
+
+
+@dataclass
+class Reconciler:
+    """Does both when they are due: the first at its start and each `reconcile_s`, the second each `tick_s`."""
+
+    store: Store
+    jobs: Jobs
+    reconcile_s: float
+    tick_s: float = TICK_S
+    clock: Callable[[], float] = time.monotonic
+    _look_at: float = float("-inf")
+    _revive_at: float = float("-inf")
+
+    def run(self) -> None:
+        """Do what is due.
+
+        Raises:
+            StoreUnavailable: Redis is away; what was due stays due.
+        """
+        now = self.clock()
+        if now >= self._look_at:
+            look_everywhere(self.store, self.jobs)
+            self._look_at = now + self.reconcile_s
+        if now >= self._revive_at:
+            revive_trainings(self.store, self.jobs)
+            self._revive_at = now + self.tick_s
