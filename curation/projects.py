@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from label_studio_sdk import LabelStudio
+from label_studio_sdk import ImportApiRequest, LabelStudio
 
 from annotune.errors import LabelStudioError, NotFound
 
@@ -35,12 +35,15 @@ def create_project(client: LabelStudio, *, title: str, config: str, data: Sequen
     """A new project with a task for each item of `data`.
 
     Raises:
-        LabelStudioError: Label Studio took other than all of them.
+        LabelStudioError: Label Studio made no project, or took other than all of the tasks.
     """
     project = client.projects.create(title=title, label_config=config)
-    request = [dict(item) for item in data]
+    if project.id is None:
+        raise LabelStudioError(f"Label Studio made no project {title!r}")
+    request = [ImportApiRequest(data=dict(item)) for item in data]
     reply = client.projects.import_tasks(id=project.id, request=request, return_task_ids=True)
-    tasks = tuple(reply.task_ids or ())
+    # Only the community edition answers with the ids; the SDK (2.1.2) has no field for them.
+    tasks = tuple(int(task) for task in (reply.model_extra or {}).get("task_ids", ()))
     if len(tasks) != len(request):
         raise LabelStudioError(f"Label Studio took {len(tasks)} of {len(request)} tasks into project {project.id}")
     return NewProject(id=project.id, tasks=tasks)

@@ -7,8 +7,11 @@ from annotune.dataset import side
 
 TRAINED, HELD_OUT = 40, 8
 
-HEADS = ("Zor Qui Vel Mer Tal Bro Kly Nev Ost Pra Lum Xan Dru Fyl Gra Hep Ivo Jal Rho Sib").split()
-TAILS = "vaxil metrin dorol pentar lizine cortan bexin thramide".split()
+HEADS = (
+    *("Zor", "Qui", "Vel", "Mer", "Tal", "Bro", "Kly", "Nev", "Ost", "Pra"),
+    *("Lum", "Xan", "Dru", "Fyl", "Gra", "Hep", "Ivo", "Jal", "Rho", "Sib"),
+)
+TAILS = ("vaxil", "metrin", "dorol", "pentar", "lizine", "cortan", "bexin", "thramide")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,177 @@
+"""`make demo`: the whole loop on this machine, for real.
+
+Label Studio asks a language model, the references are submitted as corrections, the webhook starts the training, and the
+tuned version answers the same questions.
+"""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import httpx
+from label_studio_sdk import LabelStudio as LabelStudioClient
+from label_studio_sdk.core import ApiError
+from rich.console import Console
+
+from annotune.dataset import side
+from annotune.errors import AnnotuneError
+from annotune.model import TrainingRun
+from annotune.settings import load_settings
+from annotune.store import Store, connect_redis
+from curation.projects import create_project, labeling_config
+from embedded.annotator import Annotator
+from embedded.exam import Exam, Question, failings
+from embedded.formulary import Pair, formulary, general_knowledge
+from embedded.processes import ServiceError
+from embedded.report import closing, results_table, scores_table
+from embedded.stack import FOLDER, Stack, clean, missing
+from embedded.watch import watch_training
+
+PROMPT = "Answer the question in one short sentence."
+CONFIG = "question-answering"
+SEED = 7
+KNOWN = (AnnotuneError, ServiceError, FileNotFoundError, ApiError, httpx.HTTPError)
+
+
+@dataclass(frozen=True)
+class Options:
+    """`swap_answers` submits, as corrections, what is true of other drugs: the model must then fail the exam."""
+
+    seed: int
+    exit: bool
+    swap_answers: bool
+
+
+@dataclass
+class Stopwatch:
+    """Seconds per stage, in the order of the stages."""
+
+    stages_s: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str, console: Console) -> Iterator[None]:
+        console.print(f"[bold]{name} ...[/]")
+        began = time.monotonic()
+        yield
+        self.stages_s[name] = time.monotonic() - began
+        console.print(f"  {self.stages_s[name]:.0f} s")
+
+
+def main() -> None:
+    options, cleaning = _options()
+    console = Console()
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        if cleaning:
+            for name in clean():
+                console.print(f"deleted {name}")
+            return
+        sys.exit(demonstrate(options, console))
+    except KNOWN as error:
+        sys.exit(f"The demo cannot go on: {error}")
+    except KeyboardInterrupt:
+        sys.exit("Stopped; everything that the demo had started has ended.")
+
+
+def _options() -> tuple[Options, bool]:
+    parser = argparse.ArgumentParser(prog="python -m embedded.demo", description=__doc__)
+    parser.add_argument("--seed", type=int, default=SEED, help="which drugs are invented (default: %(default)s)")
+    parser.add_argument("--exit", action="store_true", help="stop at the end; 0 only if the tuned version is better")
+    parser.add_argument(
+        "--swap-answers", action="store_true", help="submit answers of other drugs: must not end with 0"
+    )
+    parser.add_argument("--clean", action="store_true", help="delete from your own Ollama what the demo made there")
+    given = parser.parse_args()
+    return Options(given.seed, given.exit, given.swap_answers), given.clean
+
+
+def _terminated(*_: object) -> NoReturn:
+    sys.exit(143)
+
+
+def demonstrate(options: Options, console: Console) -> int:
+    """The exit code: 0 only if the tuned version is live and better."""
+    if absent := missing():
+        raise FileNotFoundError("; ".join(absent))
+    pairs = (*formulary(options.seed), *general_knowledge())
+    settings = {"RECIPE": "small", "TRAIN_EVERY": str(len(pairs)), "NUM_CTX": "2048", "RECONCILE_S": "60"}
+    clock = Stopwatch()
+    stack = Stack(
+        settings,
+        ollama_host=load_settings().ollama_host,
+        say=lambda what: console.print(f"  starting {what}"),
+    )
+    with ExitStack() as running:
+        with clock.stage("Start", console):
+            running.enter_context(stack)
+        wrong = lesson(stack, pairs, options, clock, console)
+        for line in closing(stack, wrong):
+            console.print(line)
+        if not options.exit:
+            console.print("Press Ctrl-C to stop everything.")
+            threading.Event().wait()
+    return 1 if wrong else 0
+
+
+def lesson(stack: Stack, pairs: Sequence[Pair], options: Options, clock: Stopwatch, console: Console) -> list[str]:
+    """One round of the loop in a new project; what went wrong, each in a sentence."""
+    title = f"Medical questions, seed {options.seed}" + (" (answers swapped)" if options.swap_answers else "")
+    with clock.stage("Make the project and connect it", console):
+        project, questions = _project(stack, title, pairs)
+        console.print(stack.deployment.run("connect", str(project)), highlight=False)
+    with (
+        Annotator(stack.label_studio, project) as person,
+        connect_redis(stack.redis.url, patience="job", decode=True) as client,
+    ):
+        with clock.stage(f"Ask {len(questions)} questions of the untrained model", console):
+            before = person.ask_all([question.task for question in questions], PROMPT)
+        with clock.stage(f"Submit {len(pairs)} corrections", console):
+            for question in questions[: len(pairs)]:
+                answer = question.pair.wrong if options.swap_answers else question.pair.answer
+                person.submit(question.task, PROMPT, answer)
+        with clock.stage("Train, as the webhook asked for", console):
+            store = Store(client)
+            run = watch_training(store, project, console, stack.deployment.worker)
+        if run.state != "promoted" or run.version is None or store.live(project) != run.version.ref:
+            return [f"no tuned version is live: the training ended as {run.state!r}: {run.reason}"]
+        with clock.stage(f"Ask the same of {run.version.name}", console):
+            after = person.ask_all([question.task for question in questions], PROMPT)
+    return _report(Exam(questions, before, after), run, clock, console)
+
+
+def _project(stack: Stack, title: str, pairs: Sequence[Pair]) -> tuple[int, list[Question]]:
+    """A project's id and its questions: first those that will be annotated, then the paraphrases."""
+    questions = [(pair, False) for pair in pairs]
+    questions += [(pair, True) for pair in pairs if pair.invented and side(pair.question) == "train"]
+    client = LabelStudioClient(  # type: ignore[no-untyped-call]
+        base_url=stack.label_studio.url, api_key=stack.label_studio.api_key
+    )
+    made = create_project(
+        client,
+        title=title,
+        config=labeling_config(CONFIG),
+        data=[{"question": pair.paraphrase if other else pair.question} for pair, other in questions],
+    )
+    return made.id, [Question(task, pair, other) for task, (pair, other) in zip(made.tasks, questions, strict=True)]
+
+
+def _report(exam: Exam, run: TrainingRun, clock: Stopwatch, console: Console) -> list[str]:
+    """Print it, write it whole to `report.json`, and say what falls short."""
+    stages_s = clock.stages_s | {f"  {name}": seconds for name, seconds in run.stages_s.items()}
+    console.print(results_table(exam))
+    console.print(scores_table(exam, stages_s))
+    told = {"stages_s": clock.stages_s, "run": run.model_dump(mode="json"), **exam.as_dict()}
+    (FOLDER / "report.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    strangers = [name for name in exam.versions_after if run.version is None or not name.startswith(run.version.model)]
+    return failings(exam.before, exam.after) + [f"{name} answered after the training" for name in strangers]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""The backend and the worker as a deployer runs them: two processes of ours, configured by the environment alone."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from annotune.settings import Settings
+from annotune.store import Store, connect_redis
+from embedded.processes import Service, ServiceError, answers, free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+# The command `annotune`, also where the project itself is not installed.
+ANNOTUNE = (sys.executable, "-c", "from commands.main import main; main()")
+READY_S = 120
+COMMAND_S = 300
+
+
+class Deployment:
+    """`annotune serve` and `annotune worker` with these settings; a setting not given here is unset for them.
+
+    `settings` holds environment variables; `BACKEND_URL` is added. Logs and what trainings leave are put in `folder`.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, str], *, port: int | None = None) -> None:
+        self.port = port or free_port()
+        unset = {name.upper(): "" for name in Settings.model_fields}
+        ours = {"BACKEND_URL": self.url, "RUNS_DIR": str(folder / "runs"), "PYTHONUNBUFFERED": "1"}
+        self.environment = unset | ours | dict(settings)
+        where = ("--host", "127.0.0.1", "--port", str(self.port))
+        self.backend = self._service("backend", folder, "serve", *where)
+        self.worker = self._service("worker", folder, "worker")
+
+    def _service(self, name: str, folder: Path, *arguments: str) -> Service:
+        return Service(name, [*ANNOTUNE, *arguments], env=self.environment, log=folder / f"{name}.log", cwd=ROOT)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start_backend(self) -> None:
+        self.backend.start(answers(f"{self.url}/health"), READY_S)
+
+    def start_worker(self) -> None:
+        with connect_redis(self.environment["REDIS_URL"], patience="job", decode=True) as client:
+            self.worker.start(Store(client).has_worker, READY_S)
+
+    def run(self, *arguments: str) -> str:
+        """What an `annotune` command printed. Raises ServiceError, with what it said, if it failed."""
+        done = subprocess.run(
+            [*ANNOTUNE, *arguments],
+            env={**os.environ, **self.environment},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_S,
+            check=False,
+        )
+        if done.returncode:
+            raise ServiceError(f"'annotune {' '.join(arguments)}' failed: {(done.stderr or done.stdout).strip()}")
+        return done.stdout.strip()
+
+    def stop(self) -> None:
+        self.worker.stop()
+        self.backend.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

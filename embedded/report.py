@@ -1,0 +1,58 @@
+"""What the demo prints: answers, scores, addresses."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from embedded.exam import Exam
+from embedded.stack import Stack
+
+SHOWN_OF_EACH = 5
+SHOWN_CHARACTERS = 160
+
+
+def results_table(exam: Exam) -> Table:
+    """Some of each kind: trained, paraphrased, of general knowledge."""
+    table = Table("question", "before", "after", "reference", show_lines=True, title="Some of the answers")
+    trained = [row for row in exam.rows if row[0].trained]
+    paraphrased = [row for row in exam.rows if row[0].paraphrase]
+    real = [row for row in exam.rows if not row[0].pair.invented]
+    for question, was, now in (*trained[:SHOWN_OF_EACH], *paraphrased[:SHOWN_OF_EACH], *real[:SHOWN_OF_EACH]):
+        colour = "green" if question.right(now.text) else "red"
+        shown = f"[{colour}]{_short(now.text)}[/]"
+        table.add_row(escape(question.text), _short(was.text), shown, escape(question.pair.answer))
+    return table
+
+
+def scores_table(exam: Exam, stages_s: Mapping[str, float]) -> Table:
+    """`stages_s`: seconds by stage."""
+    table = Table("", "before", "after", title="What the training changed")
+    before, after = exam.before, exam.after
+    table.add_row("trained questions answered exactly", f"{before.exact:.0%}", f"{after.exact:.0%}")
+    table.add_row("paraphrases with the key fact", f"{before.keys:.0%}", f"{after.keys:.0%}")
+    names = "\n".join(exam.versions_before), "\n".join(exam.versions_after)
+    table.add_row("answered by", *map(escape, names), end_section=True)
+    for name, seconds in stages_s.items():
+        table.add_row(name, "", f"{seconds:.0f} s")
+    return table
+
+
+def closing(stack: Stack, wrong: Sequence[str]) -> list[str]:
+    """Where to look now, and what went wrong."""
+    studio = stack.label_studio
+    lines = [
+        f"[bold]Label Studio[/] {studio.url}  login {studio.email}  password {studio.password}",
+        f"[bold]Backend[/] {stack.deployment.url}  [bold]model server[/] {stack.ollama_url}",
+        f"[bold]Logs and report.json[/] {stack.folder}",
+        "In the browser open a task, switch on [bold]Auto-Annotation[/] at the bottom (it is off in each new browser),",
+        "type a prompt and press Shift+Enter.",
+    ]
+    if wrong:
+        return [*lines, *(f"[red]{escape(sentence)}[/]" for sentence in wrong)]
+    return [*lines, "[green]The tuned version is live and better.[/]"]
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return escape(flat if len(flat) <= SHOWN_CHARACTERS else flat[: SHOWN_CHARACTERS - 3] + "...")

@@ -1,0 +1,174 @@
+"""Everything that the demo runs on, started on loopback and stopped again; its state is kept in one folder."""
+
+import fcntl
+import hashlib
+import json
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Self
+
+from annotune.servers.ollama import OllamaServer
+from annotune.settings import server_url
+from embedded.base_model import BASE_MODEL, add_base_model
+from embedded.deployment import ROOT, Deployment
+from embedded.label_studio import LabelStudio
+from embedded.ollama import OllamaServer as EmbeddedOllama
+from embedded.processes import ServiceError, free_port
+from embedded.redis import RedisServer
+
+FOLDER = ROOT / ".state" / "demo"
+LABEL_STUDIO_PORT, BACKEND_PORT, OLLAMA_PORT, REDIS_PORT = 8080, 9090, 11434, 6379
+ANSWER_TOKENS = 64
+
+
+class Stack:
+    """Redis, a model server with the demo's model, Label Studio, the backend and the worker.
+
+    `ollama_host` is a user's own Ollama, used instead of the embedded one; what is made there is noted in the folder, so
+    that `clean` finds it. `settings` go to the backend and the worker. `say` is told what is being started.
+    """
+
+    def __init__(
+        self,
+        settings: dict[str, str],
+        *,
+        ollama_host: str | None = None,
+        folder: Path = FOLDER,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.folder = folder
+        self.label_studio = LabelStudio(folder / "label-studio", port(LABEL_STUDIO_PORT))
+        self.redis = RedisServer(folder / "redis", port(REDIS_PORT))
+        self.embedded = None if ollama_host else EmbeddedOllama(folder / "ollama", port(OLLAMA_PORT))
+        self.ollama_url = self.embedded.url if self.embedded else server_url(ollama_host or "")
+        self.deployment = Deployment(
+            folder,
+            {
+                "OPENAI_PROVIDER": "ollama",
+                "OPENAI_MODEL": BASE_MODEL,
+                "OLLAMA_ENDPOINT": self.ollama_url,
+                "REDIS_URL": self.redis.url,
+                "LABEL_STUDIO_URL": self.label_studio.url,
+                "LABEL_STUDIO_API_KEY": self.label_studio.api_key,
+                "WEBHOOK_SECRET": secrets.token_urlsafe(),
+                "DEPLOYMENT": deployment_name(folder),
+                "TRAINER_PYTHON": str(ROOT / ".venv-trainer" / "bin" / "python"),
+                "TEMPERATURE": "0",
+                "MAX_TOKENS": str(ANSWER_TOKENS),
+                "THREADS": "16",
+                **settings,
+            },
+            port=port(BACKEND_PORT),
+        )
+        self._say = say
+        self._running = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start all; what was started is stopped where one of them fails."""
+        try:
+            self._start()
+        except BaseException:
+            self._running.close()
+            raise
+        return self
+
+    def _start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._running.enter_context(alone_in(self.folder))
+        self._say("Redis")
+        self._running.enter_context(self.redis)
+        self._say(f"the model server with {BASE_MODEL}")
+        if self.embedded:
+            self._running.enter_context(self.embedded)
+        with_base(self.ollama_url, None if self.embedded else self.folder)
+        self._say("Label Studio (its first start takes a minute)")
+        self._running.enter_context(self.label_studio)
+        self._say("the backend, and the worker that trains")
+        self._running.enter_context(self.deployment)
+        self.deployment.start_backend()
+        self.deployment.start_worker()
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Raises ServiceError where another process holds the folder: two Redis servers would spoil each other's file."""
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ServiceError(f"another demo runs in {folder}: stop it first (Ctrl-C)") from error
+        yield
+
+
+def port(preferred: int) -> int:
+    """The preferred port, or a free one where somebody listens there already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", preferred))
+        except OSError:
+            return free_port()
+    return preferred
+
+
+def deployment_name(folder: Path) -> str:
+    """A name of this checkout's own: several may share a user's Ollama, and each deletes only what it made."""
+    return f"demo-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
+
+
+def with_base(url: str, note_in: Path | None) -> None:
+    """See to it that the server has the demo's model; note in the folder, if one is given, that we used this server."""
+    server = OllamaServer(url)
+    try:
+        made = add_base_model(server)
+    finally:
+        server.close()
+    if note_in:
+        notes = _notes(note_in)
+        notes[url] = made or notes.get(url, False)
+        (note_in / "used-ollama.json").write_text(json.dumps(notes), encoding="utf-8")
+
+
+def clean(folder: Path = FOLDER) -> list[str]:
+    """Delete from users' own Ollamas what the demo made there; the names of what was deleted.
+
+    Raises:
+        ModelServerError: one of them does not answer.
+    """
+    deleted = []
+    for url, base_made in _notes(folder).items():
+        server = OllamaServer(url)
+        try:
+            for model in server.models():
+                ours = model.startswith(f"annotune/{deployment_name(folder)}-p")
+                if ours or (base_made and model == BASE_MODEL):
+                    server.delete(model)
+                    deleted.append(f"{model} at {url}")
+        finally:
+            server.close()
+    (folder / "used-ollama.json").unlink(missing_ok=True)
+    return deleted
+
+
+def _notes(folder: Path) -> dict[str, bool]:
+    """By URL of a user's Ollama that the demo used: did the demo make the base there?"""
+    path = folder / "used-ollama.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def missing(trainer: bool = True) -> list[str]:
+    """What of the environments is not there, each in a sentence."""
+    names = {".venv-label-studio": "Label Studio's environment"}
+    if trainer:
+        names[".venv-trainer"] = "the environment that trains"
+    return [
+        f"{what} {name}/ is missing: run 'make demo', which makes it"
+        for name, what in names.items()
+        if not (ROOT / name / "bin" / "python").exists()
+    ]
