@@ -106,6 +106,10 @@ class Store:
         except redis.RedisError as error:
             raise StoreUnavailable("Redis is not reachable: start it, or mend REDIS_URL") from error
 
+    def close(self) -> None:
+        """Give the connections back."""
+        self._redis.close()
+
     def ping(self) -> None:
         with self._mapped():
             self._redis.ping()

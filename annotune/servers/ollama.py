@@ -182,7 +182,6 @@ class OllamaServer:
         """Give the connections back."""
         self._http.close()
         self._registry.close()  # type: ignore[no-untyped-call]
-        self._registry.close()  # type: ignore[no-untyped-call]
 
     def _post(self, path: str, body: Mapping[str, Any], deadline_s: float) -> dict[str, Any]:
         ends = time.monotonic() + deadline_s

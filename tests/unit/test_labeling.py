@@ -1,0 +1,234 @@
+"""Labeling configs as they are found in the field."""
+
+from pathlib import Path
+
+import pytest
+
+from annotune.errors import LabelingInvalid, RequestInvalid
+from annotune.labeling import Labeling, region_text
+from annotune.prediction import Prediction
+
+ARTICLE = Path(__file__).resolve().parent.parent / "data" / "article"
+BOMB = (
+    '<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]>'
+    '<View><Text name="t" value="$text"/><TextArea name="response" toName="t" value="&c;"/></View>'
+)
+EXTERNAL = (
+    '<!DOCTYPE l [<!ENTITY secret SYSTEM "file:///etc/passwd">]>'
+    '<View><Text name="t" value="$text"/><TextArea name="response" toName="t" value="&secret;"/></View>'
+)
+BROKEN = {
+    "empty": ("", "no valid XML"),
+    "blanks": (" \n ", "no valid XML"),
+    "no XML": ("not XML", "no valid XML"),
+    "JSON": ('{"label_config": "<View/>"}', "no valid XML"),
+    "unclosed": ("<View><Text", "no valid XML"),
+    "two roots": ("<View/><View/>", "no valid XML"),
+    "NUL": ("<View>\0</View>", "no valid XML"),
+    "entity bomb": (BOMB, "no valid XML"),
+    "external entity": (EXTERNAL, "no valid XML"),
+    "no control": ('<View><Text name="t" value="$text"/></View>', "no TextArea for the answer"),
+    "prompt alone": (
+        '<View><Text name="t" value="$text"/><TextArea name="prompt" toName="t"/></View>',
+        "no TextArea for the answer",
+    ),
+    "unknown toName": (
+        '<View><Text name="t" value="$text"/><TextArea name="response" toName="chat"/></View>',
+        "toName='chat', which names no object",
+    ),
+    "no toName": ('<View><Text name="t" value="$text"/><TextArea name="response"/></View>', "names no object"),
+    "nameless object": ('<View><Text value="$text"/><TextArea name="response" toName=""/></View>', "names no object"),
+    "object without value": (
+        '<View><Text name="t"/><TextArea name="response" toName="t"/></View>',
+        "names no object with a value",
+    ),
+    "fixed text": (
+        '<View><Text name="t" value="Hello"/><TextArea name="response" toName="t"/></View>',
+        "let it show a field",
+    ),
+    "image": (
+        '<View><Image name="i" value="$image"/><TextArea name="response" toName="i"/></View>',
+        "cannot be read as text",
+    ),
+}
+
+
+def config(text: str = '<Text name="t" value="$text"/>', answer: str = "") -> str:
+    prompt = '<TextArea name="prompt" toName="t"/>'
+    return f'<View>{text}{prompt}<TextArea name="response" toName="t" {answer}/></View>'
+
+
+@pytest.mark.parametrize(
+    ("file", "field", "protects"),
+    [("project1.xml", "question", False), ("project2.xml", "text", False), ("project3.xml", "text", False)],
+)
+def test_a_config_of_the_article_is_accepted_as_it_is(file: str, field: str, protects: bool) -> None:
+    labeling = Labeling.parse((ARTICLE / file).read_text(encoding="utf-8"))
+
+    assert (labeling.prompt_control, labeling.answer_control) == ("prompt", "response")
+    assert (labeling.object_name, labeling.object_tag, labeling.object_field) == ("chat", "Text", field)
+    assert labeling.protects_edits is protects
+
+
+@pytest.mark.parametrize("file", ["project1.xml", "project2.xml", "project3.xml"])
+def test_regions_for_a_config_of_the_article_pass_the_sdk(file: str) -> None:
+    labeling = Labeling.parse((ARTICLE / file).read_text(encoding="utf-8"))
+    regions = (labeling.region("prompt", ["Answer {text}"]), labeling.region("response", ["one", "two\nlines", ""]))
+    prediction = Prediction(result=regions, model_version="v0001@abc")
+
+    assert labeling.check(prediction) is prediction
+
+
+def test_a_text_with_a_toname_is_an_object_and_no_control() -> None:
+    labeling = Labeling.parse((ARTICLE / "project1.xml").read_text(encoding="utf-8"))
+
+    assert "summary" in {tag.name for tag in labeling.interface.objects}
+    assert "summary" not in {tag.name for tag in labeling.interface.controls}
+
+
+def test_the_config_itself_is_kept_as_it_came() -> None:
+    text = (ARTICLE / "project1.xml").read_text(encoding="utf-8")
+
+    assert Labeling.parse(text).config == text
+
+
+@pytest.mark.parametrize(
+    ("attribute", "protects"),
+    [('smart="false"', True), ('smart="False"', True), ('smart="true"', False), ("", False)],
+)
+def test_only_smart_false_keeps_label_studio_from_asking_again(attribute: str, protects: bool) -> None:
+    assert Labeling.parse(config(answer=attribute)).protects_edits is protects
+
+
+@pytest.mark.parametrize(("text", "reason"), BROKEN.values(), ids=BROKEN)
+def test_a_config_that_cannot_be_served_is_refused_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(LabelingInvalid, match=reason):
+        Labeling.parse(text)
+
+
+@pytest.mark.parametrize("depth", [1000, 100_000])
+def test_a_config_too_deep_to_read_is_refused(depth: int) -> None:
+    with pytest.raises(LabelingInvalid, match="cannot read the labeling config"):
+        Labeling.parse("<View>" * depth + config() + "</View>" * depth)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "control"), [("prompt", "prompt-medical"), ("instruction", "instruction"), ("question", None)]
+)
+def test_the_prompt_control_is_the_one_whose_name_starts_with_the_prefix(prefix: str, control: str | None) -> None:
+    areas = ("response", "prompt-medical", "instruction")
+    tags = "".join(f'<TextArea name="{name}" toName="t"/>' for name in areas)
+    labeling = Labeling.parse(f'<View><Text name="t" value="$text"/>{tags}</View>', prefix)
+
+    assert (labeling.prompt_control, labeling.answer_control) == (control, "response")
+
+
+def test_an_answer_control_of_another_name_is_found() -> None:
+    tags = '<TextArea name="prompt" toName="t"/><TextArea name="answer" toName="t"/>'
+
+    assert Labeling.parse(f'<View><Text name="t" value="$text"/>{tags}</View>').answer_control == "answer"
+
+
+def test_the_value_of_a_text_is_itself() -> None:
+    assert Labeling.parse(config()).text_of({"text": " <b>a</b> & b \n", "other": 1}) == " <b>a</b> & b \n"
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<p>Dose: <b>5</b> mg</p><p>twice</p>", "Dose: 5 mg\ntwice"),
+        ("a &lt; b &amp;&amp; c", "a < b && c"),
+        ("Smith & Sons", "Smith & Sons"),
+        ("AT&T", "AT&T"),
+        ("one<br>two<br/>three", "one\ntwo\nthree"),
+        ("<style>p {color: red}</style><script>alert(1)</script>seen<!-- unseen -->", "seen"),
+        ("<table><tr><td>a</td></tr><tr><td>b</td></tr></table>", "a\nb"),
+        ("</script>seen", "seen"),
+        ("no markup", "no markup"),
+        ("", ""),
+    ],
+)
+def test_the_markup_of_a_hypertext_is_stripped(markup: str, text: str) -> None:
+    labeling = Labeling.parse(config('<HyperText name="t" value="$html"/>'))
+
+    assert labeling.text_of({"html": markup}) == text
+
+
+@pytest.mark.parametrize(
+    ("attributes", "turns"),
+    [
+        ("", [{"author": "Ann", "text": "Hi."}, {"author": "Ben", "text": "Ho."}]),
+        ('nameKey="who" textKey="said"', [{"who": "Ann", "said": "Hi."}, {"who": "Ben", "said": "Ho."}]),
+    ],
+)
+def test_a_dialogue_is_one_line_per_turn(attributes: str, turns: list[dict[str, str]]) -> None:
+    labeling = Labeling.parse(config(f'<Paragraphs name="t" value="$turns" layout="dialogue" {attributes}/>'))
+
+    assert labeling.text_of({"turns": turns}) == "Ann: Hi.\nBen: Ho."
+
+
+def test_a_dialogue_of_unnamed_or_odd_turns_is_read_too() -> None:
+    labeling = Labeling.parse(config('<Paragraphs name="t" value="$turns"/>'))
+
+    assert labeling.text_of({"turns": [{"text": "Hi."}, "Ho.", 3, {"author": "Ann"}]}) == "Hi.\nHo.\n3\nAnn: "
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, ""), (3, "3"), ({"a": "é"}, '{"a": "é"}')])
+def test_a_value_that_is_no_string_is_written_as_json(value: object, text: str) -> None:
+    assert Labeling.parse(config()).text_of({"text": value}) == text
+
+
+def test_a_task_without_the_field_is_refused_with_both_names() -> None:
+    with pytest.raises(RequestInvalid, match=r"no field 'text'.*\['answer', 'question'\]"):
+        Labeling.parse(config()).text_of({"question": "Why?", "answer": "So."})
+
+
+def test_a_region_is_in_label_studios_wire_form() -> None:
+    region = Labeling.parse(config()).region("response", ["yes"])
+
+    assert region.pop("id")
+    assert region == {"from_name": "response", "to_name": "t", "type": "textarea", "value": {"text": ["yes"]}}
+
+
+def test_regions_have_ids_of_their_own() -> None:
+    labeling = Labeling.parse(config())
+
+    assert len({labeling.region("response", ["yes"])["id"] for _ in range(100)}) == 100
+
+
+@pytest.mark.parametrize(
+    "change", [{"from_name": "label"}, {"to_name": "other"}, {"type": "choices"}, {"value": {"choices": ["a"]}}]
+)
+def test_a_region_that_does_not_fit_the_config_is_refused(change: dict[str, object]) -> None:
+    labeling = Labeling.parse(config())
+
+    with pytest.raises(LabelingInvalid, match="does not fit"):
+        labeling.check(Prediction(result=(labeling.region("response", ["yes"]) | change,), model_version="v0001"))
+
+
+@pytest.mark.parametrize("score", [-0.1, 2.5])
+def test_a_score_out_of_range_is_refused(score: float) -> None:
+    labeling = Labeling.parse(config())
+
+    with pytest.raises(LabelingInvalid):
+        labeling.check(Prediction((labeling.region("response", ["yes"]),), "v0001", score=score))
+
+
+@pytest.mark.parametrize(
+    ("regions", "text"),
+    [
+        ([{"from_name": "response", "value": {"text": ["a", "b"]}}], "a\nb"),
+        ([{"from_name": "response", "value": {"text": "a"}}], "a"),
+        ([{"from_name": "prompt", "value": {"text": ["p"]}}, {"from_name": "response", "value": {"text": ["a"]}}], "a"),
+        ([{"from_name": "response", "value": {"text": [" \n"]}}], None),
+        ([{"from_name": "response", "value": {"text": []}}], None),
+        ([{"from_name": "response", "value": {"text": [None, 3]}}], None),
+        ([{"from_name": "response", "value": {}}], None),
+        ([{"from_name": "response", "value": None}], None),
+        ([{"from_name": "response"}], None),
+        ([{}], None),
+        ([], None),
+    ],
+)
+def test_the_text_of_a_region_is_read_whatever_its_shape(regions: list[dict[str, object]], text: str | None) -> None:
+    assert region_text(regions, "response") == text
