@@ -100,10 +100,11 @@ class Studio:
         """
         self.url = url.rstrip("/")
         self._reading = RequestOptions(max_retries=retries)
+        self._http = httpx.Client(timeout=timeout_s, follow_redirects=True)
         with self.mapped():
             # The SDK joins the address of its token refresh to the part of the URL that ends in a slash.
             self.client = LabelStudio(  # type: ignore[no-untyped-call]
-                base_url=f"{self.url}/", api_key=api_key, timeout=timeout_s, max_retries=0
+                base_url=f"{self.url}/", api_key=api_key, timeout=timeout_s, max_retries=0, httpx_client=self._http
             )
 
     @classmethod
@@ -121,6 +122,10 @@ class Studio:
                 "LABEL_STUDIO_API_KEY is not set: set it to a personal access token (Label Studio: Account & Settings)"
             )
         return cls(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
 
     def project(self, project: int) -> StudioProject:
         """One project.

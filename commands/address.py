@@ -2,57 +2,56 @@
 
 import base64
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
 from annotune.errors import ConfigurationError
 from annotune.settings import Settings
-
-SECRET_HEADER = "X-Annotune-Secret"  # noqa: S105 - a header's name
+from backend.credentials import SECRET_HEADER, Credentials
 
 
 @dataclass(frozen=True)
 class Address:
-    """A backend's URL without a trailing slash, and the credentials that its settings ask for."""
+    """A backend's URL without a trailing slash; `user` and `password` are its basic auth, None where it asks for none.
+
+    `headers` is what a webhook must carry: Label Studio sends the basic auth of a backend with all calls but these.
+    """
 
     url: str
     user: str | None
-    password: str | None
-    secret: str | None
+    password: str | None = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
 
     @classmethod
     def of(cls, url: str | None, settings: Settings) -> Self:
         """The address that a person typed, else `BACKEND_URL`.
 
         Raises:
-            ConfigurationError: there is none, or Label Studio would refuse a webhook to it.
+            ConfigurationError: there is none, Label Studio would refuse a webhook to it, or half of the basic auth is set.
         """
         given = url or settings.backend_url
         if not given:
             raise ConfigurationError("where does Label Studio reach this backend? Set BACKEND_URL, or give --url")
-        password, secret = settings.basic_auth_pass, settings.webhook_secret
+        credentials = Credentials.of(settings)
+        headers: dict[str, str] = {}
+        if credentials.secret:
+            headers[SECRET_HEADER] = credentials.secret.decode()
+        elif credentials.basic:
+            headers["Authorization"] = f"Basic {base64.b64encode(credentials.basic).decode()}"
+        password = settings.basic_auth_pass
         return cls(
             url=_checked(given.strip()),
-            user=settings.basic_auth_user if password else None,
-            password=password.get_secret_value() if password and settings.basic_auth_user else None,
-            secret=secret.get_secret_value() if secret else None,
+            user=settings.basic_auth_user,
+            password=password.get_secret_value() if password else None,
+            headers=headers,
         )
 
     @property
     def webhook(self) -> str:
         """Where Label Studio itself would put the webhook of a backend at this URL."""
         return f"{self.url}/webhook"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What the webhook must carry: Label Studio sends a backend's basic auth with all calls but these."""
-        if self.secret:
-            return {SECRET_HEADER: self.secret}
-        if self.user and self.password:
-            pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-            return {"Authorization": f"Basic {pair}"}
-        return {}
 
 
 def same_url(one: str, other: str) -> bool:

@@ -3,13 +3,29 @@
 import contextlib
 
 import click
+import httpx
+from pydantic import BaseModel, ValidationError
 
 from annotune.errors import ConfigurationError, StoreUnavailable
 from commands.address import Address
 from commands.customer import Connection
 from commands.desk import PROJECT, Desk
 
+HEALTH_S = 5.0
 URL = "Where Label Studio reaches this backend; default: the setting BACKEND_URL."
+
+
+class Part(BaseModel):
+    """Of the body of a backend's `/health`: how one part is."""
+
+    ok: bool | None
+    detail: str
+
+
+class Health(BaseModel):
+    """What is read of it."""
+
+    label_studio: Part
 
 
 @click.command()
@@ -26,6 +42,7 @@ def connect(desk: Desk, project: int, url: str | None) -> None:
         f"Label Studio reaches the backend at {address.url}; its model is {connection.model_version or 'unnamed'}"
     )
     click.echo(f"our API key reaches Label Studio at {desk.settings.label_studio_url} ({_key_kind(desk)})")
+    _doubt(address)
     if not address.headers:
         click.echo("anybody may call the webhook: set WEBHOOK_SECRET here and where it is served, and connect again")
     try:
@@ -54,6 +71,18 @@ def _tell(project: int, connection: Connection, unchanged: str) -> None:
         click.echo(f"{about}: {change}")
     if not connection.changes:
         click.echo(f"{about} {unchanged}")
+
+
+def _doubt(address: Address) -> None:
+    """Tell what the backend that is served there says it lacks, where it can be asked from here."""
+    try:
+        health = Health.model_validate_json(httpx.get(f"{address.url}/health", timeout=HEALTH_S).content)
+    except (httpx.HTTPError, ValidationError):
+        return  # reached by Label Studio, but not from here, or another's backend
+    if health.label_studio.ok is False:
+        click.echo(
+            f"but the backend that is served there does not reach Label Studio: {health.label_studio.detail}", err=True
+        )
 
 
 def _key_kind(desk: Desk) -> str:

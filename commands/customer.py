@@ -5,6 +5,7 @@ silent where it cannot; removing the backend leaves the webhook; a change of a w
 a change of a backend is checked only with its `url` and `project`.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from label_studio_sdk.types.webhook import Webhook
 
 from annotune.errors import LabelStudioError
 from annotune.studio import Studio
-from commands.address import SECRET_HEADER, Address, same_url
+from backend.credentials import SECRET_HEADER
+from commands.address import Address, same_url
 
 TITLE = "annotune"
 ACTIONS = (
@@ -41,11 +43,8 @@ EXPLANATIONS = {
         "Label Studio does not reach the backend at {url}: start it with 'annotune serve', or give --url an address that"
         " Label Studio reaches"
     ),
-    "authentication parameters": (
-        "the backend at {url} refused the basic auth: BASIC_AUTH_USER and BASIC_AUTH_PASS must be the same here and where"
-        " it is served"
-    ),
 }
+_SETUP_REFUSED = re.compile(r"Reason: (?P<status>\d+) \w+ Error: (?P<reason>.*?) for url")
 
 
 @dataclass(frozen=True)
@@ -209,6 +208,14 @@ class Customer:
 
 def _explained(body: str, url: str) -> str:
     """What to do about Label Studio's refusal of an address; empty for what is refused for another reason."""
+    refused = _SETUP_REFUSED.search(body)
+    if refused and refused["status"] == "401":
+        return (
+            f"the backend at {url} refused the basic auth: BASIC_AUTH_USER and BASIC_AUTH_PASS must be the same here and"
+            " where it is served"
+        )
+    if refused:
+        return f"the backend at {url} refuses the project: {refused['reason']}"
     for said, explanation in EXPLANATIONS.items():
         if said in body:
             return explanation.format(url=url)

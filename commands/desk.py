@@ -1,5 +1,6 @@
 """What the commands share, each part made when a command first asks for it."""
 
+from contextlib import ExitStack, suppress
 from functools import cached_property
 
 import click
@@ -10,6 +11,7 @@ from annotune.settings import Settings, load_settings
 from annotune.store import Store, connect_redis
 from annotune.studio import Studio
 from commands.customer import Customer
+from trainer.rebuild import keep_pointers
 
 WIDE = 200
 PROJECT = click.IntRange(min=1)
@@ -17,6 +19,10 @@ PROJECT = click.IntRange(min=1)
 
 class Desk:
     """Settings, Redis and Label Studio for one command."""
+
+    def __init__(self, opened: ExitStack) -> None:
+        """What is opened is closed with `opened`."""
+        self._opened = opened
 
     @cached_property
     def settings(self) -> Settings:
@@ -52,7 +58,9 @@ class Desk:
         Raises:
             ConfigurationError: its address or its key is not set.
         """
-        return Studio.from_settings(self.settings)
+        studio = Studio.from_settings(self.settings)
+        self._opened.callback(studio.close)
+        return studio
 
     def customer(self, project: int) -> Customer:
         return Customer(self.studio, project)
@@ -66,3 +74,9 @@ class Desk:
         if self.has_label_studio:
             self.customer(project).title()
         return project
+
+    def keep(self, project: int) -> None:
+        """Write a project's pointers and prompt into the runs folder too, where that is at hand, for `models rebuild`."""
+        if self.settings.runs_dir.is_dir():
+            with suppress(OSError):  # read-only here: the next training writes them
+                keep_pointers(self.store, self.settings.runs_dir, project)

@@ -1,6 +1,7 @@
 """`annotune`: the commands, and how their errors reach a terminal."""
 
 import sys
+from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -44,7 +45,7 @@ class Commands(click.Group):
 @click.pass_context
 def annotune(ctx: click.Context) -> None:
     """The Label Studio backend that learns from its annotators. Configured by the environment alone."""
-    ctx.obj = Desk()
+    ctx.obj = Desk(ctx.with_resource(ExitStack()))
 
 
 for command in (serve, worker, connect, disconnect, models, train, prompts, status):

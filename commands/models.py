@@ -8,9 +8,11 @@ from annotune.model import ModelRef, ModelVersion, version_number
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.pool import Servers, default_ref
 from commands.desk import PROJECT, Desk
+from trainer import promotion
+from trainer.rebuild import rebuild as rebuild_store
 
 CHECK_S = 10.0
-SHA_SHOWN = 12
+LOSS = "tuned_loss"
 
 
 class Version(click.ParamType[int]):
@@ -54,7 +56,7 @@ def list_models(desk: Desk, project: int | None) -> None:
 def _table(versions: list[ModelVersion], live: ModelRef | None, metrics: dict[str, dict[str, float]]) -> Table:
     table = Table("", "version", "state", "made (UTC)", "held-out loss", "model", "reason", box=None, pad_edge=False)
     for version in reversed(versions):
-        loss = metrics.get(version.run, {}).get("eval_loss")
+        loss = metrics.get(version.run, {}).get(LOSS)
         table.add_row(
             "*" if live and live.model == version.model else "",
             version.name,
@@ -81,6 +83,7 @@ def use(desk: Desk, project: int, ref: str) -> None:
     desk.known(project)
     _check(desk, chosen)
     _move(desk, project, chosen)
+    desk.keep(project)
     click.echo(f"project {project}: {chosen} answers from now on")
 
 
@@ -123,9 +126,8 @@ def promote(desk: Desk, project: int, version: int | None) -> None:
 
 
 def _promote(desk: Desk, project: int, number: int | None) -> None:
-    from trainer import promotion
-
     ref = promotion.promote(desk.store, desk.known(project), number)
+    desk.keep(project)
     click.echo(f"project {project}: {ref.version} answers from now on ({ref.model})")
 
 
@@ -134,16 +136,24 @@ def _promote(desk: Desk, project: int, number: int | None) -> None:
 @click.pass_obj
 def rollback(desk: Desk, project: int) -> None:
     """Let the model that answered before answer again for PROJECT."""
-    from trainer import promotion
-
     ref = promotion.rollback(desk.store, desk.known(project))
-    click.echo(f"project {project}: {ref} answers again")
+    desk.keep(project)
+    shown = str(ref) if ref else f"{default_ref(desk.settings)} (the environment's default)"
+    click.echo(f"project {project}: {shown} answers again")
 
 
 @models.command()
 @click.pass_obj
 def rebuild(desk: Desk) -> None:
-    """Restore pointers and versions from the runs folder, after Redis was emptied."""
-    from trainer.rebuild import rebuild as rebuild_store
-
-    rebuild_store(desk.store, desk.settings.runs_dir)
+    """Restore pointers and versions from the runs folder, after Redis was emptied or Ollama lost models."""
+    server = OllamaServer(desk.settings.ollama_url)
+    try:
+        back = rebuild_store(desk.store, desk.settings.runs_dir, server)
+    finally:
+        server.close()
+    click.echo(
+        f"{len(back.projects)} projects in {desk.settings.runs_dir}: {back.versions} versions and {back.pointers} live"
+        f" pointers came back, {len(back.registered)} models were registered again"
+    )
+    for name in back.lost:
+        click.echo(f"{name} is lost: Ollama does not have it, and its file is not in the runs folder", err=True)

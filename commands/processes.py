@@ -14,9 +14,8 @@ PORT = click.IntRange(min=1, max=65535)
 @click.pass_obj
 def serve(desk: Desk, host: str, port: int) -> None:
     """Serve Label Studio: predictions, and the webhook."""
-    from backend.server import serve as serve_backend  # noqa: PLC0415 - the web server is of no use to other commands
+    from backend.server import serve as serve_backend  # noqa: PLC0415 - gunicorn is of no use to the others
 
-    set_up(desk.settings.log_level)
     serve_backend(desk.settings, host, port)
 
 

@@ -47,4 +47,5 @@ def set_prompt(desk: Desk, project: int, file: TextIO) -> None:
     if not text:
         raise PromptMissing(f"{file.name} holds no text: the prompt of project {project} stays as it was")
     desk.store.set_prompt(desk.known(project), ProjectPrompt(text=text, source="command", at=datetime.now(UTC)))
+    desk.keep(project)
     click.echo(f"project {project} has a new prompt of {len(text)} characters")

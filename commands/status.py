@@ -5,14 +5,12 @@ from rich.table import Table
 
 from annotune.errors import AnnotuneError
 from annotune.model import TrainingRun
-from annotune.prompt import Prompt
 from annotune.queue import CHANGES, TRAINING
-from annotune.servers.pool import default_ref
 from annotune.store import Tally
+from backend.live import Live
 from commands.desk import Desk
 from commands.train import duration
 
-SHA_SHOWN = 8
 PROMPT_SHOWN = 100
 
 
@@ -48,17 +46,12 @@ def _title(desk: Desk, project: int) -> str:
 
 
 def _rows(desk: Desk, project: int) -> list[tuple[str, str]]:
-    store, settings = desk.store, desk.settings
-    live = store.live(project)
-    ref = live or default_ref(settings)
-    own = store.prompt(project)
-    text = own.text if own else settings.default_prompt_text
-    prompt = Prompt(text, settings.template, settings.system_prompt) if text else None
-    told = f"{ref.model}@{prompt.sha[:SHA_SHOWN]}" if prompt else ref.model
+    store, serving = desk.store, Live(desk.settings, desk.store).serving(project)
+    ref, default = serving.ref, "" if store.live(project) else " (the environment's default)"
     rows = [
-        ("model", f"{ref}{f' ({ref.version})' if ref.version else ''}{'' if live else ' (default)'}"),
-        ("told", told),
-        ("prompt", _first_line(text) if text else "none yet"),
+        ("model", f"{ref}{f' ({ref.version})' if ref.version else ''}{default}"),
+        ("told", serving.model_version),
+        ("prompt", _first_line(serving.prompt.text) if serving.prompt else "none yet"),
         ("annotations", _counted(store.tally(project))),
     ]
     wanted, progress = store.training_wanted(project), store.progress(project)

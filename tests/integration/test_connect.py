@@ -4,7 +4,9 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 from label_studio_sdk import LabelStudio as Client
@@ -51,7 +53,7 @@ class Backend:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def __enter__(self) -> "Backend":
+    def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
         return self
@@ -69,8 +71,9 @@ def backend() -> Iterator[Backend]:
 
 
 @pytest.fixture
-def studio(label_studio: LabelStudio) -> Client:
-    return Client(base_url=label_studio.url, api_key=label_studio.api_key)
+def studio(label_studio: LabelStudio) -> Iterator[Client]:
+    with httpx.Client(timeout=30) as http:
+        yield Client(base_url=label_studio.url, api_key=label_studio.api_key, httpx_client=http)
 
 
 @pytest.fixture
