@@ -102,10 +102,18 @@ class Studio:
         self._reading = RequestOptions(max_retries=retries)
         self._http = httpx.Client(timeout=timeout_s, follow_redirects=True)
         with self.mapped():
-            # The SDK joins the address of its token refresh to the part of the URL that ends in a slash.
             self.client = LabelStudio(  # type: ignore[no-untyped-call]
-                base_url=f"{self.url}/", api_key=api_key, timeout=timeout_s, max_retries=0, httpx_client=self._http
+                # The SDK joins the address of its token refresh to the part of the URL that ends in a slash.
+                base_url=f"{self.url}/",
+                api_key=api_key,
+                timeout=timeout_s,
+                max_retries=0,
+                httpx_client=self._http,
             )
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -122,10 +130,6 @@ class Studio:
                 "LABEL_STUDIO_API_KEY is not set: set it to a personal access token (Label Studio: Account & Settings)"
             )
         return cls(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self._http.close()
 
     def project(self, project: int) -> StudioProject:
         """One project.
@@ -208,6 +212,8 @@ def _refusal(where: str, what: str, error: ApiError) -> Exception:
         return NotFound(
             f"{where} has no {what}, or the user of LABEL_STUDIO_API_KEY may not see it: check the number and the key"
         )
+    if status is not None and httpx.codes.is_success(status):
+        return LabelStudioError(f"{where} did not answer as Label Studio does: is LABEL_STUDIO_URL right?")
     return LabelStudioError(f"{where} answered {status or 'with an error'}{_detail(error)}")
 
 

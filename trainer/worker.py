@@ -21,7 +21,7 @@ from annotune.queue import CHANGES, TRAINING, Jobs
 from annotune.settings import Settings
 from annotune.store import Store, connect_redis
 from trainer.lifeline import die_with
-from trainer.reconcile import Reconciler
+from trainer.reconcile import TICK_S, Reconciler
 
 WORKER_TTL_S = 60
 MAINTENANCE_S = 30
@@ -91,14 +91,14 @@ class Child:
             self._process.join()
 
 
-def run_worker(settings: Settings) -> None:
+def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
     """Work until SIGTERM or SIGINT; call it from the main thread of a process without other threads.
 
-    While Redis is away it waits, and says so.
+    While Redis is away it waits, and says so. Each `tick_s` it queues the trainings that are wanted and do not run.
     """
     store = Store.connect(settings.redis_url, patience="web")
     jobs = Jobs(store, connect_redis(settings.redis_url, patience="web", decode=False))
-    reconciler = Reconciler(store, jobs, settings.reconcile_s)
+    reconciler = Reconciler(store, jobs, settings.reconcile_s, tick_s)
     children = [Child(queue, settings) for queue in (CHANGES, TRAINING)]
     # Blocked and waited for: a handler could strike in the middle of a fork or of a call to Redis.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)

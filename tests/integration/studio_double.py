@@ -1,0 +1,119 @@
+"""A Label Studio of a few routes over HTTP, answering in the shape of 1.23.2."""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+CONFIG = """<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>
+<TextArea name="response" toName="chat" editable="true" smart="false"/></View>"""
+
+
+def region(control: str, text: str) -> dict[str, Any]:
+    return {"id": control, "from_name": control, "to_name": "chat", "type": "textarea", "value": {"text": [text]}}
+
+
+@dataclass
+class StudioDouble:
+    """Its projects (id -> tasks), what it was asked, and the status and body that it answers everything with, if set."""
+
+    projects: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    configs: dict[int, str] = field(default_factory=dict)
+    asked: list[tuple[str, str, dict[str, list[str]]]] = field(default_factory=list)
+    refusal: tuple[int, object] | None = None
+    delay: Callable[[], object] = lambda: None
+    _annotations: int = 0
+
+    def __enter__(self) -> Self:
+        double = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _answer(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                double.delay()
+                parts = urlsplit(self.path)
+                query = parse_qs(parts.query)
+                double.asked.append((parts.path, self.headers.get("Authorization", ""), query))
+                status, body = double.refusal or double._route(parts.path, query)
+                content = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = _answer  # noqa: N815 - names that http.server looks for
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def add_project(self, project: int, questions: int = 0, config: str = CONFIG) -> None:
+        self.configs[project] = config
+        self.projects[project] = [
+            {
+                "id": project * 1000 + number,
+                "data": {"question": f"Question {number}?"},
+                "annotations": [],
+                "predictions": [],
+            }
+            for number in range(questions)
+        ]
+
+    def submit(self, project: int, number: int, text: str, *, prompt: str = "Answer.", skipped: bool = False) -> int:
+        """Annotate a project's task number `number`; the annotation's id."""
+        self._annotations += 1
+        now = datetime.now(UTC).isoformat()
+        self.projects[project][number]["annotations"].append(
+            {
+                "id": self._annotations,
+                "result": [] if skipped else [region("prompt", prompt), region("response", text)],
+                "was_cancelled": skipped,
+                "created_at": now,
+                "updated_at": now,
+                "completed_by": 1,
+                "parent_prediction": None,
+                "ground_truth": False,
+                "created_ago": "0 minutes",
+            }
+        )
+        return self._annotations
+
+    def submit_all(self, project: int) -> None:
+        for number in range(len(self.projects[project])):
+            self.submit(project, number, f"Answer {number}")
+
+    def _route(self, path: str, query: dict[str, list[str]]) -> tuple[int, object]:
+        if path == "/api/token/refresh/":
+            return 200, {"access": "fresh"}
+        if path == "/api/tasks/":
+            return self._tasks(int(query["project"][0]), int(query["page"][0]), int(query["page_size"][0]))
+        project = int(path.removeprefix("/api/projects/").rstrip("/"))
+        if project not in self.projects:
+            return 404, {"detail": "No Project matches the given query."}
+        return 200, {"id": project, "title": f"Project {project}", "label_config": self.configs[project], "token": "x"}
+
+    def _tasks(self, project: int, page: int, size: int) -> tuple[int, object]:
+        if project not in self.projects:
+            return 404, {"detail": "No Project matches the given query."}
+        tasks = [task for task in self.projects[project] if task["annotations"]]
+        shown = tasks[(page - 1) * size : page * size]
+        if page > 1 and not shown:
+            return 404, {"detail": "Invalid page."}
+        return 200, {"total": len(tasks), "total_annotations": 0, "total_predictions": 0, "tasks": shown}

@@ -1,0 +1,251 @@
+"""Examples from annotations: what is certain counts, what is not is left out and counted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from annotune.completion import Message
+from annotune.dataset import side
+from annotune.example import Answer
+from annotune.labeling import Labeling
+from annotune.prompt import Prompt
+from annotune.settings import Settings
+from annotune.studio import StudioAnnotation, StudioPrediction, StudioTask
+from trainer.examples import Lesson, newest_prompt, read_lesson
+
+CONFIG = """<View><Text name="chat" value="$question"/>
+<TextArea name="prompt" toName="chat"/><TextArea name="response" toName="chat" editable="true" smart="false"/></View>"""
+WITHOUT_PROMPT = '<View><Text name="chat" value="$question"/><TextArea name="response" toName="chat"/></View>'
+START = datetime(2026, 11, 23, 12, tzinfo=UTC)
+QUESTION = "What is the usual dose?"
+
+
+def region(control: str, *texts: str) -> dict[str, Any]:
+    return {"from_name": control, "to_name": "chat", "type": "textarea", "value": {"text": list(texts)}}
+
+
+def annotation(
+    number: int, *result: dict[str, Any], minute: int = 10, skipped: bool = False, prediction: int | None = None
+) -> StudioAnnotation:
+    at = START + timedelta(minutes=minute)
+    return StudioAnnotation(
+        id=number,
+        result=result,
+        was_cancelled=skipped,
+        created_at=at,
+        updated_at=at,
+        completed_by=7,
+        parent_prediction=prediction,
+    )
+
+
+def prediction(number: int, *result: dict[str, Any], version: str = "m@1") -> StudioPrediction:
+    return StudioPrediction(id=number, result=result, model_version=version, created_at=START)
+
+
+def answer(text: str, prompt: str = "Answer.", *, minute: int = 5, version: str = "m@1") -> Answer:
+    return Answer(
+        project=1,
+        task=1,
+        prompt=prompt,
+        prompt_sha=Prompt(prompt).sha,
+        text=text,
+        model_version=version,
+        at=START + timedelta(minutes=minute),
+    )
+
+
+def lesson(
+    annotations: Sequence[StudioAnnotation],
+    *,
+    predictions: Sequence[StudioPrediction] = (),
+    log: Sequence[Answer] = (),
+    data: dict[str, Any] | None = None,
+    config: str = CONFIG,
+    settings: Settings | None = None,
+) -> Lesson:
+    task = StudioTask(
+        id=1,
+        data={"question": QUESTION} if data is None else data,
+        annotations=tuple(annotations),
+        predictions=tuple(predictions),
+    )
+    return read_lesson(1, [task], Labeling.parse(config), settings or Settings(), lambda _: log)
+
+
+PROMPT, RESPONSE = region("prompt", "Answer."), region("response", "40 mg")
+
+
+@dataclass(frozen=True)
+class Case:
+    annotations: tuple[StudioAnnotation, ...]
+    left_out: dict[str, int]
+    used: set[int] = field(default_factory=set)
+    predictions: tuple[StudioPrediction, ...] = ()
+    log: tuple[Answer, ...] = ()
+    data: dict[str, Any] | None = None
+
+
+CASES = {
+    "one with its own prompt counts": Case((annotation(1, PROMPT, RESPONSE),), {}, {1}),
+    "a skipped one is left out": Case((annotation(1, PROMPT, RESPONSE, skipped=True),), {"skipped": 1}),
+    "one without an answer is left out": Case((annotation(1, PROMPT),), {"empty": 1}),
+    "one with a blank answer is left out": Case((annotation(1, PROMPT, region("response", " ")),), {"empty": 1}),
+    "the latest of a task counts": Case(
+        (annotation(1, PROMPT, RESPONSE, minute=20), annotation(2, PROMPT, RESPONSE, minute=10)), {"older": 1}, {1}
+    ),
+    "a later skip takes nothing back": Case(
+        (annotation(1, PROMPT, RESPONSE), annotation(2, minute=20, skipped=True)), {"skipped": 1}, {1}
+    ),
+    "two texts in one region are uncertain": Case(
+        (annotation(1, PROMPT, region("response", "40 mg", "50 mg")),), {"uncertain": 1}
+    ),
+    "two regions are uncertain": Case(
+        (annotation(1, PROMPT, RESPONSE, region("response", "50 mg")),), {"uncertain": 1}
+    ),
+    "an uncertain latest one does not bring an older one back": Case(
+        (annotation(1, PROMPT, RESPONSE), annotation(2, PROMPT, RESPONSE, RESPONSE, minute=20)),
+        {"older": 1, "uncertain": 1},
+    ),
+    "a task without the labelled field is left out": Case(
+        (annotation(1, PROMPT, RESPONSE),), {"no field": 1}, data={"title": "x"}
+    ),
+    "one whose prompt nobody knows is left out": Case((annotation(1, RESPONSE),), {"no prompt": 1}),
+    "the prompt of its prediction serves": Case(
+        (annotation(1, RESPONSE, prediction=4),), {}, {1}, predictions=(prediction(4, PROMPT, RESPONSE),)
+    ),
+    "another prediction's prompt does not serve": Case(
+        (annotation(1, RESPONSE, prediction=4),), {"no prompt": 1}, predictions=(prediction(5, PROMPT, RESPONSE),)
+    ),
+    "the log knows the prompt of a prediction that lacks it": Case(
+        (annotation(1, RESPONSE, prediction=4),),
+        {},
+        {1},
+        predictions=(prediction(4, region("response", "30 mg")),),
+        log=(answer("30 mg"), answer("20 mg", "Something else.")),
+    ),
+    "two prompts that gave the same prediction leave it unknown": Case(
+        (annotation(1, RESPONSE, prediction=4),),
+        {"no prompt": 1},
+        predictions=(prediction(4, region("response", "30 mg")),),
+        log=(answer("30 mg"), answer("30 mg", "Something else.")),
+    ),
+    "the log serves where no prediction is named": Case((annotation(1, RESPONSE),), {}, {1}, log=(answer("30 mg"),)),
+    "an answer given after the annotation says nothing": Case(
+        (annotation(1, RESPONSE),), {"no prompt": 1}, log=(answer("30 mg", minute=30),)
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_what_is_certain_counts_and_the_rest_is_counted(case: Case) -> None:
+    found = lesson(case.annotations, predictions=case.predictions, log=case.log, data=case.data)
+
+    assert (found.annotations, found.left_out) == (case.used, case.left_out)
+
+
+KINDS = {
+    "typed, where no answer was given": ((), (), "typed", None),
+    "accepted, where it equals one that was given": ((answer("40 mg\n"), answer("30 mg")), (), "accepted", None),
+    "corrected, with the last that was given": ((answer("20 mg"), answer("30 mg")), (), "corrected", "30 mg"),
+    "not by answers given later": ((answer("30 mg", minute=30),), (), "typed", None),
+    "accepted, where it equals the prediction": (
+        (),
+        (prediction(4, PROMPT, region("response", "40 mg ")),),
+        "accepted",
+        None,
+    ),
+    "corrected, where it differs from the prediction": (
+        (),
+        (prediction(4, PROMPT, region("response", "30 mg")),),
+        "corrected",
+        "30 mg",
+    ),
+}
+
+
+@pytest.mark.parametrize(("log", "predictions", "kind", "said"), KINDS.values(), ids=KINDS.keys())
+def test_an_example_tells_who_wrote_it(
+    log: tuple[Answer, ...], predictions: tuple[StudioPrediction, ...], kind: str, said: str | None
+) -> None:
+    [example] = lesson([annotation(1, PROMPT, RESPONSE, prediction=4)], predictions=predictions, log=log).examples
+
+    assert (example.origin.kind, example.origin.said) == (kind, said)
+
+
+def test_the_messages_are_those_that_the_backend_would_send() -> None:
+    settings = Settings(prompt_template="{prompt}\n---\n{text}", system_prompt="Be brief.")
+    data = {"question": QUESTION, "drug": "{prompt}"}
+    written = region("prompt", "Answer on {drug}.")
+
+    [example] = lesson([annotation(1, written, RESPONSE)], data=data, settings=settings).examples
+
+    asked = Prompt("Answer on {drug}.", settings.template, "Be brief.")
+    assert example.messages == (
+        Message("system", "Be brief."),
+        Message("user", f"Answer on {{prompt}}.\n---\n{QUESTION}"),
+    )
+    assert example.origin.prompt_sha == asked.sha
+    assert (example.answer, example.origin.annotator) == ("40 mg", 7)
+
+
+def test_the_labelled_text_decides_the_side() -> None:
+    questions = [f"Question {number}?" for number in range(40)]
+    tasks = [
+        StudioTask(id=number, data={"question": text}, annotations=(annotation(number, PROMPT, RESPONSE),))
+        for number, text in enumerate(questions)
+    ]
+
+    found = read_lesson(1, tasks, Labeling.parse(CONFIG), Settings(), lambda _: ())
+
+    held_out = {example.origin.task for example in found.held_out}
+    assert held_out == {number for number, text in enumerate(questions) if side(text) == "eval"}
+    assert len(found.train) + len(found.held_out) == len(questions)
+
+
+def test_without_a_prompt_control_the_log_tells_the_prompt() -> None:
+    said = prediction(4, region("response", "30 mg"))
+
+    [example] = lesson(
+        [annotation(1, RESPONSE, prediction=4)], predictions=[said], log=[answer("30 mg")], config=WITHOUT_PROMPT
+    ).examples
+
+    assert example.messages[0].content.startswith("Answer.")
+
+
+def prompt_of(
+    *annotations: StudioAnnotation, predictions: Sequence[StudioPrediction] = (), log: Sequence[Answer] = ()
+) -> str | None:
+    task = StudioTask(id=1, data={}, annotations=annotations, predictions=tuple(predictions))
+    found = newest_prompt([task], Labeling.parse(CONFIG), lambda _: log)
+    return found.text if found else None
+
+
+def test_the_newest_submitted_prompt_is_the_projects() -> None:
+    older = annotation(1, region("prompt", "Old."), RESPONSE, minute=10)
+    newer = annotation(2, region("prompt", "New."), RESPONSE, minute=20)
+
+    assert prompt_of(newer, older) == "New."
+
+
+def test_a_skipped_or_blank_prompt_sets_nothing() -> None:
+    skipped = annotation(1, region("prompt", "Skipped."), RESPONSE, minute=20, skipped=True)
+    blank = annotation(2, region("prompt", "  "), RESPONSE, minute=10)
+
+    assert prompt_of(skipped, blank) is None
+
+
+@pytest.mark.parametrize("stored", [(PROMPT, RESPONSE), (RESPONSE,)], ids=["in its region", "in the log"])
+def test_the_prompt_that_a_prediction_came_with_sets_nothing(stored: tuple[dict[str, Any], ...]) -> None:
+    kept = annotation(1, PROMPT, RESPONSE, prediction=4)
+
+    assert prompt_of(kept, predictions=[prediction(4, *stored)], log=[answer("40 mg")]) is None
+
+
+def test_another_prompt_than_the_predictions_is_the_projects() -> None:
+    changed = annotation(1, region("prompt", "New."), RESPONSE, prediction=4)
+
+    assert prompt_of(changed, predictions=[prediction(4, PROMPT, RESPONSE)]) == "New."
