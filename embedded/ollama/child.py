@@ -35,8 +35,11 @@ def main() -> None:
     params.kv_unified = False
     params.ctx_shift = False  # an over-long request is an error, never a silent cut
     params.cache_ram_mib = 0  # prompts of other conversations are not worth the laptop's memory
-    params.cpuparams.n_threads = arguments.threads
-    params.cpuparams_batch.n_threads = arguments.threads
+    for processors in (params.cpuparams, params.cpuparams_batch):
+        processors.n_threads = arguments.threads
+        # Threads that sleep when they wait. Spinning ones (50, the default) gave 4 tokens/s where these gave 87, on two
+        # cores with a load of 3.
+        processors.poll = 0
     server = xllamacpp.Server(params)
     with told:
         json.dump({"url": server.listening_address}, told)

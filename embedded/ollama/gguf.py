@@ -139,6 +139,13 @@ def read_header(path: Path) -> Header:
     return header
 
 
+def shortest(value: float) -> float:
+    """The fewest digits that are the same 32-bit number: 1e-05, not 9.999999747378752e-06."""
+    single = struct.Struct("<f")
+    texts = (f"{value:.{digits}g}" for digits in range(1, 10))
+    return next((float(text) for text in texts if single.pack(float(text)) == single.pack(value)), value)
+
+
 class Reader:
     def __init__(self, file: BinaryIO, size: int) -> None:
         self.file = file
@@ -164,7 +171,7 @@ class Reader:
     def number(self, code: str) -> int | float | bool:
         reader = struct.Struct("<" + code)
         value: int | float | bool = reader.unpack(self.file.read(reader.size))[0]
-        return value
+        return shortest(value) if code == "f" else value
 
     def length(self) -> int:
         length = self.plain("Q")

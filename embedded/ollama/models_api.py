@@ -105,7 +105,8 @@ async def show(registry: Registry, request: Request) -> Response:
 
 
 def _model_info(header: Header) -> dict[str, Any]:
-    shown = {key: value for key, value in header.metadata.items() if key != "tokenizer.chat_template"}
+    hidden = {"general.name", "tokenizer.chat_template"}
+    shown = {key: value for key, value in header.metadata.items() if key not in hidden}
     return dict(sorted({**shown, "general.parameter_count": header.parameters}.items()))
 
 

@@ -80,13 +80,15 @@ async def chat_completions(pool: Pool, request: Request) -> Response:
     question = parse_question(pool.registry, native, "ChatCompletionRequest")
     asked = replace(question, messages=with_baked(question.model, messages), images=images)
     pieces = answer(pool, asked)
+    streamed = bool(body.get("stream"))
     head = {
         "id": f"chatcmpl-{secrets.randbelow(1000)}",
+        "object": "chat.completion.chunk" if streamed else "chat.completion",
         "created": int(time.time()),
         "model": asked.asked_as,
         "system_fingerprint": "fp_ollama",
     }
-    if body.get("stream"):
+    if streamed:
         usage = bool((body.get("stream_options") or {}).get("include_usage"))
         first = await anext(pieces)
         return StreamingResponse(_events(head, first, pieces, usage=usage), media_type="text/event-stream")
@@ -147,13 +149,12 @@ async def _whole(head: Chunk, pieces: AsyncGenerator[Piece | End, None]) -> Resp
                 logprobs += piece.logprobs
     message = {"role": "assistant", "content": "".join(texts)}
     choice = {"index": 0, "message": message, "finish_reason": end.reason, **_content(logprobs)}
-    return JSONResponse({**head, "object": "chat.completion", "choices": [choice], "usage": _usage(end)})
+    return JSONResponse({**head, "choices": [choice], "usage": _usage(end)})
 
 
 async def _events(
     head: Chunk, first: Piece | End, pieces: AsyncGenerator[Piece | End, None], *, usage: bool
 ) -> AsyncGenerator[str, None]:
-    head = {**head, "object": "chat.completion.chunk"}
     role = {"role": "assistant"}
     async with aclosing(pieces):
         piece = first
