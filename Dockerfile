@@ -13,7 +13,7 @@ COPY trainer trainer
 COPY curation curation
 COPY commands commands
 COPY prompts prompts
-RUN mkdir embedded && .venv/bin/python -m pip install --no-cache-dir --no-deps --no-build-isolation -e . \
+RUN .venv/bin/python -m pip install --no-cache-dir --no-deps --no-build-isolation -e . \
  && useradd --create-home --uid 1000 annotune && mkdir /runs && chown annotune /runs
 USER annotune
 EXPOSE 9090

@@ -18,14 +18,16 @@ from pathlib import Path
 
 import httpx
 
-from annotune.dataset import side, write_dataset
 from annotune.completion import Message
+from annotune.dataset import side, write_dataset
 from annotune.example import Example, Origin
 from annotune.recipe import Recipe
-from embedded.base_model import BASE_MODEL, base_model_file
-from embedded.formulary import make_formulary
+from annotune.servers.ollama import OllamaServer as OllamaClient
+from curation.projects import labeling_config
+from embedded.base_model import BASE_MODEL, add_base_model
+from embedded.deployment import Deployment
+from embedded.formulary import formulary
 from embedded.ollama import OllamaServer
-from embedded.processes import Service, answers, free_port
 from embedded.redis import RedisServer
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -37,7 +39,6 @@ NICE = 15
 WEBHOOK_P99_MS = 50
 HEALTH_P99_MS = 100
 ANSWER_S = 10
-CONFIG = (REPOSITORY / "prompts" / "labeling" / "question-answering.xml").read_text(encoding="utf-8")
 
 
 class Training:
@@ -59,7 +60,7 @@ class Training:
                 answer=entry.answer,
                 origin=Origin(project=1, task=n, annotation=n, annotator=1, prompt_sha="", kind="typed"),
             )
-            for n, entry in enumerate(make_formulary(seed=7).entries, start=1)
+            for n, entry in enumerate(formulary(seed=7), start=1)
         ]
         train = [example for example in examples if side(example.messages[0].content) == "train"]
         write_dataset(self._folder / "dataset", train, [example for example in examples if example not in train])
@@ -124,7 +125,7 @@ async def ask_until(client: httpx.AsyncClient, stop: asyncio.Event) -> list[floa
         body = {
             "tasks": [{"id": n, "data": {"question": "A long story about a hospital."}}],
             "project": "1.0",
-            "label_config": CONFIG,
+            "label_config": labeling_config("question-answering"),
             "params": {"context": {"result": [prompt]}},
         }
         started = time.monotonic()
@@ -135,7 +136,12 @@ async def ask_until(client: httpx.AsyncClient, stop: asyncio.Event) -> list[floa
 
 async def measure(url: str) -> tuple[list[float], list[float], list[float]]:
     """Seconds of webhooks, of health checks and of answers, all at the same time."""
-    event = {"action": "ANNOTATION_CREATED", "project": {"id": 1}, "annotation": {"id": 1, "result": []}, "task": {"id": 1}}
+    event = {
+        "action": "ANNOTATION_CREATED",
+        "project": {"id": 1},
+        "annotation": {"id": 1, "result": []},
+        "task": {"id": 1},
+    }
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
     async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30, trust_env=False) as client:
         stop = asyncio.Event()
@@ -155,10 +161,13 @@ def percentile(seconds: list[float], share: float) -> float:
 def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        port = free_port()
+        (folder / "training").mkdir()
+        training = Training(folder / "training")
         with RedisServer(folder / "redis") as redis, OllamaServer(folder / "models") as server:
-            server.add_model(BASE_MODEL, base_model_file())
-            env = {
+            client = OllamaClient(server.url)
+            add_base_model(client)
+            client.close()
+            settings = {
                 "REDIS_URL": redis.url,
                 "OLLAMA_ENDPOINT": server.url,
                 "OPENAI_PROVIDER": "ollama",
@@ -167,16 +176,12 @@ def main() -> int:
                 "NUM_CTX": "2048",
                 "LOG_LEVEL": "WARNING",
             }
-            command = [sys.executable, "-m", "commands.main", "serve", "--host", "127.0.0.1", "--port", str(port)]
-            url = f"http://127.0.0.1:{port}"
-            training = Training(folder / "training")
-            (folder / "training").mkdir()
-            with Service("backend", command, env=env, log=folder / "backend.log", cwd=REPOSITORY) as backend:
-                backend.start(answers(f"{url}/health"), 60)
+            with Deployment(folder, settings) as deployment:
+                deployment.start_backend()
                 try:
                     training.start()
                     before = training.steps
-                    webhooks_s, health_s, answers_s = asyncio.run(measure(url))
+                    webhooks_s, health_s, answers_s = asyncio.run(measure(deployment.url))
                     steps = training.steps - before
                 finally:
                     training.stop()
