@@ -20,10 +20,10 @@ SECRET_HEADER = "X-Annotune-Secret"  # noqa: S105 - a header's name
 
 @dataclass(frozen=True, repr=False)
 class Credentials:
-    """Bytes as they come over the wire; None where not configured."""
+    """Each as the bytes that may come over the wire; empty where not configured."""
 
-    basic: bytes | None
-    secret: bytes | None
+    basic: tuple[bytes, ...]
+    secret: tuple[bytes, ...]
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -33,13 +33,13 @@ class Credentials:
             missing = "BASIC_AUTH_USER" if user is None else "BASIC_AUTH_PASS"
             raise ConfigurationError(f"{missing} is not set: set both BASIC_AUTH_USER and BASIC_AUTH_PASS, or neither")
         return cls(
-            basic=f"{user}:{password.get_secret_value()}".encode() if password else None,
-            secret=secret.get_secret_value().encode() if secret else None,
+            basic=_spellings(f"{user}:{password.get_secret_value()}") if password else (),
+            secret=_spellings(secret.get_secret_value()) if secret else (),
         )
 
     @property
     def webhook_is_open(self) -> bool:
-        return self.basic is None and self.secret is None
+        return not self.basic and not self.secret
 
     def check(self, headers: Headers, *, webhook: bool = False) -> None:
         """Let a request pass.
@@ -54,21 +54,32 @@ class Credentials:
                 f"the webhook needs the header {SECRET_HEADER} (WEBHOOK_SECRET) or basic auth (BASIC_AUTH_USER and"
                 " BASIC_AUTH_PASS): run 'annotune connect' again"
             )
-        if self.basic is not None and not self._has_basic(headers):
+        if self.basic and not self._has_basic(headers):
             raise Unauthorized(
                 "basic auth is missing or wrong: give Label Studio the values of BASIC_AUTH_USER and BASIC_AUTH_PASS"
             )
 
     def _has_secret(self, headers: Headers) -> bool:
         given = headers.get(SECRET_HEADER, "").encode("latin-1", "replace")
-        return self.secret is not None and hmac.compare_digest(given, self.secret)
+        return _is_one_of(given, self.secret)
 
     def _has_basic(self, headers: Headers) -> bool:
         scheme, _, value = headers.get("Authorization", "").partition(" ")
-        if self.basic is None or scheme.lower() != "basic":
+        if scheme.lower() != "basic":
             return False
         try:
             given = base64.b64decode(value.strip().encode("ascii"), validate=True)
         except (UnicodeEncodeError, binascii.Error):
             return False
-        return hmac.compare_digest(given, self.basic)
+        return _is_one_of(given, self.basic)
+
+
+def _spellings(text: str) -> tuple[bytes, ...]:
+    """In UTF-8, and in Latin-1 where that can hold it, as Label Studio's HTTP client (requests) writes it."""
+    utf8, latin1 = text.encode(), text.encode("latin-1", "ignore")
+    return (utf8, latin1) if latin1.decode("latin-1") == text else (utf8,)
+
+
+def _is_one_of(given: bytes, spellings: tuple[bytes, ...]) -> bool:
+    """Compared in constant time."""
+    return any([hmac.compare_digest(given, spelling) for spelling in spellings])  # noqa: C419 - no early end

@@ -158,4 +158,6 @@ def read(kind: type[Parsed], body: bytes) -> Parsed:
     if not first["loc"]:
         raise RequestInvalid("the body is no JSON object: send one, as Label Studio 1.23 does")
     field = ".".join(str(part) for part in first["loc"])
-    raise RequestInvalid(f"the field {field!r} is wrong ({first['msg']}): send it as Label Studio 1.23 does")
+    raise RequestInvalid(
+        f"the field {field!r} is wrong ({first['msg'].removeprefix('Value error, ')}): send it as Label Studio 1.23 does"
+    )

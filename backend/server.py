@@ -84,7 +84,7 @@ def announce(settings: Settings, host: str, port: int) -> None:
         log.info("Ollama is expected at %s", settings.ollama_url)
     if credentials.webhook_is_open:
         log.warning("/webhook is open to anyone: set WEBHOOK_SECRET, or BASIC_AUTH_USER and BASIC_AUTH_PASS")
-    elif credentials.basic is None:
+    elif not credentials.basic:
         log.warning(
             "START_TRAINING will be refused, since Label Studio sends no header with it:"
             " set BASIC_AUTH_USER and BASIC_AUTH_PASS beside WEBHOOK_SECRET"

@@ -1,0 +1,36 @@
+"""The backend with a fake model server and a real Redis."""
+
+from collections.abc import Iterator
+
+import pytest
+from fake_model import Backend, FakeModel, FakePool, MakeBackend
+
+from annotune.queue import Jobs
+from annotune.settings import Settings
+from annotune.store import Store, connect_redis
+from backend.app import create_app
+
+
+@pytest.fixture
+def make_backend(redis_url: str) -> Iterator[MakeBackend]:
+    """`make_backend(default_prompt="...", url=..., model=...)`: settings, another Redis, another fake."""
+    clients = []
+
+    def make(*, url: str = redis_url, model: FakeModel | None = None, **settings: object) -> Backend:
+        given = {"openai_provider": "ollama", "openai_model": "base", **settings}
+        store, queue = Store.connect(url), connect_redis(url, patience="web", decode=False)
+        clients.extend([store._redis, queue])
+        fake = model or FakeModel()
+        jobs = Jobs(store, queue)
+        app = create_app(Settings(**given), store=store, servers=FakePool(fake), jobs=jobs)
+        return Backend(app, fake, store, jobs)
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def backend(make_backend: MakeBackend) -> Backend:
+    """With a default prompt."""
+    return make_backend(default_prompt="Answer briefly")

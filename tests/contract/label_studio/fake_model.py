@@ -1,0 +1,120 @@
+"""A model server that answers in the test's own process, and what a test needs around it."""
+
+import base64
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from annotune.completion import ChatRequest, Completion
+from annotune.model import ServerName
+from annotune.queue import Jobs
+from annotune.store import Store
+
+TRAFFIC = Path(__file__).with_name("traffic")
+RECORDED = sorted(path.stem for path in TRAFFIC.glob("*.json") if "request" in json.loads(path.read_text()))
+SIMPLE = """<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>
+<TextArea name="response" toName="chat" smart="false"/></View>"""
+UNPROTECTED = SIMPLE.replace(' smart="false"', "")
+
+
+def recorded(name: str) -> dict[str, Any]:
+    """The request that Label Studio 1.23.2 sent: method, path, headers, body."""
+    return json.loads((TRAFFIC / f"{name}.json").read_text())["request"]
+
+
+@dataclass
+class FakeModel:
+    """Answers `answer N`, or what `say` makes of a request; remembers what it was asked."""
+
+    name: str = "ollama"
+    url: str = "http://fake"
+    say: Callable[[ChatRequest], str] | None = None
+    finish: Literal["stop", "length"] = "stop"
+    broken: Exception | None = None
+    requests: list[ChatRequest] = field(default_factory=list)
+    deadlines: list[float] = field(default_factory=list)
+    lock: Any = field(default_factory=threading.Lock)
+
+    def chat(self, request: ChatRequest, *, deadline_s: float) -> Completion:
+        with self.lock:
+            self.requests.append(request)
+            self.deadlines.append(deadline_s)
+            number = len(self.requests)
+        if self.broken:
+            raise self.broken
+        text = self.say(request) if self.say else f"answer {number}"
+        return Completion(text, request.model, prompt_tokens=1, tokens=1, seconds=0.0, finish=self.finish)
+
+    def check(self, *, deadline_s: float) -> None:
+        if self.broken:
+            raise self.broken
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class FakePool:
+    """One fake under every server's name."""
+
+    model: FakeModel
+
+    def get(self, name: ServerName) -> FakeModel:
+        return self.model
+
+
+@dataclass
+class Backend:
+    """The application under test, and the parts that it was made with."""
+
+    app: Flask
+    model: FakeModel
+    store: Store
+    jobs: Jobs
+
+    def send(self, path: str, body: object = None, **headers: str) -> TestResponse:
+        """POST JSON, or bytes as they are."""
+        data = body if isinstance(body, bytes) else json.dumps(body)
+        return self.app.test_client().post(path, data=data, headers=headers)
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        return self.app.test_client().get(path, headers=headers)
+
+    def replay(self, name: str) -> TestResponse:
+        request = recorded(name)
+        data = None if request["body"] is None else json.dumps(request["body"])
+        return self.app.test_client().open(request["path"], method=request["method"], data=data)
+
+    def predict(self, *tasks: dict[str, Any], screen: object = "batch", config: str = SIMPLE) -> TestResponse:
+        """`screen`: the regions that an annotator sees; without it, a batch."""
+        context = None if screen == "batch" else {"result": screen}
+        body = {"tasks": tasks, "project": "4.17", "label_config": config, "params": {"context": context}}
+        return self.send("/predict", body)
+
+
+MakeBackend = Callable[..., Backend]
+
+
+def task(number: int = 1, question: str = "Why?", **more: object) -> dict[str, Any]:
+    return {"id": number, "data": {"question": question}, "annotations": [], "predictions": [], **more}
+
+
+def region(control: str, text: str) -> dict[str, Any]:
+    return {"id": control, "from_name": control, "to_name": "chat", "type": "textarea", "value": {"text": [text]}}
+
+
+def texts(reply: TestResponse) -> list[dict[str, list[str]]]:
+    """What each result of a reply gives each control."""
+    assert reply.status_code == 200, reply.text
+    results = [result["result"] for result in reply.json["results"]]
+    return [{item["from_name"]: item["value"]["text"] for item in regions} for regions in results]
+
+
+def basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -1,0 +1,95 @@
+"""An error is one sentence: in JSON, and as the reason phrase, which is all that Label Studio shows."""
+
+import pytest
+from fake_model import SIMPLE, Backend, MakeBackend, region, task
+
+from annotune.errors import (
+    AnswerRefused,
+    ConfigurationError,
+    DeadlineExceeded,
+    ModelServerBusy,
+    ModelServerError,
+    ModelServerUnreachable,
+    PromptTooLong,
+)
+from annotune.servers.pool import Servers
+from annotune.settings import Settings
+from backend.app import create_app
+
+SCREENS = {"batch": "batch", "interactive": [region("prompt", "Explain")]}
+BROKEN = [
+    (ModelServerUnreachable("Ollama at http://fake is not reachable: start it, or mend OLLAMA_ENDPOINT"), 503),
+    (ModelServerBusy("Ollama at http://fake is busy; try again in a minute"), 503),
+    (DeadlineExceeded("Ollama at http://fake did not answer within 90 s; try again"), 503),
+    (AnswerRefused("Ollama at http://fake broke off its answer; try again"), 503),
+    (ModelServerError("openai at http://fake refused the key: mend OPENAI_API_KEY"), 503),
+    (ConfigurationError("OpenAI needs a key: set OPENAI_API_KEY"), 503),
+    (PromptTooLong("the prompt has 9 tokens and base takes 8: shorten it, or raise NUM_CTX"), 400),
+]
+
+
+@pytest.mark.parametrize("screen", SCREENS.values(), ids=SCREENS)
+@pytest.mark.parametrize(("error", "status"), BROKEN, ids=[type(error).__name__ for error, _ in BROKEN])
+def test_the_sentence_is_the_body_and_the_reason_phrase(
+    backend: Backend, error: Exception, status: int, screen: object
+) -> None:
+    backend.model.broken = error
+    reply = backend.predict(task(), screen=screen)
+
+    assert reply.status == f"{status} {error}"
+    assert reply.json == {"error": str(error), "status": status}
+
+
+def test_an_unexpected_error_tells_a_number_and_no_more(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
+    backend.model.broken = RuntimeError("canary: a detail from inside")
+    reply = backend.predict(task())
+    number = reply.json["error"].rpartition(" ")[2]
+
+    assert reply.status_code == 500
+    assert "canary" not in reply.text + reply.status
+    assert number in caplog.text
+
+
+def test_a_server_without_its_key_says_which_setting(make_backend: MakeBackend, redis_url: str) -> None:
+    settings = Settings(openai_provider="openai", default_prompt="Go")
+    parts = make_backend()
+    app = create_app(settings, store=parts.store, servers=Servers(settings), jobs=parts.jobs)
+    reply = Backend(app, parts.model, parts.store, parts.jobs).predict(task())
+
+    assert reply.status_code == 503
+    assert "OPENAI_API_KEY" in reply.status
+
+
+def test_health_tells_each_part(backend: Backend) -> None:
+    before = backend.get("/health").json
+    backend.app.extensions["health"].look()
+    after = backend.get("/health").json
+
+    assert before["redis"]["ok"] is None
+    assert after["redis"]["ok"] is True
+    assert after["model_servers"]["ollama"]["ok"] is True
+    assert after["worker"]["ok"] is False
+    assert "LABEL_STUDIO_API_KEY" in after["label_studio"]["detail"]
+    assert after["checked_at"]
+
+
+def test_health_tells_when_a_model_server_is_away_and_when_a_worker_is_there(backend: Backend) -> None:
+    backend.model.broken = ModelServerUnreachable("Ollama at http://fake is not reachable")
+    backend.store.worker_alive(60)
+    backend.app.extensions["health"].look()
+    report = backend.get("/health").json
+
+    assert report["model_servers"]["ollama"] == {"ok": False, "detail": "Ollama at http://fake is not reachable"}
+    assert report["worker"]["ok"] is True
+
+
+def test_a_half_set_basic_auth_is_refused_at_the_start(make_backend: MakeBackend) -> None:
+    with pytest.raises(ConfigurationError, match="BASIC_AUTH_PASS is not set"):
+        make_backend(basic_auth_user="ls")
+
+
+def test_a_broken_config_is_told_by_setup(backend: Backend) -> None:
+    reply = backend.send("/setup", {"project": 4, "schema": SIMPLE.replace("TextArea", "TextAria")})
+
+    assert reply.status_code == 400
+    assert "TextArea" in reply.status

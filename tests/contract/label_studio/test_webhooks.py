@@ -1,0 +1,178 @@
+"""What an event sets going, and who may send one."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from fake_model import SIMPLE, Backend, MakeBackend, basic, region, task
+
+from annotune.example import ProjectPrompt
+from annotune.queue import CHANGES, TRAINING
+
+PROJECT = {"id": 4, "label_config": SIMPLE, "token": "a-secret-of-the-project"}
+LATER = "2026-11-22T15:01:44.321299Z"
+
+
+def submitted(prompt: str | None, action: str = "ANNOTATION_CREATED", **more: object) -> dict[str, Any]:
+    result = [region("response", "fine")] + ([region("prompt", prompt)] if prompt else [])
+    annotation = {"id": 12, "task": 1, "result": result, "updated_at": LATER, "prediction": {}, **more}
+    return {"action": action, "annotation": annotation, "project": PROJECT}
+
+
+def prompt_of(backend: Backend) -> str | None:
+    known = backend.store.prompt(4)
+    return known.text if known else None
+
+
+def test_fifty_equal_events_queue_one_look_and_count_fifty_changes(backend: Backend) -> None:
+    for _ in range(50):
+        assert backend.replay("webhook-ANNOTATION_CREATED").status_code == 200
+
+    assert backend.jobs.waiting() == {CHANGES: 1, TRAINING: 0}
+    assert backend.store.changes(4) == 50
+
+
+def test_start_training_fifty_times_is_one_run(backend: Backend) -> None:
+    queued = [backend.replay("webhook-START_TRAINING").json["queued"] for _ in range(50)]
+
+    assert queued == [True] + [False] * 49
+    assert backend.jobs.waiting()[TRAINING] == 1
+    assert backend.store.training_wanted(4).requested_by == "Label Studio"
+
+
+@pytest.mark.parametrize(
+    "action",
+    ["ANNOTATION_DELETED", "ANNOTATIONS_DELETED", "ANNOTATIONS_CREATED", "TASKS_CREATED", "PROJECT_UPDATED"],
+)
+def test_every_spelling_of_a_change_is_one(backend: Backend, action: str) -> None:
+    assert backend.send("/webhook", {"action": action, "project": PROJECT}).json["queued"] is True
+    assert backend.store.changes(4) == 1
+
+
+@pytest.mark.parametrize("body", [{"action": "SOMETHING_NEW", "project": PROJECT}, {"action": "ANNOTATION_CREATED"}])
+def test_what_is_unknown_or_without_payload_is_acknowledged(backend: Backend, body: dict) -> None:
+    reply = backend.send("/webhook", body)
+
+    assert (reply.status_code, reply.json["queued"]) == (200, False)
+
+
+def test_a_body_of_50_megabytes_is_acknowledged(backend: Backend) -> None:
+    body = {"action": "START_TRAINING", "project": PROJECT, "annotations": ["x" * 1_000_000] * 50}
+
+    assert backend.send("/webhook", body).json["queued"] is True
+
+
+def test_without_a_key_the_prompt_is_the_events_own(backend: Backend) -> None:
+    backend.send("/webhook", submitted("Explain {question}"))
+
+    assert backend.store.prompt(4).text == "Explain {question}"
+    assert backend.store.prompt(4).source == "annotation 12"
+
+
+def test_a_list_of_annotations_is_read_too(backend: Backend) -> None:
+    event = submitted("Explain", "ANNOTATIONS_CREATED")
+    backend.send("/webhook", event | {"annotation": [event["annotation"]]})
+
+    assert prompt_of(backend) == "Explain"
+
+
+def test_with_a_key_an_event_is_a_hint_only(make_backend: MakeBackend) -> None:
+    backend = make_backend(label_studio_api_key="made-up")
+    backend.send("/webhook", submitted("Explain"))
+
+    assert prompt_of(backend) is None
+    assert backend.store.changes(4) == 1
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        submitted("Explain", was_cancelled=True),
+        submitted(None),
+        submitted("  "),
+        submitted("Explain", "ANNOTATION_DELETED"),
+        submitted("Explain", result=None),
+        submitted("Explain", prediction={"result": [region("prompt", "Explain")]}),
+        submitted("Explain") | {"project": PROJECT | {"label_config": "<View>"}},
+        submitted("Explain") | {"project": {"id": 4}},
+    ],
+    ids=["skipped", "no prompt", "blank", "deleted", "no result", "came along", "broken config", "no config"],
+)
+def test_what_brings_no_prompt_of_its_own_changes_none(backend: Backend, event: dict) -> None:
+    assert backend.send("/webhook", event).status_code == 200
+    assert prompt_of(backend) is None
+
+
+def test_a_prompt_that_came_with_its_prediction_does_not_turn_the_project_back(backend: Backend) -> None:
+    backend.predict(task())
+    now = ProjectPrompt(text="Newer", source="command", at=datetime(2026, 1, 1, tzinfo=UTC))
+    backend.store.set_prompt(4, now)
+    backend.send("/webhook", submitted("Answer briefly", parent_prediction=51))
+
+    assert prompt_of(backend) == "Newer"
+
+
+def test_a_prompt_typed_over_a_prediction_becomes_the_projects(backend: Backend) -> None:
+    backend.predict(task())
+    backend.predict(task(), screen=[region("prompt", "Typed")])
+    backend.send("/webhook", submitted("Typed", parent_prediction=51))
+
+    assert prompt_of(backend) == "Typed"
+
+
+def test_an_older_annotation_does_not_undo_a_newer_prompt(backend: Backend) -> None:
+    backend.store.set_prompt(4, ProjectPrompt(text="Newer", source="command", at=datetime(2027, 1, 1, tzinfo=UTC)))
+    backend.send("/webhook", submitted("Older"))
+
+    assert prompt_of(backend) == "Newer"
+
+
+SECRET, AUTH = {"webhook_secret": "s3cret-ü"}, {"basic_auth_user": "ls", "basic_auth_pass": "pässword"}
+RIGHT_SECRET = {"X-Annotune-Secret": "s3cret-ü".encode().decode("latin-1")}
+RIGHT_AUTH = {"Authorization": basic("ls", "pässword")}
+
+
+@pytest.mark.parametrize(
+    ("settings", "headers", "status"),
+    [
+        ({}, {}, 200),
+        (SECRET, RIGHT_SECRET, 200),
+        (SECRET, {"X-Annotune-Secret": "s3cret-ü"}, 200),
+        (SECRET, {}, 401),
+        (SECRET, {"X-Annotune-Secret": "wrong"}, 401),
+        (SECRET, {"X-Annotune-Secret": "schlüssel"}, 401),
+        (AUTH, RIGHT_AUTH, 200),
+        (AUTH, {}, 401),
+        (SECRET | AUTH, RIGHT_AUTH, 200),
+        (SECRET | AUTH, RIGHT_SECRET, 200),
+        (SECRET | AUTH, {"Authorization": "Bearer s3cret"}, 401),
+        (AUTH, {"Authorization": "Basic"}, 401),
+        (AUTH, {"Authorization": "Basic ü"}, 401),
+        (AUTH, {"Authorization": "Basic !!!"}, 401),
+        (AUTH, {"Authorization": basic("ls", "wrong")}, 401),
+    ],
+)
+def test_either_the_secret_or_the_basic_auth_opens_the_webhook(
+    make_backend: MakeBackend, settings: dict, headers: dict, status: int
+) -> None:
+    backend = make_backend(**settings)
+    reply = backend.send("/webhook", {"action": "TASKS_CREATED", "project": {"id": 4}}, **headers)
+
+    assert reply.status_code == status
+    assert reply.is_json
+    assert backend.store.changes(4) == (status == 200)
+
+
+@pytest.mark.parametrize("path", ["/setup", "/predict", "/versions"])
+def test_the_other_routes_ask_for_basic_auth_and_no_secret_opens_them(make_backend: MakeBackend, path: str) -> None:
+    backend = make_backend(**SECRET, **AUTH)
+    method = "GET" if path == "/versions" else "POST"
+    client = backend.app.test_client()
+
+    assert client.open(path, method=method, headers=RIGHT_SECRET).status_code == 401
+    assert client.open(path, method=method, headers=RIGHT_AUTH).status_code in {200, 400}
+
+
+@pytest.mark.parametrize("path", ["/", "/health"])
+def test_health_is_never_behind_auth(make_backend: MakeBackend, path: str) -> None:
+    assert make_backend(**AUTH).get(path).status_code == 200
