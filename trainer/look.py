@@ -1,6 +1,7 @@
 """A look at Label Studio: what is annotated now, what follows for the project's prompt and for training."""
 
 import logging
+from contextlib import closing
 from datetime import UTC, datetime
 
 from annotune.dataset import FEWEST_HELD_OUT
@@ -61,9 +62,9 @@ def read(workshop: Workshop, project: int) -> tuple[list[StudioTask], Labeling]:
         LabelingInvalid: the config cannot be served.
         NotFound, Unauthorized, LabelStudioError: as Studio's methods.
     """
-    studio = workshop.studio()
-    labeling = Labeling.parse(studio.project(project).label_config, workshop.settings.prompt_prefix)
-    return list(studio.tasks(project)), labeling
+    with closing(workshop.studio()) as studio:
+        labeling = Labeling.parse(studio.project(project).label_config, workshop.settings.prompt_prefix)
+        return list(studio.tasks(project)), labeling
 
 
 def lesson_of(workshop: Workshop, project: int, tasks: list[StudioTask], labeling: Labeling) -> Lesson:

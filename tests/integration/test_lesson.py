@@ -1,0 +1,454 @@
+"""From a change in Label Studio to a training that is wanted, carried out and remembered, on a real Redis."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from studio_double import StudioDouble, region
+
+from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
+from annotune.example import Answer, ProjectPrompt
+from annotune.model import TrainingRun
+from annotune.queue import CHANGES, TRAINING
+from annotune.settings import Settings
+from annotune.store import TrainingWanted
+from trainer.jobs import follow, train
+from trainer.lease import Pace, lease
+from trainer.look import look, read
+from trainer.reconcile import Reconciler, look_everywhere, revive_trainings
+from trainer.workshop import Workshop, workshop_of
+
+PROJECT = 4
+QUESTIONS = 60
+SHORT = Pace(ttl_s=0.5, renew_s=0.1)
+
+
+@pytest.fixture
+def double() -> Iterator[StudioDouble]:
+    with StudioDouble() as running:
+        running.add_project(PROJECT, questions=QUESTIONS)
+        yield running
+
+
+@pytest.fixture
+def workshop(redis_url: str, double: StudioDouble) -> Workshop:
+    return workshop_of(
+        Settings(
+            redis_url=redis_url,
+            label_studio_url=double.url,
+            label_studio_api_key=SecretStr("legacy"),
+            recipe="small",
+            train_every=3,
+        )
+    )
+
+
+def set_to(workshop: Workshop, **changed: Any) -> Workshop:
+    return replace(workshop, settings=workshop.settings.model_copy(update=changed))
+
+
+def ended(project: int, wanted: TrainingWanted, state: str = "promoted") -> TrainingRun:
+    now = datetime.now(UTC)
+    fields = {"id": f"{now.timestamp()}", "project": project, "number": 1, "state": state, "started_at": now}
+    return TrainingRun.model_validate({**fields, "ended_at": now, "requested_by": wanted.requested_by})
+
+
+def want(workshop: Workshop) -> bool:
+    return workshop.store.want_training(PROJECT, TrainingWanted(requested_by="test", at=datetime.now(UTC)))
+
+
+# Changes
+
+
+def test_fifty_changes_wait_as_one_job(workshop: Workshop) -> None:
+    for _ in range(50):
+        workshop.jobs.changed(PROJECT)
+
+    assert workshop.jobs.waiting()[CHANGES] == 1
+
+
+def test_a_change_that_arrives_during_a_look_is_looked_at(workshop: Workshop) -> None:
+    looks: list[int] = []
+
+    def see(shop: Workshop, project: int) -> None:
+        looks.append(project)
+        if len(looks) == 1:
+            shop.jobs.changed(project)
+
+    follow(workshop, PROJECT, see=see)
+
+    assert looks == [PROJECT, PROJECT]
+
+
+def test_of_two_jobs_one_looks_and_the_other_leaves_it_the_change(workshop: Workshop) -> None:
+    looks: list[str] = []
+
+    def second(_shop: Workshop, _project: int) -> None:
+        looks.append("second")
+
+    def first(shop: Workshop, project: int) -> None:
+        looks.append("first")
+        if len(looks) == 1:
+            shop.jobs.changed(project)
+            follow(shop, project, see=second)
+
+    follow(workshop, PROJECT, see=first)
+
+    assert looks == ["first", "first"]
+
+
+def test_a_change_during_a_look_queues_another_job(workshop: Workshop) -> None:
+    workshop.jobs.changed(PROJECT)
+    follow(workshop, PROJECT, see=lambda shop, project: shop.store.take_queued(project))
+
+    workshop.jobs.changed(PROJECT)
+
+    assert workshop.jobs.waiting()[CHANGES] == 2
+
+
+def test_a_look_that_failed_gives_its_lease_back(workshop: Workshop, double: StudioDouble) -> None:
+    double.refusal = (400, {"detail": "oops"})
+
+    with pytest.raises(LabelStudioError):
+        follow(workshop, PROJECT)
+
+    assert not workshop.store.lease_held(PROJECT, "changed")
+
+
+# A look
+
+
+def test_a_look_counts_what_is_usable_new_and_left_out(workshop: Workshop, double: StudioDouble) -> None:
+    known = double.submit(PROJECT, 0, "one")
+    double.submit(PROJECT, 1, "two")
+    double.submit(PROJECT, 2, "", skipped=True)
+    workshop.store.set_dataset(PROJECT, [known])
+    workshop.store.log_answers([answer_to(PROJECT * 1000 + 1, "before")])
+
+    look(workshop, PROJECT)
+
+    tally = workshop.store.tally(PROJECT)
+    assert tally is not None
+    assert (tally.usable, tally.new, tally.left_out) == (2, 1, {"skipped": 1})
+    assert tally.kinds == {"typed": 1, "corrected": 1}
+
+
+def answer_to(task: int, text: str) -> Answer:
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    fields = {"prompt": "Answer.", "prompt_sha": "0", "text": text, "model_version": "m@1", "at": before}
+    return Answer.model_validate({"project": PROJECT, "task": task, **fields})
+
+
+def test_a_submitted_prompt_becomes_the_projects(workshop: Workshop, double: StudioDouble) -> None:
+    number = double.submit(PROJECT, 0, "one", prompt="Answer in one word.")
+
+    look(workshop, PROJECT)
+
+    prompt = workshop.store.prompt(PROJECT)
+    assert prompt is not None
+    assert (prompt.text, prompt.source) == ("Answer in one word.", f"annotation {number}")
+
+
+@pytest.mark.parametrize(("age_s", "kept"), [(60, "Submitted."), (-60, "By command.")], ids=["older", "newer"])
+def test_a_prompt_set_by_command_yields_only_to_a_later_annotation(
+    workshop: Workshop, double: StudioDouble, age_s: float, kept: str
+) -> None:
+    at = datetime.now(UTC) - timedelta(seconds=age_s)
+    workshop.store.set_prompt(PROJECT, ProjectPrompt(text="By command.", source="command", at=at))
+    double.submit(PROJECT, 0, "one", prompt="Submitted.")
+
+    look(workshop, PROJECT)
+
+    prompt = workshop.store.prompt(PROJECT)
+    assert prompt is not None
+    assert prompt.text == kept
+
+
+def test_the_prompt_of_an_accepted_prediction_changes_nothing(workshop: Workshop, double: StudioDouble) -> None:
+    double.submit(PROJECT, 0, "one", prompt="The model's.")
+    [annotation] = double.projects[PROJECT][0]["annotations"]
+    annotation["parent_prediction"] = 9
+    double.projects[PROJECT][0]["predictions"].append(
+        {
+            "id": 9,
+            "result": [region("prompt", "The model's."), region("response", "one")],
+            "model_version": "m@1",
+            "created_at": "2026-11-23T12:00:00Z",
+        }
+    )
+
+    look(workshop, PROJECT)
+
+    assert workshop.store.prompt(PROJECT) is None
+
+
+def test_enough_new_annotations_ask_for_one_training(workshop: Workshop, double: StudioDouble) -> None:
+    double.submit_all(PROJECT)
+
+    look(workshop, PROJECT)
+    look(workshop, PROJECT)
+
+    wanted = workshop.store.training_wanted(PROJECT)
+    assert wanted is not None
+    assert wanted.requested_by == "TRAIN_EVERY"
+    assert workshop.jobs.waiting()[TRAINING] == 1
+
+
+NOT_ASKED: dict[str, dict[str, Any]] = {
+    "TRAIN_EVERY is off": {"train_every": 0},
+    "there is no recipe": {"recipe": None},
+    "fewer are new": {"train_every": QUESTIONS + 1},
+    "it would be refused": {"min_examples": QUESTIONS},
+}
+
+
+@pytest.mark.parametrize("changed", NOT_ASKED.values(), ids=NOT_ASKED.keys())
+def test_no_training_is_asked_for_where(workshop: Workshop, double: StudioDouble, changed: dict[str, Any]) -> None:
+    double.submit_all(PROJECT)
+
+    look(set_to(workshop, **changed), PROJECT)
+
+    assert workshop.store.training_wanted(PROJECT) is None
+
+
+def test_what_was_refused_is_tried_again_only_after_a_new_annotation(workshop: Workshop, double: StudioDouble) -> None:
+    double.submit_all(PROJECT)
+    workshop.store.save_run(ended(PROJECT, TrainingWanted(requested_by="x", at=datetime.now(UTC)), "refused"))
+
+    look(workshop, PROJECT)
+    before = workshop.store.training_wanted(PROJECT)
+    double.submit(PROJECT, 0, "another")
+    look(workshop, PROJECT)
+
+    assert before is None
+    assert workshop.store.training_wanted(PROJECT) is not None
+
+
+def test_a_project_that_label_studio_lacks_is_forgotten(workshop: Workshop, caplog: pytest.LogCaptureFixture) -> None:
+    workshop.store.remember_project(99)
+
+    look(workshop, 99)
+
+    assert workshop.store.projects() == []
+    assert "has no project 99" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [({"label_studio_api_key": None}, "LABEL_STUDIO_API_KEY is not set"), ({"prompt_prefix": ""}, "no TextArea")],
+    ids=["without a key", "with a config that cannot be served"],
+)
+def test_a_look_that_cannot_be_says_why(
+    workshop: Workshop, caplog: pytest.LogCaptureFixture, changed: dict[str, Any], told: str
+) -> None:
+    shop = set_to(workshop, **changed)
+
+    look(replace(shop, studio=workshop_of(shop.settings).studio), PROJECT)
+
+    assert told in caplog.text
+
+
+# A training
+
+
+def test_a_run_is_saved_and_its_wish_ends(workshop: Workshop) -> None:
+    want(workshop)
+
+    train(workshop, PROJECT, lambda _, project, wanted: ended(project, wanted))
+
+    [run] = workshop.store.runs(PROJECT)
+    assert (run.state, run.requested_by) == ("promoted", "test")
+    assert workshop.store.training_wanted(PROJECT) is None
+    assert not workshop.store.lease_held(PROJECT, "training")
+
+
+def test_annotations_that_came_meanwhile_are_looked_at(workshop: Workshop) -> None:
+    want(workshop)
+
+    train(workshop, PROJECT, lambda _, project, wanted: ended(project, wanted))
+
+    assert workshop.jobs.waiting()[CHANGES] == 1
+
+
+def test_an_annotation_submitted_in_mid_training_is_in_the_next_dataset(
+    workshop: Workshop, double: StudioDouble
+) -> None:
+    datasets: list[set[int]] = []
+    late: list[int] = []
+
+    def run_training(shop: Workshop, project: int, wanted: TrainingWanted) -> TrainingRun:
+        run = ended(project, wanted)
+        tasks, _ = read(shop, project)
+        annotations = {annotation.id for task in tasks for annotation in task.annotations[-1:]}
+        datasets.append(annotations)
+        if not late:
+            late.append(double.submit(project, 0, "late"))
+        shop.store.set_dataset(project, annotations)
+        return run
+
+    double.submit_all(PROJECT)
+    shop = set_to(workshop, train_every=1)
+    want(shop)
+
+    train(shop, PROJECT, run_training)
+    follow(shop, PROJECT)
+    train(shop, PROJECT, run_training)
+
+    assert late[0] not in datasets[0]
+    assert late[0] in datasets[1]
+
+
+def test_without_a_wish_nothing_is_trained(workshop: Workshop) -> None:
+    train(workshop, PROJECT, never)
+
+    assert workshop.store.runs(PROJECT) == []
+
+
+def never(_shop: Workshop, _project: int, _wanted: TrainingWanted) -> TrainingRun:
+    pytest.fail("a training began")
+
+
+def test_a_training_that_runs_elsewhere_is_not_doubled(workshop: Workshop) -> None:
+    want(workshop)
+
+    with lease(workshop.store, PROJECT, "training"):
+        train(workshop, PROJECT, never)
+
+    assert workshop.store.training_wanted(PROJECT) is not None
+
+
+def test_of_twenty_wishes_one_is_queued(workshop: Workshop) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        won = list(pool.map(lambda _: want(workshop), range(20)))
+
+    assert won.count(True) == 1
+
+
+FAULTS = {
+    "refused": (TrainingRefused("too few examples"), "refused", "too few examples"),
+    "failed in our words": (LabelStudioError("Label Studio is away"), "failed", "Label Studio is away"),
+    "failed by a fault": (ZeroDivisionError("secret"), "failed", "ZeroDivisionError: the worker's log has the rest"),
+}
+
+
+@pytest.mark.parametrize(("error", "state", "reason"), FAULTS.values(), ids=FAULTS.keys())
+def test_a_run_that_raises_is_recorded_and_can_be_retried_at_once(
+    workshop: Workshop, error: Exception, state: str, reason: str
+) -> None:
+    want(workshop)
+
+    train(workshop, PROJECT, raising(error))
+
+    [run] = workshop.store.runs(PROJECT)
+    assert (run.state, run.reason) == (state, reason)
+    assert want(workshop)
+
+
+def raising(error: Exception) -> Callable[[Workshop, int, TrainingWanted], TrainingRun]:
+    def run_training(_shop: Workshop, _project: int, _wanted: TrainingWanted) -> TrainingRun:
+        raise error
+
+    return run_training
+
+
+def test_a_run_that_was_stopped_keeps_its_wish(workshop: Workshop) -> None:
+    want(workshop)
+
+    train(workshop, PROJECT, raising(TrainingCancelled("stopped")))
+
+    assert workshop.store.training_wanted(PROJECT) is not None
+    assert workshop.store.runs(PROJECT) == []
+
+
+def test_a_run_that_lost_its_lease_is_told_and_not_recorded(workshop: Workshop, redis_url: str) -> None:
+    want(workshop)
+    other = workshop_of(workshop.settings).store
+
+    def run_training(shop: Workshop, project: int, wanted: TrainingWanted) -> TrainingRun:
+        shop.store._redis.set(f"annotune:{project}:lease:training", "another's")
+        told = threading.Event()
+        while not shop.cancelled():
+            told.wait(0.02)
+        return ended(project, wanted)
+
+    train(workshop, PROJECT, run_training, pace=SHORT)
+
+    assert workshop.store.runs(PROJECT) == []
+    assert other.training_wanted(PROJECT) is not None
+    assert other.lease_held(PROJECT, "training")
+
+
+# Leases
+
+
+def test_a_lease_is_kept_longer_than_it_lives(workshop: Workshop, eventually: Callable[..., Any]) -> None:
+    store, pause = workshop.store, threading.Event()
+    with lease(store, PROJECT, "x", SHORT) as held:
+        pause.wait(3 * SHORT.ttl_s)
+
+        assert store.lease_held(PROJECT, "x")
+        assert not held.lost()
+
+
+def test_a_lease_that_expired_is_taken_again(workshop: Workshop, eventually: Callable[..., Any]) -> None:
+    store = workshop.store
+    with lease(store, PROJECT, "x", SHORT) as held:
+        store._redis.delete(f"annotune:{PROJECT}:lease:x")
+
+        eventually(lambda: store.lease_held(PROJECT, "x"))
+        assert not held.lost()
+
+
+# Reconciling
+
+
+def test_a_lost_webhook_is_found(workshop: Workshop, double: StudioDouble) -> None:
+    double.submit(PROJECT, 0, "one")
+    workshop.store.remember_project(PROJECT)
+
+    look_everywhere(workshop.store, workshop.jobs)
+
+    assert workshop.jobs.waiting()[CHANGES] == 1
+
+
+def test_a_training_that_nobody_carries_out_is_queued_once(workshop: Workshop) -> None:
+    want(workshop)
+
+    revive_trainings(workshop.store, workshop.jobs)
+    revive_trainings(workshop.store, workshop.jobs)
+
+    assert workshop.jobs.waiting()[TRAINING] == 1
+
+
+def test_a_running_training_is_not_queued(workshop: Workshop) -> None:
+    want(workshop)
+
+    with lease(workshop.store, PROJECT, "training"):
+        revive_trainings(workshop.store, workshop.jobs)
+
+    assert workshop.jobs.waiting()[TRAINING] == 0
+
+
+def test_each_is_done_when_it_is_due(workshop: Workshop) -> None:
+    workshop.store.remember_project(PROJECT)
+    now = [0.0]
+    reconciler = Reconciler(workshop.store, workshop.jobs, reconcile_s=300, tick_s=10, clock=lambda: now[0])
+    counted = []
+
+    for at in (0, 299, 300, 301):
+        now[0] = at
+        reconciler.run()
+        counted.append(workshop.store.changes(PROJECT))
+
+    assert counted == [1, 1, 2, 2]
+
+
+@pytest.fixture(autouse=True)
+def _all_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
