@@ -45,13 +45,13 @@ class Started(_Parsed):
 
 
 class Stepped(_Parsed):
-    """One optimiser step; `left_s` in seconds, going by the steps so far."""
+    """One optimiser step; `left_s` in seconds, going by the steps so far, unknown at first."""
 
     event: Literal["step"]
     step: int
     steps: int
     loss: float
-    left_s: float
+    left_s: float | None
 
 
 class Measured(_Parsed):

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -115,29 +115,27 @@ class _Course:
     def carry_out(self, gather: Callable[[Workshop, int], Lesson]) -> None:
         """All stages, to the end of the run."""
         self.folder.mkdir(parents=True)
-        with self._stage("collect"):
-            recipe = _recipe(self._settings.recipe)
-            lesson = gather(self._workshop, self.run.project)
-            dataset = self._dataset(recipe, lesson)
-            self._check(lesson)
-            server = self._workshop.ollama()
-            patiently(lambda: server.check(deadline_s=CHECK_S))
-            check_disk(self.folder, LEAST_FREE_BYTES)
-        gguf, sha256, losses = self._train(recipe, dataset)
-        candidate, number = self._register(server, recipe, gguf, sha256)
-        try:
-            with self._stage("gates"):
-                held_out = read_held_out(dataset, self.folder / "rendered.jsonl")
-                verdicts = judge(candidate, held_out, losses, max_tokens=self._settings.max_tokens)
-            self._go_on("promote")
-        except BaseException:
-            with suppress(ModelServerError):
-                server.delete(candidate.model)
-            raise
+        with closing(self._workshop.ollama()) as server:
+            with self._stage("collect"):
+                recipe = _recipe(self._settings.recipe)
+                dataset = self._dataset(recipe, gather(self._workshop, self.run.project))
+                patiently(lambda: server.check(deadline_s=CHECK_S))
+                check_disk(self.folder, LEAST_FREE_BYTES)
+            gguf, sha256, losses = self._train(recipe, dataset)
+            candidate = self._register(server, recipe, gguf, sha256)
+            try:
+                with self._stage("gates"):
+                    held_out = read_held_out(dataset, self.folder / "rendered.jsonl")
+                    verdicts = judge(candidate, held_out, losses, max_tokens=self._settings.max_tokens)
+                self._go_on("promote")
+            except BaseException:
+                with suppress(ModelServerError):
+                    server.delete(candidate.model)
+                raise
         passed = all(verdict.passed for verdict in verdicts)
         made = ModelVersion(
             project=self.run.project,
-            number=number,
+            number=self.run.number,
             model=candidate.model,
             digest=sha256,
             run=self.run.id,
@@ -164,6 +162,7 @@ class _Course:
         _log.info("project %d: run %s is %s: %s", self.run.project, self.run.id, state, reason)
 
     def _dataset(self, recipe: Recipe, lesson: Lesson) -> Dataset:
+        """Write it down. Raises TrainingRefused if there is too little to learn from, or to judge by."""
         dataset = write_dataset(self.folder / "dataset", lesson.train, lesson.held_out)
         shas = Counter(example.origin.prompt_sha for example in (*dataset.train, *dataset.held_out))
         self._note(
@@ -175,18 +174,14 @@ class _Course:
             prompt_sha=shas.most_common(1)[0][0] if shas else "",
             recipe=recipe.model_dump(mode="json"),
         )
-        return dataset
-
-    def _check(self, lesson: Lesson) -> None:
-        """Raise TrainingRefused if there is too little to learn from, or to judge by."""
         fewest, trained, held_out = self._settings.min_examples, len(lesson.train), len(lesson.held_out)
-        if trained >= fewest and held_out >= FEWEST_HELD_OUT:
-            return
-        left_out = ", ".join(f"{count} {why}" for why, count in lesson.left_out.items()) or "none"
-        raise TrainingRefused(
-            f"there are {trained} examples to train on and {held_out} held out, and it takes {fewest} (MIN_EXAMPLES) and"
-            f" {FEWEST_HELD_OUT}: submit more annotations (left out: {left_out})"
-        )
+        if trained < fewest or held_out < FEWEST_HELD_OUT:
+            left_out = ", ".join(f"{count} {why}" for why, count in lesson.left_out.items()) or "none"
+            raise TrainingRefused(
+                f"there are {trained} examples to train on and {held_out} held out, and it takes {fewest} (MIN_EXAMPLES)"
+                f" and {FEWEST_HELD_OUT}: submit more annotations (left out: {left_out})"
+            )
+        return dataset
 
     def _train(self, recipe: Recipe, dataset: Dataset) -> tuple[Path, str, Losses]:
         """From the dataset to a file that can be served."""
@@ -207,9 +202,7 @@ class _Course:
             device=f"{trained.device} {trained.dtype}",
             metrics=self.run.metrics | {"peak_rss_mb": trained.peak_rss_mb, "peak_gpu_mb": trained.peak_gpu_mb},
         )
-        losses = Losses(
-            base=self.run.metrics.get("base_loss", math.nan), tuned=self.run.metrics.get("tuned_loss", math.nan)
-        )
+        losses = Losses(**{what: self.run.metrics.get(name, math.nan) for what, name in LOSSES.items()})
         self._step("merge", steps.MERGE, job)
         llama_cpp = self._settings.llama_cpp_dir
         converted = self._step("convert", steps.CONVERT, {**job, "llama_cpp_dir": str(llama_cpp or "")})
@@ -218,7 +211,7 @@ class _Course:
         tidy(self.folder, keep_weights=True)
         return converted.gguf, converted.sha256, losses
 
-    def _register(self, server: OllamaServer, recipe: Recipe, gguf: Path, sha256: str) -> tuple[Candidate, int]:
+    def _register(self, server: OllamaServer, recipe: Recipe, gguf: Path, sha256: str) -> Candidate:
         """Put the file on the model server, under a number whose name nothing there has."""
         with self._stage("register"):
             number = self.run.number
@@ -226,7 +219,7 @@ class _Course:
                 number = self._store.next_number(self.run.project)
             register(server, name, gguf, sha256, num_ctx=recipe.num_ctx)
             self._note(number=number, packages=self.run.packages | {"ollama": server.version()})
-        return Candidate(server, name, recipe.num_ctx), number
+        return Candidate(server, name, recipe.num_ctx)
 
     def _promote(self, recipe: Recipe, made: ModelVersion) -> None:
         replaces = self.run.replaces

@@ -1,0 +1,62 @@
+"""What the tests of training learn from, and the workshop they learn in."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from annotune.dataset import side
+from annotune.example import Example, Origin
+from annotune.prompt import Prompt
+from annotune.queue import Jobs
+from annotune.servers.ollama import OllamaServer
+from annotune.settings import Settings, load_settings
+from annotune.store import Store, TrainingWanted, connect_redis
+from embedded.formulary import formulary
+from trainer.examples import Lesson
+from trainer.workshop import Workshop
+
+ASK = Prompt("Answer in one sentence.", "{prompt}\n\n{text}")
+BASE = "smollm2:135m"
+WANTED = TrainingWanted(requested_by="a test", at=datetime(2026, 11, 23, tzinfo=UTC))
+
+
+def lesson(project: int, trained: int = 12, held_out: int = 5) -> Lesson:
+    """Corrections of invented questions, so many on each side of the split."""
+    sides: dict[str, list[Example]] = {"train": [], "eval": []}
+    for number, pair in enumerate(formulary(project, trained, held_out), start=1):
+        origin = Origin(
+            project=project,
+            task=number,
+            annotation=1000 + number,
+            annotator=1,
+            prompt_sha=ASK.sha,
+            kind="corrected",
+            said="I do not know.",
+        )
+        messages = ASK.render({"text": pair.question}, text=pair.question)
+        sides[side(pair.question)].append(Example(messages=messages, answer=pair.answer, origin=origin))
+    return Lesson(tuple(sides["train"]), tuple(sides["eval"]), {"skipped": 2}, WANTED.at)
+
+
+def settings_of(redis_url: str, ollama_url: str, runs_dir: Path, **others: Any) -> Settings:
+    """Where the base answers by default, and a version over it goes live by itself."""
+    given = {
+        "redis_url": redis_url,
+        "ollama_endpoint": ollama_url,
+        "openai_provider": "ollama",
+        "openai_model": BASE,
+        "runs_dir": runs_dir,
+        "recipe": "small",
+        "deployment": "test",
+    }
+    return load_settings(**given | others)
+
+
+def workshop_in(settings: Settings, store: Store) -> Workshop:
+    """A workshop that has no Label Studio."""
+
+    def studio() -> Any:
+        raise AssertionError("nobody asked for Label Studio")
+
+    connection = connect_redis(settings.redis_url, patience="web", decode=False)
+    return Workshop(settings, store, Jobs(store, connection), studio, lambda: OllamaServer(settings.ollama_url))

@@ -1,0 +1,355 @@
+"""A training with an engine that learns nothing: what it refuses, what it promotes, what is left behind."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from doubles import FakeEngine, FakeOllama, serving
+from lessons import BASE, WANTED, lesson, settings_of, workshop_in
+
+from annotune.errors import NotFound, TrainingCancelled, TrainingRefused
+from annotune.example import ProjectPrompt
+from annotune.model import ModelRef, TrainingRun
+from annotune.servers.ollama import OllamaServer
+from annotune.store import Store
+from trainer.promotion import promote, rollback
+from trainer.rebuild import keep_pointers, rebuild
+from trainer.registry import model_name
+from trainer.runs import read_runs, run_folder
+from trainer.training import run_training
+from trainer.workshop import Workshop
+
+PROJECT, OTHER = 3, 4
+GPT = ModelRef(server="openai", model="gpt-3.5-turbo")
+Train = Callable[..., TrainingRun]
+
+
+@pytest.fixture
+def ollama() -> Iterator[FakeOllama]:
+    double = FakeOllama()
+    with serving(double) as url:
+        double.url = url
+        yield double
+
+
+@pytest.fixture
+def store(redis_url: str) -> Store:
+    return Store.connect(redis_url)
+
+
+@pytest.fixture
+def workshop(redis_url: str, ollama: FakeOllama, store: Store, tmp_path: Path) -> Workshop:
+    return workshop_in(settings_of(redis_url, ollama.url, tmp_path / "runs"), store)
+
+
+@pytest.fixture
+def train(workshop: Workshop) -> Train:
+    def run(engine: FakeEngine | None = None, project: int = PROJECT, **changed: Any) -> TrainingRun:
+        given = lesson(project, **{name: changed.pop(name) for name in ("trained", "held_out") if name in changed})
+        settings = workshop.settings.model_copy(update=changed)
+        there = replace(workshop, settings=settings)
+        return run_training(there, project, WANTED, engine=engine or FakeEngine(), lesson=lambda *_: given)
+
+    return run
+
+
+def manifest_is(workshop: Workshop, run: TrainingRun) -> bool:
+    return read_runs(workshop.settings.runs_dir, run.project)[-1] == run
+
+
+def weights_left(workshop: Workshop, run: TrainingRun) -> set[str]:
+    folder = run_folder(workshop.settings.runs_dir, run.project, run.id)
+    return {path.name for path in folder.iterdir()} & {"adapter", "merged", "model.gguf"}
+
+
+def test_a_version_that_passes_goes_live_over_the_recipes_base(
+    train: Train, workshop: Workshop, ollama: FakeOllama
+) -> None:
+    run = train()
+
+    assert run.state == "promoted", run.reason
+    assert run.version
+    digest = hashlib.sha256(b"GGUF tiny").hexdigest()
+    assert run.version.model == f"annotune/test-p3:v0001-{digest[:8]}"
+    assert ollama.models == {run.version.model: digest}
+    assert workshop.store.live(PROJECT) == run.version.ref
+    assert workshop.store.versions(PROJECT) == [run.version]
+    assert workshop.store.dataset(PROJECT) == set(run.annotations)
+    assert len(run.annotations) == 17
+    assert manifest_is(workshop, run)
+    assert weights_left(workshop, run) == {"adapter", "model.gguf"}
+
+
+def test_a_version_goes_live_over_one_of_ours(train: Train, workshop: Workshop) -> None:
+    first, second = train(), train(FakeEngine(weights=b"GGUF second"))
+
+    assert (first.state, second.state) == ("promoted", "promoted")
+    assert second.version
+    assert second.version.name == "v0002"
+    assert workshop.store.live(PROJECT) == second.version.ref
+    assert workshop.store.past(PROJECT) == [first.version.ref if first.version else None]
+
+
+@pytest.mark.parametrize(
+    ("trained", "held_out", "told"),
+    [(9, 5, "9 examples to train on and 5 held out"), (12, 4, "12 examples to train on and 4 held out")],
+)
+def test_too_few_examples_are_refused_before_anything_is_trained(
+    train: Train, workshop: Workshop, trained: int, held_out: int, told: str
+) -> None:
+    engine = FakeEngine()
+
+    run = train(engine, trained=trained, held_out=held_out)
+
+    assert run.state == "refused"
+    assert told in run.reason
+    assert "MIN_EXAMPLES" in run.reason
+    assert "2 skipped" in run.reason
+    assert engine.scripts == []
+    assert workshop.store.live(PROJECT) is None
+    assert manifest_is(workshop, run)
+
+
+def test_a_held_out_loss_that_did_not_fall_is_refused_and_kept_with_its_reason(
+    train: Train, workshop: Workshop, ollama: FakeOllama
+) -> None:
+    run = train(FakeEngine(losses=(1.0, 1.5)))
+
+    assert run.state == "refused"
+    assert "the held-out loss is 1.5000, not below the base's 1.0000" in run.reason
+    assert run.version
+    assert run.version.model in ollama.models
+    assert workshop.store.live(PROJECT) is None
+    assert [version.state for version in workshop.store.versions(PROJECT)] == ["refused"]
+    assert manifest_is(workshop, run)
+
+
+def test_a_model_that_is_served_otherwise_than_trained_does_not_go_live(
+    train: Train, workshop: Workshop, ollama: FakeOllama
+) -> None:
+    ollama.extra_tokens = 1
+
+    run = train()
+
+    assert run.state == "refused"
+    assert "tokens where training counted" in run.reason
+    assert workshop.store.live(PROJECT) is None
+
+
+def test_over_a_teacher_a_version_waits_for_a_person(train: Train, workshop: Workshop) -> None:
+    workshop.store.swap_live(PROJECT, None, GPT)
+
+    run = train()
+
+    assert run.state == "waiting"
+    assert "openai:gpt-3.5-turbo answers now" in run.reason
+    assert f"annotune models promote {PROJECT}" in run.reason
+    assert workshop.store.live(PROJECT) == GPT
+    assert manifest_is(workshop, run)
+
+    ref = promote(workshop.store, PROJECT)
+
+    assert run.version
+    assert workshop.store.live(PROJECT) == ref == run.version.ref
+    assert [version.state for version in workshop.store.versions(PROJECT)] == ["promoted"]
+    assert rollback(workshop.store, PROJECT) == GPT
+
+
+@pytest.mark.parametrize("changed", [{"promote": "manual"}, {"openai_provider": "openai", "openai_model": "gpt-4"}])
+def test_a_version_waits_where_the_settings_say_so(train: Train, workshop: Workshop, changed: dict[str, str]) -> None:
+    run = train(**changed)
+
+    assert run.state == "waiting"
+    assert workshop.store.live(PROJECT) is None
+
+
+def test_a_pointer_that_moved_meanwhile_is_left_alone(train: Train, workshop: Workshop) -> None:
+    chosen = ModelRef(server="ollama", model="llama3")
+    engine = FakeEngine(meanwhile=lambda: workshop.store.swap_live(PROJECT, None, chosen))
+
+    run = train(engine)
+
+    assert run.state == "waiting"
+    assert "while it trained ollama:llama3 went live" in run.reason
+    assert workshop.store.live(PROJECT) == chosen
+
+
+@pytest.mark.parametrize("script", ["prepare", "train", "merge", "convert"])
+def test_a_step_that_fails_leaves_a_manifest_and_no_weights(
+    train: Train, workshop: Workshop, ollama: FakeOllama, script: str
+) -> None:
+    run = train(FakeEngine(fails_at=script))
+
+    assert run.state == "failed"
+    assert run.reason == f"{script}: no memory was left"
+    assert manifest_is(workshop, run)
+    assert weights_left(workshop, run) == set()
+    assert ollama.models == {}
+    assert workshop.store.dataset(PROJECT) == set(run.annotations)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"), [({"recipe": None}, "set RECIPE"), ({"recipe": "no-such"}, "RECIPE='no-such'")]
+)
+def test_a_missing_recipe_is_named(train: Train, workshop: Workshop, changed: dict[str, Any], told: str) -> None:
+    run = train(**changed)
+
+    assert run.state == "failed"
+    assert told in run.reason
+    assert manifest_is(workshop, run)
+
+
+def test_a_training_that_is_stopped_leaves_nothing_and_did_not_end(workshop: Workshop, ollama: FakeOllama) -> None:
+    engine = FakeEngine()
+    stopped = replace(workshop, cancelled=lambda: "train" in engine.scripts)
+    given = lesson(PROJECT)
+
+    with pytest.raises(TrainingCancelled):
+        run_training(stopped, PROJECT, WANTED, engine=engine, lesson=lambda *_: given)
+
+    assert engine.scripts == ["prepare", "train"]
+    assert list(workshop.settings.runs_dir.glob("p*/*")) == []
+    assert ollama.models == {}
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(train: Train, workshop: Workshop) -> None:
+    dead = run_folder(workshop.settings.runs_dir, PROJECT, "dead")
+    dead.mkdir(parents=True)
+    (dead / "model.gguf").write_bytes(b"half")
+
+    train()
+
+    assert not dead.exists()
+
+
+def test_a_second_project_trains_its_own_version_while_the_firsts_stays(train: Train, workshop: Workshop) -> None:
+    first = train()
+    second = train(FakeEngine(weights=b"GGUF other"), project=OTHER)
+
+    assert first.version
+    assert second.version
+    assert workshop.store.live(PROJECT) == first.version.ref
+    assert workshop.store.live(OTHER) == second.version.ref
+    assert second.version.model.startswith("annotune/test-p4:v0001-")
+
+
+def test_a_name_that_the_server_has_already_is_never_overwritten(train: Train, ollama: FakeOllama) -> None:
+    sha256 = hashlib.sha256(b"GGUF tiny").hexdigest()
+    taken = model_name("test", PROJECT, 1, sha256)
+    ollama.models[taken] = "of another origin"
+
+    run = train()
+
+    assert ollama.models[taken] == "of another origin"
+    assert run.version
+    assert run.version.model == model_name("test", PROJECT, 2, sha256)
+    assert run.number == 2
+
+
+def test_rollback_goes_back_step_by_step_to_the_environments_model(train: Train, store: Store) -> None:
+    runs = [train(FakeEngine(weights=f"GGUF {number}".encode())) for number in range(3)]
+    refs = [run.version.ref for run in runs if run.version]
+
+    assert rollback(store, PROJECT) == refs[1]
+    assert rollback(store, PROJECT) == refs[0]
+    assert rollback(store, PROJECT) is None
+    assert store.live(PROJECT) is None
+    with pytest.raises(NotFound, match="nothing to roll back"):
+        rollback(store, PROJECT)
+
+
+def test_promote_names_what_it_lacks_and_refuses_what_was_refused(train: Train, store: Store) -> None:
+    train()
+    train(FakeEngine(losses=(1.0, 1.5), weights=b"GGUF worse"))
+
+    with pytest.raises(NotFound, match="no version of project 3 waits"):
+        promote(store, PROJECT)
+    with pytest.raises(NotFound, match="no version v0009"):
+        promote(store, PROJECT, 9)
+    with pytest.raises(TrainingRefused, match="v0002 of project 3 was refused: the held-out loss"):
+        promote(store, PROJECT, 2)
+
+
+def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
+    train: Train, store: Store, workshop: Workshop, ollama: FakeOllama, redis_url: str
+) -> None:
+    prompt = ProjectPrompt(text="Answer.", source="annotation 7", at=WANTED.at)
+    store.set_prompt(PROJECT, prompt)
+    first = train()
+    train(FakeEngine(weights=b"GGUF second"))
+    second = train(FakeEngine(weights=b"GGUF third"), promote="manual")
+    promote(store, PROJECT)
+    keep_pointers(store, workshop.settings.runs_dir, PROJECT)
+    before = (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT), store.dataset(PROJECT))
+    assert first.version
+    assert second.version
+    del ollama.models[second.version.model]
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+
+    server = OllamaServer(ollama.url)
+    rebuilt = rebuild(store, workshop.settings.runs_dir, server)
+    again = rebuild(store, workshop.settings.runs_dir, server)
+    server.close()
+
+    assert (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT), store.dataset(PROJECT)) == before
+    assert store.prompt(PROJECT) == prompt
+    assert store.next_number(PROJECT) == 4
+    assert (rebuilt.projects, rebuilt.versions, rebuilt.pointers) == ((PROJECT,), 3, 1)
+    assert rebuilt.registered == (second.version.model,)
+    assert ollama.models[second.version.model] == second.version.digest
+    assert (again.versions, again.pointers, again.registered, again.lost) == (0, 0, (), ())
+
+
+def test_rebuild_goes_by_the_manifests_where_nobody_kept_the_pointers(
+    train: Train, store: Store, workshop: Workshop, ollama: FakeOllama, redis_url: str
+) -> None:
+    runs = [train(FakeEngine(weights=f"GGUF {number}".encode())) for number in range(2)]
+    refs = [run.version.ref for run in runs if run.version]
+    for path in workshop.settings.runs_dir.glob("p*/pointers.json"):
+        path.unlink()
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+
+    server = OllamaServer(ollama.url)
+    rebuild(store, workshop.settings.runs_dir, server)
+    server.close()
+
+    assert store.live(PROJECT) == refs[1]
+    assert store.past(PROJECT) == [refs[0]]
+
+
+def test_rebuild_changes_nothing_that_redis_knows(
+    train: Train, store: Store, workshop: Workshop, ollama: FakeOllama
+) -> None:
+    train()
+    live = store.live(PROJECT)
+    chosen = ModelRef(server="ollama", model=BASE)
+    store.swap_live(PROJECT, live, chosen)
+
+    server = OllamaServer(ollama.url)
+    rebuilt = rebuild(store, workshop.settings.runs_dir, server)
+    server.close()
+
+    assert store.live(PROJECT) == chosen
+    assert (rebuilt.versions, rebuilt.pointers) == (0, 0)
+
+
+def test_a_lost_model_whose_file_is_gone_or_damaged_is_named(
+    train: Train, store: Store, workshop: Workshop, ollama: FakeOllama
+) -> None:
+    run = train()
+    ollama.models.clear()
+    (run_folder(workshop.settings.runs_dir, PROJECT, run.id) / "model.gguf").write_bytes(b"damaged")
+
+    server = OllamaServer(ollama.url)
+    rebuilt = rebuild(store, workshop.settings.runs_dir, server)
+    server.close()
+
+    assert run.version
+    assert rebuilt.lost == (run.version.model,)
+    assert ollama.models == {}
