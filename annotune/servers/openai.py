@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx2
 import openai
 
 from annotune.completion import ChatRequest, Completion
@@ -27,8 +28,20 @@ OPENAI_URL = "https://api.openai.com/v1"
 # The first version of Azure's API that takes `max_completion_tokens`; they are dates.
 AZURE_NEWER_NAME = "2024-09-01"
 BUSY = frozenset({429, 502, 503, 504, 529})
-# What the client, its transport and the reading of an answer raise where something else than OpenAI's API answers.
-FOREIGN = (openai.OpenAIError, ValueError, TypeError, AttributeError, LookupError, RecursionError, RuntimeError)
+# What the client, its transport (httpx2, since openai 3) and the reading of an answer raise where something else than
+# OpenAI's API answers.
+FOREIGN = (
+    openai.OpenAIError,
+    httpx2.HTTPError,
+    httpx2.InvalidURL,
+    httpx2.CookieConflict,
+    httpx2.StreamError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+)
 
 
 class OpenAIServer:
@@ -157,7 +170,7 @@ class OpenAIServer:
 def _address(setting: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # the client's own copy of httpx has errors of its own
+    except (httpx2.InvalidURL, ValueError) as error:
         raise ConfigurationError(
             f"{setting} is no address of a server: set it to one like 'https://host/v1'"
         ) from error

@@ -1,0 +1,345 @@
+"""What we ask Ollama, and what becomes of each of its answers."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import ollama as vendor_client
+import pytest
+from vendor import Reply, Vendor, json_reply
+
+from annotune.completion import ChatRequest
+from annotune.errors import (
+    AnnotuneError,
+    AnswerRefused,
+    DeadlineExceeded,
+    ModelServerBusy,
+    ModelServerError,
+    ModelServerUnreachable,
+    NotFound,
+    PromptTooLong,
+    RequestInvalid,
+)
+from annotune.servers.ollama import OllamaServer, file_sha256
+
+Script = Callable[..., Vendor]
+Adapter = Callable[[str], OllamaServer]
+LONG_S, SHORT_S = 20.0, 0.3
+SAID = {
+    "model": "llama3",
+    "message": {"role": "assistant", "content": "So."},
+    "done": True,
+    "done_reason": "stop",
+    "prompt_eval_count": 11,
+    "eval_count": 3,
+}
+TOO_LONG = {
+    "error": json.dumps(
+        {"error": {"code": 400, "type": "exceed_context_size_error", "n_prompt_tokens": 3010, "n_ctx": 2048}}
+    )
+}
+# name: (answer, error, words of the message)
+ANSWERS: dict[str, tuple[Reply, type[Exception], str]] = {
+    "drops every connection": (Reply(fault="drop"), ModelServerUnreachable, "OLLAMA_ENDPOINT"),
+    "resets every connection": (Reply(fault="reset"), ModelServerUnreachable, "OLLAMA_ENDPOINT"),
+    "half an answer": (Reply(body=b'{"do', fault="half"), ModelServerUnreachable, "OLLAMA_ENDPOINT"),
+    "half JSON": (Reply(body=b'{"done": true, "mess'), ModelServerError, "OLLAMA_ENDPOINT"),
+    "HTML": (Reply(body=b"<html>", headers=(("Content-Type", "text/html"),)), ModelServerError, "OLLAMA_ENDPOINT"),
+    "no UTF-8": (Reply(body=b'"\xff\xfe"'), ModelServerError, "OLLAMA_ENDPOINT"),
+    "empty": (Reply(body=b""), ModelServerError, "OLLAMA_ENDPOINT"),
+    "deep JSON": (Reply(body=b"[" * 100_000), ModelServerError, "OLLAMA_ENDPOINT"),
+    "false gzip": (Reply(headers=(("Content-Encoding", "gzip"),), body=b"no"), ModelServerError, "OLLAMA_ENDPOINT"),
+    "a list": (json_reply([1]), AnswerRefused, "no result"),
+    "an error with 200": (json_reply({"error": "went wrong"}), AnswerRefused, "went wrong"),
+    "not done": (json_reply(SAID | {"done": False}), AnswerRefused, "broke off"),
+    "no message": (json_reply({"done": True}), AnswerRefused, "broke off"),
+    "content of another type": (json_reply(SAID | {"message": {"content": [1]}}), AnswerRefused, "broke off"),
+    "counts of another type": (json_reply(SAID | {"eval_count": None}), ModelServerError, "OLLAMA_ENDPOINT"),
+    "logprobs of another type": (json_reply(SAID | {"logprobs": [{}]}), ModelServerError, "OLLAMA_ENDPOINT"),
+    "401": (json_reply({"error": "unauthorized"}, 401), ModelServerError, "401.*unauthorized.*OLLAMA_ENDPOINT"),
+    "404 of the model": (json_reply({"error": "model 'llama3' not found"}, 404), NotFound, "ollama pull llama3"),
+    "404 of a web server": (Reply(404, b"<html>404 Not Found"), ModelServerError, "OLLAMA_ENDPOINT"),
+    "429": (json_reply({"error": "slow down"}, 429, Retry_After="7"), ModelServerBusy, "busy"),
+    "500": (json_reply({"error": "llama runner has terminated"}, 500), ModelServerError, "500: llama runner"),
+    "500 without JSON": (Reply(500, b"oh"), ModelServerError, "500: oh"),
+    "502": (Reply(502, b"bad gateway"), ModelServerBusy, "busy"),
+    "503": (json_reply({"error": "server busy"}, 503), ModelServerBusy, "busy"),
+    "a redirect": (Reply(302, b"", (("Location", "http://127.0.0.1:1/"),)), ModelServerError, "302"),
+    "too long": (json_reply(TOO_LONG, 400), PromptTooLong, "3010 tokens and llama3 takes 2048.*NUM_CTX"),
+    "too long, oddly": (json_reply({"error": "exceed_context_size"}, 400), PromptTooLong, "too many.*NUM_CTX"),
+    "too long, unquoted": (
+        json_reply({"error": {"type": "exceed_context_size_error", "n_prompt_tokens": 9, "n_ctx": 8}}, 400),
+        PromptTooLong,
+        "9 tokens",
+    ),
+}
+
+
+def subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from subclasses(child)
+
+
+def vendor_exceptions() -> list[Exception]:
+    """One of every error class that httpx and the ollama client export."""
+    asked = httpx.Request("GET", "http://ollama")
+    made: list[Exception] = []
+    for module in (httpx, vendor_client):
+        for kind in list(vars(module).values()):
+            if not (isinstance(kind, type) and issubclass(kind, Exception)):
+                continue
+            if issubclass(kind, httpx.HTTPStatusError):
+                made.append(kind("x", request=asked, response=httpx.Response(418, request=asked)))
+            elif kind in {httpx.StreamConsumed, httpx.StreamClosed, httpx.ResponseNotRead, httpx.RequestNotRead}:
+                made.append(kind())
+            else:
+                made.append(kind("x"))
+    return made
+
+
+@pytest.mark.parametrize("error", vendor_exceptions(), ids=lambda error: type(error).__name__)
+def test_no_exception_of_a_vendor_escapes_as_itself(ollama: Adapter, error: Exception) -> None:
+    server = ollama("http://127.0.0.1:1")
+
+    with pytest.raises(AnnotuneError), server._mapped():
+        raise error
+
+
+@pytest.mark.parametrize("error", [ConnectionError("x"), json.JSONDecodeError("x", "", 0)])
+def test_no_exception_of_the_client_in_pythons_own_words_escapes(ollama: Adapter, error: Exception) -> None:
+    server = ollama("http://127.0.0.1:1")
+
+    with pytest.raises(ModelServerError, match="OLLAMA_ENDPOINT"), server._mapped():
+        raise error
+
+
+def test_every_error_class_of_httpx_is_in_that_table() -> None:
+    tried = {type(error) for error in vendor_exceptions()}
+
+    assert {kind for kind in subclasses(httpx.HTTPError) if kind.__module__.startswith("httpx.")} <= tried
+
+
+@pytest.mark.parametrize(("reply", "error", "message"), ANSWERS.values(), ids=ANSWERS)
+def test_an_answer_that_is_none_is_an_error_of_ours(
+    vendor: Script, ollama: Adapter, request_: ChatRequest, reply: Reply, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message) as raised:
+        ollama(vendor(reply).url).chat(request_, deadline_s=LONG_S)
+    assert type(raised.value) is error
+
+
+def test_a_chat_is_asked_in_these_very_words(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
+    asked = vendor(json_reply(SAID))
+    ollama(asked.url).chat(request_, deadline_s=LONG_S)
+    (request,) = asked.asked
+
+    assert (request.method, request.path) == ("POST", "/api/chat")
+    assert request.body == {
+        "model": "llama3",
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "“Why?”"}],
+        "stream": False,
+        "truncate": False,
+        "shift": False,
+        "keep_alive": "30m",
+        "options": {"temperature": 0.7, "num_ctx": 2048, "num_predict": 64},
+    }
+
+
+def test_seed_schema_and_logprobs_are_asked_for_where_wanted(
+    vendor: Script, ollama: Adapter, request_: ChatRequest
+) -> None:
+    asked = vendor(json_reply(SAID))
+    schema = {"type": "object"}
+    ollama(asked.url).chat(replace(request_, seed=3, schema=schema, logprobs=True), deadline_s=LONG_S)
+    body = asked.asked[0].body
+
+    assert (body["options"]["seed"], body["format"], body["logprobs"]) == (3, schema, True)
+
+
+@pytest.mark.parametrize(("reason", "finish"), [("stop", "stop"), ("length", "length")])
+def test_an_answer_comes_with_its_counts(
+    vendor: Script, ollama: Adapter, request_: ChatRequest, reason: str, finish: str
+) -> None:
+    reply = SAID | {"done_reason": reason, "logprobs": [{"token": "So", "logprob": -0.5}]}
+    said = ollama(vendor(json_reply(reply)).url).chat(request_, deadline_s=LONG_S)
+
+    assert (said.text, said.prompt_tokens, said.tokens, said.finish) == ("So.", 11, 3, finish)
+    assert said.logprobs == (-0.5,)
+
+
+def test_an_empty_answer_is_an_answer(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
+    reply = SAID | {"message": {"role": "assistant", "content": ""}}
+
+    assert ollama(vendor(json_reply(reply)).url).chat(request_, deadline_s=LONG_S).text == ""
+
+
+@pytest.mark.parametrize("fault", ["hang", "dribble"])
+def test_a_slow_answer_ends_at_the_deadline_after_one_request(
+    vendor: Script, ollama: Adapter, request_: ChatRequest, fault: str
+) -> None:
+    slow = vendor(Reply(fault=fault))
+
+    with pytest.raises(DeadlineExceeded, match="did not answer within"):
+        ollama(slow.url).chat(request_, deadline_s=SHORT_S)
+    assert slow.paths == ["/api/chat"]
+
+
+def test_a_server_that_is_not_there_is_told_by_its_setting(ollama: Adapter, request_: ChatRequest) -> None:
+    with pytest.raises(
+        ModelServerUnreachable, match=r"127.0.0.1:1 is not reachable: start it, or mend OLLAMA_ENDPOINT"
+    ):
+        ollama("http://127.0.0.1:1").chat(request_, deadline_s=LONG_S)
+
+
+def test_a_connection_is_kept(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
+    asked = vendor(json_reply(SAID))
+    server = ollama(asked.url)
+    for _ in range(3):
+        server.chat(request_, deadline_s=LONG_S)
+
+    assert len({request.connection for request in asked.asked}) == 1
+
+
+@pytest.mark.parametrize("fault", ["drop", "reset"])
+def test_a_kept_connection_that_breaks_is_tried_once_more(
+    vendor: Script, ollama: Adapter, request_: ChatRequest, fault: str
+) -> None:
+    asked = vendor(json_reply(SAID), Reply(fault=fault), json_reply(SAID))
+    server = ollama(asked.url)
+    server.chat(request_, deadline_s=LONG_S)
+
+    assert server.chat(request_, deadline_s=LONG_S).text == "So."
+    assert len(asked.asked) == 3
+
+
+def test_a_restarted_server_answers_the_next_request(ollama: Adapter, request_: ChatRequest) -> None:
+    with Vendor([json_reply(SAID)]) as first:
+        server = ollama(first.url)
+        server.chat(request_, deadline_s=LONG_S)
+    with Vendor([json_reply(SAID)], port=first.port) as second:
+        assert server.chat(request_, deadline_s=LONG_S).text == "So."
+    assert len(second.asked) == 1
+
+
+def test_an_answer_that_breaks_off_is_not_asked_for_again(
+    vendor: Script, ollama: Adapter, request_: ChatRequest
+) -> None:
+    asked = vendor(Reply(body=b'{"do', fault="half"), json_reply(SAID))
+
+    with pytest.raises(ModelServerUnreachable):
+        ollama(asked.url).chat(request_, deadline_s=LONG_S)
+    assert len(asked.asked) == 1
+
+
+def test_half_a_surrogate_pair_is_the_requests_fault(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
+    asked = vendor(json_reply(SAID))
+    broken = replace(request_, messages=(replace(request_.messages[1], content="\ud800"),))
+
+    with pytest.raises(RequestInvalid, match="surrogate"):
+        ollama(asked.url).chat(broken, deadline_s=LONG_S)
+    assert asked.asked == []
+
+
+def test_a_retry_after_is_kept(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
+    with pytest.raises(ModelServerBusy) as busy:
+        ollama(vendor(Reply(503, headers=(("Retry-After", "7"),))).url).chat(request_, deadline_s=LONG_S)
+    assert busy.value.retry_after_s == 7
+
+
+def test_check_asks_no_model(vendor: Script, ollama: Adapter) -> None:
+    asked = vendor(json_reply({"version": "0.33.2"}))
+    server = ollama(asked.url)
+    server.check(deadline_s=LONG_S)
+
+    assert server.version() == "0.33.2"
+    assert asked.paths == ["/api/version", "/api/version"]
+
+
+@pytest.mark.parametrize("body", [{}, [], "0.33.2", None])
+def test_a_version_of_another_shape_is_no_ollama(vendor: Script, ollama: Adapter, body: object) -> None:
+    with pytest.raises(ModelServerError, match="OLLAMA_ENDPOINT"):
+        ollama(vendor(json_reply(body)).url).version()
+
+
+@pytest.mark.parametrize("body", [[], {"models": 3}, {"models": [3]}])
+def test_a_list_of_models_of_another_shape_is_no_ollama(vendor: Script, ollama: Adapter, body: object) -> None:
+    with pytest.raises(ModelServerError, match="OLLAMA_ENDPOINT"):
+        ollama(vendor(json_reply(body)).url).models()
+
+
+def test_the_rendered_text_is_shown(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
+    asked = vendor(json_reply({"_debug_info": {"rendered_template": "<user>Why?"}}))
+
+    assert ollama(asked.url).render(request_, deadline_s=LONG_S) == "<user>Why?"
+    assert asked.asked[0].body["_debug_render_only"] is True
+
+
+def test_a_server_that_renders_nothing_is_too_old(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
+    with pytest.raises(AnswerRefused, match="older"):
+        ollama(vendor(json_reply(SAID)).url).render(request_, deadline_s=LONG_S)
+
+
+def test_a_model_that_is_not_there_is_none(vendor: Script, ollama: Adapter) -> None:
+    assert ollama(vendor(json_reply({"error": "model 'x' not found"}, 404)).url).show("x") is None
+
+
+def test_a_gguf_is_uploaded_whole(vendor: Script, ollama: Adapter, tmp_path: Path) -> None:
+    gguf = tmp_path / "model.gguf"
+    gguf.write_bytes(b"GGUF" * 1_000_000)
+    sha = file_sha256(gguf)
+    asked = vendor(Reply(404), Reply(201))
+    ollama(asked.url).push(gguf, sha)
+
+    assert sha == hashlib.sha256(gguf.read_bytes()).hexdigest()
+    assert [(request.method, request.path) for request in asked.asked] == [
+        ("HEAD", f"/api/blobs/sha256:{sha}"),
+        ("POST", f"/api/blobs/sha256:{sha}"),
+    ]
+    assert asked.asked[1].body == gguf.read_bytes()
+
+
+def test_a_gguf_that_is_there_is_not_uploaded_again(vendor: Script, ollama: Adapter, tmp_path: Path) -> None:
+    asked = vendor(Reply(200))
+    ollama(asked.url).push(tmp_path / "never-opened.gguf", "ab")
+
+    assert [request.method for request in asked.asked] == ["HEAD"]
+
+
+def test_a_model_is_created_without_a_template(vendor: Script, ollama: Adapter) -> None:
+    asked = vendor(json_reply({"status": "success"}))
+    ollama(asked.url).create("annotune/p1:v0001", "ab", parameters={"num_ctx": 256})
+
+    assert asked.paths == ["/api/create"]
+    assert asked.asked[0].body == {
+        "model": "annotune/p1:v0001",
+        "stream": False,
+        "files": {"model.gguf": "sha256:ab"},
+        "parameters": {"num_ctx": 256},
+    }
+
+
+@pytest.mark.parametrize(
+    "reply", [json_reply({"status": "creating"}), json_reply({"error": "no"}), json_reply({"error": "no"}, 400)]
+)
+def test_a_model_is_created_only_by_success(vendor: Script, ollama: Adapter, reply: Reply) -> None:
+    with pytest.raises(ModelServerError):
+        ollama(vendor(reply).url).create("annotune/p1:v0001", "ab", parameters={})
+
+
+def test_a_loaded_model_is_unloaded_before_it_is_deleted(vendor: Script, ollama: Adapter) -> None:
+    asked = vendor(json_reply({"models": [{"model": "x"}]}), json_reply({"done": True}), Reply(200))
+    ollama(asked.url).delete("x")
+
+    assert asked.paths == ["/api/ps", "/api/chat", "/api/delete"]
+    assert asked.asked[1].body == {"model": "x", "messages": [], "keep_alive": 0, "stream": False}
+
+
+def test_a_model_that_is_gone_is_deleted_already(vendor: Script, ollama: Adapter) -> None:
+    asked = vendor(json_reply({"models": []}), json_reply({"error": "model 'x' not found"}, 404))
+    ollama(asked.url).delete("x")
+
+    assert asked.paths == ["/api/ps", "/api/delete"]

@@ -1,0 +1,153 @@
+"""A model server's HTTP, scripted: each request takes the next answer; the last one is repeated."""
+
+import json
+import socket
+import struct
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal, Self
+
+PATIENCE_S = 30
+RESET = struct.pack("ii", 1, 0)  # closing then sends RST
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a request gets. `hang` says nothing until the vendor stops, `dribble` a byte at a time until then."""
+
+    status: int = 200
+    body: bytes = b"{}"
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+    fault: Literal["", "hang", "reset", "drop", "dribble", "half"] = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that came in. `connection` tells connections apart."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: Any
+    connection: int
+
+
+def json_reply(body: object, status: int = 200, **headers: str) -> Reply:
+    named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    return Reply(status, json.dumps(body).encode(), (("Content-Type", "application/json"), *named))
+
+
+@dataclass
+class Vendor:
+    """Listens on loopback while entered."""
+
+    replies: Sequence[Reply]
+    port: int = 0
+    asked: list[Asked] = field(default_factory=list)
+    arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def paths(self) -> list[str]:
+        return [request.path for request in self.asked]
+
+    def __enter__(self) -> Self:
+        self._server = _Server(("127.0.0.1", self.port), _Handler)
+        self._server.vendor = self
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.close_connections()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+    vendor: Vendor
+
+    def __init__(self, *arguments: Any) -> None:
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        super().__init__(*arguments)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        with self._lock:
+            self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.discard(request)
+        lingers = request.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, len(RESET)) == RESET
+        self.close_request(request) if lingers else super().shutdown_request(request)
+
+    def close_connections(self) -> None:
+        with self._lock:
+            for connection in self._open:
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that left is no fault of the vendor's."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def _answer(self) -> None:
+        vendor = self.server.vendor
+        length = int(self.headers.get("Content-Length", 0))
+        raw = self.rfile.read(length)
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            body = raw
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        reply = vendor.replies[min(len(vendor.asked), len(vendor.replies) - 1)]
+        vendor.asked.append(Asked(self.command, self.path, headers, body, self.client_address[1]))
+        vendor.arrived.release()
+        match reply.fault:
+            case "hang":
+                vendor.stopping.wait(PATIENCE_S)
+                self.close_connection = True
+                return
+            case "reset":
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                self.close_connection = True
+                return
+            case "drop":
+                self.close_connection = True
+                return
+        self.send_response(reply.status)
+        for name, value in reply.headers:
+            self.send_header(name, value)
+        announced = {"half": 2, "dribble": 1000}.get(reply.fault, 1) * len(reply.body)
+        self.send_header("Content-Length", str(announced))
+        self.end_headers()
+        if reply.fault == "dribble":
+            while not vendor.stopping.wait(0.02):
+                self.wfile.write(b" ")
+            self.close_connection = True
+            return
+        if self.command != "HEAD":
+            self.wfile.write(reply.body)
+        if reply.fault == "half":
+            self.close_connection = True
+
+    do_GET = do_POST = do_HEAD = do_DELETE = _answer  # noqa: N815 - names of http.server
+
+    def log_message(self, *_: object) -> None:
+        """Tests are quiet."""
