@@ -1,0 +1,78 @@
+"""Label Studio's labeling page in a browser. Selectors as found in 1.23.2."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from embedded.label_studio import LabelStudio
+
+WAIT_MS = 90_000
+AUTO_ANNOTATION = "[data-testid=bottombar-auto-annotation-toggle]"
+SUBMIT = "[data-testid=bottombar-submit-button]"
+UPDATE = "[data-testid=bottombar-update-button]"
+LOADING = ".dm-label-view__loading, .lsf-spinner, .dm-spinner"
+ASKED = "**/interactive-annotating**"
+
+
+class LabelingPage:
+    """One person's tab."""
+
+    def __init__(self, page: Page, label_studio: LabelStudio) -> None:
+        self.page = page
+        self._url = label_studio.url
+
+    def log_in(self, label_studio: LabelStudio) -> None:
+        self.page.goto(f"{self._url}/user/login/")
+        self.page.fill("input[name=email]", label_studio.email)
+        self.page.fill("input[name=password]", label_studio.password)
+        self.page.click("button[type=submit]")
+        self.page.wait_for_url(lambda url: "/user/login" not in url)
+
+    def open(self, project: int, task: int) -> None:
+        """Open a task, and wait until the editor is no longer dimmed. Auto-Annotation is switched on."""
+        self.page.goto(f"{self._url}/projects/{project}/data?task={task}")
+        expect(self.page.locator(f"{SUBMIT}:not([disabled]), {UPDATE}").first).to_be_visible(timeout=WAIT_MS)
+        expect(self.page.locator(LOADING)).to_have_count(0, timeout=WAIT_MS)
+        self.page.locator(AUTO_ANNOTATION).check(force=True)
+
+    def region(self, control: str) -> Locator:
+        """The text of a control's region."""
+        return self.page.locator(f"[data-testid=htx-textbox-content][name^='{control}:']")
+
+    def ask(self, prompt: str) -> str:
+        """Type it and press Shift+Enter: the model's answer, which is on the page then."""
+        box = self.page.locator("textarea[name=prompt]")
+        box.click()
+        box.fill(prompt)
+        with self.page.expect_response(ASKED) as asked:
+            box.press("Shift+Enter")
+        answer: str = asked.value.json()["data"]["result"][0]["value"]["text"][0]
+        expect(self.region("response")).to_have_text(" ".join(answer.split()), timeout=WAIT_MS)
+        return answer
+
+    def correct(self, answer: str) -> None:
+        """Edit the answer as a person does: the pencil, another text, the tick."""
+        view = self.page.locator("[data-testid=htx-textbox-view]").filter(has=self.region("response"))
+        view.hover()
+        view.locator("[data-testid=htx-textbox-edit-button]").click()
+        box = self.page.locator("textarea[name^='response:']")
+        box.fill(answer)
+        box.press("Shift+Enter")
+        expect(self.region("response")).to_have_text(answer)
+
+    def submit(self) -> None:
+        with self.page.expect_response(lambda reply: "/annotations" in reply.url and reply.request.method == "POST"):
+            self.page.locator(SUBMIT).click()
+
+
+@contextmanager
+def labeling_page(browser: Browser, label_studio: LabelStudio) -> Iterator[LabelingPage]:
+    """A logged-in tab that reaches Label Studio and nothing else."""
+    context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(WAIT_MS)
+    context.route(lambda url: not url.startswith(label_studio.url), lambda route: route.abort())
+    page = LabelingPage(context.new_page(), label_studio)
+    page.log_in(label_studio)
+    yield page
+    context.close()
