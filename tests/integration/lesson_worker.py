@@ -1,0 +1,58 @@
+"""`annotune worker` whose training is a double: a program that `test_lesson_worker.py` starts.
+
+usage: python lesson_worker.py FOLDER
+
+The double writes its process id to `FOLDER/began-N`, waits for `FOLDER/go`, and then ends its run. Leases live shortly.
+"""
+
+import logging
+import os
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+from annotune.errors import TrainingCancelled
+from annotune.model import TrainingRun
+from annotune.settings import load_settings
+from annotune.store import TrainingWanted
+from trainer import jobs
+from trainer.lease import Pace
+from trainer.worker import run_worker
+from trainer.workshop import Workshop, open_workshop
+
+PACE = Pace(ttl_s=2, renew_s=0.4)
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    pause = threading.Event()
+
+    def run_training(workshop: Workshop, project: int, wanted: TrainingWanted) -> TrainingRun:
+        began = datetime.now(UTC)
+        number = len(list(folder.glob("began-*"))) + 1
+        (folder / f"began-{number}").write_text(str(os.getpid()))
+        while not (folder / "go").exists():
+            if workshop.cancelled():
+                raise TrainingCancelled("the lease is another's")
+            pause.wait(0.05)
+        return TrainingRun(
+            id=f"run-{number}",
+            project=project,
+            number=number,
+            state="promoted",
+            started_at=began,
+            requested_by=wanted.requested_by,
+        )
+
+    def train_project(project: int) -> None:
+        jobs.train(open_workshop(), project, run_training, pace=PACE)
+
+    # RQ finds a job by its name; the workers are forked from here.
+    jobs.train_project = train_project
+    logging.basicConfig(level=logging.INFO)
+    run_worker(load_settings(), tick_s=0.5)
+
+
+if __name__ == "__main__":
+    main()
