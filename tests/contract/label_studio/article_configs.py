@@ -1,4 +1,5 @@
 """The three labeling configs of the article, verbatim."""
+# ruff: noqa: E501 - as they were published
 
 COMPARISON = """
 <View className="root">
