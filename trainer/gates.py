@@ -5,6 +5,7 @@ resembles it (Ollama 0.33), and a beginning-of-text token is added twice. So the
 compared with what training saw.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from annotune.servers.ollama import OllamaServer, as_request
 from trainer.registry import patiently
 
 CALL_S = 300
+AGAIN_S = 2
 ANSWER_TOKENS = 256
 STOPS_BY_ITSELF = 0.9
 SHOWN = 40
@@ -173,13 +175,17 @@ def _refused(gate: str, reason: str) -> Verdict:
 
 
 def _asked(gate: str, ask: Callable[[], Verdict]) -> Verdict:
-    """The verdict; a server that is there and fails is one too."""
-    try:
-        return ask()
-    except (ModelServerUnreachable, ModelServerBusy):
-        raise
-    except (ModelServerError, PromptTooLong) as error:
-        return _refused(gate, str(error))
+    """The verdict; an error that comes twice is one too. Once it may be a server on its way down, which then stays away."""
+    for tries_left in (1, 0):
+        try:
+            return ask()
+        except (ModelServerUnreachable, ModelServerBusy):
+            raise
+        except (ModelServerError, PromptTooLong) as error:
+            refused = _refused(gate, str(error))
+        if tries_left:
+            time.sleep(AGAIN_S)
+    return refused
 
 
 def _difference(served: str, trained: str) -> str:

@@ -39,7 +39,6 @@ from trainer.runs import BASES, check_disk, read_runs, remove_dead, run_folder, 
 from trainer.workshop import Workshop
 
 CHECK_S = 10
-LOSSES = {"base": "base_eval_loss", "tuned": "eval_loss"}
 LEAST_FREE_BYTES = 2 << 30
 FREE_TO_BASE = 2.5  # the merged checkpoint, the file to serve, and what the server makes of it, to a base in 32 bits
 
@@ -66,6 +65,7 @@ def run_training(
         The run as its manifest has it: promoted, waiting for a person, refused or failed, with the reason.
 
     Raises:
+        ConfigurationError: RUNS_DIR cannot be written to.
         TrainingCancelled: `workshop.cancelled()` became true; nothing is left of the run.
         StoreUnavailable: Redis stayed away; only a version that it knew of by then is left.
     """
@@ -83,6 +83,12 @@ def run_training(
     )
     remove_dead(settings.runs_dir, project)
     course = _Course(workshop, engine, run)
+    try:
+        course.folder.mkdir(parents=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"RUNS_DIR={str(settings.runs_dir)!r} cannot be written to: {error.strerror}"
+        ) from error
     try:
         course.carry_out(lesson)
     except (TrainingCancelled, StoreUnavailable):
@@ -114,7 +120,6 @@ class _Course:
 
     def carry_out(self, gather: Callable[[Workshop, int], Lesson]) -> None:
         """All stages, to the end of the run."""
-        self.folder.mkdir(parents=True)
         with closing(self._workshop.ollama()) as server:
             with self._stage("collect"):
                 recipe = _recipe(self._settings.recipe)
@@ -202,7 +207,8 @@ class _Course:
             device=f"{trained.device} {trained.dtype}",
             metrics=self.run.metrics | {"peak_rss_mb": trained.peak_rss_mb, "peak_gpu_mb": trained.peak_gpu_mb},
         )
-        losses = Losses(**{what: self.run.metrics.get(name, math.nan) for what, name in LOSSES.items()})
+        metrics = self.run.metrics
+        losses = Losses(base=metrics.get("base_loss", math.nan), tuned=metrics.get("tuned_loss", math.nan))
         self._step("merge", steps.MERGE, job)
         llama_cpp = self._settings.llama_cpp_dir
         converted = self._step("convert", steps.CONVERT, {**job, "llama_cpp_dir": str(llama_cpp or "")})
@@ -218,7 +224,7 @@ class _Course:
             while is_taken(server, name := model_name(self._settings.deployment, self.run.project, number, sha256)):
                 number = self._store.next_number(self.run.project)
             register(server, name, gguf, sha256, num_ctx=recipe.num_ctx)
-            self._note(number=number, packages=self.run.packages | {"ollama": server.version()})
+            self._note(number=number, packages=self.run.packages | {"ollama": patiently(server.version)})
         return Candidate(server, name, recipe.num_ctx)
 
     def _promote(self, recipe: Recipe, made: ModelVersion) -> None:
@@ -257,7 +263,7 @@ class _Course:
             case steps.Stepped():
                 self._show(step=event.step, steps=event.steps, loss=event.loss, left_s=event.left_s)
             case steps.Measured() if math.isfinite(event.value):
-                self._note(metrics=self.run.metrics | {LOSSES[event.what]: event.value})
+                self._note(metrics=self.run.metrics | {f"{event.what}_loss": event.value})
             case _:
                 pass
 

@@ -81,12 +81,16 @@ class FakeEngine:
 
 
 class FakeOllama:
-    """Blobs and models by name; answers every chat with one word. `models` maps a name to its GGUF's hex SHA-256."""
+    """Blobs and models by name; answers every chat with one word.
+
+    `models` maps a name to its GGUF's hex SHA-256; `loaded` names what is in memory.
+    """
 
     def __init__(self) -> None:
         self.url = ""
         self.blobs: set[str] = set()
         self.models: dict[str, str] = {}
+        self.loaded: list[str] = []
         self.render = render
         self.extra_tokens = 0
         self.done_reason = "stop"
@@ -101,7 +105,7 @@ class FakeOllama:
             case "GET", "/api/version":
                 return 200, {"version": "0.33.0"}
             case "GET", "/api/ps":
-                return 200, {"models": []}
+                return 200, {"models": [{"model": name} for name in self.loaded]}
             case "POST", "/api/create":
                 [given] = body["files"].values()
                 self.models[body["model"]] = given.removeprefix("sha256:")
@@ -122,6 +126,9 @@ class FakeOllama:
     def _chat(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if self.chat_error:
             return 500, {"error": self.chat_error}
+        if body.get("keep_alive") == 0:
+            self.loaded.remove(body["model"])
+            return 200, {"done": True, "done_reason": "unload"}
         text = self.render(body["messages"])
         if body.get("_debug_render_only"):
             return 200, {"done": False, "_debug_info": {"rendered_template": text}}

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import redis
-from doubles import FakeEngine, FakeOllama, serving
+from doubles import FakeEngine, FakeOllama, render, serving
 from lessons import BASE, WANTED, lesson, settings_of, workshop_in
 
-from annotune.errors import NotFound, TrainingCancelled, TrainingRefused
+from annotune.errors import ConfigurationError, NotFound, TrainingCancelled, TrainingRefused
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, TrainingRun
 from annotune.servers.ollama import OllamaServer
@@ -248,6 +248,30 @@ def test_a_name_that_the_server_has_already_is_never_overwritten(train: Train, o
     assert run.version
     assert run.version.model == model_name("test", PROJECT, 2, sha256)
     assert run.number == 2
+
+
+def test_a_runner_of_the_same_file_under_another_name_is_unloaded_before_the_gates(
+    train: Train, ollama: FakeOllama
+) -> None:
+    twin = model_name("elsewhere", 9, 4, hashlib.sha256(b"GGUF tiny").hexdigest())
+    ollama.loaded = [twin, "llama3:8b"]
+    seen: list[list[str]] = []
+
+    def render_and_look(messages: list[dict[str, str]]) -> str:
+        seen.append(list(ollama.loaded))
+        return render(messages)
+
+    ollama.render = render_and_look
+
+    assert train().state == "promoted"
+    assert seen[0] == ["llama3:8b"]
+
+
+def test_a_runs_folder_that_cannot_be_made_is_named(train: Train, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(ConfigurationError, match="RUNS_DIR"):
+        train(runs_dir=tmp_path / "file" / "runs")
 
 
 def test_rollback_goes_back_step_by_step_to_the_environments_model(train: Train, store: Store) -> None:

@@ -38,7 +38,7 @@ def test_a_lesson_becomes_a_version_that_is_live_and_served_as_it_was_trained(
         server="ollama", model=run.version.model, version="v0001", num_ctx=run.version.num_ctx
     )
     assert list(run.stages_s) == ["collect", "prepare", "train", "merge", "convert", "register", "gates"]
-    assert run.metrics["eval_loss"] < run.metrics["base_eval_loss"]
+    assert run.metrics["tuned_loss"] < run.metrics["base_loss"]
     assert run.packages.keys() >= {"unsloth", "torch", "transformers", "ollama"}
     assert read_runs(settings.runs_dir) == [run]
     left = sorted(path.name for path in run_folder(settings.runs_dir, PROJECT, run.id).iterdir())
