@@ -32,7 +32,15 @@ class Jobs:
             StoreUnavailable: Redis does not answer.
         """
         if self._store.note_change(project):
-            self._put(CHANGES, CHANGED_JOB, project, CHANGE_LIMIT_S)
+            self.look(project)
+
+    def look(self, project: int) -> None:
+        """Queue a look at a project for changes that were told of before.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
+        self._put(CHANGES, CHANGED_JOB, project, CHANGE_LIMIT_S)
 
     def train(self, project: int) -> None:
         """Queue the training that the store says is wanted.
@@ -42,14 +50,14 @@ class Jobs:
         """
         self._put(TRAINING, TRAIN_JOB, project, -1)
 
-    def trainings_waiting(self) -> frozenset[int]:
-        """Projects whose training waits in the queue.
+    def projects_waiting(self, queue: str) -> frozenset[int]:
+        """Projects that have a job in a queue.
 
         Raises:
             StoreUnavailable: Redis does not answer.
         """
         try:
-            return frozenset(int(job.args[0]) for job in self._queue(TRAINING).jobs if job.args)
+            return frozenset(int(job.args[0]) for job in self._queue(queue).jobs if job.args)
         except RedisError as error:
             raise StoreUnavailable("Redis is not reachable: start it, or mend REDIS_URL") from error
 

@@ -4,6 +4,7 @@ All values are JSON. Keys, for a project P:
 
     annotune:projects                 set of project ids that were seen
     annotune:P:changes                counter, raised by each change that Label Studio tells of
+    annotune:P:looked                 the counter as it was at the last look at Label Studio
     annotune:P:queued                 set while a "changed" job waits in the queue
     annotune:P:live, annotune:P:past  the live model; the list of those before it, newest first
     annotune:P:prompt                 the project's prompt
@@ -140,6 +141,15 @@ class Store:
     def changes(self, project: int) -> int:
         with self._mapped():
             return int(self._redis.get(_key(project, "changes")) or 0)
+
+    def looked(self, project: int) -> int:
+        """The counter as it was when the last look began."""
+        with self._mapped():
+            return int(self._redis.get(_key(project, "looked")) or 0)
+
+    def set_looked(self, project: int, changes: int) -> None:
+        with self._mapped():
+            self._redis.set(_key(project, "looked"), changes)
 
     def take_queued(self, project: int) -> None:
         """A "changed" job has begun: the next change needs another."""

@@ -20,12 +20,18 @@ _log = logging.getLogger(__name__)
 
 def project_changed(project: int) -> None:
     """The job "project N changed"."""
-    follow(open_workshop(), project)
+    try:
+        follow(open_workshop(), project)
+    except AnnotuneError as error:
+        _log.warning("project %d: the look at Label Studio failed and will be repeated: %s", project, error)
 
 
 def train_project(project: int) -> None:
     """The job "train project N"."""
-    train(open_workshop(), project, run_training)
+    try:
+        train(open_workshop(), project, run_training)
+    except AnnotuneError as error:
+        _log.warning("project %d: the end of its training is not recorded: %s", project, error)
 
 
 def follow(workshop: Workshop, project: int, *, see: Callable[[Workshop, int], None] = look, pace: Pace = PACE) -> None:
@@ -40,7 +46,10 @@ def follow(workshop: Workshop, project: int, *, see: Callable[[Workshop, int], N
             if not held.taken:
                 return
             seen = store.changes(project)
-            see(workshop, project)
+            try:
+                see(workshop, project)
+            finally:  # one that failed is repeated with the next change or reconciliation, one that was killed sooner
+                store.set_looked(project, seen)
         if store.changes(project) == seen:
             return
 

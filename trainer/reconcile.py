@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from annotune.queue import Jobs
+from annotune.queue import CHANGES, TRAINING, Jobs
 from annotune.store import Store
 
 TICK_S = 10.0
@@ -19,18 +19,22 @@ def look_everywhere(store: Store, jobs: Jobs) -> None:
         jobs.changed(project)
 
 
-def revive_trainings(store: Store, jobs: Jobs) -> None:
-    """Queue the trainings that are wanted, but neither run nor wait.
+def revive(store: Store, jobs: Jobs) -> None:
+    """Queue what is due and neither runs nor waits, since the process that had it was killed.
 
     A job that was taken from the queue a moment ago may not hold its lease yet: then a second one is queued, which finds
     nothing to do.
     """
     for project in store.projects():
-        if store.training_wanted(project) is None or store.lease_held(project, "training"):
-            continue
-        if project not in jobs.trainings_waiting():
+        if store.training_wanted(project) and _is_left(store, jobs, project, "training", TRAINING):
             _log.info("project %d: its training is wanted and does not run: queued", project)
             jobs.train(project)
+        if store.changes(project) != store.looked(project) and _is_left(store, jobs, project, "changed", CHANGES):
+            jobs.look(project)
+
+
+def _is_left(store: Store, jobs: Jobs, project: int, lease: str, queue: str) -> bool:
+    return not store.lease_held(project, lease) and project not in jobs.projects_waiting(queue)
 
 
 @dataclass
@@ -56,5 +60,5 @@ class Reconciler:
             look_everywhere(self.store, self.jobs)
             self._look_at = now + self.reconcile_s
         if now >= self._revive_at:
-            revive_trainings(self.store, self.jobs)
+            revive(self.store, self.jobs)
             self._revive_at = now + self.tick_s

@@ -21,7 +21,7 @@ from annotune.store import TrainingWanted
 from trainer.jobs import follow, train
 from trainer.lease import Pace, lease
 from trainer.look import look, read
-from trainer.reconcile import Reconciler, look_everywhere, revive_trainings
+from trainer.reconcile import Reconciler, look_everywhere, revive
 from trainer.workshop import Workshop, workshop_of
 
 PROJECT = 4
@@ -420,17 +420,46 @@ def test_a_lost_webhook_is_found(workshop: Workshop, double: StudioDouble) -> No
 def test_a_training_that_nobody_carries_out_is_queued_once(workshop: Workshop) -> None:
     want(workshop)
 
-    revive_trainings(workshop.store, workshop.jobs)
-    revive_trainings(workshop.store, workshop.jobs)
+    revive(workshop.store, workshop.jobs)
+    revive(workshop.store, workshop.jobs)
 
     assert workshop.jobs.waiting()[TRAINING] == 1
+
+
+def test_a_change_whose_job_was_killed_is_queued_once(workshop: Workshop) -> None:
+    workshop.store.note_change(PROJECT)  # and no job
+
+    revive(workshop.store, workshop.jobs)
+    revive(workshop.store, workshop.jobs)
+
+    assert workshop.jobs.waiting()[CHANGES] == 1
+
+
+def test_a_change_that_was_looked_at_is_not_queued(workshop: Workshop) -> None:
+    workshop.store.note_change(PROJECT)
+    follow(workshop, PROJECT)
+
+    revive(workshop.store, workshop.jobs)
+
+    assert workshop.jobs.waiting()[CHANGES] == 0
+
+
+def test_a_look_that_failed_waits_for_the_reconciliation(workshop: Workshop, double: StudioDouble) -> None:
+    double.refusal = (400, {"detail": "oops"})
+    workshop.store.note_change(PROJECT)
+    with pytest.raises(LabelStudioError):
+        follow(workshop, PROJECT)
+
+    revive(workshop.store, workshop.jobs)
+
+    assert workshop.jobs.waiting()[CHANGES] == 0
 
 
 def test_a_running_training_is_not_queued(workshop: Workshop) -> None:
     want(workshop)
 
     with lease(workshop.store, PROJECT, "training"):
-        revive_trainings(workshop.store, workshop.jobs)
+        revive(workshop.store, workshop.jobs)
 
     assert workshop.jobs.waiting()[TRAINING] == 0
 
