@@ -5,13 +5,13 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 import pytest
 import redis
 from playwright.sync_api import Browser, sync_playwright
+from services import Eventually, Found, ServedModel
 
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, server_url
@@ -30,19 +30,6 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-
-Found = TypeVar("Found")
-Eventually = Callable[..., Found]
-
-
-@dataclass(frozen=True)
-class TestModelServer:
-    """An Ollama, real or embedded, that has the demo's model."""
-
-    __test__ = False
-    url: str
-    model: str
-    real: bool
 
 
 def _absent(reason: str) -> NoReturn:
@@ -95,19 +82,19 @@ def redis_url(redis_server: RedisServer) -> str:
 
 
 @pytest.fixture(scope="session")
-def model_server(ollama_host: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestModelServer]:
+def model_server(ollama_host: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedModel]:
     """The real Ollama that `OLLAMA_HOST` names, else the embedded server; what tests made on a real one is deleted."""
     if ollama_host is None:
         with EmbeddedOllama(tmp_path_factory.mktemp("ollama")) as embedded:
             client = OllamaServer(embedded.url)
             add_base_model(client)
             client.close()
-            yield TestModelServer(embedded.url, BASE_MODEL, real=False)
+            yield ServedModel(embedded.url, BASE_MODEL, real=False)
         return
     client = OllamaServer(server_url(ollama_host))
     before = set(client.models())
     add_base_model(client)
-    yield TestModelServer(client.url, BASE_MODEL, real=True)
+    yield ServedModel(client.url, BASE_MODEL, real=True)
     for name in set(client.models()) - before:
         if name == BASE_MODEL or name.startswith("annotune/"):
             client.delete(name)

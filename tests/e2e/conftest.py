@@ -5,8 +5,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from conftest import TestModelServer
 from label_studio_sdk import LabelStudio as Client
+from services import ServedModel
 
 from annotune.store import Store, connect_redis
 from embedded.deployment import Deployment
@@ -16,9 +16,7 @@ Deploy = Callable[..., Deployment]
 
 
 @pytest.fixture
-def deploy(
-    label_studio: LabelStudio, redis_url: str, model_server: TestModelServer, tmp_path: Path
-) -> Iterator[Deploy]:
+def deploy(label_studio: LabelStudio, redis_url: str, model_server: ServedModel, tmp_path: Path) -> Iterator[Deploy]:
     """`deploy(NAME="value", ...)` starts both with these settings beside those that name the services."""
     services = {
         "OPENAI_PROVIDER": "ollama",

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import Eventually
 from label_studio_sdk import LabelStudio as Client
 from page import ASKED, labeling_page
 from playwright.sync_api import Browser, Response, expect
+from services import Eventually
 
 from annotune.store import Store
 from curation.projects import create_project, labeling_config

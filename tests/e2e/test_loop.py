@@ -4,8 +4,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import Eventually
 from label_studio_sdk import LabelStudio as Client
+from services import Eventually
 
 from annotune.recipe import RECIPES
 from annotune.store import Store
