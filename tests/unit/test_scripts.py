@@ -35,8 +35,14 @@ CHATML = (
 class Tokenizer:
     """Renders as transformers does: Jinja with blocks trimmed."""
 
-    def __init__(self, template: str) -> None:
+    bos_token, bos_token_id = "<s>", 1
+
+    def __init__(self, template: str, *, puts_bos: bool = False) -> None:
         self.chat_template = template
+        self.puts_bos = puts_bos
+
+    def __call__(self, text: str) -> dict[str, list[int]]:
+        return {"input_ids": [self.bos_token_id] * self.puts_bos + [2 + ord(character) for character in text]}
 
     def apply_chat_template(
         self, messages: list[dict[str, str]], *, add_generation_prompt: bool, tokenize: bool
@@ -124,6 +130,14 @@ def test_the_comment_is_far_from_any_template_and_renders_to_nothing(template: s
     for messages in chat.SAMPLES:
         assert chat.render(commented, messages) == chat.render(plain, messages)
     assert chat.with_comment(commented.chat_template) == commented.chat_template
+
+
+@pytest.mark.parametrize(
+    ("puts_bos", "text", "served"),
+    [(True, "<s>Hello", "Hello"), (False, "<s>Hello", "<s>Hello"), (True, "\n<s>Hello", "\n<s>Hello")],
+)
+def test_a_beginning_that_the_server_puts_itself_is_not_in_its_text(puts_bos: bool, text: str, served: str) -> None:
+    assert chat.as_served(Tokenizer(CHATML, puts_bos=puts_bos), text) == served
 
 
 def test_a_base_without_a_template_is_refused_unless_the_recipe_has_one() -> None:

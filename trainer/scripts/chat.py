@@ -30,8 +30,18 @@ def with_comment(template: str) -> str:
 
 
 def render(tokenizer: Any, messages: list[dict[str, str]]) -> str:
-    """The text a server must reproduce for these messages, up to where the answer begins."""
+    """The text of these messages, up to where the answer begins."""
     return tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+
+
+def as_served(tokenizer: Any, text: str) -> str:
+    """A rendered text as llama.cpp's server shows it.
+
+    It takes a beginning-of-text off the start where its tokenizer puts one there by itself, so that there are
+    not two. The number of tokens stays the same.
+    """
+    puts_one = tokenizer("x")["input_ids"][0] == tokenizer.bos_token_id
+    return text.removeprefix(tokenizer.bos_token) if puts_one else text
 
 
 def give_template(tokenizer: Any, template: str) -> None:

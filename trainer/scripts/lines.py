@@ -52,9 +52,10 @@ def quiet(hub: bool) -> None:
 
     They read these when they are imported.
     """
+    if not hub:
+        os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ.update(
-        UNSLOTH_OFFLINE="0" if hub else "1",
-        HF_HUB_OFFLINE="0" if hub else "1",
+        UNSLOTH_OFFLINE="1",
         UNSLOTH_AUTO_INSTALL="0",
         UNSLOTH_DISABLE_STATISTICS="1",
         HF_HUB_DISABLE_TELEMETRY="1",

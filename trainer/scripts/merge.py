@@ -18,6 +18,7 @@ def merge(job: dict, emit: Emit) -> dict:
     by = merge_on_gpu if job["recipe"]["device"] == "cuda" else merge_on_cpu
     with written_whole(output / "merged") as beside:
         by(job, output / "adapter", beside)
+        copy_tokenizer(output / "adapter", beside)
     return {"merged": str(output / "merged"), "seconds": round(time.monotonic() - began, 1)}
 
 
@@ -36,11 +37,17 @@ def merge_on_cpu(job: dict, adapter: Path, merged: Path) -> None:
     """Add up in 32 bits and round once, to float16: it keeps three more bits than bfloat16 of small weights."""
     import torch  # noqa: PLC0415
     from peft import PeftModel  # noqa: PLC0415
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415
+    from transformers import AutoModelForCausalLM  # noqa: PLC0415
 
     base = AutoModelForCausalLM.from_pretrained(job["base"], dtype=torch.float32)
     model = PeftModel.from_pretrained(base, adapter).merge_and_unload()
     model.to(torch.float16).save_pretrained(merged)
+
+
+def copy_tokenizer(adapter: Path, merged: Path) -> None:
+    """The one that training counted with, template and comment included."""
+    from transformers import AutoTokenizer  # noqa: PLC0415
+
     AutoTokenizer.from_pretrained(adapter).save_pretrained(merged)
 
 

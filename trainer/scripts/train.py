@@ -3,7 +3,7 @@
 Job: {"base", "dataset": folder, "output": folder, "recipe": a recipe's tables}. The dataset's `train.jsonl`
 and `eval.jsonl` hold {"id", "messages": [{"role", "content"}, ...], "answer"} a line.
 Writes `adapter/` (with the tokenizer as it will be exported) and `rendered.jsonl`: for each row of
-`eval.jsonl` {"id", "text", "tokens"}, the prompt's text and its number of tokens in training.
+`eval.jsonl` {"id", "text", "tokens"}: the prompt's text as a server must show it, its tokens in training.
 """
 
 import json
@@ -110,13 +110,18 @@ def supervised(row: dict, tokenizer: Any, recipe: dict) -> dict:
     Tokenised here, prompt and answer apart: that is how they meet when served, and the one count that the
     server's is compared with. With packing the loss covers the prompt too, as texts are joined whole.
     """
-    from chat import render  # noqa: PLC0415
+    from chat import as_served, render  # noqa: PLC0415
 
     text = render(tokenizer, row["messages"])
     prompt = tokenizer(text, add_special_tokens=False)["input_ids"]
     answer = tokenizer(row["answer"] + tokenizer.eos_token, add_special_tokens=False)["input_ids"]
     unlearnt = prompt if recipe["training"]["packing"] else [IGNORED] * len(prompt)
-    return {"text": text, "prompt": len(prompt), "input_ids": prompt + answer, "labels": unlearnt + answer}
+    return {
+        "text": as_served(tokenizer, text),
+        "prompt": len(prompt),
+        "input_ids": prompt + answer,
+        "labels": unlearnt + answer,
+    }
 
 
 def write_rendered(path: Path, rows: list[dict], tokenised: list[dict]) -> None:
