@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from fake_model import SIMPLE, recorded, region, task
 
+from annotune.errors import ConfigurationError
+from annotune.settings import Settings
+from backend.server import announce
 from embedded.processes import Service, answers, free_port
 from embedded.redis import RedisServer
 
@@ -92,13 +95,6 @@ def test_an_open_webhook_is_told_once_at_the_start(web_server: tuple[Service, in
     assert f"listening at http://127.0.0.1:{port}" in written
 
 
-def test_a_wrong_setting_ends_the_start_with_a_sentence(tmp_path: Path) -> None:
-    service = Service(
-        "backend",
-        [sys.executable, "-c", SERVE.format(free_port())],
-        env={"BASIC_AUTH_USER": "ls"},
-        log=tmp_path / "log",
-        cwd=ROOT,
-    )
-    with pytest.raises(RuntimeError, match="set both BASIC_AUTH_USER and BASIC_AUTH_PASS, or neither"):
-        service.start(lambda: False, deadline_s=60)
+def test_a_wrong_setting_is_told_before_anything_listens() -> None:
+    with pytest.raises(ConfigurationError, match="set both BASIC_AUTH_USER and BASIC_AUTH_PASS, or neither"):
+        announce(Settings(basic_auth_user="ls"), "127.0.0.1", free_port())

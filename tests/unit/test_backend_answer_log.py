@@ -1,0 +1,41 @@
+"""The answer log while Redis is away. With a Redis: see the contract tests of Label Studio."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from annotune.errors import StoreUnavailable
+from annotune.example import Answer
+from annotune.store import Store
+from backend.answer_log import SPOOL, AnswerLog
+
+
+def answer(text: str, task: int = 1) -> Answer:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    return Answer(project=4, task=task, prompt="p", prompt_sha="s", text=text, model_version="m", at=at)
+
+
+@pytest.fixture
+def log() -> AnswerLog:
+    """Nobody listens at port 1."""
+    return AnswerLog(Store.connect("redis://127.0.0.1:1/0"))
+
+
+def test_adding_never_fails_and_keeps_the_order(log: AnswerLog) -> None:
+    log.add([answer("first")])
+    log.add([answer("second"), answer("elsewhere", task=2)])
+
+    assert [kept.text for kept in log.waiting(4, 1)] == ["first", "second"]
+
+
+def test_what_was_given_before_is_not_known(log: AnswerLog) -> None:
+    log.add([answer("first")])
+    with pytest.raises(StoreUnavailable):
+        log.given(4, 1)
+
+
+def test_memory_is_bounded_and_keeps_the_newest(log: AnswerLog) -> None:
+    log.add(answer(str(number)) for number in range(SPOOL + 5))
+    kept = log.waiting(4, 1)
+
+    assert (len(kept), kept[-1].text) == (SPOOL, str(SPOOL + 4))
