@@ -49,6 +49,8 @@ class Creation:
         return blob.exists() and is_gguf(blob)
 
     def statuses(self) -> Iterator[Status]:
+        if len(self.files) > 1 or self.body.get("adapters"):
+            raise ApiError(500, "split GGUFs, projectors and adapters are not supported here: merge them first")
         if self.body.get("from"):
             yield from self._from_model(str(self.body["from"]))
         else:
@@ -59,8 +61,6 @@ class Creation:
 
     def _from_file(self, given: str) -> Iterator[Status]:
         yield {"status": "parsing GGUF"}
-        if len(self.files) > 1 or self.body.get("adapters"):
-            raise ApiError(500, "split GGUFs, projectors and adapters are not supported here: merge them first")
         digest = parse_digest(given)
         header = self._header(digest)
         self._check_quantize(header)

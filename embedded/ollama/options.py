@@ -23,7 +23,7 @@ SAMPLING = {
     "typical_p": ("typical_p", 1.0),
     "temperature": ("temperature", 0.8),
     "repeat_last_n": ("repeat_last_n", 64),
-    "repeat_penalty": ("repeat_penalty", 1.1),
+    "repeat_penalty": ("repeat_penalty", 1.0),  # off, as the recorded greedy answers show
     "presence_penalty": ("presence_penalty", 0.0),
     "frequency_penalty": ("frequency_penalty", 0.0),
     "stop": ("stop", []),

@@ -65,12 +65,11 @@ class Pool:
         """
         context = min(options.get("num_ctx") or self.limits.context, model.details.context_length or 2**31)
         threads = options.get("num_thread") or self.limits.threads
-        async with self._loading:
-            current = await self._fitting(model, context, threads)
-            if current is None:
-                current = await self._load(model, context, threads)
-            self._loaded[model.blob] = self._loaded.pop(model.blob)
-            self._take(current)
+        current = self._fitting(model, context, threads)
+        if current is None:
+            async with self._loading:
+                current = self._fitting(model, context, threads) or await self._load(model, context, threads)
+        self._take(current)
         try:
             yield current
         finally:  # nothing is awaited here: the client may have left
@@ -89,22 +88,18 @@ class Pool:
             self._drop(current)
         await asyncio.gather(*self._closing)
 
-    async def _fitting(self, model: Manifest, context: int, threads: int) -> Loaded | None:
+    def _fitting(self, model: Manifest, context: int, threads: int) -> Loaded | None:
         current = self._loaded.get(model.blob)
-        if current is None:
+        if current is None or not current.runner.alive or current.unwanted:
             return None
-        if current.runner.alive and (current.context, current.threads) == (context, threads):
-            return current
-        if current.runner.alive:
-            await current.idle.wait()
-        self._drop(current)
-        return None
+        return current if (current.context, current.threads) == (context, threads) else None
 
     async def _load(self, model: Manifest, context: int, threads: int) -> Loaded:
+        if model.blob in self._loaded:
+            await self._retire(self._loaded[model.blob])
         while len(self._loaded) >= self.limits.models:
-            oldest = next(iter(self._loaded.values()))
-            await oldest.idle.wait()
-            self._drop(oldest)
+            idle = (loaded for loaded in self._loaded.values() if not loaded.users)
+            await self._retire(next(idle, next(iter(self._loaded.values()))))
         started = time.monotonic_ns()
         blob = self.registry.blob_path(model.blob)
         log = self.registry.folder / "logs" / f"{blob.name}.log"
@@ -114,7 +109,16 @@ class Pool:
         self._loaded[model.blob] = loaded
         return loaded
 
+    async def _retire(self, loaded: Loaded) -> None:
+        """Those who use it may end; nobody new gets it."""
+        loaded.unwanted = True
+        if loaded.users and loaded.runner.alive:
+            await loaded.idle.wait()
+        self._drop(loaded)
+
     def _take(self, loaded: Loaded) -> None:
+        blob = loaded.shown.blob
+        self._loaded[blob] = self._loaded.pop(blob, loaded)
         loaded.users += 1
         loaded.idle.clear()
         if loaded.timer:

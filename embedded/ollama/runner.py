@@ -31,7 +31,9 @@ class Runner:
     async def start(cls, model: Path, *, context: int, slots: int, threads: int, log: Path) -> "Runner":
         """Raises ApiError 500, with llama.cpp's last line, if the model cannot be loaded within LOAD_DEADLINE_S."""
         sizes = ["--context", str(context), "--slots", str(slots), "--threads", str(threads)]
-        command = [sys.executable, "-m", "embedded.ollama.child", "--model", str(model), *sizes]
+        # By path, and without that path's folder to import from: the package would be imported for nothing.
+        program = [sys.executable, "-P", str(Path(__file__).with_name("child.py"))]
+        command = [*program, "--model", str(model), *sizes]
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
@@ -46,7 +48,8 @@ class Runner:
         except BaseException:
             _kill(process)
             raise
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=slots)
+        # No connection is used twice: llama-server closes idle ones, which would look like its death.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, limits=limits, trust_env=False)
         return cls(process, client, asyncio.Semaphore(slots))
 
@@ -58,6 +61,11 @@ class Runner:
         """Kills it at once; whoever is being answered gets DIED."""
         _kill(self.process)
         await self.client.aclose()
+        await self.process.wait()
+
+    async def _ended(self) -> None:
+        """So that whoever asks next sees that it is not alive."""
+        _kill(self.process)
         await self.process.wait()
 
     async def render(self, messages: list[dict[str, Any]], schema: dict[str, Any] | None) -> str:
@@ -82,6 +90,7 @@ class Runner:
         try:
             response = await self.client.post(path, json=body)
         except httpx.TransportError as error:
+            await self._ended()
             raise ApiError(500, DIED) from error
         _check(response.status_code, response.text)
         answer: dict[str, Any] = response.json()
@@ -106,6 +115,7 @@ class Runner:
                         elif line.startswith("error: "):
                             raise ApiError(500, line.removeprefix("error: "))
             except httpx.TransportError as error:
+                await self._ended()
                 raise ApiError(500, DIED) from error
 
 

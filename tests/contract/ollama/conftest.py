@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -58,9 +60,10 @@ def base_url(host: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def ggufs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Gguf]:
+def ggufs() -> Iterator[dict[str, Gguf]]:
     """By the digest of the recorded run."""
-    return make_ggufs(tmp_path_factory.mktemp("ggufs"))
+    with TemporaryDirectory() as folder:  # pytest keeps its own folders for three runs, and these are large
+        yield make_ggufs(Path(folder))
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +72,7 @@ def lines(ggufs: dict[str, Gguf]) -> dict[str, Line]:
 
 
 @pytest.fixture(scope="session")
-def target(ggufs: dict[str, Gguf], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def target(ggufs: dict[str, Gguf]) -> Iterator[Target]:
     named = os.environ.get("OLLAMA_HOST", "")
     ours = {gguf.digest: gguf for gguf in ggufs.values()}
     if named:
@@ -79,15 +82,8 @@ def target(ggufs: dict[str, Gguf], tmp_path_factory: pytest.TempPathFactory) -> 
             real.delete_made()
         return
     with (
-        OllamaServer(tmp_path_factory.mktemp("ollama"), slots=1, threads=1) as server,
+        TemporaryDirectory() as folder,
+        OllamaServer(Path(folder), slots=1, threads=1) as server,
         httpx.Client(base_url=server.url, timeout=600, trust_env=False) as client,
     ):
         yield Target(client, ours, server)
-
-
-@pytest.fixture
-def embedded_server(target: Target) -> OllamaServer:
-    """For what only the embedded server can be asked."""
-    if target.embedded is None:
-        pytest.skip("OLLAMA_HOST names a real Ollama: its processes and its own limits are not ours")
-    return target.embedded

@@ -19,7 +19,7 @@ COMMENTED = "9642f73068b500f3822ac4ce2f452e7539095dd2a73a2889791bca7cf6f45013"
 ELSEWHERE = {"chat-runner-killed"}
 
 # What must be as it was recorded, but on a real Ollama depends on what its owner has on it.
-EMPTY_SERVER_ONLY = {"tags-empty", "ps-empty", "ps-after-unload", "blob-post", "tags-after-errors", "tags"}
+EMPTY_SERVER_ONLY = {"tags-empty", "ps-empty", "ps", "ps-after-unload", "blob-post", "tags-after-errors", "tags"}
 
 
 def never_uploaded(target: Target, line: Line) -> Line:
