@@ -5,11 +5,14 @@ A base `package:PACKAGE/FILE.gguf` is a GGUF inside an installed package; it is 
 under `cache`. Any other base is already a checkpoint and named as it is.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import importlib.metadata
 import importlib.util
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from lines import Emit, Refused, quiet, run, written_whole
@@ -35,12 +38,22 @@ def prepare(job: dict, emit: Emit) -> dict:
         sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
     folder = Path(job["cache"]) / f"{gguf.stem}-{sha256[:12]}-transformers-{version}"
     source = {"gguf": gguf.name, "sha256": sha256, "transformers": version}
-    if not (folder / "source.json").exists():
-        with written_whole(folder) as beside:
-            dequantise(gguf, beside)
-            check(beside)
-            (beside / "source.json").write_text(json.dumps(source), encoding="utf-8")
+    with alone(folder.with_name(f"{folder.name}.lock")):
+        if not (folder / "source.json").exists():
+            with written_whole(folder) as beside:
+                dequantise(gguf, beside)
+                check(beside)
+                (beside / "source.json").write_text(json.dumps(source), encoding="utf-8")
     return {"base": str(folder), "source": source}
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the lock file, so that of two workers with one cache the second finds what the first prepared."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def find_packaged(name: str) -> Path:
