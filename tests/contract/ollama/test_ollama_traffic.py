@@ -6,17 +6,19 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from conftest import Target
 from differences import DIFFERENCES, NEEDS_MORE
 from recorded_ggufs import TEMPLATES
 from recorded_traffic import FOLDER, Line, differences
+from server_under_test import Target
 
 NAMES = [json.loads(text)["name"] for file in sorted(FOLDER.glob("*.jsonl")) for text in file.read_text().splitlines()]
 MODEL = "contract-annotune/p1:v0001"
 COMMENTED = "9642f73068b500f3822ac4ce2f452e7539095dd2a73a2889791bca7cf6f45013"
 
-# Asked with the embedded server's processes at hand: test_faults.py.
+# Asked with the embedded server's processes at hand, in test_embedded_faults.py.
 ELSEWHERE = {"chat-runner-killed"}
+
+CASES = [name for name in NAMES if name not in ELSEWHERE]
 
 # What must be as it was recorded, but on a real Ollama depends on what its owner has on it.
 EMPTY_SERVER_ONLY = {"tags-empty", "ps-empty", "ps", "ps-after-unload", "blob-post", "tags-after-errors", "tags"}
@@ -73,7 +75,7 @@ PREPARATIONS: dict[str, Callable[[Target, Line], Line]] = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ELSEWHERE])
+@pytest.mark.parametrize("name", CASES)
 def test_answers_as_recorded(name: str, target: Target, lines: dict[str, Line]) -> None:
     if target.embedded and name in DIFFERENCES:
         pytest.skip(DIFFERENCES[name])
@@ -88,12 +90,14 @@ def test_answers_as_recorded(name: str, target: Target, lines: dict[str, Line]) 
     assert differences(line, answer) == []
 
 
-def test_names_are_unique() -> None:
+def test_cases_and_differences_cover_the_recording() -> None:
+    asked_of_the_embedded = (set(CASES) | ELSEWHERE) - set(DIFFERENCES)
+    assert asked_of_the_embedded | set(DIFFERENCES) == set(NAMES)
     assert len(NAMES) == len(set(NAMES))
 
 
 def test_tables_name_recorded_lines_and_give_reasons() -> None:
-    assert set(DIFFERENCES) | set(PREPARATIONS) | ELSEWHERE | EMPTY_SERVER_ONLY <= set(NAMES)
+    assert set(PREPARATIONS) | EMPTY_SERVER_ONLY <= set(NAMES)
     assert all(reason.strip() for reason in [*DIFFERENCES.values(), *NEEDS_MORE.values()])
     assert set(NEEDS_MORE) <= set(DIFFERENCES)
     assert not ELSEWHERE & set(DIFFERENCES)
