@@ -47,6 +47,8 @@ class JobWorker(rq.Worker):
         super().main_work_horse(job, queue)
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002 - RQ's signature
+        for number in STOPS:  # a terminal's Ctrl-C reaches us twice
+            signal.signal(number, signal.SIG_IGN)
         # Not by kill_horse: until the job's process leads a group of its own, that kills ours, the supervisor's too.
         if self.horse_pid:
             os.kill(self.horse_pid, signal.SIGKILL)
@@ -74,7 +76,7 @@ class Child:
                 return
             _log.warning("the worker of %s ended (exit code %s): started again", self._queue, self._process.exitcode)
             self._pause_s = BEAT_S if lived_s > STEADY_S else min(2 * self._pause_s, LONGEST_PAUSE_S)
-        # Forked, not spawned: what was loaded is shared, and this process has no threads.
+        # Forked, not spawned: what was loaded is shared, and no other thread of ours runs here.
         fork = multiprocessing.get_context("fork")
         self._process = fork.Process(target=_work, args=(self._queue, self._settings.redis_url, os.getpid()))
         self._began = time.monotonic()
@@ -84,15 +86,16 @@ class Child:
         if self._process is not None:
             self._process.terminate()
 
-    def stop(self) -> None:
+    def stop(self, deadline: float) -> None:
+        """Wait for its end until `deadline` (monotonic), then kill it: without Redis it would wait for that."""
         if self._process is not None:
-            self._process.join(STOP_S)
+            self._process.join(max(0, deadline - time.monotonic()))
             self._process.kill()
             self._process.join()
 
 
 def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
-    """Work until SIGTERM or SIGINT; call it from the main thread of a process without other threads.
+    """Work until SIGTERM or SIGINT; call it from the main thread of a process that runs no other.
 
     While Redis is away it waits, and says so. Each `tick_s` it queues the trainings that are wanted and do not run.
     """
@@ -120,8 +123,9 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
     finally:
         for child in children:
             child.ask_to_stop()
+        deadline = time.monotonic() + STOP_S
         for child in children:
-            child.stop()
+            child.stop(deadline)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
