@@ -96,7 +96,7 @@ class Model:
         if prompt is None:
             raise PromptMissing(
                 f"project {self.project} has no prompt: submit an annotation with one in its prompt control,"
-                " give it one by 'annotune prompt', or set DEFAULT_PROMPT"
+                " give it one by 'annotune prompts set', or set DEFAULT_PROMPT"
             )
         ask = partial(self._ask, serving, prompt, deadline, task, typed=False)
         key = (self.project, task.id, serving.ref, prompt.sha, self._messages(prompt, task))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
@@ -56,6 +56,10 @@ def _dicts(items: Iterable[object]) -> Iterable[Region]:
 
 def _regions(value: object) -> object:
     return () if value is None else value
+
+
+def _aware(value: datetime) -> datetime:
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
@@ -117,7 +121,7 @@ class Annotation(Body):
     task: Id | None = None
     result: Regions = ()
     was_cancelled: bool = False
-    updated_at: datetime | None = None
+    updated_at: Annotated[datetime, AfterValidator(_aware)] | None = None
     parent_prediction: Id | None = None
     prediction: Source | None = None
 

@@ -127,6 +127,13 @@ def test_an_older_annotation_does_not_undo_a_newer_prompt(backend: Backend) -> N
     assert prompt_of(backend) == "Newer"
 
 
+def test_a_time_without_a_zone_is_utc(backend: Backend) -> None:
+    backend.store.set_prompt(4, ProjectPrompt(text="Older", source="command", at=datetime(2026, 1, 1, tzinfo=UTC)))
+    backend.send("/webhook", submitted("Newer", updated_at="2026-11-22T15:01:44"))
+
+    assert prompt_of(backend) == "Newer"
+
+
 SECRET, AUTH = {"webhook_secret": "s3cret-ü"}, {"basic_auth_user": "ls", "basic_auth_pass": "pässword"}
 RIGHT_SECRET = {"X-Annotune-Secret": "s3cret-ü".encode().decode("latin-1")}
 RIGHT_AUTH = {"Authorization": basic("ls", "pässword")}
