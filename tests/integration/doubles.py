@@ -22,18 +22,23 @@ def count(text: str) -> int:
 
 
 class FakeEngine:
-    """Writes what the scripts write, the weights a few bytes. `fails_at` names the script that breaks off."""
+    """Writes what the scripts write, the weights a few bytes.
+
+    `fails_at` names the script that breaks off; of 12 examples `fitting` are short enough.
+    """
 
     def __init__(
         self,
         *,
         losses: tuple[float, float] = (2.0, 0.5),
+        fitting: int = 12,
         weights: bytes = b"GGUF tiny",
         fails_at: str = "",
         meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
         self.scripts: list[str] = []
         self._losses = losses
+        self._fitting = fitting
         self._weights = weights
         self._fails_at = fails_at
         self._meanwhile = meanwhile
@@ -63,7 +68,7 @@ class FakeEngine:
         lines = [json.dumps({"id": id_, "text": text, "tokens": count(text)}) + "\n" for id_, text in texts]
         (folder / "rendered.jsonl").write_text("".join(lines))
         heard(steps.Measured(event="loss", what="base", value=self._losses[0]))
-        heard(steps.Started(event="start", steps=2, examples=12, left_out=0))
+        heard(steps.Started(event="start", steps=2, examples=self._fitting, left_out=12 - self._fitting))
         heard(steps.Stepped(event="step", step=2, steps=2, loss=0.4, left_s=0))
         heard(steps.Measured(event="loss", what="tuned", value=self._losses[1]))
         (folder / "adapter").mkdir()

@@ -19,7 +19,7 @@ from annotune.store import Store
 from trainer.promotion import promote, rollback
 from trainer.rebuild import keep_pointers, rebuild
 from trainer.registry import model_name
-from trainer.runs import read_runs, run_folder
+from trainer.runs import check_disk, read_runs, run_folder
 from trainer.training import run_training
 from trainer.workshop import Workshop
 
@@ -112,6 +112,19 @@ def test_too_few_examples_are_refused_before_anything_is_trained(
     assert engine.scripts == []
     assert workshop.store.live(PROJECT) is None
     assert manifest_is(workshop, run)
+
+
+def test_examples_that_are_too_long_do_not_count(train: Train, workshop: Workshop) -> None:
+    run = train(FakeEngine(fitting=9))
+
+    assert run.state == "refused"
+    assert "3 examples are longer than the recipe's max_seq_length, which leaves 9" in run.reason
+    assert weights_left(workshop, run) == set()
+
+
+def test_a_training_that_the_disk_does_not_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TrainingRefused, match="GiB free and the training takes about 1048576"):
+        check_disk(tmp_path, 1 << 50)
 
 
 def test_a_held_out_loss_that_did_not_fall_is_refused_and_kept_with_its_reason(
