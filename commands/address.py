@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
+
 from annotune.errors import ConfigurationError
 from annotune.settings import Settings
 from backend.credentials import SECRET_HEADER, Credentials
@@ -34,19 +36,15 @@ class Address:
         given = url or settings.backend_url
         if not given:
             raise ConfigurationError("where does Label Studio reach this backend? Set BACKEND_URL, or give --url")
-        credentials = Credentials.of(settings)
-        headers: dict[str, str] = {}
-        if credentials.secret:
-            headers[SECRET_HEADER] = credentials.secret.decode()
-        elif credentials.basic:
-            headers["Authorization"] = f"Basic {base64.b64encode(credentials.basic).decode()}"
-        password = settings.basic_auth_pass
-        return cls(
-            url=_checked(given.strip()),
-            user=settings.basic_auth_user,
-            password=password.get_secret_value() if password else None,
-            headers=headers,
-        )
+        Credentials.of(settings)  # whole, or refused as the backend refuses it
+        user, password = settings.basic_auth_user, _open(settings.basic_auth_pass)
+        secret = _open(settings.webhook_secret)
+        headers = {}
+        if secret:
+            headers[SECRET_HEADER] = secret
+        elif user and password:
+            headers["Authorization"] = f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+        return cls(url=_checked(given.strip()), user=user, password=password, headers=headers)
 
     @property
     def webhook(self) -> str:
@@ -56,6 +54,10 @@ class Address:
 
 def same_url(one: str, other: str) -> bool:
     return one.rstrip("/") == other.rstrip("/")
+
+
+def _open(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
 
 
 def _checked(url: str) -> str:

@@ -79,12 +79,16 @@ def use(desk: Desk, project: int, ref: str) -> None:
     if number is not None:
         _promote(desk, project, number)
         return
-    chosen = ModelRef.parse(ref)
-    desk.known(project)
+    chosen = _own(desk, desk.known(project), ModelRef.parse(ref))
     _check(desk, chosen)
     _move(desk, project, chosen)
     desk.keep(project)
     click.echo(f"project {project}: {chosen} answers from now on")
+
+
+def _own(desk: Desk, project: int, ref: ModelRef) -> ModelRef:
+    """The same model, as the version of ours that it is, with the window that it was made with."""
+    return next((version.ref for version in desk.store.versions(project) if str(version.ref) == str(ref)), ref)
 
 
 def _check(desk: Desk, ref: ModelRef) -> None:

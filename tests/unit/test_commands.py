@@ -1,0 +1,375 @@
+"""The commands that need no Label Studio, on a real Redis."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from annotune.errors import AnnotuneError, ConfigurationError, NotFound
+from annotune.example import ProjectPrompt
+from annotune.model import ModelRef, ModelVersion, Progress, TrainingRun, Verdict
+from annotune.queue import Jobs
+from annotune.settings import Settings
+from annotune.store import Store, Tally, TrainingWanted, connect_redis
+from commands.address import Address
+from commands.main import Commands, annotune
+from commands.train import duration
+
+AT = datetime(2026, 11, 22, 10, 41, tzinfo=UTC)
+LLAMA = ModelRef(server="ollama", model="llama3")
+Annotune = Callable[..., Result]
+
+
+@pytest.fixture
+def store(redis_url: str) -> Store:
+    return Store.connect(redis_url)
+
+
+@pytest.fixture
+def run(redis_url: str, tmp_path: Path) -> Annotune:
+    """Runs a command in the environment of a deployment without Label Studio; keywords change that environment."""
+    deployment = {
+        "REDIS_URL": redis_url,
+        "RUNS_DIR": str(tmp_path / "runs"),
+        "OLLAMA_ENDPOINT": "http://127.0.0.1:1",
+        "OPENAI_PROVIDER": "ollama",
+        "OPENAI_MODEL": "small",
+    }
+
+    def invoke(*arguments: object, typed: str | None = None, **changed: str) -> Result:
+        environment = deployment | changed
+        return CliRunner().invoke(annotune, [str(each) for each in arguments], env=environment, input=typed)
+
+    return invoke
+
+
+def version(number: int, state: str = "promoted", reason: str = "") -> ModelVersion:
+    verdicts = (Verdict(gate="loss", passed=False, reason=reason),) if reason else ()
+    return ModelVersion.model_validate(
+        {
+            "project": 4,
+            "number": number,
+            "model": f"annotune/main-p4:v{number:04d}-0123abcd",
+            "digest": "0123abcd",
+            "run": f"r{number}",
+            "created_at": AT,
+            "num_ctx": 1024,
+            "state": state,
+            "verdicts": verdicts,
+        }
+    )
+
+
+def ended(number: int, state: str, reason: str = "", loss: float | None = None) -> TrainingRun:
+    return TrainingRun.model_validate(
+        {
+            "id": f"r{number}",
+            "project": 4,
+            "number": number,
+            "state": state,
+            "reason": reason,
+            "started_at": AT,
+            "ended_at": AT,
+            "examples": 12,
+            "metrics": {} if loss is None else {"tuned_loss": loss},
+            "version": version(number),
+        }
+    )
+
+
+# Errors
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(NotFound("no such project"), 1), (ConfigurationError("set THIS"), 2), (AnnotuneError("odd"), 1)],
+)
+def test_an_error_is_one_sentence_and_an_exit_code(error: AnnotuneError, code: int) -> None:
+    @click.group(cls=Commands)
+    def group() -> None:
+        pass
+
+    @group.command()
+    def fail() -> None:
+        raise error
+
+    result = CliRunner().invoke(group, ["fail"])
+
+    assert (result.exit_code, result.stdout, result.stderr) == (code, "", f"Error: {error}\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("status",), ("models", "list"), ("models", "rollback", 4), ("prompts", "show", 4), ("train", 4, "--no-wait")],
+)
+def test_without_redis_a_command_says_so_in_a_sentence(run: Annotune, arguments: tuple[object, ...]) -> None:
+    studio = {"LABEL_STUDIO_URL": "http://127.0.0.1:1", "LABEL_STUDIO_API_KEY": "k"} if arguments[0] == "train" else {}
+
+    result = run(*arguments, REDIS_URL="redis://127.0.0.1:1/0", RECIPE="small", **studio)
+
+    assert result.exit_code == 1
+    assert "is not reachable" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_wrong_setting_is_named_and_its_value_not_shown(run: Annotune) -> None:
+    result = run("status", NUM_CTX="a secret")
+
+    assert result.exit_code == 2
+    assert "NUM_CTX" in result.stderr
+    assert "a secret" not in result.output
+
+
+def test_help_needs_no_valid_environment(run: Annotune) -> None:
+    assert run("train", "--help", NUM_CTX="nonsense").exit_code == 0
+
+
+@pytest.mark.parametrize("project", ["0", "-1", "four"])
+def test_a_project_is_a_number(run: Annotune, project: str) -> None:
+    assert run("models", "rollback", "--", project).exit_code == 2
+
+
+@pytest.mark.parametrize("missing", ["LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"])
+def test_connect_names_the_setting_that_it_lacks(run: Annotune, missing: str) -> None:
+    settings = {
+        "LABEL_STUDIO_URL": "http://127.0.0.1:1",
+        "LABEL_STUDIO_API_KEY": "k",
+        "BACKEND_URL": "http://localhost:9",
+    }
+
+    result = run("connect", 4, **(settings | {missing: ""}))
+
+    assert result.exit_code == 2
+    assert missing in result.stderr
+
+
+def test_connect_asks_for_the_address_of_the_backend(run: Annotune) -> None:
+    assert "BACKEND_URL" in run("connect", 4).stderr
+
+
+# The address of a backend
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost:9090", "http://127.0.0.1:9090", "http://[::1]:9090", "https://ml.example.com", "http://a.b:1/x"],
+)
+def test_an_address_that_label_studio_takes_is_taken(url: str) -> None:
+    assert Address.of(f"{url}/", Settings()).webhook == f"{url}/webhook"
+
+
+@pytest.mark.parametrize("url", ["http://backend:9090", "backend:9090", "ftp://a.b", "http://", "http://a.b:port"])
+def test_an_address_that_label_studio_refuses_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"dot|URL"):
+        Address.of(url, Settings())
+
+
+@pytest.mark.parametrize(
+    ("changed", "headers"),
+    [
+        ({}, {}),
+        ({"webhook_secret": "sesame"}, {"X-Annotune-Secret": "sesame"}),
+        ({"basic_auth_user": "u", "basic_auth_pass": "p"}, {"Authorization": "Basic dTpw"}),
+        ({"basic_auth_user": "u", "basic_auth_pass": "p", "webhook_secret": "sesame"}, {"X-Annotune-Secret": "sesame"}),
+    ],
+)
+def test_a_webhook_carries_what_the_backend_accepts(changed: dict[str, Any], headers: dict[str, str]) -> None:
+    address = Address.of("http://a.b", Settings(**changed))
+
+    assert address.headers == headers
+    assert not any(value in repr(address) for value in headers.values())
+
+
+# Models
+
+
+def test_models_list_shows_state_loss_reason_and_marks_the_live_one(run: Annotune, store: Store) -> None:
+    store.save_version(version(1, "refused", "the held-out loss did not fall"))
+    store.save_version(version(2))
+    store.save_run(ended(2, "promoted", loss=1.2041))
+    store.swap_live(4, None, version(2).ref)
+
+    lines = run("models", "list", 4).stdout.splitlines()
+
+    assert lines[0] == "project 4: ollama:annotune/main-p4:v0002-0123abcd"
+    assert lines[2].split()[:6] == ["*", "v0002", "promoted", "2026-11-22", "10:41", "1.204"]
+    assert lines[3].split()[:2] == ["v0001", "refused"]
+    assert "the held-out loss did not fall" in lines[3]
+
+
+def test_models_list_names_the_default_where_a_project_has_no_model(run: Annotune, store: Store) -> None:
+    store.remember_project(4)
+
+    assert "ollama:small (the environment's default)" in run("models", "list").stdout
+
+
+def test_models_use_an_unreachable_server_moves_nothing(run: Annotune, store: Store) -> None:
+    result = run("models", "use", 4, "ollama:llama3")
+
+    assert result.exit_code == 1
+    assert "OLLAMA_ENDPOINT" in result.stderr
+    assert store.live(4) is None
+
+
+def test_models_use_an_api_without_a_key_names_the_setting(run: Annotune, store: Store) -> None:
+    result = run("models", "use", 4, "openai:gpt-3.5-turbo")
+
+    assert result.exit_code == 2
+    assert "OPENAI_API_KEY" in result.stderr
+    assert store.live(4) is None
+
+
+def test_models_use_what_is_no_model_says_how_one_is_written(run: Annotune) -> None:
+    assert "ollama:llama3" in run("models", "use", 4, "llama3").stderr
+
+
+def test_models_use_a_version_moves_the_pointer(run: Annotune, store: Store) -> None:
+    store.swap_live(4, None, LLAMA)
+    store.save_version(version(3, "candidate"))
+
+    result = run("models", "use", 4, "v0003")
+
+    assert result.exit_code == 0, result.output
+    assert store.live(4) == version(3).ref
+
+
+def test_models_promote_a_refused_version_says_why_not(run: Annotune, store: Store) -> None:
+    store.save_version(version(3, "refused", "it never stops"))
+
+    result = run("models", "promote", 4, "v0003")
+
+    assert result.exit_code == 1
+    assert "it never stops" in result.stderr
+    assert store.live(4) is None
+
+
+@pytest.mark.parametrize("written", ["v0009", "9"])
+def test_models_promote_what_is_not_there_is_one_sentence(run: Annotune, written: str) -> None:
+    result = run("models", "promote", 4, written)
+
+    assert result.exit_code == 1
+    assert "v0009" in result.stderr
+
+
+def test_models_rollback_lets_the_one_before_answer(run: Annotune, store: Store) -> None:
+    store.swap_live(4, None, LLAMA)
+    store.swap_live(4, LLAMA, version(3).ref)
+
+    result = run("models", "rollback", 4)
+
+    assert "ollama:llama3 answers again" in result.stdout
+    assert store.live(4) == LLAMA
+
+
+def test_what_a_command_moves_is_kept_for_a_rebuild(run: Annotune, store: Store, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    store.swap_live(4, None, LLAMA)
+
+    run("prompts", "set", 4, "-", typed="Be short: {text}")
+
+    assert "Be short" in (tmp_path / "runs" / "p4" / "pointers.json").read_text(encoding="utf-8")
+
+
+# Prompts
+
+
+def test_a_prompt_is_set_as_written_and_shown(run: Annotune, store: Store) -> None:
+    run("prompts", "set", 4, typed="Be short: {text}\n{also}\n")
+
+    assert run("prompts", "show", 4).stdout == "Be short: {text}\n{also}\n"
+    prompt = store.prompt(4)
+    assert prompt is not None
+    assert prompt.source == "command"
+
+
+def test_a_prompt_comes_from_a_file(run: Annotune, tmp_path: Path) -> None:
+    file = tmp_path / "prompt.txt"
+    file.write_text("Kurz, bitte: ä", encoding="utf-8")
+
+    run("prompts", "set", 4, file)
+
+    assert run("prompts", "show", 4).stdout == "Kurz, bitte: ä\n"
+
+
+def test_an_empty_prompt_changes_nothing(run: Annotune, store: Store) -> None:
+    store.set_prompt(4, ProjectPrompt(text="the old", source="command", at=AT))
+
+    assert run("prompts", "set", 4, typed=" \n").exit_code == 1
+    prompt = store.prompt(4)
+    assert prompt is not None
+    assert prompt.text == "the old"
+
+
+def test_a_project_without_a_prompt_says_how_to_get_one(run: Annotune) -> None:
+    result = run("prompts", "show", 4)
+
+    assert result.exit_code == 1
+    assert "DEFAULT_PROMPT" in result.stderr
+
+
+# Status
+
+
+def test_status_of_nothing_says_what_to_do(run: Annotune) -> None:
+    shown = run("status").stdout
+
+    assert "annotune connect" in shown
+    assert "annotune worker" in shown
+
+
+def test_status_shows_all_that_goes_on(run: Annotune, store: Store, redis_url: str) -> None:
+    with connect_redis(redis_url, patience="web", decode=False) as connection:
+        jobs = Jobs(store, connection)
+        jobs.changed(4)
+        jobs.train(4)
+    store.worker_alive(30)
+    store.swap_live(4, None, version(2).ref)
+    store.set_prompt(4, ProjectPrompt(text="Be short:\n[bold]{text}", source="annotation 12", at=AT))
+    kinds, left_out = {"corrected": 3, "typed": 0}, {"no prompt": 2}
+    store.set_tally(4, Tally(usable=3, new=1, left_out=left_out, kinds=kinds, at=AT))
+    store.want_training(4, TrainingWanted(requested_by="command", at=AT))
+    store.set_progress(4, Progress(run="r3", stage="train", step=10, steps=40, loss=1.5, left_s=65))
+    store.save_run(ended(2, "refused", "the held-out loss did not fall"))
+
+    shown = run("status", RECIPE="small").stdout
+
+    for part in (
+        "worker: alive",
+        "1 changes, 1 trainings",
+        "ollama:annotune/main-p4:v0002-0123abcd (v0002)",
+        "annotune/main-p4:v0002-0123abcd@",
+        "Be short: ...",
+        "3 usable (3 corrected), 1 new to the last dataset; left out: 2 no prompt",
+        "train step 10/40, loss 1.500, 1:05 left",
+        "v0002 refused at 2026-11-22 10:41 UTC: the held-out loss did not fall",
+    ):
+        assert part in shown
+
+
+def test_status_shows_a_label_studio_that_is_away_and_the_rest(run: Annotune, store: Store) -> None:
+    store.remember_project(4)
+
+    result = run("status", LABEL_STUDIO_URL="http://127.0.0.1:1", LABEL_STUDIO_API_KEY="k")
+
+    assert result.exit_code == 0
+    assert "Label Studio at http://127.0.0.1:1 is not reachable" in result.stdout
+    assert "ollama:small" in result.stdout
+
+
+# Trainings
+
+
+def test_training_that_is_off_names_the_setting(run: Annotune) -> None:
+    result = run("train", 4)
+
+    assert result.exit_code == 2
+    assert "RECIPE" in result.stderr
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (65.4, "1:05"), (3600, "60:00")])
+def test_a_duration_is_minutes_and_seconds(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown

@@ -1,0 +1,128 @@
+"""The arrows between the rooms, read from the imports."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("backend", "trainer", "curation", "commands", "embedded")
+PACKAGES = ("annotune", *ROOMS)
+MAY_IMPORT = {
+    "annotune": {"annotune"},
+    "backend": {"annotune", "backend"},
+    "trainer": {"annotune", "trainer"},
+    "curation": {"annotune", "curation"},
+    "commands": {"annotune", "backend", "trainer", "curation", "commands"},
+    # The demo starts the product as a person would; `embedded` itself is imported by tests and benchmarks alone.
+    "embedded": {"annotune", "embedded"},
+}
+ALSO = {"embedded/demo.py": {"curation"}}
+TRAINS = {"torch", "unsloth", "transformers", "trl", "peft", "datasets", "bitsandbytes"}
+# Who reads the environment beside settings.py: all of them only pass it on to a program that they start, or set it there.
+READS_ENVIRONMENT = {
+    "annotune/settings.py": "the one place",
+    "embedded/processes.py": "passes it on to the services that it starts",
+    "embedded/deployment.py": "passes it on to the backend and the worker that it starts",
+    "trainer/scripts/convert.py": "passes it on to llama.cpp's programs",
+    "trainer/scripts/lines.py": "sets what libraries read at their import, in the training's own process",
+    "trainer/scripts/train.py": "sets what Unsloth reads, in the training's own process",
+}
+LONGEST_LINES = 350
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def short(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Names of the modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield f"{path.parent.name}.{node.module or ''}" if node.level else str(node.module)
+
+
+def tops(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imported(path)}
+
+
+def reads_environment(path: Path) -> bool:
+    """Does it name `os.environ`, `os.getenv` or pydantic's `BaseSettings`?"""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    words = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    words |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    return bool(words & {"environ", "getenv", "environb", "BaseSettings"})
+
+
+def modules() -> list[str]:
+    """Every module of the packages, but those that another interpreter runs."""
+    found = [path for path in sources(*PACKAGES) if "scripts" not in path.parts and path.name != "lifeline.py"]
+    return [short(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__") for path in found]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_room_imports_only_what_the_arrows_allow(package: str) -> None:
+    wrong = {
+        short(path): forbidden
+        for path in sources(package)
+        if (forbidden := (tops(path) & set(PACKAGES)) - MAY_IMPORT[package] - ALSO.get(short(path), set()))
+    }
+
+    assert wrong == {}
+
+
+def test_only_settings_reads_the_environment() -> None:
+    assert {short(path) for path in sources(*PACKAGES) if reads_environment(path)} == set(READS_ENVIRONMENT)
+
+
+def test_only_the_backend_imports_flask() -> None:
+    assert {short(path) for path in sources(*PACKAGES) if tops(path) & {"flask", "werkzeug"}} <= {
+        short(path) for path in sources("backend")
+    }
+
+
+def test_only_the_trainers_scripts_import_what_trains() -> None:
+    assert {short(path) for path in sources(*PACKAGES) if tops(path) & TRAINS} <= {
+        short(path) for path in sources("trainer/scripts")
+    }
+
+
+def test_the_trainers_scripts_import_nothing_of_ours() -> None:
+    assert {short(path): ours for path in sources("trainer/scripts") if (ours := tops(path) & set(PACKAGES))} == {}
+
+
+def test_no_module_is_longer_than_a_reader_bears() -> None:
+    long = {
+        short(path): lines
+        for path in sources(*PACKAGES)
+        if (lines := len(path.read_text().splitlines())) > LONGEST_LINES
+    }
+
+    assert long == {}
+
+
+def test_importing_a_module_opens_no_connection_and_reads_no_setting() -> None:
+    """In a fresh interpreter where each connection and each start of a program raises, with settings that are wrong."""
+    script = (
+        "import importlib, socket, subprocess, sys\n"
+        "def refuse(*_, **__): raise RuntimeError('work at import')\n"
+        "socket.socket.connect = socket.socket.bind = refuse\n"
+        "subprocess.Popen.__init__ = refuse\n"
+        "for name in sys.argv[1:]: importlib.import_module(name)\n"
+    )
+    wrong = {"PATH": "/usr/bin:/bin", "WORKERS": "none", "REDIS_URL": "nowhere", "OPENAI_PROVIDER": "nobody"}
+
+    result = subprocess.run(
+        [sys.executable, "-c", script, *modules()], cwd=ROOT, env=wrong, capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 0, result.stderr
