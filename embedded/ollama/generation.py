@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from embedded.ollama.answers import ApiError, go_kind, text_field
+from embedded.ollama.grammar import for_llguidance
 from embedded.ollama.names import InvalidName, ModelName
 from embedded.ollama.options import keep_alive_s, merged, sampling
 from embedded.ollama.pool import Loaded, Pool
@@ -179,7 +180,7 @@ async def answer(pool: Pool, question: Question, *, with_tokens: bool = False) -
         if question.images:
             body["prompt"] = {"prompt_string": prompt, "multimodal_data": list(question.images)}
         if question.schema is not None:
-            body["json_schema"] = question.schema
+            body["json_schema"] = for_llguidance(question.schema)
         if question.logprobs:
             body["n_probs"] = max(1, question.top_logprobs)
         tokens = await loaded.runner.tokens(prompt) if with_tokens else []

@@ -200,9 +200,28 @@ def test_what_is_not_supported_is_refused_in_words(
     assert client.post("/api/show", json={"model": "faults/new:v1"}).status_code == 404
 
 
-def test_a_bad_schema_is_refused_and_a_good_one_kept(client: httpx.Client) -> None:
-    schema = {"type": "object", "properties": {"label": {"enum": ["yes", "no"]}}, "required": ["label"]}
-    options = {"temperature": 0, "num_predict": 64}
-    content = chat(client, format=schema, options=options).json()["message"]["content"]
-    assert json.loads(content)["label"] in {"yes", "no"}
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"enum": ["yes", "no"]},
+        {"type": "array", "items": {"enum": ["yes", "no"]}, "minItems": 1, "maxItems": 2, "uniqueItems": True},
+        {"$ref": "#/$defs/labels"},
+    ],
+    ids=["enum", "a keyword that the engine does not know", "reference"],
+)
+def test_a_schema_binds_the_answer(client: httpx.Client, labels: dict[str, object]) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"label": labels},
+        "required": ["label"],
+        "$defs": {"labels": {"const": "no"}},
+    }
+    answer = chat(client, format=schema, options={"temperature": 0, "num_predict": 64}).json()
+    parsed = json.loads(answer["message"]["content"])
+    assert answer["done_reason"] == "stop"
+    assert parsed.keys() == {"label"}
+    assert set(parsed["label"] if isinstance(parsed["label"], list) else [parsed["label"]]) <= {"yes", "no"}
+
+
+def test_a_bad_schema_is_refused(client: httpx.Client) -> None:
     assert chat(client, format={"type": "nonsense"}).status_code == 400
