@@ -3,18 +3,20 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from concurrent.futures import TimeoutError as NotInTime
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from annotune.completion import ChatRequest, Completion, Message
-from annotune.errors import AnswerRefused, DeadlineExceeded, ModelServerError, NotFound
+from annotune.errors import AnswerRefused, DeadlineExceeded, ModelServerBusy, ModelServerError, NotFound
 from annotune.model import ModelRef, ServerName
 from annotune.servers.base import ModelServer
 from annotune.settings import Settings
 
+KEPT_FREE = 12  # one thread in so many
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
@@ -52,8 +54,24 @@ class Answers:
     def __init__(self, settings: Settings, servers: ServerPool) -> None:
         self._settings = settings
         self._servers = servers
+        # The other threads of a worker stay free for what is answered at once, such as `/health`.
+        self._places = threading.BoundedSemaphore(max(1, settings.threads - max(1, settings.threads // KEPT_FREE)))
         self._lock = threading.Lock()
         self._running: dict[Hashable, Future[tuple[str, ...]]] = {}
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Hold a place for a request that will wait for answers.
+
+        Raises:
+            ModelServerBusy: nearly all threads wait for answers already.
+        """
+        if not self._places.acquire(blocking=False):
+            raise ModelServerBusy("too many requests wait for answers already: try again in a minute, or raise THREADS")
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def ask(self, ref: ModelRef, messages: tuple[Message, ...], deadline: Deadline) -> tuple[str, ...]:
         """The distinct answers among the `NUM_RESPONSES` asked for, stripped.

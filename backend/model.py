@@ -75,8 +75,9 @@ class Model:
             answer = partial(self._prepare, serving, deadline)
         else:
             answer = partial(self._react, serving, deadline, context.result)
-        limit = self.services.settings.calls_per_worker
-        predictions = side_by_side([partial(answer, task) for task in tasks], limit)
+        with self.services.answers.admitted():
+            limit = self.services.settings.calls_per_worker
+            predictions = side_by_side([partial(answer, task) for task in tasks], limit)
         mode = "batch" if context is None else "interactive"
         seconds = time.monotonic() - began
         log.info("project %d: %s, %d tasks, %s, %.2f s", self.project, mode, len(tasks), serving.ref, seconds)

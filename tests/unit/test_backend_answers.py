@@ -3,10 +3,11 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
-from annotune.errors import DeadlineExceeded, ModelServerError
+from annotune.errors import DeadlineExceeded, ModelServerBusy, ModelServerError
 from annotune.servers.pool import Servers
 from annotune.settings import Settings
 from backend.answers import Answers, Deadline, side_by_side
@@ -104,3 +105,16 @@ def test_a_deadline_that_is_over_is_an_error() -> None:
     assert Deadline.after(10).left_s > 0
     with pytest.raises(DeadlineExceeded, match="MODEL_DEADLINE_S"):
         _ = Deadline.after(-1).left_s
+
+
+@pytest.mark.parametrize(("threads", "places"), [(1, 1), (2, 1), (8, 7), (96, 88)])
+def test_some_threads_stay_free_for_what_is_answered_at_once(threads: int, places: int) -> None:
+    settings = Settings(threads=threads)
+    answers = Answers(settings, Servers(settings))
+    with ExitStack() as held:
+        for _ in range(places):
+            held.enter_context(answers.admitted())
+        with pytest.raises(ModelServerBusy, match="THREADS"), answers.admitted():
+            pass
+    with answers.admitted():
+        pass
