@@ -2,6 +2,8 @@
 
 import logging
 import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,6 +14,7 @@ from annotune.model import TrainingRun
 MANIFEST = "manifest.json"
 BASES = "bases"
 GIB = 1 << 30
+PREPARED_WITHIN_S = 3600
 GGUF = "model.gguf"
 ON_THE_WAY = ("merged", "trainer", "compiled", "f16.gguf")
 WEIGHTS = ("adapter", GGUF)
@@ -42,10 +45,18 @@ def read_runs(runs_dir: Path, project: int | None = None) -> list[TrainingRun]:
 
 
 def remove_dead(runs_dir: Path, project: int) -> None:
-    """Remove what killed runs left: a project has one training at a time, so whatever has no manifest is dead."""
+    """Remove what killed runs left.
+
+    A project has one training at a time, so whatever of it has no manifest is dead. A half prepared base may be another
+    project's, which is at it now: it is dead after an hour.
+    """
     for folder in runs_dir.glob(f"p{project}/*/"):
         if not (folder / MANIFEST).exists():
             shutil.rmtree(folder, ignore_errors=True)
+    for folder in runs_dir.glob(f"{BASES}/.*/"):
+        with suppress(FileNotFoundError):  # it was finished, and renamed, at this moment
+            if time.time() - folder.stat().st_mtime > PREPARED_WITHIN_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def tidy(folder: Path, *, keep_weights: bool) -> None:

@@ -1,6 +1,7 @@
 """A training with an engine that learns nothing: what it refuses, what it promotes, what is left behind."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import redis
 from doubles import FakeEngine, FakeOllama, render, serving
 from lessons import BASE, WANTED, lesson, settings_of, workshop_in
 
-from annotune.errors import ConfigurationError, NotFound, TrainingCancelled, TrainingRefused
+from annotune.errors import ConfigurationError, NotFound, TrainingCancelled, TrainingFailed, TrainingRefused
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, TrainingRun
 from annotune.servers.ollama import OllamaServer
@@ -233,10 +234,16 @@ def test_what_a_killed_run_left_is_removed_by_the_next(train: Train, workshop: W
     dead = run_folder(workshop.settings.runs_dir, PROJECT, "dead")
     dead.mkdir(parents=True)
     (dead / "model.gguf").write_bytes(b"half")
+    old, new = (workshop.settings.runs_dir / "bases" / name for name in (".base.17", ".base.18"))
+    old.mkdir(parents=True)
+    new.mkdir()
+    os.utime(old, (0, 0))
 
     train()
 
     assert not dead.exists()
+    assert not old.exists()
+    assert new.exists()
 
 
 def test_a_second_project_trains_its_own_version_while_the_firsts_stays(train: Train, workshop: Workshop) -> None:
@@ -248,6 +255,12 @@ def test_a_second_project_trains_its_own_version_while_the_firsts_stays(train: T
     assert workshop.store.live(PROJECT) == first.version.ref
     assert workshop.store.live(OTHER) == second.version.ref
     assert second.version.model.startswith("annotune/test-p4:v0001-")
+
+
+def test_a_models_name_is_lower_case_and_says_deployment_project_version_and_file() -> None:
+    assert model_name("main", 12, 7, "0123abcd" * 8) == "annotune/main-p12:v0007-0123abcd"
+    with pytest.raises(TrainingFailed, match="DEPLOYMENT"):
+        model_name("Main", 12, 7, "0123abcd" * 8)
 
 
 def test_a_name_that_the_server_has_already_is_never_overwritten(train: Train, ollama: FakeOllama) -> None:
