@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import os
 import secrets
 import socket
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from embedded.redis import RedisServer
 FOLDER = ROOT / ".state" / "demo"
 LABEL_STUDIO_PORT, BACKEND_PORT, OLLAMA_PORT, REDIS_PORT = 8080, 9090, 11434, 6379
 ANSWER_TOKENS = 64
+# llama.cpp's threads spin while they wait for each other, which stalls all where the processor is wanted elsewhere too.
+THREADS = max(1, (os.cpu_count() or 1) // 2)
 
 
 class Stack:
@@ -42,7 +45,7 @@ class Stack:
         self.folder = folder
         self.label_studio = LabelStudio(folder / "label-studio", port(LABEL_STUDIO_PORT))
         self.redis = RedisServer(folder / "redis", port(REDIS_PORT))
-        self.embedded = None if ollama_host else EmbeddedOllama(folder / "ollama", port(OLLAMA_PORT))
+        self.embedded = None if ollama_host else EmbeddedOllama(folder / "ollama", port(OLLAMA_PORT), threads=THREADS)
         self.ollama_url = self.embedded.url if self.embedded else server_url(ollama_host or "")
         self.deployment = Deployment(
             folder,

@@ -21,6 +21,8 @@ from embedded.ollama import OllamaServer as EmbeddedOllama
 from embedded.redis import RedisServer
 
 POLL_S = 0.05
+# llama.cpp's threads spin while they wait for each other: beside other busy programs, one is a hundred times faster.
+MODEL_THREADS = 1
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -85,7 +87,7 @@ def redis_url(redis_server: RedisServer) -> str:
 def model_server(ollama_host: str | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedModel]:
     """The real Ollama that `OLLAMA_HOST` names, else the embedded server; what tests made on a real one is deleted."""
     if ollama_host is None:
-        with EmbeddedOllama(tmp_path_factory.mktemp("ollama")) as embedded:
+        with EmbeddedOllama(tmp_path_factory.mktemp("ollama"), threads=MODEL_THREADS) as embedded:
             client = OllamaServer(embedded.url)
             add_base_model(client)
             client.close()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 from label_studio_sdk import LabelStudio as Client
 from services import ServedModel
@@ -50,5 +51,6 @@ def store(redis_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def client(label_studio: LabelStudio) -> Client:
-    return Client(base_url=label_studio.url, api_key=label_studio.api_key)
+def client(label_studio: LabelStudio) -> Iterator[Client]:
+    with httpx.Client(timeout=60, trust_env=False) as http:
+        yield Client(base_url=label_studio.url, api_key=label_studio.api_key, httpx_client=http)

@@ -33,7 +33,7 @@ class LabelingPage:
         """Open a task, and wait until the editor is no longer dimmed. Auto-Annotation is switched on."""
         self.page.goto(f"{self._url}/projects/{project}/data?task={task}")
         expect(self.page.locator(f"{SUBMIT}:not([disabled]), {UPDATE}").first).to_be_visible(timeout=WAIT_MS)
-        expect(self.page.locator(LOADING)).to_have_count(0, timeout=WAIT_MS)
+        expect(self.page.locator(LOADING)).to_have_count(0)
         self.page.locator(AUTO_ANNOTATION).check(force=True)
 
     def region(self, control: str) -> Locator:
@@ -48,7 +48,7 @@ class LabelingPage:
         with self.page.expect_response(ASKED) as asked:
             box.press("Shift+Enter")
         answer: str = asked.value.json()["data"]["result"][0]["value"]["text"][0]
-        expect(self.region("response")).to_have_text(" ".join(answer.split()), timeout=WAIT_MS)
+        expect(self.region("response")).to_have_text(" ".join(answer.split()))
         return answer
 
     def correct(self, answer: str) -> None:
@@ -71,6 +71,7 @@ def labeling_page(browser: Browser, label_studio: LabelStudio) -> Iterator[Label
     """A logged-in tab that reaches Label Studio and nothing else."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     context.set_default_timeout(WAIT_MS)
+    expect.set_options(timeout=WAIT_MS)
     context.route(lambda url: not url.startswith(label_studio.url), lambda route: route.abort())
     page = LabelingPage(context.new_page(), label_studio)
     page.log_in(label_studio)

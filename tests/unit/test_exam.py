@@ -1,0 +1,40 @@
+import pytest
+
+from annotune.dataset import side
+from embedded.annotator import Answer
+from embedded.exam import Exam, Question, Result, failings
+from embedded.formulary import formulary
+
+PAIRS = formulary(7, trained=4, held_out=1)
+QUESTIONS = [Question(number, pair, paraphrase=False) for number, pair in enumerate(PAIRS, start=1)]
+QUESTIONS += [Question(100, pair, paraphrase=True) for pair in PAIRS if side(pair.question) == "train"]
+
+
+def answers(*, known: bool) -> list[Answer]:
+    """The references with blanks around them; a paraphrase is answered by a sentence that holds the key fact."""
+    told = [f"It is {question.pair.key}!" if question.paraphrase else question.pair.answer for question in QUESTIONS]
+    return [Answer(f" {text}\n" if known else "I do not know.", "m@1") for text in told]
+
+
+def test_only_trained_questions_and_their_paraphrases_count() -> None:
+    exam = Exam(QUESTIONS, answers(known=False), answers(known=True))
+
+    assert (exam.before, exam.after) == (Result(0, 0), Result(1, 1))
+
+
+def test_an_answer_that_differs_in_a_letter_is_not_exact() -> None:
+    assert not QUESTIONS[0].right(QUESTIONS[0].pair.answer.replace(".", "!"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "number"),
+    [
+        (Result(0, 0), Result(0.6, 0.35), 0),
+        (Result(0, 0), Result(0.59, 0.35), 1),
+        (Result(0, 0), Result(1, 0.34), 1),
+        (Result(0.1, 0), Result(1, 1), 1),
+        (Result(0, 0), Result(0, 0), 2),
+    ],
+)
+def test_what_falls_short_is_told(before: Result, after: Result, number: int) -> None:
+    assert len(failings(before, after)) == number
