@@ -1,6 +1,7 @@
 """What an event of Label Studio sets going: a hint that something changed, never the data itself.
 
-One exception: without an API key nobody can look at Label Studio, so that a project's prompt is taken from the event.
+One exception: without its address and an API key nobody can look at Label Studio, so that a project's prompt is taken
+from the event.
 """
 
 import logging
@@ -40,7 +41,7 @@ def take_event(services: Services, project: int, action: str, event: Event) -> A
         return {"action": action, "queued": False, "message": "nothing to do for this action"}
     try:
         services.jobs.changed(project)
-        if action in SUBMITTED and services.settings.label_studio_api_key is None:
+        if action in SUBMITTED and not _can_look(services):
             for annotation in event.annotation:
                 _take_prompt(services, project, annotation, event)
     except StoreUnavailable as error:
@@ -51,6 +52,11 @@ def take_event(services: Services, project: int, action: str, event: Event) -> A
             "message": f"{error}; the next look at Label Studio finds the change",
         }
     return {"action": action, "queued": True, "message": f"project {project} will be looked at"}
+
+
+def _can_look(services: Services) -> bool:
+    settings = services.settings
+    return settings.label_studio_url is not None and settings.label_studio_api_key is not None
 
 
 def _train(services: Services, project: int) -> Acknowledged:

@@ -16,7 +16,7 @@ LONGEST_REASON = 200
 log = logging.getLogger(__name__)
 _SENTENCES = {
     404: "there is no such route: it is one of /, /health, /setup, /predict, /webhook and /versions",
-    405: "this route does not take that method: see docs/configuration.md",
+    405: "this route does not take that method: GET /, /health and /versions, POST /setup, /predict and /webhook",
     413: f"the body is larger than {MAX_BODY_BYTES >> 20} MiB: send fewer tasks at once",
 }
 

@@ -77,7 +77,7 @@ def test_a_list_of_annotations_is_read_too(backend: Backend) -> None:
 
 
 def test_with_a_key_an_event_is_a_hint_only(make_backend: MakeBackend) -> None:
-    backend = make_backend(label_studio_api_key="made-up")
+    backend = make_backend(label_studio_api_key="made-up", label_studio_url="http://label-studio:8080")
     backend.send("/webhook", submitted("Explain"))
 
     assert prompt_of(backend) is None
