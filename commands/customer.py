@@ -39,6 +39,9 @@ EXPLANATIONS = {
         "Label Studio makes no webhook to {url}: its host must be an IP address, 'localhost' or a dotted name without"
         " underscores; give the service such a network alias, and connect that"
     ),
+    "resolve hostname": (
+        "Label Studio knows no host of the name in {url}: give --url an address that Label Studio, not you, reaches"
+    ),
     "health check failed": (
         "Label Studio does not reach the backend at {url}: start it with 'annotune serve', or give --url an address that"
         " Label Studio reaches"
@@ -197,7 +200,7 @@ class Customer:
             try:
                 yield
             except ApiError as error:
-                explained = _explained(str(error.body), url)
+                explained = _explained(_said(error.body), url)
                 if explained:
                     raise LabelStudioError(explained) from error
                 raise
@@ -220,6 +223,13 @@ def _explained(body: str, url: str) -> str:
         if said in body:
             return explanation.format(url=url)
     return ""
+
+
+def _said(body: object) -> str:
+    """All texts of an error's body, which nests them differently for each error."""
+    if isinstance(body, dict):
+        return "\n".join(_said(value) for value in body.values())
+    return "\n".join(_said(value) for value in body) if isinstance(body, list) else str(body)
 
 
 def _settings_of(hook: Webhook, wanted: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class Backend:
         self.seen: list[tuple[str, dict[str, str], str]] = []
         self.password: str | None = None
         self.healthy = True
+        self.refusal = ""
         backend = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,10 +40,11 @@ class Backend:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 backend.seen.append((self.path, dict(self.headers), body))
                 refused = backend.password and self.path == "/setup" and "Authorization" not in self.headers
-                self._answer(401 if refused else 200, {"model_version": "small@0a1b2c3d"})
+                status = 401 if refused else 400 if backend.refusal else 200
+                self._answer(status, {"model_version": "small@0a1b2c3d"})
 
             def _answer(self, status: int, body: dict[str, str]) -> None:
-                self.send_response(status)
+                self.send_response(status, backend.refusal or None)
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
                 self.wfile.write(json.dumps(body).encode())
@@ -271,6 +273,24 @@ def test_a_name_without_a_dot_is_explained_before_anything_is_made(run, studio, 
 
     assert result.exit_code == 2
     assert "ml-backend.internal" in result.stderr
+    assert rows(studio, project) == ([], [])
+
+
+def test_a_host_that_label_studio_does_not_know_is_explained(run, studio, project) -> None:
+    result = run("connect", project, "--url", "http://backend.invalid:9090")
+
+    assert result.exit_code == 1
+    assert "backend.invalid" in result.stderr
+    assert rows(studio, project) == ([], [])
+
+
+def test_the_reason_why_a_backend_refuses_a_project_is_told(run, studio, project, backend) -> None:
+    backend.refusal = "the labeling config has no <TextArea name='response'>"
+
+    result = run("connect", project)
+
+    assert result.exit_code == 1
+    assert backend.refusal in result.stderr
     assert rows(studio, project) == ([], [])
 
 

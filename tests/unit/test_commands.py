@@ -16,6 +16,7 @@ from annotune.queue import Jobs
 from annotune.settings import Settings
 from annotune.store import Store, Tally, TrainingWanted, connect_redis
 from commands.address import Address
+from commands.customer import _explained
 from commands.main import Commands, annotune
 from commands.train import duration
 
@@ -182,6 +183,15 @@ def test_a_webhook_carries_what_the_backend_accepts(changed: dict[str, Any], hea
 
     assert address.headers == headers
     assert not any(value in repr(address) for value in headers.values())
+
+
+def test_a_private_address_that_label_studio_refuses_names_the_two_settings() -> None:
+    said = "URL resolves to a reserved network address (block: 127.0.0.0/8)"
+
+    explained = _explained(said, "http://127.0.0.1:9090")
+
+    assert "ML_BLOCK_LOCAL_IP" in explained
+    assert "SSRF_PROTECTION_ENABLED" in explained
 
 
 # Models
