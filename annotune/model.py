@@ -117,6 +117,23 @@ class TrainingRun(Value):
     version: ModelVersion | None = None
 
 
+class TrainingWanted(Value):
+    """A training that somebody or something asked for; it stays until one has ended."""
+
+    requested_by: str
+    at: datetime
+
+
+class Tally(Value):
+    """What the last look at Label Studio counted, in annotations."""
+
+    usable: int
+    new: int
+    left_out: dict[str, int]
+    kinds: dict[str, int]
+    at: datetime
+
+
 class Progress(Value):
     """How far the running training is. `left_s` and `loss` are unknown at first."""
 

@@ -22,7 +22,6 @@ All values are JSON. Keys, for a project P:
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from typing import Literal, Self
 
 import redis
@@ -31,29 +30,12 @@ from redis.retry import Retry
 
 from annotune.errors import ConfigurationError, StoreUnavailable
 from annotune.example import Answer, ProjectPrompt
-from annotune.model import ModelRef, ModelVersion, Progress, TrainingRun, Value
+from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
 
 ANSWERS_KEPT = 200
 PAST_KEPT = 20
 RUNS_KEPT = 100
 QUEUED_S = 60
-
-
-class TrainingWanted(Value):
-    """A training that somebody or something asked for; it stays until one has ended."""
-
-    requested_by: str
-    at: datetime
-
-
-class Tally(Value):
-    """What the last look at Label Studio counted, in annotations."""
-
-    usable: int
-    new: int
-    left_out: dict[str, int]
-    kinds: dict[str, int]
-    at: datetime
 
 
 # Moves the pointer only if it is still what the caller last saw; '' stands for none.

@@ -11,7 +11,7 @@ from typing import TypedDict
 from annotune.errors import LabelingInvalid, RequestInvalid, StoreUnavailable
 from annotune.example import ProjectPrompt
 from annotune.labeling import region_text
-from annotune.store import TrainingWanted
+from annotune.model import TrainingWanted
 from backend.requests import Annotation, Event
 from backend.services import Services
 

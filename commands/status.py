@@ -4,9 +4,8 @@ import click
 from rich.table import Table
 
 from annotune.errors import AnnotuneError
-from annotune.model import TrainingRun
+from annotune.model import Tally, TrainingRun
 from annotune.queue import CHANGES, TRAINING
-from annotune.store import Tally
 from backend.live import Live
 from commands.desk import Desk
 from commands.train import duration

@@ -7,9 +7,8 @@ import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from annotune.errors import ConfigurationError, TrainingRefused
-from annotune.model import TrainingRun
+from annotune.model import TrainingRun, TrainingWanted
 from annotune.recipe import Recipe
-from annotune.store import TrainingWanted
 from commands.desk import PROJECT, Desk
 
 POLL_S = 0.5

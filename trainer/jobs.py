@@ -6,8 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from annotune.errors import AnnotuneError, StoreUnavailable, TrainingCancelled, TrainingRefused
-from annotune.model import TrainingRun
-from annotune.store import TrainingWanted
+from annotune.model import TrainingRun, TrainingWanted
 from trainer.lease import PACE, Pace, lease
 from trainer.look import look
 from trainer.training import run_training

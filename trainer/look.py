@@ -8,7 +8,7 @@ from annotune.dataset import FEWEST_HELD_OUT
 from annotune.errors import ConfigurationError, LabelingInvalid, NotFound
 from annotune.example import ProjectPrompt
 from annotune.labeling import Labeling
-from annotune.store import Tally, TrainingWanted
+from annotune.model import Tally, TrainingWanted
 from annotune.studio import StudioTask
 from trainer.examples import Lesson, newest_prompt, read_lesson
 from trainer.workshop import Workshop

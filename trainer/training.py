@@ -23,10 +23,9 @@ from annotune.errors import (
     TrainingFailed,
     TrainingRefused,
 )
-from annotune.model import ModelVersion, Progress, TrainingRun
+from annotune.model import ModelVersion, Progress, TrainingRun, TrainingWanted
 from annotune.recipe import Recipe
 from annotune.servers.ollama import OllamaServer, file_sha256
-from annotune.store import TrainingWanted
 from trainer import engine as steps
 from trainer.engine import Engine, Event, SubprocessEngine
 from trainer.examples import Lesson

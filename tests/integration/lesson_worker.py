@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from annotune.errors import TrainingCancelled
-from annotune.model import TrainingRun
+from annotune.model import TrainingRun, TrainingWanted
 from annotune.settings import load_settings
-from annotune.store import TrainingWanted
 from trainer import jobs
 from trainer.lease import Pace
 from trainer.worker import run_worker

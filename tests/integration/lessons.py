@@ -6,11 +6,12 @@ from typing import Any
 
 from annotune.dataset import side
 from annotune.example import Example, Origin
+from annotune.model import TrainingWanted
 from annotune.prompt import Prompt
 from annotune.queue import Jobs
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, load_settings
-from annotune.store import Store, TrainingWanted, connect_redis
+from annotune.store import Store, connect_redis
 from embedded.formulary import formulary
 from trainer.examples import Lesson
 from trainer.workshop import Workshop

@@ -14,10 +14,9 @@ from studio_double import StudioDouble, region
 
 from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
 from annotune.example import Answer, ProjectPrompt
-from annotune.model import TrainingRun
+from annotune.model import TrainingRun, TrainingWanted
 from annotune.queue import CHANGES, TRAINING
 from annotune.settings import Settings
-from annotune.store import TrainingWanted
 from trainer.jobs import follow, train
 from trainer.lease import Pace, lease
 from trainer.look import look, read

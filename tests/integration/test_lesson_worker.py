@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from studio_double import StudioDouble
 
-from annotune.model import TrainingRun
+from annotune.model import TrainingRun, TrainingWanted
 from annotune.queue import TRAINING, Jobs
-from annotune.store import Store, TrainingWanted, connect_redis
+from annotune.store import Store, connect_redis
 from embedded.processes import Service
 from embedded.redis import RedisServer
 

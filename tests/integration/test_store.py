@@ -12,8 +12,8 @@ import pytest
 
 from annotune.errors import ConfigurationError, StoreUnavailable
 from annotune.example import Answer, ProjectPrompt
-from annotune.model import ModelRef, ModelVersion, Progress, TrainingRun
-from annotune.store import ANSWERS_KEPT, PAST_KEPT, RUNS_KEPT, Store, Tally, TrainingWanted, connect_redis
+from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
+from annotune.store import ANSWERS_KEPT, PAST_KEPT, RUNS_KEPT, Store, connect_redis
 from embedded.redis import RedisServer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -11,10 +11,10 @@ from click.testing import CliRunner, Result
 
 from annotune.errors import AnnotuneError, ConfigurationError, NotFound
 from annotune.example import ProjectPrompt
-from annotune.model import ModelRef, ModelVersion, Progress, TrainingRun, Verdict
+from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted, Verdict
 from annotune.queue import Jobs
 from annotune.settings import Settings
-from annotune.store import Store, Tally, TrainingWanted, connect_redis
+from annotune.store import Store, connect_redis
 from commands.address import Address
 from commands.customer import _explained
 from commands.main import Commands, annotune
