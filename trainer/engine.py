@@ -24,11 +24,17 @@ BLOCK_BYTES = 1 << 16
 
 # Stands before the script: the kernel kills it with the thread that started it (prctl(2), PR_SET_PDEATHSIG = 1, kept over
 # exec), and who became an orphan before that line ends by itself. Not a preexec_fn: that deadlocks beside threads.
-_TIED = (
-    "import ctypes, os, signal, sys; ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0);"
-    " os.getppid() == int(sys.argv[1]) or sys.exit('the parent is gone');"
-    " os.nice(int(sys.argv[2])); os.execv(sys.argv[3], sys.argv[3:])"
-)
+# Where the kernel groups processes by session (sched(7), autogroup), as desktops do, only the group's own nice counts.
+_TIED = """
+import contextlib, ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("the parent is gone")
+os.nice(int(sys.argv[2]))
+with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as group:
+    group.write(sys.argv[2])
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class _Parsed(BaseModel):
