@@ -83,3 +83,26 @@ def test_a_correction_is_there_after_submit_and_reload_and_is_recorded_as_correc
 
     eventually(recorded, 60)
     assert recorded() == {"corrected": 1}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
+def test_an_opened_task_shows_what_was_predicted_and_asks_nothing_more(
+    case: Case, browser: Browser, label_studio: LabelStudio, client: Client, deploy
+) -> None:
+    deployment = deploy(DEFAULT_PROMPT=PROMPT)
+    project = create_project(client, title="Opened", config=case.config, data=[{case.field: "Who makes Zorvaxil?"}])
+    deployment.run("connect", str(project.id))
+    asked: list[Response] = []
+    with labeling_page(browser, label_studio) as tab:
+        tab.page.on("response", lambda reply: asked.append(reply) if "/interactive-annotating" in reply.url else None)
+        tab.open(project.id, project.tasks[0])
+        expect(tab.region("prompt")).to_have_text(PROMPT)
+        predicted = tab.region("response").inner_text()
+        assert predicted.strip()
+
+        tab.open(project.id, project.tasks[0])
+        with tab.page.expect_response(ASKED):
+            tab.submit()
+        expect(tab.region("response")).to_have_text(" ".join(predicted.split()))
+        assert [reply.json()["data"]["result"] for reply in asked] == [[] for _ in asked]
