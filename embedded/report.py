@@ -27,7 +27,9 @@ def results_table(exam: Exam) -> Table:
 
 def scores_table(exam: Exam, stages_s: Mapping[str, float]) -> Table:
     """`stages_s`: seconds by stage."""
-    table = Table("", "before", "after", title="What the training changed")
+    table = Table("", title="What the training changed")
+    table.add_column("before", overflow="fold")
+    table.add_column("after", overflow="fold")
     before, after = exam.before, exam.after
     table.add_row("trained questions answered exactly", f"{before.exact:.0%}", f"{after.exact:.0%}")
     table.add_row("paraphrases with the key fact", f"{before.keys:.0%}", f"{after.keys:.0%}")

@@ -1,4 +1,5 @@
-"""Takes the README's picture: Label Studio with an answer of the tuned model. Run it while `make demo` is up:
+"""Takes the README's picture: Label Studio with an answer of the tuned model. Run it while `make demo` is up, on a task
+that is not annotated:
 
 .venv/bin/python tests/e2e/picture.py PROJECT TASK docs/label-studio.png [--port 8080]
 """
@@ -8,9 +9,8 @@ import shutil
 from pathlib import Path
 
 from page import labeling_page
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
-from embedded.demo import PROMPT
 from embedded.label_studio import LabelStudio
 from embedded.stack import FOLDER, LABEL_STUDIO_PORT
 
@@ -28,7 +28,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         with labeling_page(browser, studio) as tab:
             tab.open(given.project, given.task)
-            tab.ask(PROMPT)
+            expect(tab.region("response")).to_be_visible()  # the prediction of an opened task
             tab.page.screenshot(path=given.file)
         browser.close()
 
