@@ -5,6 +5,8 @@ import threading
 from datetime import UTC, datetime
 from typing import TypedDict
 
+import httpx
+
 from annotune.errors import AnnotuneError, StoreUnavailable
 from annotune.model import ServerName
 from annotune.servers.pool import default_ref
@@ -46,7 +48,7 @@ class Health:
             checked_at=None,
             redis=unknown,
             model_servers={default: unknown},
-            label_studio=self._label_studio(),
+            label_studio=unknown,
             worker=unknown,
         )
 
@@ -118,7 +120,12 @@ class Health:
         ]
         if unset:
             return Part(ok=False, detail=f"{' and '.join(unset)} not set: predictions work, training does not")
-        return Part(ok=True, detail="address and key are set")
+        try:
+            reply = httpx.get(f"{str(settings.label_studio_url).rstrip('/')}/health", timeout=SERVER_S, trust_env=False)
+            reply.raise_for_status()
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return Part(ok=False, detail="Label Studio is not reachable: start it, or mend LABEL_STUDIO_URL")
+        return Part(ok=True, detail="answers, and a key is set")
 
 
 def _changes(before: Report, after: Report) -> list[str]:

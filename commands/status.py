@@ -54,7 +54,7 @@ def _rows(desk: Desk, project: int) -> list[tuple[str, str]]:
         ("annotations", _counted(store.tally(project))),
     ]
     wanted, progress = store.training_wanted(project), store.progress(project)
-    if progress is not None:
+    if progress is not None and store.lease_held(project, "training"):
         step = f" step {progress.step}/{progress.steps}" if progress.steps else ""
         loss = f", loss {progress.loss:.3f}" if progress.loss is not None else ""
         left = f", {duration(progress.left_s)} left" if progress.left_s is not None else ""

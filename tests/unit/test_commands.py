@@ -342,6 +342,7 @@ def test_status_shows_all_that_goes_on(run: Annotune, store: Store, redis_url: s
     kinds, left_out = {"corrected": 3, "typed": 0}, {"no prompt": 2}
     store.set_tally(4, Tally(usable=3, new=1, left_out=left_out, kinds=kinds, at=AT))
     store.want_training(4, TrainingWanted(requested_by="command", at=AT))
+    store.take_lease(4, "training", "r3", 30)
     store.set_progress(4, Progress(run="r3", stage="train", step=10, steps=40, loss=1.5, left_s=65))
     store.save_run(ended(2, "refused", "the held-out loss did not fall"))
 
