@@ -13,6 +13,7 @@ import redis
 from playwright.sync_api import Browser, sync_playwright
 from services import Eventually, Found, ServedModel
 
+from annotune.recipe import RECIPES
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, server_url
 from embedded.base_model import BASE_MODEL, add_base_model
@@ -21,6 +22,7 @@ from embedded.ollama import OllamaServer as EmbeddedOllama
 from embedded.redis import RedisServer
 
 POLL_S = 0.05
+SHORTER = {"epochs = 8": "epochs = 0", "max_steps = 0": "max_steps = 18", "rate = 2e-3": "rate = 5e-4"}
 # llama.cpp's threads spin while they wait for each other: beside other busy programs, one is a hundred times faster.
 MODEL_THREADS = 1
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -119,6 +121,20 @@ def trainer_python() -> Path:
     if not python.exists():
         _absent(f"needs the trainer's environment at {python}: run 'make install'")
     return python
+
+
+@pytest.fixture(scope="session")
+def short_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small recipe with fewer and smaller steps: with so few examples its own learn them by heart, which a
+    held-out loss above the base's tells.
+    """
+    text = (RECIPES / "small.toml").read_text(encoding="utf-8")
+    for was, now in SHORTER.items():
+        assert was in text
+        text = text.replace(was, now)
+    path = tmp_path_factory.mktemp("recipe") / "short.toml"
+    path.write_text(text)
+    return path
 
 
 @pytest.fixture

@@ -49,8 +49,8 @@ def look(workshop: Workshop, project: int) -> None:
         ),
     )
     if _enough(workshop, project, lesson, new):
-        _log.info("project %d: %d annotations are new to the last dataset: training is asked for", project, new)
         if workshop.store.want_training(project, TrainingWanted(requested_by=TRAIN_EVERY, at=datetime.now(UTC))):
+            _log.info("project %d: %d annotations are new to the last dataset: training is asked for", project, new)
             workshop.jobs.train(project)
 
 

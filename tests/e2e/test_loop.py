@@ -7,31 +7,18 @@ import pytest
 from label_studio_sdk import LabelStudio as Client
 from services import Eventually
 
-from annotune.recipe import RECIPES
 from annotune.store import Store
 from curation.projects import create_project, labeling_config
 from embedded.annotator import Annotator
 from embedded.formulary import formulary
 from embedded.label_studio import LabelStudio
+from trainer.runs import read_runs, run_folder
 
 PROMPT = "Answer the question in one short sentence."
 TRAINED, HELD_OUT = 12, 5
-SHORTER = {"epochs = 8": "epochs = 0", "max_steps = 0": "max_steps = 18", "rate = 2e-3": "rate = 5e-4"}
 TRAINING_S = 900
-
-
-@pytest.fixture
-def short_recipe(tmp_path: Path) -> Path:
-    """The small recipe with fewer and smaller steps: with so few examples its own learn them by heart, which a
-    held-out loss above the base's tells.
-    """
-    text = (RECIPES / "small.toml").read_text(encoding="utf-8")
-    for was, now in SHORTER.items():
-        assert was in text
-        text = text.replace(was, now)
-    path = tmp_path / "short.toml"
-    path.write_text(text)
-    return path
+GATES = ["answers", "rendered text", "token count", "stops by itself", "held-out loss"]
+STAGES = ["collect", "prepare", "train", "merge", "convert", "register", "gates"]
 
 
 @pytest.mark.training
@@ -43,6 +30,7 @@ def test_corrections_become_a_promoted_version_that_setup_predict_and_versions_n
     deploy,
     store: Store,
     eventually: Eventually,
+    tmp_path: Path,
 ) -> None:
     pairs = formulary(3, trained=TRAINED, held_out=HELD_OUT)
     deployment = deploy(
@@ -64,6 +52,14 @@ def test_corrections_become_a_promoted_version_that_setup_predict_and_versions_n
     assert run.state == "promoted", run.reason
     assert run.version
     assert (run.examples, run.held_out) == (TRAINED, HELD_OUT)
+    assert [verdict.gate for verdict in run.version.verdicts if verdict.passed] == GATES
+    assert list(run.stages_s) == STAGES
+    assert run.metrics["tuned_loss"] < run.metrics["base_loss"]
+    assert run.packages.keys() >= {"unsloth", "torch", "transformers", "ollama"}
+    assert read_runs(tmp_path / "runs", project.id) == [run]
+    left = {path.name for path in run_folder(tmp_path / "runs", project.id, run.id).iterdir()}
+    assert left >= {"manifest.json", "model.gguf", "dataset"}
+    assert "merged" not in left
     assert store.live(project.id) == run.version.ref
     assert before.model_version.startswith("smollm2:135m")
     assert after.model_version.startswith(run.version.model)

@@ -13,7 +13,6 @@ from label_studio_sdk import LabelStudio as Client
 from services import Eventually
 
 from annotune.model import ModelRef
-from annotune.recipe import RECIPES
 from annotune.servers.ollama import OllamaServer as OllamaClient
 from annotune.store import Store, connect_redis
 from curation.projects import NewProject, create_project, labeling_config
@@ -28,7 +27,6 @@ from embedded.redis import RedisServer
 ARTICLE_SECOND = (Path(__file__).resolve().parents[1] / "data" / "article" / "project2.xml").read_text(encoding="utf-8")
 FIRST_PROMPT = "Answer the question in one short sentence."
 SECOND_PROMPT = "Reply as our formulary does."
-STEPS = 30
 TRAINING_S = 900
 ANEW_S = 180
 SAME_WEBHOOKS = 50
@@ -60,12 +58,10 @@ def hospital(
     tmp_path_factory: pytest.TempPathFactory,
     label_studio: LabelStudio,
     trainer_python: Path,
+    short_recipe: Path,
     eventually: Eventually,
 ) -> Iterator[Hospital]:
     folder = tmp_path_factory.mktemp("hospital")
-    recipe = folder / "short.toml"
-    text = (RECIPES / "small.toml").read_text(encoding="utf-8")
-    recipe.write_text(text.replace("epochs = 8", "epochs = 0").replace("max_steps = 0", f"max_steps = {STEPS}"))
     client = Client(base_url=label_studio.url, api_key=label_studio.api_key)
     with RedisServer(folder / "redis") as redis, OllamaServer(folder / "ollama") as ollama:
         registry = OllamaClient(ollama.url)
@@ -83,7 +79,7 @@ def hospital(
             "MAX_TOKENS": "48",
             "NUM_CTX": "2048",
             "THREADS": "8",
-            "RECIPE": str(recipe),
+            "RECIPE": str(short_recipe),
             "TRAINER_PYTHON": str(trainer_python),
         }
         with (
