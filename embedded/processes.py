@@ -1,6 +1,7 @@
 """Programs that we start on loopback: logged to a file, waited for, stopped with what they started."""
 
 import contextlib
+import http.client
 import os
 import signal
 import socket
@@ -11,11 +12,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
-
-import httpx
+from urllib.parse import urlsplit
 
 LOG_LINES_SHOWN = 20
 POLL_S = 0.05
+ANSWER_S = 2
 
 
 class ServiceError(RuntimeError):
@@ -38,12 +39,17 @@ def tied(command: Sequence[str]) -> list[str]:
 
 def answers(url: str) -> Callable[[], bool]:
     """A `ready` for Service.start: true once a GET of `url` answers with a status below 400."""
+    parts = urlsplit(url)
 
     def ready() -> bool:
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_S)
         try:
-            return httpx.get(url, timeout=2, trust_env=False).status_code < httpx.codes.BAD_REQUEST
-        except httpx.TransportError:
+            connection.request("GET", parts.path or "/")
+            return connection.getresponse().status < http.HTTPStatus.BAD_REQUEST
+        except (OSError, http.client.HTTPException):
             return False
+        finally:
+            connection.close()
 
     return ready
 
