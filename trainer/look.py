@@ -48,10 +48,11 @@ def look(workshop: Workshop, project: int) -> None:
             at=datetime.now(UTC),
         ),
     )
-    if _enough(workshop, project, lesson, new):
-        if workshop.store.want_training(project, TrainingWanted(requested_by=TRAIN_EVERY, at=datetime.now(UTC))):
-            _log.info("project %d: %d annotations are new to the last dataset: training is asked for", project, new)
-            workshop.jobs.train(project)
+    if not _enough(workshop, project, lesson, new):
+        return
+    if workshop.store.want_training(project, TrainingWanted(requested_by=TRAIN_EVERY, at=datetime.now(UTC))):
+        _log.info("project %d: %d annotations are new to the last dataset: training is asked for", project, new)
+        workshop.jobs.train(project)
 
 
 def read(workshop: Workshop, project: int) -> tuple[list[StudioTask], Labeling]:
