@@ -113,7 +113,7 @@ def demonstrate(options: Options, console: Console) -> int:
             running.enter_context(stack)
         wrong = lesson(stack, pairs, options, clock, console)
         for line in closing(stack, wrong):
-            console.print(line)
+            console.print(line, soft_wrap=True)
         if not options.exit:
             console.print("Press Ctrl-C to stop everything.")
             threading.Event().wait()
@@ -125,7 +125,7 @@ def lesson(stack: Stack, pairs: Sequence[Pair], options: Options, clock: Stopwat
     title = f"Medical questions, seed {options.seed}" + (" (answers swapped)" if options.swap_answers else "")
     with clock.stage("Make the project and connect it", console):
         project, questions = _project(stack, title, pairs)
-        console.print(stack.deployment.run("connect", str(project)), highlight=False)
+        console.print(stack.deployment.run("connect", str(project)), highlight=False, soft_wrap=True)
     with (
         Annotator(stack.label_studio, project) as person,
         connect_redis(stack.redis.url, patience="job", decode=True) as client,
