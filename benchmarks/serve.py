@@ -1,25 +1,27 @@
 """The web process while a training runs on the same cores: `make bench-serve`.
 
-Real parts: Redis, llama.cpp behind the Ollama-compatible server, gunicorn, and the trainer's own script at nice 15. Asks
-`/webhook` and `/health` 600 times each at 50 a second, beside them a person's question of 64 tokens again and again, and
-prints the 50th and 99th percentiles. Ends with 1 if a figure is over its limit.
+Real parts: Redis, llama.cpp on one core behind the Ollama-compatible server, gunicorn, and a training as the worker
+runs it. Asks `/webhook` and `/health` 600 times each at 50 a second, beside them a person's question of 64 tokens again and
+again, and prints the 50th and 99th percentiles. Ends with 1 if a figure is over its limit.
 """
 
 import asyncio
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
 from annotune.completion import Message
 from annotune.dataset import side, write_dataset
+from annotune.errors import TrainingCancelled
 from annotune.example import Example, Origin
 from annotune.recipe import Recipe
 from annotune.servers.ollama import OllamaServer as OllamaClient
@@ -29,94 +31,108 @@ from embedded.deployment import Deployment
 from embedded.formulary import formulary
 from embedded.ollama import OllamaServer
 from embedded.redis import RedisServer
+from trainer.engine import PREPARE, TRAIN, Event, Stepped, SubprocessEngine
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-SCRIPTS = REPOSITORY / "trainer" / "scripts"
 TRAINER_PYTHON = REPOSITORY / ".venv-trainer" / "bin" / "python"
 REQUESTS = 600
 RATE = 50
-NICE = 15
 WEBHOOK_P99_MS = 50
 HEALTH_P99_MS = 100
 ANSWER_S = 10
+READS_S = 2
 
 
 class Training:
-    """The trainer's script over an invented formulary, for as long as the measurement takes."""
+    """A training of an invented formulary, as the worker runs it, for as long as the measurement takes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        recipe = Recipe.load("small").model_dump(mode="json")
-        recipe["training"] |= {"epochs": 200, "max_steps": 0}
-        self._recipe = recipe
-        self._process: subprocess.Popen[str] | None = None
+        self._recipe = Recipe.load("small").model_dump(mode="json")
+        self._recipe["training"] |= {"epochs": 200, "max_steps": 0}
+        self._first, self._over = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run)
         self.steps = 0
 
     def start(self) -> None:
         """Return once the first step is done."""
-        examples = [
-            Example(
-                messages=(Message("user", entry.question),),
-                answer=entry.answer,
-                origin=Origin(project=1, task=n, annotation=n, annotator=1, prompt_sha="", kind="typed"),
-            )
-            for n, entry in enumerate(formulary(seed=7), start=1)
-        ]
-        train = [example for example in examples if side(example.messages[0].content) == "train"]
-        write_dataset(self._folder / "dataset", train, [example for example in examples if example not in train])
-        base = self._run("prepare", {"recipe": self._recipe, "cache": str(self._folder / "bases")})
-        job = {
-            "base": base["base"],
-            "dataset": str(self._folder / "dataset"),
-            "output": str(self._folder / "run"),
-            "recipe": self._recipe,
-        }
-        self._process = self._popen("train", job)
-        first = threading.Event()
-        threading.Thread(target=self._follow, args=(first,), daemon=True).start()
-        if not first.wait(timeout=300):
+        self._thread.start()
+        if not self._first.wait(timeout=300):
             raise SystemExit("the training made no step within 300 s")
 
-    def _follow(self, first: threading.Event) -> None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if json.loads(line)["event"] == "step":
-                self.steps += 1
-                first.set()
+    def _run(self) -> None:
+        examples = [
+            Example(
+                messages=(Message("user", pair.question),),
+                answer=pair.answer,
+                origin=Origin(project=1, task=n, annotation=n, annotator=1, prompt_sha="", kind="typed"),
+            )
+            for n, pair in enumerate(formulary(seed=7), start=1)
+        ]
+        sides = {name: [one for one in examples if side(one.messages[0].content) == name] for name in ("train", "eval")}
+        dataset = write_dataset(self._folder / "dataset", sides["train"], sides["eval"])
+        engine = SubprocessEngine(TRAINER_PYTHON)
+        job = {"recipe": self._recipe, "cache": str(self._folder / "bases"), "output": str(self._folder)}
+        over = self._over.is_set
+        with suppress(TrainingCancelled):
+            prepared = engine.run(PREPARE, job, self._folder, heard=self._heard, cancelled=over)
+            job |= {"base": prepared.base, "dataset": str(dataset.folder)}
+            engine.run(TRAIN, job, self._folder, heard=self._heard, cancelled=over)
 
-    def _popen(self, script: str, job: dict[str, object]) -> "subprocess.Popen[str]":
-        path = self._folder / f"{script}.json"
-        path.write_text(json.dumps(job), encoding="utf-8")
-        command = ["nice", "-n", str(NICE), str(TRAINER_PYTHON), str(SCRIPTS / f"{script}.py"), "--job", str(path)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-
-    def _run(self, script: str, job: dict[str, object]) -> dict[str, object]:
-        output, _ = self._popen(script, job).communicate()
-        done: dict[str, object] = json.loads(output.splitlines()[-1])
-        return done
+    def _heard(self, event: Event) -> None:
+        if isinstance(event, Stepped):
+            self.steps += 1
+            self._first.set()
 
     def stop(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        self._over.set()
+        self._thread.join()
 
 
-async def open_loop(call: Callable[[], Awaitable[httpx.Response]]) -> list[float]:
+class Caller:
+    """Sends one request over kept connections; costs next to nothing, since it shares the cores that it measures."""
+
+    def __init__(self, host: str, port: int, method: str, path: str, body: bytes = b"") -> None:
+        self._address = host, port
+        head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        self._request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def __call__(self) -> None:
+        connection = self._idle.pop() if self._idle else await asyncio.open_connection(*self._address)
+        reader, writer = connection
+        writer.write(self._request)
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        status, *fields = head.lower().splitlines()
+        length = next(int(field.partition(":")[2]) for field in fields if field.startswith("content-length:"))
+        await reader.readexactly(length)
+        if " 200 " not in f"{status} ":
+            raise SystemExit(f"a request failed: {status}")
+        if "connection: close" in fields:
+            writer.close()
+        else:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        for _, writer in self._idle:
+            writer.close()
+
+
+async def open_loop(call: Callable[[], Awaitable[None]]) -> list[float]:
     """Seconds of each of REQUESTS calls, begun at RATE a second whether or not the earlier ones have ended."""
     began = time.monotonic()
 
     async def one(n: int) -> float:
         await asyncio.sleep(max(0, began + n / RATE - time.monotonic()))
         started = time.monotonic()
-        (await call()).raise_for_status()
+        await call()
         return time.monotonic() - started
 
     return await asyncio.gather(*(one(n) for n in range(REQUESTS)))
 
 
 async def ask_until(client: httpx.AsyncClient, stop: asyncio.Event) -> list[float]:
-    """Seconds of each answer of 64 tokens, one after the other."""
+    """Seconds of each answer of 64 tokens; a person reads it for READS_S before asking again."""
     seconds = []
     n = 0
     while not stop.is_set():
@@ -131,6 +147,7 @@ async def ask_until(client: httpx.AsyncClient, stop: asyncio.Event) -> list[floa
         started = time.monotonic()
         (await client.post("/predict", json=body, timeout=120)).raise_for_status()
         seconds.append(time.monotonic() - started)
+        await asyncio.sleep(READS_S)
     return seconds
 
 
@@ -142,14 +159,17 @@ async def measure(url: str) -> tuple[list[float], list[float], list[float]]:
         "annotation": {"id": 1, "result": []},
         "task": {"id": 1},
     }
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
-    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=30, trust_env=False) as client:
+    address = urlsplit(url)
+    host, port = address.hostname or "", address.port or 80
+    webhook = Caller(host, port, "POST", "/webhook", json.dumps(event).encode())
+    health = Caller(host, port, "GET", "/health")
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
         stop = asyncio.Event()
         answers_s = asyncio.create_task(ask_until(client, stop))
-        webhooks_s, health_s = await asyncio.gather(
-            open_loop(lambda: client.post("/webhook", json=event)), open_loop(lambda: client.get("/health"))
-        )
+        webhooks_s, health_s = await asyncio.gather(open_loop(webhook), open_loop(health))
         stop.set()
+        webhook.close()
+        health.close()
         return webhooks_s, health_s, await answers_s
 
 
@@ -163,7 +183,7 @@ def main() -> int:
         folder = Path(scratch)
         (folder / "training").mkdir()
         training = Training(folder / "training")
-        with RedisServer(folder / "redis") as redis, OllamaServer(folder / "models") as server:
+        with RedisServer(folder / "redis") as redis, OllamaServer(folder / "models", threads=1) as server:
             client = OllamaClient(server.url)
             add_base_model(client)
             client.close()
