@@ -14,9 +14,9 @@ from annotune.errors import ConfigurationError, TrainingCancelled, TrainingFaile
 from trainer.engine import PREPARE, Entered, Event, Prepared, Stepped, SubprocessEngine
 
 JOB = {"recipe": {"device": "cpu"}, "word": "hub/name"}
-SAY = "import json, sys, os, time, signal, subprocess\ndef say(**line): print(json.dumps(line), flush=True)\n"
+SAY = "import json, sys, os, signal, subprocess\ndef say(**line): print(json.dumps(line), flush=True)\n"
 DONE = 'say(event="done", base="x")\n'
-HANG = "time.sleep(600)\n"
+HANG = "signal.pause()\n"
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_cancelling_ends_the_script_and_all_that_it_started(
 ) -> None:
     pids = tmp_path / "pids"
     text = (
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'])\n"
         f"open({str(pids)!r} + '.new', 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
         f"os.rename({str(pids)!r} + '.new', {str(pids)!r})\n"
     )
