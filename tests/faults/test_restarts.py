@@ -62,8 +62,12 @@ def hospital(
     eventually: Eventually,
 ) -> Iterator[Hospital]:
     folder = tmp_path_factory.mktemp("hospital")
-    client = Client(base_url=label_studio.url, api_key=label_studio.api_key)
-    with RedisServer(folder / "redis") as redis, OllamaServer(folder / "ollama") as ollama:
+    with (
+        RedisServer(folder / "redis") as redis,
+        OllamaServer(folder / "ollama") as ollama,
+        httpx.Client(timeout=60) as http,
+    ):
+        client = Client(base_url=label_studio.url, api_key=label_studio.api_key, httpx_client=http)
         registry = OllamaClient(ollama.url)
         add_base_model(registry)
         registry.close()
@@ -142,7 +146,7 @@ def test_a_second_project_survives_a_killed_worker_and_a_redis_away_at_its_end(
 ) -> None:
     """Meanwhile one more is annotated, and its webhook comes fifty times: one run, and it is in the next dataset."""
     store, deployment = hospital.store, hospital.deployment
-    pairs = formulary(11, trained=13, held_out=5)
+    pairs = formulary(11, trained=13, held_out=6)
     second = make_project(hospital.client, "Second", ARTICLE_SECOND, "text", pairs)
     deployment.run("connect", str(second.id))
     submit_all(hospital.label_studio, second, SECOND_PROMPT, pairs[:-1])
