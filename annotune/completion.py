@@ -1,6 +1,6 @@
 """What a model is asked, and what it said."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 
@@ -16,10 +16,29 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Image:
+    """A picture's bytes, for a model that sees. `media_type` is such as `image/png`."""
+
+    data: bytes = field(repr=False)
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of an answer. `others`: the most likely pieces at its place with their log-probabilities (natural)."""
+
+    text: str
+    logprob: float
+    others: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class ChatRequest:
     """One call to a model server.
 
-    `num_ctx` and `max_tokens` are in tokens; `schema` is the JSON schema that the answer must fit.
+    `num_ctx` and `max_tokens` are in tokens; `schema` is the JSON schema that the answer must fit; `logprobs` asks for
+    each token's log-probability, and `top_logprobs` (0..20) for so many others at its place. `images` belong to the last
+    message. `think` lets a thinking model think. `urgent`: a person waits for it, so that it goes before the rest.
     """
 
     model: str
@@ -30,6 +49,10 @@ class ChatRequest:
     seed: int | None = None
     schema: dict[str, Any] | None = None
     logprobs: bool = False
+    top_logprobs: int = 0
+    images: tuple[Image, ...] = ()
+    think: bool = False
+    urgent: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True)
@@ -42,4 +65,4 @@ class Completion:
     tokens: int
     seconds: float
     finish: Literal["stop", "length"]
-    logprobs: tuple[float, ...] | None = None
+    logprobs: tuple[Token, ...] | None = None

@@ -13,6 +13,7 @@
     │   ├── ModelServerBusy
     │   ├── DeadlineExceeded
     │   └── AnswerRefused       the model answered, but not with what can be used
+    │       └── AnswerInvalid   the answer does not fit the labeling config: worth asking once more
     ├── StoreUnavailable        Redis did not answer
     ├── LabelStudioError        Label Studio did not answer as it should
     ├── TrainingRefused         a training that does not start, or a version that is not promoted
@@ -89,6 +90,10 @@ class DeadlineExceeded(ModelServerError):
 
 class AnswerRefused(ModelServerError):
     """The model answered, but not with what can be used."""
+
+
+class AnswerInvalid(AnswerRefused):
+    """The answer does not fit the labeling config; the message tells the model, too, what to mend."""
 
 
 class StoreUnavailable(AnnotuneError):

@@ -13,7 +13,8 @@ class Answer(Value):
     """An answer that the backend gave: kept for every one, since who wrote a text cannot be known later.
 
     `prompt` is the text as written, `prompt_sha` that of the whole `Prompt`, `model_version` what Label Studio was told;
-    `typed` where a person typed the prompt, and not where it was the project's.
+    `text` is in the form of `Labeling.answer`; `typed` where a person typed the prompt, and not where it was the
+    project's; `cut` where the token limit ended it.
     """
 
     project: int
@@ -24,6 +25,7 @@ class Answer(Value):
     model_version: str
     at: datetime
     typed: bool = False
+    cut: bool = False
 
 
 class ProjectPrompt(Value):

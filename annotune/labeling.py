@@ -1,10 +1,8 @@
-"""A project's labeling config, parsed: the prompt control, the answer control, the object that they label."""
+"""A project's labeling config, parsed: the prompt control, the controls that a model fills, the objects that they label."""
 
 import json
-import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from typing import Any, Self
 from xml.etree.ElementTree import Element, ParseError, tostring
 
@@ -12,38 +10,38 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from label_studio_sdk.label_interface import LabelInterface
 
-from annotune.errors import LabelingInvalid, RequestInvalid
-from annotune.prediction import Prediction
-
-READABLE = ("Text", "HyperText", "Paragraphs")
-HIDDEN = frozenset({"script", "style", "template"})
-BLOCKS = frozenset({"p", "div", "br", "li", "ul", "ol", "tr", "table", "h1", "h2", "h3", "h4", "h5", "h6", "section"})
-OBJECTS = (*READABLE, "Image", "Audio", "Video", "List", "Table", "TimeSeries", "Chat", "Pdf")
+from annotune.completion import Message
+from annotune.controls import KINDS, Control, TextArea, region_texts, text_region
+from annotune.errors import AnswerInvalid, LabelingInvalid
+from annotune.objects import OBJECTS, LabeledObject
+from annotune.prediction import Prediction, Region
 
 
 @dataclass(frozen=True)
 class Labeling:
     """What of a labeling config matters to a language model.
 
-    `prompt_control` is None where the config has no TextArea whose name starts with the prompt's prefix. `protects_edits`
-    is False where an edit of the answer asks the model again: Label Studio does so for a TextArea without
-    `smart="false"` (seen with 1.23.2), and the backend itself must then keep what the person wrote.
+    `prompt_control` is None where the config has no TextArea whose name starts with the prompt's prefix, `status_control`
+    where it has none of that name. `controls` are those that the model fills, `objects` those that it is shown.
     """
 
     config: str
     prompt_control: str | None
-    answer_control: str
-    object_name: str
-    object_tag: str
-    object_field: str
-    text_key: str
-    name_key: str
-    protects_edits: bool
+    status_control: str | None
+    controls: tuple[Control, ...]
+    objects: tuple[LabeledObject, ...]
     interface: LabelInterface
+    to_names: Mapping[str, str]
 
     @classmethod
-    def parse(cls, config: str, prompt_prefix: str = "prompt") -> Self:
-        """Read a labeling config.
+    def parse(
+        cls,
+        config: str,
+        prompt_prefix: str = "prompt",
+        status_control: str = "llm_status",
+        only: tuple[str, ...] = (),
+    ) -> Self:
+        """Read a labeling config. `only`: names of controls; where it names some of the config's, the model fills no others.
 
         A tag such as `<Text toName=...>` is an object all the same: a toName there means nothing to Label Studio, while
         the SDK (2.1.2) would take the tag for a control.
@@ -52,79 +50,139 @@ class Labeling:
             LabelingInvalid: the config cannot be served; the message says which tag or attribute to mend.
         """
         root = _root(config)
-        objects = {
+        shown = {
             tag.get("name", ""): tag
             for tag in root.iter()
             if tag.tag in OBJECTS and tag.get("value") and tag.get("name")
         }
-        for tag in objects.values():
+        for tag in shown.values():
             tag.attrib.pop("toName", None)
-        areas = {tag.get("name", ""): tag for tag in root.iter("TextArea")}
+        areas = [tag.get("name", "") for tag in root.iter("TextArea")]
         prompts = [name for name in areas if name.startswith(prompt_prefix)]
-        answers = [name for name in areas if name and name not in prompts]
-        if not answers:
+        ours = {*prompts, status_control}
+        fillable = [tag for tag in root.iter() if tag.tag in KINDS and tag.get("name") and tag.get("name") not in ours]
+        fillable = [tag for tag in fillable if tag.get("perRegion") != "true"]
+        chosen = [tag for tag in fillable if tag.get("name") in only] or fillable
+        controls = tuple(KINDS[str(tag.tag)].parse(tag) for tag in chosen)
+        if not controls:
             raise LabelingInvalid(
-                f"the labeling config has no TextArea for the answer (one whose name does not start with"
-                f' {prompt_prefix!r}): add <TextArea name="response" toName="..."/>'
+                f"the labeling config has no control that a model can fill (one of {', '.join(KINDS)} whose name does not"
+                f' start with {prompt_prefix!r}): add <TextArea name="response" toName="..."/>'
             )
-        name = "response" if "response" in answers else answers[0]
-        target = areas[name].get("toName", "")
-        if target not in objects:
-            raise LabelingInvalid(f"<TextArea name={name!r}> has toName={target!r}, which names no object with a value")
-        labelled = objects[target]
-        if labelled.tag not in READABLE:
-            raise LabelingInvalid(f"<{labelled.tag} name={target!r}> cannot be read as text: use one of {READABLE}")
-        field = labelled.get("value", "")
-        if not field.startswith("$"):
-            raise LabelingInvalid(
-                f"<{labelled.tag} name={target!r}> has value={field!r}: let it show a field, as in '$text'"
-            )
+        for control in controls:
+            for target in control.to_name.split(","):
+                if target not in shown:
+                    raise LabelingInvalid(
+                        f"<{type(control).__name__} name={control.name!r}> has toName={target!r}, which names no object"
+                        " with a value"
+                    )
+        targets = dict.fromkeys(target for control in controls for target in control.to_name.split(","))
         return cls(
             config=config,
             prompt_control=prompts[0] if prompts else None,
-            answer_control=name,
-            object_name=target,
-            object_tag=str(labelled.tag),
-            object_field=field.removeprefix("$"),
-            text_key=labelled.get("textKey", "text"),
-            name_key=labelled.get("nameKey", "author"),
-            protects_edits=areas[name].get("smart", "true").lower() == "false",
+            status_control=status_control if status_control in areas else None,
+            controls=controls,
+            objects=tuple(LabeledObject.parse(shown[target]) for target in targets),
             interface=_interface(root),
+            to_names={tag.get("name", ""): tag.get("toName", "") for tag in root.iter("TextArea")},
         )
 
+    @property
+    def free_text(self) -> TextArea | None:
+        """The only control, where it is free text: it is asked for as plain text, all else as JSON."""
+        only = self.controls[0] if len(self.controls) == 1 else None
+        return only if isinstance(only, TextArea) else None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels that an answer may choose among, as the model is told."""
+        return tuple(dict.fromkeys(label for control in self.controls for label in control.labels))
+
+    @property
+    def schema(self) -> dict[str, Any] | None:
+        """The JSON schema of an answer; None where plain text is wanted."""
+        if self.free_text:
+            return None
+        properties = {control.name: control.schema for control in self.controls}
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(properties),
+            "additionalProperties": False,
+        }
+
+    @property
+    def instruction(self) -> str:
+        """What a model is told of the form of its answer; empty where plain text is wanted."""
+        if self.free_text:
+            return ""
+        lines = [f'"{control.name}": {control.wanted}' for control in self.controls]
+        return "\n".join(["Answer with one JSON object that has these fields and nothing else:", *lines])
+
+    @property
+    def protects_edits(self) -> bool:
+        """False where an edit of an answer asks the model again.
+
+        Label Studio does so for a control without `smart="false"` (seen with 1.23.2): the backend itself must then keep
+        what the person wrote.
+        """
+        return not any(control.smart for control in self.controls)
+
     def text_of(self, data: Mapping[str, object]) -> str:
-        """The value of the labelled object in a task's data, as text.
+        """What the labelled objects of a task show, as text; several are told apart by their names.
 
         Raises:
-            RequestInvalid: the task has no such field.
+            RequestInvalid: the task lacks a field.
         """
-        if self.object_field not in data:
-            raise RequestInvalid(
-                f"the task's data has no field {self.object_field!r}, which <{self.object_tag}"
-                f" name={self.object_name!r}> shows; its fields are {sorted(data)}"
-            )
-        value = data[self.object_field]
-        if isinstance(value, str):
-            return _stripped(value) if self.object_tag == "HyperText" else value
-        if isinstance(value, list):
-            return "\n".join(self._turn(item) for item in value)
-        return "" if value is None else json.dumps(value, ensure_ascii=False)
+        texts = {item.name: item.text(data) for item in self.objects if not item.is_image}
+        if len(texts) == 1:
+            return next(iter(texts.values()))
+        return "\n\n".join(f"{name}:\n{text}" for name, text in texts.items())
 
-    def _turn(self, item: object) -> str:
-        if not isinstance(item, dict):
-            return str(item)
-        name, text = item.get(self.name_key), str(item.get(self.text_key, ""))
-        return f"{name}: {text}" if name else text
+    def turns_of(self, data: Mapping[str, object]) -> tuple[Message, ...]:
+        """The turns of the dialogue that a task shows; none where it shows anything else."""
+        return self.objects[0].turns(data) if len(self.objects) == 1 else ()
 
-    def region(self, control: str, texts: Iterable[str]) -> dict[str, Any]:
-        """A TextArea region in Label Studio's wire form."""
-        return {
-            "id": uuid.uuid4().hex[:10],
-            "from_name": control,
-            "to_name": self.object_name,
-            "type": "textarea",
-            "value": {"text": list(texts)},
-        }
+    def regions(self, reply: str, data: Mapping[str, object]) -> list[Region]:
+        """The regions of a model's whole reply to a task.
+
+        Raises:
+            AnswerInvalid: it does not fit the config; the message says how, in words for a model.
+        """
+        if self.free_text:
+            return self.free_text.regions(reply, "")
+        fields = _json_object(reply)
+        missing = [f'"{control.name}"' for control in self.controls if control.name not in fields]
+        if missing:
+            raise AnswerInvalid(f"the JSON object lacks {' and '.join(missing)}")
+        texts = {item.name: item.text(data) for item in self.objects if not item.is_image}
+        return [
+            region
+            for control in self.controls
+            for region in control.regions(fields[control.name], texts.get(control.to_name, ""))
+        ]
+
+    def answer(self, regions: Sequence[Mapping[str, Any]]) -> str | None:
+        """Regions as the reply that a model should have given: the text, or JSON of all that is filled.
+
+        None where nothing is filled.
+        """
+        if self.free_text:
+            return self.free_text.answer(regions)
+        given = {control.name: control.answer(regions) for control in self.controls}
+        filled = {name: value for name, value in given.items() if value is not None}
+        return json.dumps(filled, ensure_ascii=False) if filled else None
+
+    def answers(self, regions: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+        """As `answer`, but each text of a free text's control on its own: of several, nobody knows which is meant."""
+        if self.free_text:
+            return region_texts(regions, self.free_text.name)
+        answer = self.answer(regions)
+        return () if answer is None else (answer,)
+
+    def text_region(self, control: str, texts: Sequence[str]) -> Region:
+        """A region of a TextArea, such as the prompt control."""
+        return text_region(control, self.to_names[control], texts)
 
     def check(self, prediction: Prediction) -> Prediction:
         """The prediction itself, if Label Studio's own SDK finds nothing wrong with it.
@@ -138,30 +196,14 @@ class Labeling:
         return prediction
 
 
-def region_text(regions: Iterable[Mapping[str, Any]], control: str | None) -> str | None:
-    """The text of a control's region: several entries are joined by line breaks; None where there is none or only blanks."""
-    for region in regions:
-        if region.get("from_name") != control:
-            continue
-        value = region.get("value")
-        texts = value.get("text") if isinstance(value, Mapping) else None
-        entries = [texts] if isinstance(texts, str) else texts if isinstance(texts, list) else []
-        joined = "\n".join(entry for entry in entries if isinstance(entry, str))
-        return joined if joined.strip() else None
-    return None
-
-
-def region_texts(regions: Iterable[Mapping[str, Any]], control: str) -> tuple[str, ...]:
-    """All texts that a control's regions hold, blank ones left out: more than one, and nobody knows which is meant."""
-    found: list[str] = []
-    for region in regions:
-        if region.get("from_name") != control:
-            continue
-        value = region.get("value")
-        texts = value.get("text") if isinstance(value, Mapping) else None
-        entries = texts if isinstance(texts, list) else [texts]
-        found += [entry for entry in entries if isinstance(entry, str) and entry.strip()]
-    return tuple(found)
+def _json_object(reply: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(reply)
+    except (ValueError, RecursionError) as error:
+        raise AnswerInvalid("the answer is no JSON object: give the object alone, without a word around it") from error
+    if not isinstance(fields, dict):
+        raise AnswerInvalid("the answer is JSON, but no object: give one object with the fields")
+    return fields
 
 
 def _root(config: str) -> Element:
@@ -177,35 +219,3 @@ def _interface(root: Element) -> LabelInterface:
         return LabelInterface(tostring(root, encoding="unicode"))
     except Exception as error:  # the SDK raises many kinds for a broken config
         raise LabelingInvalid(f"Label Studio's SDK cannot read the labeling config: {error}") from error
-
-
-class _Text(HTMLParser):
-    """What a browser would show: blocks on lines of their own, no scripts and no styles."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, _attributes: object) -> None:
-        self._hidden += tag in HIDDEN
-        if tag in BLOCKS:
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in HIDDEN and self._hidden:
-            self._hidden -= 1
-        if tag in BLOCKS:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data)
-
-
-def _stripped(markup: str) -> str:
-    reader = _Text()
-    reader.feed(markup)
-    reader.close()  # gives what follows the last "&"
-    lines = "".join(reader.parts).splitlines()
-    return "\n".join(line.strip() for line in lines if line.strip())

@@ -43,6 +43,13 @@ class Settings(BaseSettings):
     use_internal_prompt_template: bool = Field(
         True, description="1: the prompt goes into `PROMPT_TEMPLATE`; 0: the prompt itself is the template."
     )
+    status_control: str = Field(
+        "llm_status", description="A read-only TextArea of this name tells the annotator why no answer came."
+    )
+    answer_controls: str = Field(
+        "",
+        description="Names of the controls that the model fills, with commas between; unset: all that it can.",
+    )
     default_prompt: str | None = Field(
         None,
         description="The prompt of a project that has none yet: a text, or the path of a file that holds it.",
@@ -83,6 +90,18 @@ class Settings(BaseSettings):
     )
     num_ctx: int = Field(4096, ge=256, description="The model's window in tokens, set on each call to Ollama.")
     max_tokens: int = Field(1024, ge=1, description="Tokens an answer may have.")
+    thinking: bool = Field(False, description="1: a thinking model may think first; its thoughts are never the answer.")
+    allowed_models: str = Field(
+        "",
+        description="Models that a connection's extra parameters may choose, as `ollama:llama3`, with commas between.",
+    )
+    image_hosts: str = Field(
+        "",
+        description="Hosts and networks (`10.1.0.0/16`) besides Label Studio that pictures are fetched from, with commas"
+        " between; a private address only where a network holds it.",
+    )
+    image_max_mb: float = Field(10, gt=0, le=100, description="Megabytes that a picture may have.")
+    image_timeout_s: float = Field(10, gt=0, le=60, description="Seconds that fetching a picture may take.")
     system_prompt: str = Field("", description="System message before every prompt; empty: none.")
     deployment: str = Field(
         "main",
@@ -148,6 +167,11 @@ class Settings(BaseSettings):
         return server_url(self.ollama_endpoint or DEFAULT_OLLAMA_ENDPOINT)
 
     @property
+    def answer_names(self) -> tuple[str, ...]:
+        """`ANSWER_CONTROLS`, one by one."""
+        return _listed(self.answer_controls)
+
+    @property
     def template(self) -> str:
         """The template that a prompt goes into."""
         return self.prompt_template if self.use_internal_prompt_template else "{prompt}"
@@ -179,6 +203,10 @@ class Settings(BaseSettings):
     def calls_per_worker(self) -> int:
         """The limit of one web process for one model server."""
         return max(1, self.model_concurrency // self.workers)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def server_url(value: str, *, setting: str = "OLLAMA_ENDPOINT") -> str:

@@ -8,9 +8,9 @@ import logging
 from datetime import UTC, datetime
 from typing import TypedDict
 
+from annotune.controls import region_text
 from annotune.errors import LabelingInvalid, RequestInvalid, StoreUnavailable
 from annotune.example import ProjectPrompt
-from annotune.labeling import region_text
 from annotune.model import TrainingWanted
 from backend.requests import Annotation, Event
 from backend.services import Services

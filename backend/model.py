@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,16 +10,17 @@ from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
 
-from annotune.completion import Message
-from annotune.errors import LabelingInvalid, PromptMissing, StoreUnavailable
+from annotune.controls import region_text
+from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, StoreUnavailable
 from annotune.example import Answer
-from annotune.labeling import Labeling, region_text
-from annotune.prediction import Prediction
+from annotune.labeling import Labeling
+from annotune.parallel import Deadline, each
+from annotune.prediction import Prediction, Region, Unanswered
 from annotune.prompt import Prompt
-from backend.answers import Deadline, side_by_side
+from annotune.question import Options, Question, Reply
 from backend.lessons import Acknowledged, take_event
 from backend.live import Serving, model_version
-from backend.requests import Context, Event, Region, Task
+from backend.requests import Context, Event, Task
 from backend.services import Services
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ class Model:
             LabelingInvalid: the labeling config cannot be served.
             StoreUnavailable: Redis is away, and this process does not know the project.
         """
-        log.debug("project %d: the answer goes into %r", self.project, self.labeling.answer_control)
+        log.debug("project %d: the model fills %s", self.project, [control.name for control in self.labeling.controls])
         with suppress(StoreUnavailable):  # what is known of the project still holds
             self.services.store.remember_project(self.project)
         return self.services.live.serving(self.project).model_version
@@ -56,28 +58,26 @@ class Model:
         tasks: Sequence[Task],
         context: Context | None = None,
         **_kwargs: Any,
-    ) -> list[Prediction]:
+    ) -> list[Prediction | Unanswered]:
         """One prediction per task, in order.
 
-        Without a context Label Studio fetches predictions to keep: each carries the project's prompt and the answer, and
-        an error is one of the whole, since an empty prediction would be stored and stand for an answer. With a context a
-        person is at work: the prompt on the screen is asked, and where there is none, nothing is.
+        Without a context Label Studio fetches predictions to keep: each carries the project's prompt and the answer, and a
+        task that could not be answered is told apart, since an empty prediction would be stored and stand for an answer.
+        With a context a person is at work: the prompt on the screen is asked, and where there is none, nothing is.
 
         Raises:
-            RequestInvalid: the labeling config, a task or the prompt cannot be used.
-            ModelServerError: the model server did not answer.
+            RequestInvalid: the labeling config, all tasks or the prompt cannot be used.
+            ModelServerError: the model server answered none of the tasks.
             StoreUnavailable: Redis is away, and this process does not know what it has to.
         """
         began = time.monotonic()
         serving = self.services.live.serving(self.project)
         deadline = Deadline.after(self.services.settings.model_deadline_s)
-        if context is None:
-            answer = partial(self._prepare, serving, deadline)
-        else:
-            answer = partial(self._react, serving, deadline, context.result)
         with self.services.answers.admitted():
-            limit = self.services.settings.calls_per_worker
-            predictions = side_by_side([partial(answer, task) for task in tasks], limit)
+            if context is None:
+                predictions = self._batch(serving, deadline, tasks)
+            else:
+                predictions = [self._react(serving, deadline, context.result, task) for task in tasks]
         mode = "batch" if context is None else "interactive"
         seconds = time.monotonic() - began
         log.info("project %d: %s, %d tasks, %s, %.2f s", self.project, mode, len(tasks), serving.ref, seconds)
@@ -91,20 +91,31 @@ class Model:
         """
         return take_event(self.services, self.project, event, data)
 
-    def _prepare(self, serving: Serving, deadline: Deadline, task: Task) -> Prediction:
-        """The prediction of a batch or of a task that is opened."""
+    def _batch(self, serving: Serving, deadline: Deadline, tasks: Sequence[Task]) -> list[Prediction | Unanswered]:
+        """The predictions of a batch, or of a task that is opened. Raises the first error where none was made."""
         prompt = serving.prompt
         if prompt is None:
             raise PromptMissing(
                 f"project {self.project} has no prompt: submit an annotation with one in its prompt control,"
                 " give it one by 'annotune prompts set', or set DEFAULT_PROMPT"
             )
-        ask = partial(self._ask, serving, prompt, deadline, task, typed=False)
-        key = (self.project, task.id, serving.ref, prompt.sha, self._messages(prompt, task))
-        texts = self.services.answers.ask_once(key, ask, deadline)
+        calls = [partial(self._prepare, serving, prompt, deadline, task) for task in tasks]
+        made = each(calls, self.services.settings.calls_per_worker, deadline)
+        failed = [outcome for outcome in made if isinstance(outcome, AnnotuneError)]
+        if failed and len(failed) == len(made):
+            raise failed[0]
+        for reason, times in Counter(str(error) for error in failed).items():
+            log.warning("project %d: %d of %d tasks unanswered: %s", self.project, times, len(tasks), reason)
+        return [Unanswered(str(outcome)) if isinstance(outcome, AnnotuneError) else outcome for outcome in made]
+
+    def _prepare(self, serving: Serving, prompt: Prompt, deadline: Deadline, task: Task) -> Prediction:
+        question = Question(self.labeling, prompt, task.data)
+        ask = partial(self._ask, serving, question, deadline, task, typed=False)
+        key = (self.project, task.id, serving.ref, prompt.sha, question.messages)
+        reply = self.services.answers.ask_once(key, ask, deadline)
         control = self.labeling.prompt_control
-        shown = [self.labeling.region(control, [prompt.text])] if control else []
-        return self._prediction(serving, prompt, [*shown, self._answer(texts)])
+        shown = [self.labeling.text_region(control, [prompt.text])] if control else []
+        return self._prediction(serving, prompt, [*shown, *reply.regions], reply.score)
 
     def _react(self, serving: Serving, deadline: Deadline, screen: Sequence[Region], task: Task) -> Prediction:
         """What changes on an annotator's screen: nothing, unless a prompt was asked."""
@@ -114,21 +125,21 @@ class Model:
         prompt = self.services.live.prompt(text)
         if self._is_correction(prompt, screen, task):
             return Prediction((), model_version(serving.ref.model, prompt))
-        texts = self._ask(serving, prompt, deadline, task, typed=True)
-        return self._prediction(serving, prompt, [self._answer(texts)])
+        question = Question(self.labeling, prompt, task.data)
+        reply = self._ask(serving, question, deadline, task, typed=True)
+        return self._prediction(serving, prompt, reply.regions, reply.score)
 
-    def _is_correction(self, prompt: Prompt, screen: Iterable[Region], task: Task) -> bool:
+    def _is_correction(self, prompt: Prompt, screen: Sequence[Region], task: Task) -> bool:
         """Did a person write over an answer to this very prompt?
 
         Label Studio sends the same request when a person edits an answer whose control is smart as when one asks again:
         only a text that we did not give tells them apart.
         """
-        control = self.labeling.answer_control
-        response = region_text(screen, control)
+        response = self.labeling.answer(screen)
         if self.labeling.protects_edits or response is None:
             return False
         stored = [
-            (_text(regions, self.labeling.prompt_control), region_text(regions, control))
+            (_text(regions, self.labeling.prompt_control), self.labeling.answer(regions))
             for regions in task.predictions
         ]
         away = None
@@ -145,10 +156,17 @@ class Model:
             raise away
         return False
 
-    def _ask(self, serving: Serving, prompt: Prompt, deadline: Deadline, task: Task, *, typed: bool) -> tuple[str, ...]:
-        texts = self.services.answers.ask(serving.ref, self._messages(prompt, task), deadline)
-        told = model_version(serving.ref.model, prompt)
-        now = datetime.now(UTC)
+    def _ask(self, serving: Serving, question: Question, deadline: Deadline, task: Task, *, typed: bool) -> Reply:
+        settings = self.services.settings
+        options = Options(
+            temperature=settings.temperature,
+            num_ctx=settings.num_ctx,
+            max_tokens=settings.max_tokens,
+            num_responses=settings.num_responses,
+            think=settings.thinking,
+        )
+        reply = self.services.answers.ask(question, serving.ref, options, deadline, urgent=typed)
+        prompt, texts = question.prompt, reply.texts
         shown = texts if len(texts) == 1 else (*texts, "\n".join(texts))  # each one, and what the control shows
         self.services.answer_log.add(
             Answer(
@@ -157,23 +175,21 @@ class Model:
                 prompt=prompt.text,
                 prompt_sha=prompt.sha,
                 text=text,
-                model_version=told,
-                at=now,
+                model_version=model_version(serving.ref.model, prompt),
+                at=datetime.now(UTC),
                 typed=typed,
+                cut=reply.cut,
             )
             for text in shown
         )
-        return texts
+        return reply
 
-    def _messages(self, prompt: Prompt, task: Task) -> tuple[Message, ...]:
-        return prompt.render(task.data, text=self.labeling.text_of(task.data))
-
-    def _answer(self, texts: tuple[str, ...]) -> Region:
-        return self.labeling.region(self.labeling.answer_control, texts)
-
-    def _prediction(self, serving: Serving, prompt: Prompt, regions: Iterable[Region]) -> Prediction:
-        return self.labeling.check(Prediction(tuple(regions), model_version(serving.ref.model, prompt)))
+    def _prediction(
+        self, serving: Serving, prompt: Prompt, regions: Iterable[Region], score: float | None
+    ) -> Prediction:
+        told = model_version(serving.ref.model, prompt)
+        return self.labeling.check(Prediction(tuple(regions), told, score))
 
 
-def _text(regions: Iterable[Region], control: str | None) -> str | None:
+def _text(regions: Sequence[Region], control: str | None) -> str | None:
     return region_text(regions, control) if control else None

@@ -9,11 +9,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import from_json
 
 from annotune.errors import RequestInvalid
+from annotune.prediction import Region
 
 MAX_BODY_BYTES = 64 << 20
 LARGEST_ID = 2**63 - 1
-
-Region = dict[str, Any]
 
 
 def _project(value: object) -> object:

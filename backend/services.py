@@ -36,7 +36,7 @@ class Services:
     def of(cls, settings: Settings, *, store: Store, servers: ServerPool, jobs: Jobs) -> Self:
         @lru_cache(maxsize=CONFIGS_KEPT)
         def labeling(config: str) -> Labeling:
-            return Labeling.parse(config, settings.prompt_prefix)
+            return Labeling.parse(config, settings.prompt_prefix, settings.status_control, settings.answer_names)
 
         return cls(
             settings=settings,

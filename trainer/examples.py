@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from annotune.controls import region_text
 from annotune.dataset import side
 from annotune.errors import RequestInvalid
 from annotune.example import Answer, Example, Origin, ProjectPrompt
-from annotune.labeling import Labeling, region_text, region_texts
+from annotune.labeling import Labeling
 from annotune.prompt import Prompt
+from annotune.question import ask_messages
 from annotune.settings import Settings
 from annotune.studio import StudioAnnotation, StudioPrediction, StudioTask
 
@@ -103,7 +105,7 @@ def newest_prompt(tasks: Iterable[StudioTask], labeling: Labeling, log: Log) -> 
 def _without_answer(annotation: StudioAnnotation, labeling: Labeling) -> Reason | None:
     if annotation.was_cancelled:
         return "skipped"
-    return None if region_texts(annotation.result, labeling.answer_control) else "empty"
+    return None if labeling.answers(annotation.result) else "empty"
 
 
 def _example(
@@ -115,11 +117,11 @@ def _example(
     settings: Settings,
     log: Sequence[Answer],
 ) -> Example | Reason:
-    texts = region_texts(annotation.result, labeling.answer_control)
+    texts = labeling.answers(annotation.result)
     if len(texts) > 1:
         return "uncertain"
     try:
-        labelled = labeling.text_of(task.data)
+        labeling.text_of(task.data)
     except RequestInvalid:
         return "no field"
     answer = texts[0].strip()
@@ -131,7 +133,7 @@ def _example(
     prompt = Prompt(asked, settings.template, settings.system_prompt)
     kind, said = _kind(answer, _given(prediction, labeling, before))
     return Example(
-        messages=prompt.render(task.data, text=labelled),
+        messages=ask_messages(labeling, prompt, task.data),
         answer=answer,
         origin=Origin(
             project=project,
@@ -165,7 +167,7 @@ def _prompt_of(prediction: StudioPrediction, labeling: Labeling, log: Sequence[A
     stored = region_text(prediction.result, labeling.prompt_control)
     if stored is not None:
         return stored
-    said = (region_text(prediction.result, labeling.answer_control) or "").strip()
+    said = (labeling.answer(prediction.result) or "").strip()
     return _only(
         given.prompt for given in log if given.model_version == prediction.model_version and given.text.strip() == said
     )
@@ -179,7 +181,7 @@ def _only(prompts: Iterable[str]) -> str | None:
 
 def _given(prediction: StudioPrediction | None, labeling: Labeling, before: Sequence[Answer]) -> list[str]:
     """The answers that the person may have seen, the last one last."""
-    stored = region_text(prediction.result, labeling.answer_control) if prediction else None
+    stored = labeling.answer(prediction.result) if prediction else None
     return [*([stored.strip()] if stored else []), *(given.text.strip() for given in before)]
 
 

@@ -64,7 +64,9 @@ def read(workshop: Workshop, project: int) -> tuple[list[StudioTask], Labeling]:
         NotFound, Unauthorized, LabelStudioError: as Studio's methods.
     """
     with closing(workshop.studio()) as studio:
-        labeling = Labeling.parse(studio.project(project).label_config, workshop.settings.prompt_prefix)
+        settings = workshop.settings
+        config = studio.project(project).label_config
+        labeling = Labeling.parse(config, settings.prompt_prefix, settings.status_control, settings.answer_names)
         return list(studio.tasks(project)), labeling
 
 

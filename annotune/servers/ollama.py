@@ -16,7 +16,7 @@ from typing import Any, Literal
 import httpx
 import ollama
 
-from annotune.completion import ChatRequest, Completion, Message
+from annotune.completion import ChatRequest, Completion, Message, Token
 from annotune.errors import (
     AnnotuneError,
     AnswerRefused,
@@ -79,6 +79,8 @@ class OllamaServer:
             body["format"] = request.schema
         if request.logprobs:
             body["logprobs"] = True
+            if request.top_logprobs:
+                body["top_logprobs"] = request.top_logprobs
         started = time.monotonic()
         reply = self._post("/api/chat", body, deadline_s)
         text, reason = _said(reply), reply.get("done_reason")
@@ -93,7 +95,7 @@ class OllamaServer:
                 tokens=int(reply.get("eval_count", 0)),
                 seconds=time.monotonic() - started,
                 finish=finish,
-                logprobs=tuple(entry["logprob"] for entry in reply["logprobs"]) if reply.get("logprobs") else None,
+                logprobs=tuple(_token(entry) for entry in reply["logprobs"]) if reply.get("logprobs") else None,
             )
 
     def render(self, request: ChatRequest, *, deadline_s: float) -> str:
@@ -241,6 +243,11 @@ def _blocks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):
             yield block
+
+
+def _token(entry: Mapping[str, Any]) -> Token:
+    others = tuple((other["token"], float(other["logprob"])) for other in entry.get("top_logprobs") or ())
+    return Token(entry["token"], float(entry["logprob"]), others)
 
 
 def _options(request: ChatRequest) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import openai
 
-from annotune.completion import ChatRequest, Completion
+from annotune.completion import ChatRequest, Completion, Token
 from annotune.errors import (
     AnnotuneError,
     AnswerRefused,
@@ -102,6 +102,8 @@ class OpenAIServer:
             body["seed"] = request.seed
         if request.logprobs:
             body["logprobs"] = True
+            if request.top_logprobs:
+                body["top_logprobs"] = request.top_logprobs
         if request.schema is not None:
             schema = {"name": "answer", "schema": request.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -122,7 +124,7 @@ class OpenAIServer:
                 tokens=usage.completion_tokens if usage else 0,
                 seconds=time.monotonic() - started,
                 finish="length" if choice.finish_reason == "length" else "stop",
-                logprobs=tuple(entry.logprob for entry in given.content) if given and given.content else None,
+                logprobs=tuple(_token(entry) for entry in given.content) if given and given.content else None,
             )
 
     def check(self, *, deadline_s: float) -> None:
@@ -164,6 +166,11 @@ class OpenAIServer:
         return ModelServerError(
             f"{where} answered {error.status_code}: {_short(error)} (is {self._url_setting} right?)"
         )
+
+
+def _token(entry: Any) -> Token:
+    others = tuple((other.token, float(other.logprob)) for other in entry.top_logprobs or ())
+    return Token(entry.token, float(entry.logprob), others)
 
 
 @contextmanager

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 import pytest
 
 from annotune.errors import DeadlineExceeded, ModelServerBusy, ModelServerError
+from annotune.parallel import Deadline, side_by_side
 from annotune.servers.pool import Servers
 from annotune.settings import Settings
-from backend.answers import Answers, Deadline, side_by_side
+from backend.answers import Answers
 
 Eventually = Callable[..., object]
 

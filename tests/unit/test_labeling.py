@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from annotune.controls import region_text
 from annotune.errors import LabelingInvalid, RequestInvalid
-from annotune.labeling import Labeling, region_text
+from annotune.labeling import Labeling
 from annotune.prediction import Prediction
 
 ARTICLE = Path(__file__).resolve().parent.parent / "data" / "article"

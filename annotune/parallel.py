@@ -1,0 +1,78 @@
+"""Calls side by side, within one deadline."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import TypeVar
+
+from annotune.errors import AnnotuneError, ConfigurationError, DeadlineExceeded, ModelServerUnreachable
+
+Result = TypeVar("Result")
+# What one call meets, all that follow would meet.
+FOR_ALL = (ModelServerUnreachable, ConfigurationError)
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment of `time.monotonic()` by which all of a request is answered."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> "Deadline":
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def left_s(self) -> float:
+        """Raises DeadlineExceeded where nothing is left."""
+        left = self.at - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded(
+                "the request was not answered in time: ask for fewer tasks, or raise MODEL_DEADLINE_S"
+            )
+        return left
+
+
+def side_by_side(calls: Sequence[Callable[[], Result]], limit: int) -> list[Result]:
+    """The results in order; the first error ends it at once, and calls that have not begun are not made."""
+    if len(calls) == 1:
+        return [calls[0]()]
+    pool = ThreadPoolExecutor(max(1, min(limit, len(calls))), thread_name_prefix="predict")
+    try:
+        futures = [pool.submit(call) for call in calls]
+        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        for failed in (future.exception() for future in done):
+            if failed is not None:
+                raise failed
+        return [future.result() for future in futures]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def each(calls: Sequence[Callable[[], Result]], limit: int, deadline: Deadline) -> list[Result | AnnotuneError]:
+    """The result of each call in order, or why it has none.
+
+    After an error that all would meet, the calls that have not begun are not made; at the deadline those still running are
+    left.
+    """
+    met: list[AnnotuneError] = []
+
+    def attempt(call: Callable[[], Result]) -> Result | AnnotuneError:
+        if met:
+            return met[0]
+        try:
+            return call()
+        except AnnotuneError as error:
+            if isinstance(error, FOR_ALL):
+                met.append(error)
+            return error
+
+    pool = ThreadPoolExecutor(max(1, min(limit, len(calls))), thread_name_prefix="predict")
+    try:
+        futures = [pool.submit(attempt, call) for call in calls]
+        wait(futures, timeout=deadline.left_s)
+        late = DeadlineExceeded("not answered in time: ask for fewer tasks at once, or raise MODEL_DEADLINE_S")
+        return [future.result() if future.done() else late for future in futures]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,163 @@
+"""One task put to a model: what is sent, and the reply that fits the labeling config."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+
+from annotune.completion import ChatRequest, Completion, Image, Message
+from annotune.errors import AnswerInvalid, AnswerRefused
+from annotune.labeling import Labeling
+from annotune.model import ModelRef
+from annotune.parallel import Deadline, side_by_side
+from annotune.prediction import Region
+from annotune.prompt import Prompt
+from annotune.score import score
+from annotune.servers.base import ModelServer
+
+CANDIDATES = 20  # the most that Ollama and OpenAI give
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a model is asked. `num_ctx` and `max_tokens` are in tokens; `num_responses` counts for a free text alone."""
+
+    temperature: float
+    num_ctx: int
+    max_tokens: int
+    num_responses: int = 1
+    think: bool = False
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A model's reply to a question.
+
+    `texts` are what it said, in the form of `Labeling.answer`; `score` is 0..1, None where none is known; `cut` where it
+    was ended by `max_tokens`.
+    """
+
+    regions: tuple[Region, ...]
+    texts: tuple[str, ...]
+    score: float | None
+    cut: bool
+
+
+@dataclass(frozen=True)
+class Question:
+    """A prompt about one task's data."""
+
+    labeling: Labeling
+    prompt: Prompt
+    data: Mapping[str, object]
+    images: tuple[Image, ...] = ()
+
+    @cached_property
+    def messages(self) -> tuple[Message, ...]:
+        """The chat. A dialogue's turns come before the prompt, the form of the answer after it.
+
+        Raises:
+            RequestInvalid: the task lacks a field that the config shows.
+        """
+        return ask_messages(self.labeling, self.prompt, self.data)
+
+    def request(self, ref: ModelRef, options: Options, *, urgent: bool) -> ChatRequest:
+        """The call that asks it."""
+        return ChatRequest(
+            model=ref.model,
+            messages=self.messages,
+            temperature=options.temperature,
+            num_ctx=ref.num_ctx or options.num_ctx,
+            max_tokens=options.max_tokens,
+            schema=self.labeling.schema,
+            logprobs=True,
+            top_logprobs=CANDIDATES if self.labeling.labels else 0,
+            images=self.images,
+            think=options.think,
+            urgent=urgent,
+        )
+
+    def ask(
+        self, server: ModelServer, ref: ModelRef, options: Options, deadline: Deadline, *, urgent: bool, calls: int
+    ) -> Reply:
+        """Ask a model; an answer that does not fit is asked for once more, with what is wrong with it.
+
+        Args:
+            server: the model server.
+            ref: the model.
+            options: how it is asked.
+            deadline: for all of it.
+            urgent: a person waits.
+            calls: at most so many at a time, where several answers are wanted.
+
+        Raises:
+            AnswerRefused: no answer came that fits.
+            ModelServerError: the server did not answer.
+            PromptTooLong: the messages do not fit the model's window.
+        """
+        request = self.request(ref, options, urgent=urgent)
+        if self.labeling.free_text:
+            return self._texts(server, request, options.num_responses, deadline, calls)
+        completion = server.chat(request, deadline_s=deadline.left_s)
+        try:
+            return self._fitting(completion)
+        except AnswerInvalid as error:
+            log.info("%s answered what does not fit (%s): asking once more", ref, error)
+            said = Message("assistant", completion.text)
+            mended = Message("user", f"That does not fit: {error}. Answer again, in the form that was asked for.")
+            again = replace(request, messages=(*request.messages, said, mended))
+        try:
+            return self._fitting(server.chat(again, deadline_s=deadline.left_s))
+        except AnswerInvalid as error:
+            raise AnswerRefused(f"{ref} answered twice what does not fit the labeling config: {error}") from error
+
+    def _texts(self, server: ModelServer, request: ChatRequest, number: int, deadline: Deadline, calls: int) -> Reply:
+        def once() -> Completion:
+            return server.chat(request, deadline_s=deadline.left_s)
+
+        completions = side_by_side([partial(once)] * number, calls)
+        said = [completion for completion in completions if completion.text.strip()]
+        if not said:
+            raise AnswerRefused(f"{request.model} answered with an empty text: try again, or change the prompt")
+        texts = tuple(dict.fromkeys(completion.text.strip() for completion in said))
+        control = self.labeling.controls[0]
+        return Reply(
+            regions=(self.labeling.text_region(control.name, texts),),
+            texts=texts,
+            score=score(self.labeling, said[0]),
+            cut=any(completion.finish == "length" for completion in said),
+        )
+
+    def _fitting(self, completion: Completion) -> Reply:
+        if completion.finish == "length":
+            raise AnswerRefused(f"the answer was cut after {completion.tokens} tokens: raise MAX_TOKENS")
+        regions = self.labeling.regions(completion.text, self.data)
+        text = self.labeling.answer(regions) or ""
+        return Reply(tuple(regions), (text,), score(self.labeling, completion), cut=False)
+
+
+def ask_messages(labeling: Labeling, prompt: Prompt, data: Mapping[str, object]) -> tuple[Message, ...]:
+    """The chat that asks about a task; a training shows the model the same.
+
+    Raises:
+        RequestInvalid: the task lacks a field that the config shows.
+    """
+    turns = labeling.turns_of(data)
+    text = "" if turns else labeling.text_of(data)
+    *system, asked = prompt.render(data, text=text, labels=labeling.labels)
+    content = asked.content
+    if turns or labeling.instruction:
+        content = "\n\n".join(part for part in (content.strip(), labeling.instruction) if part)
+    return _alternating((*system, *turns, Message("user", content)))
+
+
+def _alternating(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Neighbours of one role made one: many chat templates take user and assistant in turn only."""
+    joined: list[Message] = []
+    for message in messages:
+        if joined and joined[-1].role == message.role:
+            joined[-1] = Message(message.role, f"{joined[-1].content}\n\n{message.content}")
+        else:
+            joined.append(message)
+    return tuple(joined)
