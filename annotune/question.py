@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Self
 
 from annotune.completion import ChatRequest, Completion, Image, Message
 from annotune.errors import AnswerInvalid, AnswerRefused
@@ -14,6 +15,7 @@ from annotune.prediction import Region
 from annotune.prompt import Prompt
 from annotune.score import score
 from annotune.servers.base import ModelServer
+from annotune.settings import Settings
 
 CANDIDATES = 20  # the most that Ollama and OpenAI give
 log = logging.getLogger(__name__)
@@ -28,6 +30,17 @@ class Options:
     max_tokens: int
     num_responses: int = 1
     think: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """As the settings say."""
+        return cls(
+            temperature=settings.temperature,
+            num_ctx=settings.num_ctx,
+            max_tokens=settings.max_tokens,
+            num_responses=settings.num_responses,
+            think=settings.thinking,
+        )
 
 
 @dataclass(frozen=True)

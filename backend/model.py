@@ -6,18 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
 
 from annotune.controls import region_text
 from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, StoreUnavailable
-from annotune.example import Answer
 from annotune.labeling import Labeling
 from annotune.parallel import Deadline, each
 from annotune.prediction import Prediction, Region, Unanswered
 from annotune.prompt import Prompt
 from annotune.question import Options, Question, Reply
+from annotune.record import answers_given, prefilled
 from backend.lessons import Acknowledged, take_event
 from backend.live import Serving, model_version
 from backend.requests import Context, Event, Task
@@ -113,9 +112,7 @@ class Model:
         ask = partial(self._ask, serving, question, deadline, task, typed=False)
         key = (self.project, task.id, serving.ref, prompt.sha, question.messages)
         reply = self.services.answers.ask_once(key, ask, deadline)
-        control = self.labeling.prompt_control
-        shown = [self.labeling.text_region(control, [prompt.text])] if control else []
-        return self._prediction(serving, prompt, [*shown, *reply.regions], reply.score)
+        return prefilled(self.labeling, prompt, reply, model_version(serving.ref.model, prompt))
 
     def _react(self, serving: Serving, deadline: Deadline, screen: Sequence[Region], task: Task) -> Prediction:
         """What changes on an annotator's screen: nothing, unless a prompt was asked."""
@@ -157,31 +154,10 @@ class Model:
         return False
 
     def _ask(self, serving: Serving, question: Question, deadline: Deadline, task: Task, *, typed: bool) -> Reply:
-        settings = self.services.settings
-        options = Options(
-            temperature=settings.temperature,
-            num_ctx=settings.num_ctx,
-            max_tokens=settings.max_tokens,
-            num_responses=settings.num_responses,
-            think=settings.thinking,
-        )
+        options = Options.of(self.services.settings)
         reply = self.services.answers.ask(question, serving.ref, options, deadline, urgent=typed)
-        prompt, texts = question.prompt, reply.texts
-        shown = texts if len(texts) == 1 else (*texts, "\n".join(texts))  # each one, and what the control shows
-        self.services.answer_log.add(
-            Answer(
-                project=self.project,
-                task=task.id,
-                prompt=prompt.text,
-                prompt_sha=prompt.sha,
-                text=text,
-                model_version=model_version(serving.ref.model, prompt),
-                at=datetime.now(UTC),
-                typed=typed,
-                cut=reply.cut,
-            )
-            for text in shown
-        )
+        told = model_version(serving.ref.model, question.prompt)
+        self.services.answer_log.add(answers_given(self.project, task.id, question.prompt, reply, told, typed=typed))
         return reply
 
     def _prediction(
