@@ -10,12 +10,14 @@
     ├── NotFound                a project, version or model that is not there
     ├── ModelServerError        the model server did not answer as it should
     │   ├── ModelServerUnreachable
+    │   ├── KeyRefused
     │   ├── ModelServerBusy
     │   ├── DeadlineExceeded
     │   └── AnswerRefused       the model answered, but not with what can be used
     │       └── AnswerInvalid   the answer does not fit the labeling config: worth asking once more
     ├── StoreUnavailable        Redis did not answer
     ├── LabelStudioError        Label Studio did not answer as it should
+    │   └── LabelStudioUnreachable
     ├── TrainingRefused         a training that does not start, or a version that is not promoted
     ├── TrainingFailed          a training that broke off
     └── TrainingCancelled       a training that was stopped, to start anew
@@ -76,6 +78,10 @@ class ModelServerUnreachable(ModelServerError):
     """No connection, or one that broke."""
 
 
+class KeyRefused(ModelServerError):
+    """The server does not take our key."""
+
+
 class ModelServerBusy(ModelServerError):
     """The server, or our own limit for it, is full; the only error that is tried again."""
 
@@ -106,6 +112,10 @@ class LabelStudioError(AnnotuneError):
     """Label Studio did not answer as it should."""
 
     status = 503
+
+
+class LabelStudioUnreachable(LabelStudioError):
+    """No connection, or one that broke."""
 
 
 class TrainingRefused(AnnotuneError):

@@ -6,11 +6,11 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
-from annotune.errors import AnnotuneError, ConfigurationError, DeadlineExceeded, ModelServerUnreachable
+from annotune.errors import AnnotuneError, ConfigurationError, DeadlineExceeded, KeyRefused, ModelServerUnreachable
 
 Result = TypeVar("Result")
 # What one call meets, all that follow would meet.
-FOR_ALL = (ModelServerUnreachable, ConfigurationError)
+FOR_ALL = (ModelServerUnreachable, KeyRefused, ConfigurationError)
 
 
 @dataclass(frozen=True)

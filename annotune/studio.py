@@ -1,11 +1,11 @@
-"""Label Studio by its own SDK: what is annotated now, parsed into frozen types at the door.
+"""Label Studio by its own SDK: its tasks as they are now, parsed into frozen types at the door; predictions pushed.
 
 Tasks come from the data manager's list, which has annotations and predictions with their regions. An export lacks the
 predictions' regions and leaves a snapshot behind in Label Studio each time (1.23.2).
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -16,12 +16,16 @@ from label_studio_sdk.core import ApiError, RequestOptions
 from label_studio_sdk.core.pagination import SyncPager
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from annotune.errors import ConfigurationError, LabelStudioError, NotFound, Unauthorized
+from annotune.errors import ConfigurationError, LabelStudioError, LabelStudioUnreachable, NotFound, Unauthorized
+from annotune.ids import ALL, after
+from annotune.prediction import Prediction
 from annotune.settings import Settings
 
 TIMEOUT_S = 60.0
 RETRIES = 2
 PAGE_TASKS = 200
+# Ids go to Label Studio in the address, which web servers take up to about 4000 characters of.
+RANGES = 12
 # A cancelled annotation is a skip, which Label Studio does not count among a task's annotations.
 _ANNOTATED = json.dumps(
     {
@@ -152,20 +156,52 @@ class Studio:
         seen: set[int] = set()
         page, total = 1, 1
         while (page - 1) * PAGE_TASKS < total:
-            tasks, total = self._page(project, page)
+            tasks, total = self._page(project, page, _ANNOTATED)
             yield from (task for task in tasks if task.id not in seen)
             seen |= {task.id for task in tasks}
             page += 1
 
-    def _page(self, project: int, page: int) -> tuple[list[StudioTask], int]:
+    def tasks_by_id(self, project: int, ids: Sequence[range] = ALL) -> Iterator[StudioTask]:
+        """The tasks of a project with these ids, in their order, annotated or not; a page is read when it is reached.
+
+        Each page is asked for by the ids after the last one, so that what is deleted meanwhile shifts none out of sight.
+
+        Raises:
+            NotFound: there is no such project, or the key may not see it.
+            LabelStudioError, Unauthorized: Label Studio did not answer as it should.
+        """
+        for start in range(0, len(ids), RANGES):
+            left = tuple(ids[start : start + RANGES])
+            while left:
+                tasks, total = self._page(project, 1, _with_ids(left))
+                yield from tasks
+                left = after(left, tasks[-1].id) if len(tasks) < total and tasks else ()
+
+    def count_tasks(self, project: int, ids: Sequence[range] = ALL) -> int:
+        """How many tasks of a project have these ids. Raises as `tasks_by_id`."""
+        parts = [ids[start : start + RANGES] for start in range(0, len(ids), RANGES)]
+        return sum(self._page(project, 1, _with_ids(part), 1)[1] for part in parts)
+
+    def push(self, task: int, prediction: Prediction) -> None:
+        """Store a prediction, once: a try that failed may have stored it, so that another could store two.
+
+        Raises:
+            NotFound: there is no such task, or the key may not see it.
+            LabelStudioUnreachable: there was no connection, or it broke.
+            LabelStudioError, Unauthorized: Label Studio did not answer as it should.
+        """
+        with self.mapped(f"task {task}"):
+            self.client.predictions.create(task=task, **prediction.as_dict())
+
+    def _page(self, project: int, page: int, query: str, size: int = PAGE_TASKS) -> tuple[list[StudioTask], int]:
         with self.mapped(f"project {project}"):
             try:
                 found: SyncPager[Any, Any] = self.client.tasks.list(
                     project=project,
                     fields="all",
-                    query=_ANNOTATED,
+                    query=query,
                     page=page,
-                    page_size=PAGE_TASKS,
+                    page_size=size,
                     request_options=self._reading,
                 )
             except ApiError as error:
@@ -188,11 +224,25 @@ class Studio:
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise LabelStudioError(f"{self.url!r} is no address: set LABEL_STUDIO_URL to one with http://") from error
         except httpx.TransportError as error:
-            raise LabelStudioError(f"{where} is not reachable: start it, or mend LABEL_STUDIO_URL") from error
+            raise LabelStudioUnreachable(f"{where} is not reachable: start it, or mend LABEL_STUDIO_URL") from error
         except (httpx.HTTPError, httpx.StreamError, ValidationError, ValueError) as error:
             raise LabelStudioError(
                 f"{where} did not answer as Label Studio does: is LABEL_STUDIO_URL right?"
             ) from error
+
+
+def _with_ids(ids: Sequence[range]) -> str:
+    """The data manager's query for tasks of these ids, the smallest first."""
+    items = [
+        {
+            "filter": "filter:tasks:id",
+            "operator": "in",
+            "type": "Number",
+            "value": {"min": part.start, "max": part.stop - 1},
+        }
+        for part in ids
+    ]
+    return json.dumps({"filters": {"conjunction": "or", "items": items}, "ordering": ["tasks:id"]})
 
 
 def _refusal(where: str, what: str, error: ApiError) -> Exception:

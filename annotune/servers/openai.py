@@ -14,6 +14,7 @@ from annotune.errors import (
     AnswerRefused,
     ConfigurationError,
     DeadlineExceeded,
+    KeyRefused,
     ModelServerBusy,
     ModelServerError,
     ModelServerUnreachable,
@@ -146,7 +147,7 @@ class OpenAIServer:
         except openai.APIConnectionError as error:
             raise ModelServerUnreachable(f"{where} is not reachable: start it, or mend {self._url_setting}") from error
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            raise ModelServerError(f"{where} refused the key: mend OPENAI_API_KEY") from error
+            raise KeyRefused(f"{where} refused the key: mend OPENAI_API_KEY") from error
         except openai.APIStatusError as error:
             raise self._refusal(where, model, error) from error
         except UnicodeEncodeError as error:

@@ -1,0 +1,66 @@
+"""What models cost, from `prompts/prices.toml` or a file like it."""
+
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, ValidationError
+
+from annotune.errors import ConfigurationError
+from annotune.model import ModelRef, Value
+
+PRICES = Path(__file__).resolve().parent.parent / "prompts" / "prices.toml"
+MILLION = 1_000_000
+
+
+class Price(Value):
+    """USD per million tokens, of the prompt and of the answer."""
+
+    prompt: float = Field(ge=0, allow_inf_nan=False)
+    answer: float = Field(ge=0, allow_inf_nan=False)
+
+    def usd(self, prompt_tokens: float, answer_tokens: float) -> float:
+        """What so many tokens cost."""
+        return (self.prompt * prompt_tokens + self.answer * answer_tokens) / MILLION
+
+
+FREE = Price(prompt=0, answer=0)
+
+
+class Prices(Value):
+    """A price table, and the day on which its prices were noted.
+
+    A name is `server:model`; one that ends in `*` stands for all that begin so.
+    """
+
+    noted: date
+    usd_per_million_tokens: dict[str, Price]
+
+    @classmethod
+    def load(cls, path: Path = PRICES) -> Self:
+        """Read a table.
+
+        Raises:
+            ConfigurationError: the file cannot be read, or does not hold one; the message says what to mend.
+        """
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise ConfigurationError(f"the price table {path} cannot be read: {error.strerror}") from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ConfigurationError(f"the price table {path} is wrong at {where}: {first['msg']}") from error
+        except ValueError as error:
+            raise ConfigurationError(f"the price table {path} is no TOML: {error}") from error
+
+    def of(self, ref: ModelRef) -> Price | None:
+        """What a model costs: by its name, else by the longest beginning that fits. None: no price is known."""
+        name, table = str(ref), self.usd_per_million_tokens
+        begins = [entry for entry in table if entry.endswith("*") and name.startswith(entry[:-1])]
+        if name in table:
+            return table[name]
+        if begins:
+            return table[max(begins, key=len)]
+        return FREE if ref.server == "ollama" else None
