@@ -1,13 +1,14 @@
 """Calls side by side, within one deadline."""
 
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
 from annotune.errors import AnnotuneError, ConfigurationError, DeadlineExceeded, KeyRefused, ModelServerUnreachable
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 # What one call meets, all that follow would meet.
 FOR_ALL = (ModelServerUnreachable, KeyRefused, ConfigurationError)
@@ -76,3 +77,23 @@ def each(calls: Sequence[Callable[[], Result]], limit: int, deadline: Deadline) 
         return [future.result() if future.done() else late for future in futures]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def stream(items: Iterable[Item], work: Callable[[Item], object], limit: int) -> None:
+    """`work(item)` for each item, at most `limit` at a time; items are read as places come free.
+
+    An error of `work`, and Ctrl-C, ends it: what is under way is finished, and no more is begun.
+    """
+    pool = ThreadPoolExecutor(limit, thread_name_prefix="stream")
+    under_way: set[Future[object]] = set()
+    try:
+        for item in items:
+            under_way.add(pool.submit(work, item))
+            if len(under_way) > limit:  # one waits, so that no place is free while an item is read
+                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+        for future in as_completed(under_way):
+            future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -79,16 +79,28 @@ def use(desk: Desk, project: int, ref: str) -> None:
     if number is not None:
         _promote(desk, project, number)
         return
-    chosen = _own(desk, desk.known(project), ModelRef.parse(ref))
+    chosen = named(desk, desk.known(project), ref)
     _check(desk, chosen)
     _move(desk, project, chosen)
     desk.keep(project)
     click.echo(f"project {project}: {chosen} answers from now on")
 
 
-def _own(desk: Desk, project: int, ref: ModelRef) -> ModelRef:
-    """The same model, as the version of ours that it is, with the window that it was made with."""
-    return next((version.ref for version in desk.store.versions(project) if str(version.ref) == str(ref)), ref)
+def named(desk: Desk, project: int, text: str) -> ModelRef:
+    """The model that a person wrote; a version of ours comes with the window that it was made with.
+
+    Raises:
+        RequestInvalid: the text names no model.
+        NotFound: the project has no such version.
+    """
+    versions, number = desk.store.versions(project), version_number(text)
+    if number is None:
+        ref = ModelRef.parse(text)
+        return next((version.ref for version in versions if str(version.ref) == str(ref)), ref)
+    found = next((version.ref for version in versions if version.number == number), None)
+    if found is None:
+        raise NotFound(f"project {project} has no version {text}: see 'annotune models list {project}'")
+    return found
 
 
 def _check(desk: Desk, ref: ModelRef) -> None:
