@@ -4,17 +4,35 @@ Each says what it wants (a JSON schema and a line in words), makes regions of wh
 regions back into the same JSON, so that what is asked, checked and learned is one thing.
 """
 
-import uuid
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, time
 from typing import Any, Self
 from xml.etree.ElementTree import Element
 
-from annotune.errors import AnswerInvalid
+from annotune.errors import AnswerInvalid, LabelingInvalid
 from annotune.prediction import Region
+from annotune.regions import new_region, region_text, text_region
 
 LONGEST_SHOWN = 80
+LONGEST_TEXT = 100_000
+HIGHEST_RATING = 100
+SIDES = ("left", "right")
+
+
+@dataclass(frozen=True)
+class ShownWhen:
+    """A control that is shown only where `control` has one of `values`, or any where none is named."""
+
+    control: str
+    values: tuple[str, ...]
+
+    def holds(self, answer: object) -> bool:
+        """Whether an answer of that control, in JSON, shows it."""
+        given = answer if isinstance(answer, list) else [answer]
+        return any(value in self.values for value in given) if self.values else answer is not None
 
 
 @dataclass(frozen=True)
@@ -23,7 +41,8 @@ class Control(ABC):
 
     name: str
     to_name: str
-    smart: bool = True
+    smart: bool
+    shown_when: "ShownWhen | None"
 
     @classmethod
     @abstractmethod
@@ -34,6 +53,11 @@ class Control(ABC):
     def labels(self) -> tuple[str, ...]:
         """What an answer may choose among, as the model is told; none where it is free."""
         return ()
+
+    @property
+    def known_to_sdk(self) -> bool:
+        """Whether the SDK's validation (2.1.2) knows what the editor stores; where it does not, ours stands alone."""
+        return True
 
     @property
     @abstractmethod
@@ -54,16 +78,23 @@ class Control(ABC):
         """
 
     @abstractmethod
-    def answer(self, regions: Sequence[Mapping[str, Any]]) -> Any:
+    def answer(self, regions: Iterable[Mapping[str, Any]]) -> Any:
         """A person's regions of this control as the JSON that a model should have given; None where there is nothing."""
 
     def _region(self, kind: str, value: dict[str, Any]) -> Region:
         return new_region(self.name, self.to_name, kind, value)
 
-    def _refused(self, value: object) -> AnswerInvalid:
-        shown = repr(value)
-        shown = shown if len(shown) <= LONGEST_SHOWN else f"{shown[: LONGEST_SHOWN - 3]}..."
-        return AnswerInvalid(f'"{self.name}" must be {self.wanted}, not {shown}')
+    def _value(self, regions: Iterable[Mapping[str, Any]], key: str) -> Any:
+        """What the control's first region holds under a key; None where there is none."""
+        return next((value[key] for value in self._values(regions) if key in value), None)
+
+    def _values(self, regions: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        mine = [region.get("value") for region in regions if region.get("from_name") == self.name]
+        return [value for value in mine if isinstance(value, Mapping)]
+
+    def _refused(self, value: object, why: str = "") -> AnswerInvalid:
+        shown = f"{str(value)[:LONGEST_SHOWN]!r}" if isinstance(value, str) else f"a {type(value).__name__}"
+        return AnswerInvalid(f'"{self.name}" must be {self.wanted}, not {shown}{why and f" ({why})"}')
 
 
 @dataclass(frozen=True)
@@ -83,57 +114,207 @@ class TextArea(Control):
         return "a text"
 
     def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - free text needs no source
-        if not isinstance(value, str) or not value.strip():
+        if not isinstance(value, str) or not value.strip() or not is_text(value):
             raise self._refused(value)
+        if len(value) > LONGEST_TEXT:
+            raise self._refused(value, f"it has {len(value)} characters, of at most {LONGEST_TEXT}")
         return [text_region(self.name, self.to_name, [value.strip()])]
 
-    def answer(self, regions: Sequence[Mapping[str, Any]]) -> str | None:
+    def answer(self, regions: Iterable[Mapping[str, Any]]) -> str | None:
         return region_text(regions, self.name)
 
 
-KINDS: Mapping[str, type[Control]] = {"TextArea": TextArea}
+@dataclass(frozen=True)
+class Rating(Control):
+    """Stars, 1 to `highest`."""
+
+    highest: int
+
+    @classmethod
+    def parse(cls, tag: Element) -> Self:
+        stars = tag.get("maxRating", "5")
+        if not stars.isdecimal() or not 1 <= int(stars) <= HIGHEST_RATING:
+            raise LabelingInvalid(f"<Rating name={tag.get('name')!r}> has maxRating={stars!r}: let it be 1 to 100")
+        return cls(**common(tag), highest=int(stars))
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "integer", "enum": list(range(1, self.highest + 1))}
+
+    @property
+    def wanted(self) -> str:
+        return f"a whole number from 1 to {self.highest}"
+
+    def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - as in TextArea
+        number = whole(value)
+        if number is None or not 1 <= number <= self.highest:
+            raise self._refused(value)
+        return [self._region("rating", {"rating": number})]
+
+    def answer(self, regions: Iterable[Mapping[str, Any]]) -> int | None:
+        return whole(self._value(regions, "rating")) or None
+
+
+@dataclass(frozen=True)
+class Number(Control):
+    """A number within bounds, where there are some."""
+
+    least: float
+    most: float
+
+    @classmethod
+    def parse(cls, tag: Element) -> Self:
+        return cls(**common(tag), least=_bound(tag, "min", -math.inf), most=_bound(tag, "max", math.inf))
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "number"}
+
+    @property
+    def wanted(self) -> str:
+        bounds = [f"at least {self.least:g}"] if math.isfinite(self.least) else []
+        bounds += [f"at most {self.most:g}"] if math.isfinite(self.most) else []
+        return " ".join(["a number", " and ".join(bounds)]).strip()
+
+    def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - as in TextArea
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._refused(value)
+        if not (math.isfinite(value) and self.least <= value <= self.most):
+            raise self._refused(str(value))
+        return [self._region("number", {"number": value})]
+
+    def answer(self, regions: Iterable[Mapping[str, Any]]) -> float | None:
+        value = self._value(regions, "number")
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+@dataclass(frozen=True)
+class DateTime(Control):
+    """A date, a time, or both; stored in `layout`, the editor's own form (1.23.2) in `strftime`'s words."""
+
+    layout: str
+    example: str
+
+    @classmethod
+    def parse(cls, tag: Element) -> Self:
+        only = {part.strip() for part in (tag.get("only") or "date,time").split(",")}
+        if only == {"time"}:
+            return cls(**common(tag), layout="%H:%M", example="14:30")
+        if "date" not in only:
+            raise LabelingInvalid(
+                f"<DateTime name={tag.get('name')!r}> has only={tag.get('only')!r}: a model fills 'date', 'time' or both"
+            )
+        form = "%Y-%m-%dT%H:%M" if "time" in only else "%Y-%m-%d"
+        example = "2024-05-31T14:30" if "time" in only else "2024-05-31"
+        return cls(**common(tag), layout=tag.get("format") or form, example=example)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+    @property
+    def wanted(self) -> str:
+        kind = {5: "a time", 10: "a date"}.get(len(self.example), "a date and time")
+        return f'{kind} such as "{self.example}"'
+
+    def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - as in TextArea
+        if not isinstance(value, str):
+            raise self._refused(value)
+        try:
+            if len(self.example) == len("HH:MM"):
+                stored = time.fromisoformat(value.strip()).strftime("%H:%M")
+            else:
+                stored = datetime.fromisoformat(value.strip()).strftime(self.layout)
+        except ValueError as error:
+            raise self._refused(value) from error
+        return [self._region("datetime", {"datetime": stored})]
+
+    def answer(self, regions: Iterable[Mapping[str, Any]]) -> str | None:
+        value = self._value(regions, "datetime")
+        if not isinstance(value, str) or not value.strip():
+            return None
+        if len(self.example) == len("HH:MM"):
+            return value
+        try:
+            moment = datetime.strptime(value, self.layout)  # noqa: DTZ007 - as written, without a zone
+        except ValueError:
+            return None
+        return moment.isoformat(timespec="minutes")[: len(self.example)]
+
+
+@dataclass(frozen=True)
+class Pairwise(Control):
+    """The better of two objects. Its region names the control itself as its object, as the editor (1.23.2) stores it."""
+
+    @classmethod
+    def parse(cls, tag: Element) -> Self:
+        shown = tag.get("toName", "").split(",")
+        if len(shown) != len(SIDES):
+            raise LabelingInvalid(f"<Pairwise name={tag.get('name')!r}> compares two objects: name both in toName")
+        return cls(**common(tag))
+
+    @property
+    def known_to_sdk(self) -> bool:
+        return False
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return SIDES
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "enum": list(SIDES)}
+
+    @property
+    def wanted(self) -> str:
+        left, right = self.to_name.split(",")
+        return f'"left" where {left} is the better one, or "right" where {right} is'
+
+    def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - as in TextArea
+        side = value.strip().lower() if isinstance(value, str) else None
+        if side not in SIDES:
+            raise self._refused(value)
+        return [new_region(self.name, self.name, "pairwise", {"selected": side})]
+
+    def answer(self, regions: Iterable[Mapping[str, Any]]) -> str | None:
+        value = self._value(regions, "selected")
+        return value if value in SIDES else None
 
 
 def common(tag: Element) -> dict[str, Any]:
     """What all controls read alike."""
     return {
         "name": tag.get("name", ""),
-        "to_name": tag.get("toName", ""),
+        "to_name": ",".join(name.strip() for name in tag.get("toName", "").split(",")),
         "smart": tag.get("smart", "true").lower() != "false",
+        "shown_when": shown_when(tag),
     }
 
 
-def new_region(control: str, to_name: str, kind: str, value: dict[str, Any]) -> Region:
-    """A region in Label Studio's wire form."""
-    return {"id": uuid.uuid4().hex[:10], "from_name": control, "to_name": to_name, "type": kind, "value": value}
+def shown_when(tag: Element) -> ShownWhen | None:
+    """The condition of a tag with `visibleWhen="choice-selected"`."""
+    if tag.get("visibleWhen") != "choice-selected" or not tag.get("whenTagName"):
+        return None
+    values = (tag.get("whenChoiceValue") or "").split(",")
+    return ShownWhen(tag.get("whenTagName", ""), tuple(value.strip() for value in values if value.strip()))
 
 
-def text_region(control: str, to_name: str, texts: Sequence[str]) -> Region:
-    """The region of a TextArea."""
-    return new_region(control, to_name, "textarea", {"text": list(texts)})
+def is_text(value: str) -> bool:
+    """Whether it can be stored: no half surrogate pair, and no NUL, which a database takes for the end."""
+    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
-def region_text(regions: Sequence[Mapping[str, Any]], control: str | None) -> str | None:
-    """The text of a control's region: several entries are joined by line breaks; None where there is none or only blanks."""
-    for region in regions:
-        if region.get("from_name") != control:
-            continue
-        value = region.get("value")
-        texts = value.get("text") if isinstance(value, Mapping) else None
-        entries = [texts] if isinstance(texts, str) else texts if isinstance(texts, list) else []
-        joined = "\n".join(entry for entry in entries if isinstance(entry, str))
-        return joined if joined.strip() else None
-    return None
+def whole(value: object) -> int | None:
+    """A whole number, also one that is written as `4.0`."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if math.isfinite(value) and value == int(value) else None
 
 
-def region_texts(regions: Sequence[Mapping[str, Any]], control: str) -> tuple[str, ...]:
-    """All texts that a control's regions hold, blank ones left out: more than one, and nobody knows which is meant."""
-    found: list[str] = []
-    for region in regions:
-        if region.get("from_name") != control:
-            continue
-        value = region.get("value")
-        texts = value.get("text") if isinstance(value, Mapping) else None
-        entries = texts if isinstance(texts, list) else [texts]
-        found += [entry for entry in entries if isinstance(entry, str) and entry.strip()]
-    return tuple(found)
+def _bound(tag: Element, name: str, unset: float) -> float:
+    try:
+        return float(tag.get(name) or unset)
+    except ValueError as error:
+        raise LabelingInvalid(
+            f"<Number name={tag.get('name')!r}> has {name}={tag.get(name)!r}: write a number"
+        ) from error

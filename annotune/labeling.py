@@ -11,10 +11,34 @@ from defusedxml.ElementTree import fromstring
 from label_studio_sdk.label_interface import LabelInterface
 
 from annotune.completion import Message
-from annotune.controls import KINDS, Control, TextArea, region_texts, text_region
+from annotune.controls import (
+    Control,
+    DateTime,
+    Number,
+    Pairwise,
+    Rating,
+    TextArea,
+)
 from annotune.errors import AnswerInvalid, LabelingInvalid
+from annotune.labels import Choices, Taxonomy
 from annotune.objects import OBJECTS, LabeledObject
 from annotune.prediction import Prediction, Region
+from annotune.regions import region_texts, text_region
+from annotune.spans import Labels
+
+KINDS: Mapping[str, type[Control]] = {
+    "TextArea": TextArea,
+    "Choices": Choices,
+    "Taxonomy": Taxonomy,
+    "Rating": Rating,
+    "Number": Number,
+    "DateTime": DateTime,
+    "Pairwise": Pairwise,
+    "Labels": Labels,
+}
+LONGEST_REPLY = 500_000
+OBJECTS_TRIED = 20
+INHERITED = ("visibleWhen", "whenTagName", "whenChoiceValue", "perRegion")
 
 
 @dataclass(frozen=True)
@@ -50,6 +74,7 @@ class Labeling:
             LabelingInvalid: the config cannot be served; the message says which tag or attribute to mend.
         """
         root = _root(config)
+        _inherit(root)
         shown = {
             tag.get("name", ""): tag
             for tag in root.iter()
@@ -156,11 +181,17 @@ class Labeling:
         if missing:
             raise AnswerInvalid(f"the JSON object lacks {' and '.join(missing)}")
         texts = {item.name: item.text(data) for item in self.objects if not item.is_image}
-        return [
-            region
+        made = {
+            control.name: control.regions(fields[control.name], texts.get(control.to_name, ""))
             for control in self.controls
-            for region in control.regions(fields[control.name], texts.get(control.to_name, ""))
-        ]
+        }
+        given = {control.name: control.answer(made[control.name]) for control in self.controls}
+        hidden = {
+            control.name
+            for control in self.controls
+            if control.shown_when and not control.shown_when.holds(given.get(control.shown_when.control))
+        }
+        return [region for name, regions in made.items() if name not in hidden for region in regions]
 
     def answer(self, regions: Sequence[Mapping[str, Any]]) -> str | None:
         """Regions as the reply that a model should have given: the text, or JSON of all that is filled.
@@ -187,23 +218,78 @@ class Labeling:
     def check(self, prediction: Prediction) -> Prediction:
         """The prediction itself, if Label Studio's own SDK finds nothing wrong with it.
 
+        What the SDK (2.1.2) does not know is checked by being read and written again.
+
         Raises:
             LabelingInvalid: a region does not fit the config.
         """
-        errors = self.interface.validate_prediction(prediction.as_dict(), return_errors=True)  # type: ignore[no-untyped-call]
+        ours = {control.name: control for control in self.controls if not control.known_to_sdk}
+        known = [region for region in prediction.result if region.get("from_name") not in ours]
+        told = prediction.as_dict() | {"result": known}
+        errors = self.interface.validate_prediction(told, return_errors=True)  # type: ignore[no-untyped-call]
+        for region in prediction.result:
+            control = ours.get(region.get("from_name", ""))
+            if control and not _stands(control, region):
+                errors.append(f"the region of {control.name!r} is none that it can have")
         if errors:
             raise LabelingInvalid(f"the prediction does not fit the labeling config: {errors}")
         return prediction
 
 
-def _json_object(reply: str) -> dict[str, Any]:
+def _stands(control: Control, region: Region) -> bool:
+    """Whether a region is what its control makes of its own answer."""
+    keys = ("from_name", "to_name", "type", "value")
     try:
-        fields = json.loads(reply)
-    except (ValueError, RecursionError) as error:
-        raise AnswerInvalid("the answer is no JSON object: give the object alone, without a word around it") from error
-    if not isinstance(fields, dict):
-        raise AnswerInvalid("the answer is JSON, but no object: give one object with the fields")
+        (again,) = control.regions(control.answer([region]), "")
+    except (AnswerInvalid, ValueError):
+        return False
+    return all(region.get(key) == again[key] for key in keys)
+
+
+def _json_object(reply: str) -> dict[str, Any]:
+    """The one JSON object of a reply; a server that ignores the schema lets a model put words or a fence around it."""
+    if len(reply) > LONGEST_REPLY:
+        raise AnswerInvalid(f"the answer has {len(reply)} characters, of at most {LONGEST_REPLY}: be brief")
+    decoder = json.JSONDecoder(object_pairs_hook=_fields, parse_constant=_no_constant)
+    found: list[dict[str, Any]] = []
+    at, tried = reply.find("{"), 0
+    while at >= 0 and tried < OBJECTS_TRIED:
+        tried += 1
+        try:
+            fields, end = decoder.raw_decode(reply, at)
+        except (ValueError, RecursionError):
+            end = at + 1
+        else:
+            found.append(fields)
+        at = reply.find("{", end)
+    if len(found) != 1 or at >= 0:
+        number = "more than one" if found else "no"
+        raise AnswerInvalid(f"the answer has {number} JSON object: give one, alone, without a word around it")
+    return found[0]
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a field stands twice")
     return fields
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _inherit(root: Element) -> None:
+    """Give each tag the conditions of the views around it."""
+    waiting = [root]
+    while waiting:
+        tag = waiting.pop()
+        for child in tag:
+            if tag.tag == "View":
+                for name in INHERITED:
+                    if tag.get(name) is not None and child.get(name) is None:
+                        child.set(name, tag.get(name, ""))
+            waiting.append(child)
 
 
 def _root(config: str) -> Element:

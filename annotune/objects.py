@@ -4,14 +4,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from typing import Self
+from typing import Literal, Self
 from xml.etree.ElementTree import Element
 
 from annotune.completion import Message
 from annotune.errors import LabelingInvalid, RequestInvalid
 
 OBJECTS = ("Text", "HyperText", "Paragraphs", "Image", "Audio", "Video", "List", "Table", "TimeSeries", "Chat", "Pdf")
-READABLE = ("Text", "HyperText", "Paragraphs")
+READABLE = ("Text", "HyperText", "Paragraphs", "Image", "List", "Table")
+ROLES: Mapping[str, Literal["system", "user", "assistant"]] = {
+    "system": "system",
+    **dict.fromkeys(("user", "human"), "user"),
+    **dict.fromkeys(("assistant", "bot", "ai", "model", "agent", "gpt"), "assistant"),
+}
 HIDDEN = frozenset({"script", "style", "template"})
 BLOCKS = frozenset({"p", "div", "br", "li", "ul", "ol", "tr", "table", "h1", "h2", "h3", "h4", "h5", "h6", "section"})
 
@@ -61,23 +66,56 @@ class LabeledObject:
         return data[self.field]
 
     def text(self, data: Mapping[str, object]) -> str:
-        """What it shows, as text. Raises RequestInvalid as `value`."""
+        """What it shows, as text: a turn, an item or a row to a line. Raises RequestInvalid as `value`."""
         value = self.value(data)
         if isinstance(value, str):
             return _stripped(value) if self.tag == "HyperText" else value
         if isinstance(value, list):
             return "\n".join(self._line(item) for item in value)
+        if self.tag == "Table" and isinstance(value, dict):
+            return _row(value, "\n")
         return "" if value is None else json.dumps(value, ensure_ascii=False)
 
     def turns(self, data: Mapping[str, object]) -> tuple[Message, ...]:
         """The turns of a dialogue between a person and an assistant; none where it is anything else."""
-        return ()
+        value = self.value(data) if self.tag == "Paragraphs" else None
+        items = value if isinstance(value, list) else []
+        turns = []
+        for item in items:
+            role = ROLES.get(str(item.get(self.name_key, "")).strip().casefold()) if isinstance(item, dict) else None
+            if role is None:
+                return ()
+            turns.append(Message(role, str(item.get(self.text_key, ""))))
+        return tuple(turns)
+
+    def address(self, data: Mapping[str, object]) -> str:
+        """Where the picture of an Image is, as the task says.
+
+        Raises:
+            RequestInvalid: the task has no such field, or no text in it.
+        """
+        value = self.value(data)
+        if not isinstance(value, str) or not value.strip():
+            raise RequestInvalid(f"the field {self.field!r}, which <Image name={self.name!r}> shows, is no address")
+        return value.strip()
 
     def _line(self, item: object) -> str:
         if not isinstance(item, dict):
             return str(item)
+        if self.tag == "List":
+            return " ".join(str(item[key]) for key in ("title", "body") if item.get(key)) or _row(item)
+        if self.tag == "Table":
+            return _row(item)
         name, text = item.get(self.name_key), str(item.get(self.text_key, ""))
         return f"{name}: {text}" if name else text
+
+
+def _row(cells: Mapping[str, object], between: str = "; ") -> str:
+    return between.join(f"{name}: {_cell(value)}" for name, value in cells.items())
+
+
+def _cell(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 class _Text(HTMLParser):

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Self
 
 from annotune.completion import ChatRequest, Completion, Image, Message
@@ -129,17 +129,18 @@ class Question:
         def once() -> Completion:
             return server.chat(request, deadline_s=deadline.left_s)
 
-        completions = side_by_side([partial(once)] * number, calls)
-        said = [completion for completion in completions if completion.text.strip()]
+        completions = side_by_side([once] * number, calls)
+        said = {completion.text.strip(): completion for completion in completions if completion.text.strip()}
         if not said:
             raise AnswerRefused(f"{request.model} answered with an empty text: try again, or change the prompt")
-        texts = tuple(dict.fromkeys(completion.text.strip() for completion in said))
+        for text in said:
+            self.labeling.regions(text, self.data)
         control = self.labeling.controls[0]
         return Reply(
-            regions=(self.labeling.text_region(control.name, texts),),
-            texts=texts,
-            score=score(self.labeling, said[0]),
-            cut=any(completion.finish == "length" for completion in said),
+            regions=(self.labeling.text_region(control.name, tuple(said)),),
+            texts=tuple(said),
+            score=score(self.labeling, next(iter(said.values()))),
+            cut=any(completion.finish == "length" for completion in completions),
         )
 
     def _fitting(self, completion: Completion) -> Reply:

@@ -8,10 +8,10 @@ import logging
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from annotune.controls import region_text
 from annotune.errors import LabelingInvalid, RequestInvalid, StoreUnavailable
 from annotune.example import ProjectPrompt
 from annotune.model import TrainingWanted
+from annotune.regions import region_text
 from backend.requests import Annotation, Event
 from backend.services import Services
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-from annotune.controls import region_text
 from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, StoreUnavailable
 from annotune.labeling import Labeling
 from annotune.parallel import Deadline, each
@@ -17,6 +16,7 @@ from annotune.prediction import Prediction, Region, Unanswered
 from annotune.prompt import Prompt
 from annotune.question import Options, Question, Reply
 from annotune.record import answers_given, prefilled
+from annotune.regions import region_text
 from backend.lessons import Acknowledged, take_event
 from backend.live import Serving, model_version
 from backend.requests import Context, Event, Task

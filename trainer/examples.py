@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from annotune.controls import region_text
 from annotune.dataset import side
 from annotune.errors import RequestInvalid
 from annotune.example import Answer, Example, Origin, ProjectPrompt
 from annotune.labeling import Labeling
 from annotune.prompt import Prompt
 from annotune.question import ask_messages
+from annotune.regions import region_text
 from annotune.settings import Settings
 from annotune.studio import StudioAnnotation, StudioPrediction, StudioTask
 

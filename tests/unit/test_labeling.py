@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from annotune.controls import region_text
 from annotune.errors import LabelingInvalid, RequestInvalid
 from annotune.labeling import Labeling
 from annotune.prediction import Prediction
+from annotune.regions import region_text
 
 ARTICLE = Path(__file__).resolve().parent.parent / "data" / "article"
 BOMB = (

@@ -10,10 +10,10 @@ import pytest
 from fake_model import SIMPLE, Backend, FakeModel, FakePool, MakeBackend, region, task, texts
 
 from annotune.completion import ChatRequest
-from annotune.controls import region_text
 from annotune.errors import ModelServerUnreachable, NotFound
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef
+from annotune.regions import region_text
 from annotune.settings import Settings
 from backend.model import Model
 from backend.requests import Task

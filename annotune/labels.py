@@ -1,0 +1,234 @@
+"""Controls whose answer is a choice among labels: Choices and Taxonomy."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from xml.etree.ElementTree import Element
+
+from annotune.controls import Control, common
+from annotune.errors import LabelingInvalid
+from annotune.prediction import Region
+
+STEP = " > "
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label. `path`: the names from the root to it, as Label Studio stores them: the alias where there is one.
+
+    `value` is what a model is told, of nested labels with all above it; `meant` what else it may answer: the alias and
+    the `predicted_values`.
+    """
+
+    value: str
+    path: tuple[str, ...]
+    hint: str = ""
+    meant: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> str:
+        return f'"{self.value}" ({self.hint})' if self.hint else f'"{self.value}"'
+
+
+class Book:
+    """The labels of one control, found by what a model or a person says of them; never by what merely looks alike."""
+
+    def __init__(self, labels: Iterable[Label]) -> None:
+        self.labels = tuple(labels)
+        self._exact: dict[str, Label] = {}
+        for label in self.labels:
+            self._exact.setdefault(label.value, label)
+        for label in self.labels:
+            for name in label.meant:
+                self._exact.setdefault(name, label)
+        folded: dict[str, set[Label]] = {}
+        for name, label in self._exact.items():
+            folded.setdefault(name.casefold(), set()).add(label)
+        self._folded = {name: found.pop() for name, found in folded.items() if len(found) == 1}
+        self._stored = {label.path: label for label in self.labels}
+
+    def find(self, said: object) -> Label | None:
+        """The label that is said, by its value, its alias or one of its predicted values."""
+        if not isinstance(said, str):
+            return None
+        bare = said.strip()
+        return self._exact.get(bare) or self._folded.get(bare.casefold())
+
+    def stored(self, path: object) -> Label | None:
+        """The label that Label Studio stores so: a name, or a path of names."""
+        names = path if isinstance(path, list) else [path]
+        return self._stored.get(tuple(name for name in names if isinstance(name, str)))
+
+
+@dataclass(frozen=True)
+class Choices(Control):
+    """One of several, or several (`multiple`)."""
+
+    book: Book
+    multiple: bool
+    required: bool
+    nested: bool
+
+    @classmethod
+    def parse(cls, tag: Element) -> Self:
+        _refuse_dynamic(tag)
+        nested = tag.get("allowNested", "false").lower() == "true"
+        labels = tuple(_leaves(tag)) if nested else tuple(_top(tag))
+        if not labels:
+            raise LabelingInvalid(f"<Choices name={tag.get('name')!r}> has no <Choice value=...>: add some")
+        return cls(
+            **common(tag),
+            book=Book(labels),
+            multiple=tag.get("choice") == "multiple",
+            required=tag.get("required", "false").lower() == "true",
+            nested=nested,
+        )
+
+    @property
+    def known_to_sdk(self) -> bool:
+        """The SDK (2.1.2) fails on the paths that the editor stores for nested choices."""
+        return not self.nested
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(label.value for label in self.book.labels)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        one = {"type": "string", "enum": list(self.labels)}
+        return {"type": "array", "items": one} if self.multiple else one
+
+    @property
+    def wanted(self) -> str:
+        names = ", ".join(label.wanted for label in self.book.labels)
+        return f"a list of those that apply among {names}" if self.multiple else f"one of {names}"
+
+    def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - a choice needs no source
+        if isinstance(value, list) and not self.multiple:
+            raise self._refused(value)
+        said = value if isinstance(value, list) else [value]
+        if self.multiple and not said and not self.required:
+            return []
+        found = dict.fromkeys(self._find(item) for item in said)
+        if not found:
+            raise self._refused(value)
+        stored = [list(label.path) if self.nested else label.path[-1] for label in found]
+        return [self._region("choices", {"choices": stored})]
+
+    def _find(self, said: object) -> Label:
+        label = self.book.find(said)
+        if label is None:
+            raise self._refused(said)
+        return label
+
+    def answer(self, regions: Iterable[Mapping[str, Any]]) -> str | list[str] | None:
+        values = _known(self.book, self._value(regions, "choices"))
+        if self.multiple:
+            return values or None
+        return values[0] if len(values) == 1 else None
+
+
+@dataclass(frozen=True)
+class Taxonomy(Control):
+    """Paths in a tree; told to a model and by it as `Parent > Child`."""
+
+    book: Book
+    most: int | None
+
+    @classmethod
+    def parse(cls, tag: Element) -> Self:
+        _refuse_dynamic(tag)
+        leaves_only = tag.get("leafsOnly", "false").lower() == "true"
+        labels = tuple(_leaves(tag)) if leaves_only else tuple(_nodes(tag))
+        if not labels:
+            raise LabelingInvalid(f"<Taxonomy name={tag.get('name')!r}> has no <Choice value=...>: add some")
+        usages = tag.get("maxUsages", "")
+        return cls(**common(tag), book=Book(labels), most=int(usages) if usages.isdecimal() and int(usages) else None)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(label.value for label in self.book.labels)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": {"type": "string", "enum": list(self.labels)}}
+
+    @property
+    def wanted(self) -> str:
+        most = f" of at most {self.most}" if self.most else ""
+        return f"a list{most} of those that apply among {', '.join(label.wanted for label in self.book.labels)}"
+
+    def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - as in Choices
+        said = value if isinstance(value, list) else [value]
+        found = dict.fromkeys(self._find(item) for item in said)
+        if not found or (self.most and len(found) > self.most):
+            raise self._refused(value)
+        return [self._region("taxonomy", {"taxonomy": [list(label.path) for label in found]})]
+
+    def _find(self, said: object) -> Label:
+        if isinstance(said, list) and all(isinstance(name, str) for name in said):
+            said = STEP.join(name.strip() for name in said)
+        label = self.book.find(said)
+        if label is None:
+            raise self._refused(said)
+        return label
+
+    def answer(self, regions: Iterable[Mapping[str, Any]]) -> list[str] | None:
+        return _known(self.book, self._value(regions, "taxonomy")) or None
+
+
+def parse_label(tag: Element, above: tuple["Label", ...] = ()) -> Label | None:
+    """The label of a `<Choice>` or `<Label>`, under those `above` it; None where it has no name."""
+    name, alias = (tag.get("value") or "").strip(), (tag.get("alias") or "").strip()
+    if not name and not alias:
+        return None
+    predicted = [part.strip() for part in (tag.get("predicted_values") or "").split(",")]
+    parents = above[-1] if above else None
+    return Label(
+        value=STEP.join([parents.value, name or alias]) if parents else name or alias,
+        path=(*(parents.path if parents else ()), alias or name),
+        hint=(tag.get("hint") or "").strip(),
+        meant=tuple(part for part in (alias, name if parents else "", *predicted) if part),
+    )
+
+
+def _known(book: Book, stored: object) -> list[str]:
+    """The values of the labels that a region holds; none where one of them is no label."""
+    found = [book.stored(path) for path in stored] if isinstance(stored, list) else []
+    return [label.value for label in found if label] if all(found) else []
+
+
+def _choices(tag: Element) -> Iterator[Element]:
+    """The `<Choice>` tags next below a tag, whatever views lie between."""
+    for child in tag:
+        if child.tag == "Choice":
+            yield child
+        else:
+            yield from _choices(child)
+
+
+def _top(tag: Element) -> Iterator[Label]:
+    """Without `allowNested` the editor (1.23.2) takes no choice that lies below another."""
+    yield from filter(None, (parse_label(child) for child in _choices(tag)))
+
+
+def _nodes(tag: Element, above: tuple[Label, ...] = ()) -> Iterator[Label]:
+    for child in _choices(tag):
+        label = parse_label(child, above)
+        if label:
+            yield label
+            yield from _nodes(child, (*above, label))
+
+
+def _leaves(tag: Element) -> Iterator[Label]:
+    nodes = list(_nodes(tag))
+    inner = {label.path[:depth] for label in nodes for depth in range(1, len(label.path))}
+    yield from (label for label in nodes if label.path not in inner)
+
+
+def _refuse_dynamic(tag: Element) -> None:
+    if (tag.get("value") or "").startswith("$") or tag.get("apiUrl"):
+        raise LabelingInvalid(
+            f"<{tag.tag} name={tag.get('name')!r}> takes its labels from elsewhere: write them as <Choice value=...>, or"
+            " leave the control to people by ANSWER_CONTROLS"
+        )

@@ -1,0 +1,43 @@
+"""Regions in Label Studio's wire form: made, and read whatever their shape."""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from annotune.prediction import Region
+
+
+def new_region(control: str, to_name: str, kind: str, value: dict[str, Any]) -> Region:
+    """A region in Label Studio's wire form."""
+    return {"id": uuid.uuid4().hex[:10], "from_name": control, "to_name": to_name, "type": kind, "value": value}
+
+
+def text_region(control: str, to_name: str, texts: Sequence[str]) -> Region:
+    """The region of a TextArea."""
+    return new_region(control, to_name, "textarea", {"text": list(texts)})
+
+
+def region_text(regions: Iterable[Mapping[str, Any]], control: str | None) -> str | None:
+    """The text of a control's region: several entries are joined by line breaks; None where there is none or only blanks."""
+    for region in regions:
+        if region.get("from_name") != control:
+            continue
+        value = region.get("value")
+        texts = value.get("text") if isinstance(value, Mapping) else None
+        entries = [texts] if isinstance(texts, str) else texts if isinstance(texts, list) else []
+        joined = "\n".join(entry for entry in entries if isinstance(entry, str))
+        return joined if joined.strip() else None
+    return None
+
+
+def region_texts(regions: Iterable[Mapping[str, Any]], control: str) -> tuple[str, ...]:
+    """All texts that a control's regions hold, blank ones left out: more than one, and nobody knows which is meant."""
+    found: list[str] = []
+    for region in regions:
+        if region.get("from_name") != control:
+            continue
+        value = region.get("value")
+        texts = value.get("text") if isinstance(value, Mapping) else None
+        entries = texts if isinstance(texts, list) else [texts]
+        found += [entry for entry in entries if isinstance(entry, str) and entry.strip()]
+    return tuple(found)

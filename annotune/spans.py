@@ -1,0 +1,100 @@
+"""Labels over a Text: the model quotes, the code finds the place."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from xml.etree.ElementTree import Element
+
+from annotune.controls import Control, common
+from annotune.errors import AnswerInvalid, LabelingInvalid
+from annotune.labels import Book, parse_label
+from annotune.prediction import Region
+
+MOST_SPANS = 500
+
+
+@dataclass(frozen=True)
+class Labels(Control):
+    """Spans of a text, each with one label."""
+
+    book: Book
+
+    @classmethod
+    def parse(cls, tag: Element) -> Self:
+        labels = tuple(filter(None, (parse_label(child) for child in tag.iter("Label"))))
+        if not labels or (tag.get("value") or "").startswith("$"):
+            raise LabelingInvalid(f"<Labels name={tag.get('name')!r}> has no <Label value=...>: add some")
+        return cls(**common(tag), book=Book(labels))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(label.value for label in self.book.labels)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        span = {"quote": {"type": "string"}, "label": {"type": "string", "enum": list(self.labels)}}
+        return {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": span,
+                "required": list(span),
+                "additionalProperties": False,
+            },
+        }
+
+    @property
+    def wanted(self) -> str:
+        names = ", ".join(label.wanted for label in self.book.labels)
+        return (
+            'a list of {"quote": ..., "label": ...}, where quote is copied word for word from the text, long enough to'
+            f" stand in it once, and label is one of {names}; an empty list where there is nothing to mark"
+        )
+
+    def regions(self, value: object, text: str) -> list[Region]:
+        if not isinstance(value, list) or len(value) > MOST_SPANS:
+            raise self._refused(value)
+        return list({self._key(region): region for region in (self._span(item, text) for item in value)}.values())
+
+    def _span(self, item: object, text: str) -> Region:
+        if not isinstance(item, Mapping) or not isinstance(item.get("quote"), str):
+            raise self._refused(item)
+        label = self.book.find(item.get("label"))
+        if label is None:
+            raise self._refused(item.get("label"))
+        quote = item["quote"]
+        begin = self._place(quote, text)
+        start = _utf16(text[:begin])
+        value = {"start": start, "end": start + _utf16(quote), "text": quote, "labels": [label.path[-1]]}
+        return self._region("labels", value)
+
+    def _place(self, quote: str, text: str) -> int:
+        shown = quote[:60]
+        if not quote.strip():
+            raise AnswerInvalid(f'"{self.name}" has an empty quote: copy the words from the text')
+        begin = text.find(quote)
+        if begin < 0:
+            raise AnswerInvalid(f'"{self.name}" quotes {shown!r}, which does not stand in the text: copy it exactly')
+        if text.find(quote, begin + 1) >= 0:
+            raise AnswerInvalid(
+                f'"{self.name}" quotes {shown!r}, which stands in the text more than once: quote more words around it'
+            )
+        return begin
+
+    def _key(self, region: Region) -> tuple[int, int, str]:
+        value = region["value"]
+        return value["start"], value["end"], value["labels"][0]
+
+    def answer(self, regions: Iterable[Mapping[str, Any]]) -> list[dict[str, str]] | None:
+        found = []
+        for value in self._values(regions):
+            labels = value.get("labels")
+            label = self.book.stored(labels[0]) if isinstance(labels, list) and labels else None
+            if label and isinstance(value.get("text"), str):
+                found.append({"quote": value["text"], "label": label.value})
+        return found or None
+
+
+def _utf16(text: str) -> int:
+    """Length as the editor counts: in UTF-16 units, since it is JavaScript."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
