@@ -10,6 +10,7 @@ from annotune.errors import AnnotuneError, ConfigurationError
 from commands.connect import connect, disconnect
 from commands.desk import Desk
 from commands.models import models
+from commands.predict import predict
 from commands.processes import serve, worker
 from commands.prompts import prompts
 from commands.status import status
@@ -48,7 +49,7 @@ def annotune(ctx: click.Context) -> None:
     ctx.obj = Desk(ctx.with_resource(ExitStack()))
 
 
-for command in (serve, worker, connect, disconnect, models, train, prompts, status):
+for command in (serve, worker, connect, disconnect, models, predict, train, prompts, status):
     annotune.add_command(command)
 
 

@@ -19,26 +19,32 @@ def region(control: str, text: str) -> dict[str, Any]:
 
 @dataclass
 class StudioDouble:
-    """Its projects (id -> tasks), what it was asked, and the status and body that it answers everything with, if set."""
+    """Its projects (id -> tasks), what it was asked, and the status and body that it answers everything with, if set.
+
+    `push_refusal` is the same for predictions that are pushed, by task.
+    """
 
     projects: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     configs: dict[int, str] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, list[str]]]] = field(default_factory=list)
     refusal: tuple[int, object] | None = None
+    push_refusal: dict[int, tuple[int, object]] = field(default_factory=dict)
     delay: Callable[[], object] = lambda: None
     _annotations: int = 0
+    _predictions: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Self:
         double = self
 
         class Handler(BaseHTTPRequestHandler):
             def _answer(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 double.delay()
                 parts = urlsplit(self.path)
                 query = parse_qs(parts.query)
                 double.asked.append((parts.path, self.headers.get("Authorization", ""), query))
-                status, body = double.refusal or double._route(parts.path, query)
+                status, body = double.refusal or double._route(parts.path, query, sent)
                 content = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -99,21 +105,51 @@ class StudioDouble:
         for number in range(len(self.projects[project])):
             self.submit(project, number, f"Answer {number}")
 
-    def _route(self, path: str, query: dict[str, list[str]]) -> tuple[int, object]:
+    def predictions(self, project: int) -> list[list[dict[str, Any]]]:
+        """Of each of a project's tasks."""
+        return [task["predictions"] for task in self.projects[project]]
+
+    def _route(self, path: str, query: dict[str, list[str]], sent: bytes) -> tuple[int, object]:
         if path == "/api/token/refresh/":
             return 200, {"access": "fresh"}
         if path == "/api/tasks/":
-            return self._tasks(int(query["project"][0]), int(query["page"][0]), int(query["page_size"][0]))
+            wanted = _wanted(json.loads(query["query"][0]))
+            return self._tasks(int(query["project"][0]), wanted, int(query["page"][0]), int(query["page_size"][0]))
+        if path == "/api/predictions/":
+            return self._push(json.loads(sent))
         project = int(path.removeprefix("/api/projects/").rstrip("/"))
         if project not in self.projects:
             return 404, {"detail": "No Project matches the given query."}
         return 200, {"id": project, "title": f"Project {project}", "label_config": self.configs[project], "token": "x"}
 
-    def _tasks(self, project: int, page: int, size: int) -> tuple[int, object]:
+    def _push(self, prediction: dict[str, Any]) -> tuple[int, object]:
+        if prediction["task"] in self.push_refusal:
+            return self.push_refusal[prediction["task"]]
+        tasks = [task for tasks in self.projects.values() for task in tasks if task["id"] == prediction["task"]]
+        if not tasks:
+            return 400, {"detail": f'Invalid pk "{prediction["task"]}" - object does not exist.'}
+        with self._lock:
+            self._predictions += 1
+            made = {"id": self._predictions, "created_at": datetime.now(UTC).isoformat(), **prediction}
+            tasks[0]["predictions"].append(made)
+        return 201, made
+
+    def _tasks(
+        self, project: int, wanted: Callable[[dict[str, Any]], bool], page: int, size: int
+    ) -> tuple[int, object]:
         if project not in self.projects:
             return 404, {"detail": "No Project matches the given query."}
-        tasks = [task for task in self.projects[project] if task["annotations"]]
+        tasks = [task for task in self.projects[project] if wanted(task)]
         shown = tasks[(page - 1) * size : page * size]
         if page > 1 and not shown:
             return 404, {"detail": "Invalid page."}
         return 200, {"total": len(tasks), "total_annotations": 0, "total_predictions": 0, "tasks": shown}
+
+
+def _wanted(query: dict[str, Any]) -> Callable[[dict[str, Any]], bool]:
+    """What a query's filters let through: tasks of some ids, or those that are annotated."""
+    items = query["filters"]["items"]
+    if items[0]["filter"] == "filter:tasks:id":
+        spans = [(item["value"]["min"], item["value"]["max"]) for item in items]
+        return lambda task: any(first <= task["id"] <= last for first, last in spans)
+    return lambda task: bool(task["annotations"])

@@ -1,0 +1,95 @@
+"""What `annotune predict` asks, of which model, about which tasks: settled when it begins."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from annotune.errors import NotFound, PromptMissing
+from annotune.ids import ALL
+from annotune.labeling import Labeling
+from annotune.model import ModelRef
+from annotune.prompt import Prompt
+from annotune.question import Options, Question
+from annotune.studio import Studio, StudioTask
+from backend.live import Live, model_version
+from commands.desk import Desk
+from commands.models import named
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A model, a prompt, and the tasks of a project that are asked about. `found` counts the tasks of these ids."""
+
+    project: int
+    title: str
+    labeling: Labeling
+    ref: ModelRef
+    prompt: Prompt
+    options: Options
+    ids: Sequence[range]
+    only_missing: bool
+    found: int
+
+    @classmethod
+    def of(
+        cls, desk: Desk, project: int, *, model: str | None, ids: Sequence[range] | None, only_missing: bool
+    ) -> Self:
+        """As the backend would ask now, or another model.
+
+        Raises:
+            NotFound: there is no such project, no such task in it, or no such version.
+            LabelingInvalid: the labeling config cannot be served.
+            PromptMissing: the project has no prompt.
+        """
+        settings, shown = desk.settings, desk.studio.project(project)
+        labeling = Labeling.parse(
+            shown.label_config, settings.prompt_prefix, settings.status_control, settings.answer_names
+        )
+        serving = Live(settings, desk.store).serving(project)
+        if serving.prompt is None:
+            raise PromptMissing(
+                f"project {project} has no prompt: submit an annotation with one in its prompt control,"
+                f" give it one by 'annotune prompts set {project}', or set DEFAULT_PROMPT"
+            )
+        found = desk.studio.count_tasks(project, ids or ALL)
+        if not found:
+            raise NotFound(f"project {project} has {'none of these tasks' if ids else 'no tasks yet: import some'}")
+        return cls(
+            project=project,
+            title=shown.title,
+            labeling=labeling,
+            ref=named(desk, project, model) if model else serving.ref,
+            prompt=serving.prompt,
+            options=Options.of(settings),
+            ids=ids or ALL,
+            only_missing=only_missing,
+            found=found,
+        )
+
+    @property
+    def model_version(self) -> str:
+        """What the predictions bear."""
+        return model_version(self.ref.model, self.prompt)
+
+    @property
+    def calls(self) -> int:
+        """How often the model is asked about a task, where its answer fits at once."""
+        return self.options.num_responses if self.labeling.free_text else 1
+
+    def question(self, data: Mapping[str, object]) -> Question:
+        """What is asked about a task with this data."""
+        return Question(self.labeling, self.prompt, data)
+
+    def tasks(self, studio: Studio, skipped: Callable[[], object]) -> Iterator[StudioTask]:
+        """The tasks that are asked about, page by page; `skipped` is called for each that is not."""
+        for task in studio.tasks_by_id(self.project, self.ids):
+            if self._has_one(task):
+                skipped()
+            else:
+                yield task
+
+    def _has_one(self, task: StudioTask) -> bool:
+        """Does a task have its prediction already? Of this very version, as Label Studio's own batch asks."""
+        if self.only_missing:
+            return bool(task.predictions)
+        return any(prediction.model_version == self.model_version for prediction in task.predictions)

@@ -1,0 +1,177 @@
+"""`annotune predict`: predictions for more tasks than one request can hold."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from itertools import islice
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from annotune.errors import RequestInvalid
+from annotune.ids import ranges_of
+from annotune.prices import FREE, PRICES, Prices
+from annotune.question import Question
+from annotune.servers.pool import Servers
+from commands.desk import PROJECT, Desk
+from commands.estimate import CHARACTERS_A_TOKEN, Estimate, estimate
+from commands.plan import Plan
+from commands.push import Push, Tally
+
+SHOWN = 3
+REASONS_TOLD = 5
+TASKS_TOLD = 10
+LINES = 10  # of progress, where nobody sees a bar
+INTERRUPTED = 130  # as a shell says it
+
+
+class Ids(click.ParamType[tuple[range, ...]]):
+    """`1,5,10-20`, or `@FILE` that holds such."""
+
+    name = "ids"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[range, ...]:
+        text = str(value)
+        try:
+            return ranges_of(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
+        except RequestInvalid as error:
+            self.fail(str(error), param, ctx)
+        except (OSError, ValueError) as error:
+            self.fail(f"{text[1:]} cannot be read as UTF-8 text: {error}", param, ctx)
+
+
+@click.command()
+@click.argument("project", type=PROJECT)
+@click.option("--tasks", "ids", type=Ids(), help="Only these: ids and ranges, as 1,5,10-20, or @FILE that holds them.")
+@click.option("--model", help="Ask this one, as 'models use' takes it; default: the one that answers for PROJECT.")
+@click.option("--only-missing", is_flag=True, help="Only tasks without any prediction.")
+@click.option("--dry-run", is_flag=True, help="Show what would be asked, and what it would take; change nothing.")
+@click.option("--prices", type=click.Path(path_type=Path), default=PRICES, help="Price table for --dry-run.")
+@click.pass_obj
+def predict(
+    desk: Desk,
+    project: int,
+    *,
+    ids: Sequence[range] | None,
+    model: str | None,
+    only_missing: bool,
+    dry_run: bool,
+    prices: Path,
+) -> None:
+    """Push predictions for the tasks of PROJECT; again goes on where it ended.
+
+    Skips tasks that have a prediction of the same model and prompt. Ctrl-C ends it when the answers under way are pushed.
+    """
+    plan = Plan.of(desk, project, model=model, ids=ids, only_missing=only_missing)
+    given = sum(map(len, ids)) if ids else plan.found
+    if given > plan.found:
+        click.echo(f"of the {given} ids given, {plan.found} are tasks of project {project}", err=True)
+    # A process of its own: the limit is not divided among the web server's.
+    with closing(Servers(desk.settings.model_copy(update={"workers": 1}))) as servers:
+        if dry_run:
+            _rehearse(desk, plan, servers, Prices.load(prices), show=SHOWN if ids else 1)
+        else:
+            click.get_current_context().exit(_push(desk, plan, servers))
+
+
+def _push(desk: Desk, plan: Plan, servers: Servers) -> int:
+    """Ask, push and tell; the exit code."""
+    settings, tally = desk.settings, Tally()
+    click.echo(f"project {plan.project} {plan.title!r}: {plan.found} tasks, asking {plan.ref} as {plan.model_version}")
+    try:
+        with _watching(desk.console, plan.found) as heard:
+            push = Push(plan, servers.get(plan.ref.server), desk.studio, desk.patient_store, tally=tally, heard=heard)
+            push.run(settings.model_concurrency, settings.model_deadline_s)
+    except KeyboardInterrupt:
+        click.echo("interrupted: run it again, and it goes on", err=True)
+        return INTERRUPTED
+    finally:
+        _tell(tally)
+    return 1 if tally.failed else 0
+
+
+@contextmanager
+def _watching(console: Console, total: int) -> Iterator[Callable[[Tally], None]]:
+    """What shows how far it is: a bar, or a line now and then where no terminal shows one."""
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    step = max(1, total // LINES)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        bar = bars.add_task("", total=total)
+
+        def heard(tally: Tally) -> None:
+            bars.update(bar, completed=tally.done, description=f"{tally.failures} failed" if tally.failed else "")
+            if not console.is_terminal and tally.done % step == 0:
+                click.echo(f"{tally.done} of {total}")
+
+        yield heard
+
+
+def _tell(tally: Tally) -> None:
+    """Print what came of it."""
+    click.echo(f"{tally.pushed} predictions pushed, {tally.skipped} tasks skipped, {tally.failures} failed")
+    if tally.cut:
+        click.echo(f"{tally.cut} answers were cut at the token limit: raise MAX_TOKENS", err=True)
+    _tell_failed(tally.failed)
+
+
+def _tell_failed(failed: Mapping[str, Sequence[int]]) -> None:
+    for reason, tasks in islice(failed.items(), REASONS_TOLD):
+        more = f" and {len(tasks) - TASKS_TOLD} more" if len(tasks) > TASKS_TOLD else ""
+        click.echo(f"task {', '.join(map(str, tasks[:TASKS_TOLD]))}{more}: {reason}", err=True)
+    if len(failed) > REASONS_TOLD:
+        click.echo(f"and {len(failed) - REASONS_TOLD} other reasons", err=True)
+
+
+def _rehearse(desk: Desk, plan: Plan, servers: Servers, prices: Prices, *, show: int) -> None:
+    """Print what would be asked, and what it would take."""
+    skipped = Tally()
+
+    def skip() -> None:
+        skipped.skipped += 1
+
+    counts = plan.ref.server == "ollama"  # of an API that asks for money, even an answer of one token costs the prompt
+    server = servers.get(plan.ref.server) if counts else None
+    found = estimate(plan, plan.tasks(desk.studio, skip), server, show=show)
+    for task, question in found.shown:
+        _show(task, question)
+    click.echo(
+        f"project {plan.project} {plan.title!r}: {found.tasks} tasks would be asked of {plan.ref} as"
+        f" {plan.model_version}, {skipped.skipped} skipped"
+    )
+    _tell_failed(found.unfit)
+    if found.tasks:
+        _tell_costs(plan, found, prices)
+
+
+def _show(task: int, question: Question) -> None:
+    click.echo(f"task {task} would be asked:")
+    for message in question.messages:
+        click.echo(f"[{message.role}]\n{message.content}")
+    if question.labeling.schema:
+        click.echo(f"[JSON schema of the answer]\n{json.dumps(question.labeling.schema, ensure_ascii=False)}")
+    click.echo()
+
+
+def _tell_costs(plan: Plan, found: Estimate, prices: Prices) -> None:
+    about = "" if found.is_exact else "about "
+    rule = f"about {CHARACTERS_A_TOKEN} characters a token"
+    how = f"counted on {found.counted} tasks" if found.counted else rule
+    if found.uncounted:
+        click.echo(f"the prompts could not be counted: {found.uncounted}", err=True)
+    click.echo(
+        f"tokens in: {about}{found.prompt_tokens / found.tasks:,.0f} a task, {about}{found.prompt_tokens:,.0f} in total"
+        f" ({how})"
+    )
+    click.echo(
+        f"tokens out: at most {found.answer_tokens // found.tasks:,} a task, {found.answer_tokens:,} in total"
+        " (an answer that does not fit is asked for once more: not reckoned)"
+    )
+    price = prices.of(plan.ref)
+    if price is None:
+        click.echo(f"cost: no price known for {plan.ref}: give --prices FILE")
+    elif price == FREE:
+        click.echo("cost: none, the model server is one's own")
+    else:
+        click.echo(f"cost: at most {about}{found.usd(price):,.2f} USD (prices as noted on {prices.noted})")

@@ -1,0 +1,115 @@
+"""Predictions made side by side, each pushed to Label Studio at once, so that an interruption loses none."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from annotune.errors import (
+    AnnotuneError,
+    ConfigurationError,
+    KeyRefused,
+    LabelStudioError,
+    LabelStudioUnreachable,
+    ModelServerError,
+    ModelServerUnreachable,
+    NotFound,
+    RequestInvalid,
+)
+from annotune.parallel import Deadline, stream
+from annotune.record import answers_given, prefilled
+from annotune.servers.base import ModelServer
+from annotune.store import Store
+from annotune.studio import Studio, StudioTask
+from commands.plan import Plan
+
+# What one task meets, all that follow would meet.
+ENDS_ASKING = (ModelServerUnreachable, KeyRefused, ConfigurationError, NotFound)
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Tally:
+    """What came of the tasks; `failed` holds task ids by reason."""
+
+    pushed: int = 0
+    skipped: int = 0
+    cut: int = 0
+    failed: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> int:
+        return sum(map(len, self.failed.values()))
+
+    @property
+    def done(self) -> int:
+        """Tasks that are done with."""
+        return self.pushed + self.skipped + self.failures
+
+
+class Push:
+    """One run. It counts in `tally`; `heard` is told of each task that is done with, by one thread at a time."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        server: ModelServer,
+        studio: Studio,
+        store: Store,
+        *,
+        tally: Tally,
+        heard: Callable[[Tally], object],
+    ) -> None:
+        self._plan = plan
+        self._tally = tally
+        self._server = server
+        self._studio = studio
+        self._store = store
+        self._heard = heard
+        self._lock = threading.Lock()
+
+    def run(self, limit: int, deadline_s: float) -> None:
+        """Ask about all tasks of the plan, `limit` at a time, each within `deadline_s`.
+
+        Raises:
+            AnnotuneError: what no other task would be spared; what was pushed until then stays.
+        """
+        tasks: Iterable[StudioTask] = self._plan.tasks(self._studio, self._skipped)
+        stream(tasks, lambda task: self._predict(task, Deadline.after(deadline_s)), limit)
+
+    def _predict(self, task: StudioTask, deadline: Deadline) -> None:
+        plan, question = self._plan, self._plan.question(task.data)
+        try:
+            reply = question.ask(self._server, plan.ref, plan.options, deadline, urgent=False, calls=plan.calls)
+            prediction = prefilled(plan.labeling, plan.prompt, reply, plan.model_version)
+        except ENDS_ASKING:
+            raise
+        except (RequestInvalid, ModelServerError) as error:
+            self._failed(task, error)
+            return
+        # The log first: an answer that is stored and not logged would later pass for a person's own words.
+        self._store.log_answers(
+            answers_given(plan.project, task.id, plan.prompt, reply, plan.model_version, typed=False)
+        )
+        try:
+            self._studio.push(task.id, prediction)
+        except LabelStudioUnreachable:
+            raise
+        except (LabelStudioError, NotFound) as error:
+            self._failed(task, error)
+            return
+        with self._lock:
+            self._tally.pushed += 1
+            self._tally.cut += reply.cut
+            self._heard(self._tally)
+
+    def _failed(self, task: StudioTask, error: AnnotuneError) -> None:
+        log.debug("task %d: %s", task.id, error)
+        with self._lock:
+            self._tally.failed.setdefault(str(error), []).append(task.id)
+            self._heard(self._tally)
+
+    def _skipped(self) -> None:
+        with self._lock:
+            self._tally.skipped += 1
+            self._heard(self._tally)

@@ -1,0 +1,327 @@
+"""`annotune predict` against doubles of Label Studio and Ollama over HTTP, on a real Redis."""
+
+import _thread
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from contract.servers.vendor import Vendor, json_reply
+from doubles import FakeOllama, serving
+from studio_double import StudioDouble
+
+from annotune.example import ProjectPrompt
+from annotune.model import ModelRef
+from annotune.prompt import Prompt
+from annotune.settings import DEFAULT_PROMPT_TEMPLATE
+from annotune.store import Store
+from annotune.studio import PAGE_TASKS
+from commands.main import annotune
+
+PROMPT = "Answer in one word."
+TASKS = 12
+VERSION = f"small@{Prompt(PROMPT, DEFAULT_PROMPT_TEMPLATE).sha[:8]}"
+CHOICES = """<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>
+<Choices name="mood" toName="chat"><Choice value="good"/><Choice value="bad"/></Choices></View>"""
+Annotune = Callable[..., Result]
+
+
+class Scripted(FakeOllama):
+    """Answers with a word; `fails` words in a prompt are answered with 500. `meanwhile` is called at each chat."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fails: set[str] = set()
+        self.chats: list[dict[str, Any]] = []
+        self.meanwhile: Callable[[int], object] = lambda _number: None
+
+    def _chat(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        self.chats.append(body)
+        self.meanwhile(len(self.chats))
+        asked = body["messages"][-1]["content"]
+        if any(word in asked for word in self.fails):
+            return 500, {"error": "no memory was left"}
+        return super()._chat(body)
+
+
+@pytest.fixture
+def studio() -> Iterator[StudioDouble]:
+    with StudioDouble() as double:
+        double.add_project(4, questions=TASKS)
+        yield double
+
+
+@pytest.fixture
+def ollama() -> Iterator[Scripted]:
+    double = Scripted()
+    with serving(double) as double.url:
+        yield double
+
+
+@pytest.fixture
+def store(redis_url: str) -> Store:
+    store = Store.connect(redis_url)
+    store.set_prompt(4, ProjectPrompt(text=PROMPT, source="command", at=datetime.now(UTC)))
+    return store
+
+
+@pytest.fixture
+def predict(studio: StudioDouble, ollama: Scripted, store: Store, redis_url: str) -> Annotune:
+    """Runs `annotune predict 4`; keywords change its environment."""
+    deployment = {
+        "LABEL_STUDIO_URL": studio.url,
+        "LABEL_STUDIO_API_KEY": "legacy",
+        "REDIS_URL": redis_url,
+        "OPENAI_PROVIDER": "ollama",
+        "OPENAI_MODEL": "small",
+        "OLLAMA_ENDPOINT": ollama.url,
+        "MODEL_CONCURRENCY": "3",
+        "MAX_TOKENS": "100",
+    }
+
+    def invoke(*arguments: object, **changed: str) -> Result:
+        return CliRunner().invoke(annotune, ["predict", "4", *map(str, arguments)], env=deployment | changed)
+
+    return invoke
+
+
+def versions(studio: StudioDouble) -> list[list[str]]:
+    return [[prediction["model_version"] for prediction in task] for task in studio.predictions(4)]
+
+
+# Pushing
+
+
+def test_each_task_gets_one_prediction_with_prompt_answer_and_version(predict, studio, store) -> None:
+    studio.submit(4, 0, "40 mg")
+
+    result = predict()
+
+    assert (result.exit_code, "12 predictions pushed, 0 tasks skipped, 0 failed" in result.stdout) == (0, True)
+    assert versions(studio) == [[VERSION]] * TASKS
+    [prediction] = studio.predictions(4)[3]
+    told = {region["from_name"]: region["value"]["text"] for region in prediction["result"]}
+    assert told == {"prompt": [PROMPT], "response": ["Yes."]}
+
+
+def test_answers_are_logged_as_the_backend_logs_them(predict, store) -> None:
+    predict()
+
+    [answer] = store.answers(4, 4003)
+    assert (answer.text, answer.prompt, answer.model_version, answer.typed) == ("Yes.", PROMPT, VERSION, False)
+
+
+def test_run_again_it_asks_nothing(predict, studio, ollama) -> None:
+    predict()
+    asked = len(ollama.chats)
+
+    again = predict()
+
+    assert (again.exit_code, "0 predictions pushed, 12 tasks skipped" in again.stdout) == (0, True)
+    assert len(ollama.chats) == asked
+    assert versions(studio) == [[VERSION]] * TASKS
+
+
+def test_another_version_is_no_reason_to_skip_a_task_but_with_only_missing(predict, studio) -> None:
+    predict("--tasks", "4000-4001")
+
+    other = predict("--model", "ollama:large", "--only-missing")
+
+    assert "10 predictions pushed, 2 tasks skipped" in other.stdout
+    predict("--model", "ollama:large", "--tasks", 4000)
+    large = VERSION.replace("small", "large")
+    assert versions(studio) == [[VERSION, large], [VERSION], *[[large]] * (TASKS - 2)]
+
+
+def test_a_version_of_ours_that_is_not_there_is_told(predict) -> None:
+    result = predict("--model", "v0007")
+
+    assert (result.exit_code, "has no version v0007" in result.stderr) == (1, True)
+
+
+def test_the_live_model_is_asked(predict, store, studio, ollama) -> None:
+    store.swap_live(4, None, ModelRef(server="ollama", model="tuned", num_ctx=512))
+
+    predict("--tasks", 4001)
+
+    assert [(body["model"], body["options"]["num_ctx"]) for body in ollama.chats] == [("tuned", 512)]
+    assert versions(studio)[1] == [VERSION.replace("small", "tuned")]
+
+
+def test_ids_and_ranges_choose_tasks(predict, studio, tmp_path: Path) -> None:
+    predict("--tasks", "4001,4003-4004")
+    (tmp_path / "ids").write_text("4010 # the last but one\n4011\n9999\n")
+
+    result = predict("--tasks", f"@{tmp_path / 'ids'}")
+
+    assert [number for number, found in enumerate(versions(studio)) if found] == [1, 3, 4, 10, 11]
+    assert "of the 3 ids given, 2 are tasks of project 4" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("ids", "code", "said"),
+    [("1,x", 2, "'x' is no id"), ("@/nowhere", 2, "cannot be read"), ("5", 1, "none of these tasks")],
+)
+def test_ids_that_name_nothing_are_told(predict, ids, code, said) -> None:
+    result = predict("--tasks", ids)
+
+    assert (result.exit_code, said in result.stderr) == (code, True), result.stderr
+
+
+def test_many_pages_are_read_as_they_are_needed(predict, studio, ollama) -> None:
+    studio.add_project(4, questions=2 * PAGE_TASKS + 5)
+    pages: list[int] = []
+    ollama.meanwhile = lambda _number: pages.append(sum(path == "/api/tasks/" for path, *_ in studio.asked))
+
+    result = predict(MODEL_CONCURRENCY="8")
+
+    assert versions(studio) == [[VERSION]] * (2 * PAGE_TASKS + 5)
+    assert (pages[0], pages[-1]) == (2, 4)  # one counts
+    assert result.stdout.count(f" of {2 * PAGE_TASKS + 5}\n") == 10
+
+
+def test_no_more_calls_at_once_than_the_limit(predict, ollama) -> None:
+    lock, now, most = threading.Lock(), [0], [0]
+    together = threading.Barrier(3)
+
+    def meanwhile(_number: int) -> None:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        together.wait(10)  # only three at once let each other go on
+        with lock:
+            now[0] -= 1
+
+    ollama.meanwhile = meanwhile
+
+    assert predict(WORKERS="4").exit_code == 0
+    assert most == [3]
+
+
+# Failures and interruptions
+
+
+def test_a_task_that_fails_is_told_and_asked_again_the_next_time(predict, studio, ollama) -> None:
+    ollama.fails = {"Question 3?", "Question 7?"}
+
+    result = predict()
+
+    assert (result.exit_code, "10 predictions pushed, 0 tasks skipped, 2 failed" in result.stdout) == (1, True)
+    assert "4003, 4007: Ollama" in result.stderr or "4007, 4003: Ollama" in result.stderr
+    assert "no memory was left" in result.stderr
+    ollama.fails = set()
+    assert "2 predictions pushed, 10 tasks skipped" in predict().stdout
+    assert versions(studio) == [[VERSION]] * TASKS
+
+
+def test_a_task_without_the_field_and_one_that_label_studio_refuses_fail_alone(predict, studio) -> None:
+    studio.projects[4][2]["data"] = {"text": "no question"}
+    studio.push_refusal[4005] = (500, {"detail": "database is locked"})
+
+    result = predict()
+
+    assert (result.exit_code, "10 predictions pushed" in result.stdout) == (1, True)
+    assert "task 4002: the task's data has no field 'question'" in result.stderr
+    assert "task 4005: Label Studio" in result.stderr
+    assert sum(path == "/api/predictions/" for path, *_ in studio.asked) == 11  # none was tried twice
+
+
+def test_a_model_server_that_is_away_ends_it_at_once(predict, studio) -> None:
+    result = predict(OLLAMA_ENDPOINT="http://127.0.0.1:1")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: Ollama at http://127.0.0.1:1 is not reachable")
+    assert "0 predictions pushed, 0 tasks skipped, 0 failed" in result.stdout
+
+
+def test_a_key_that_is_refused_ends_it_at_once(predict) -> None:
+    with Vendor([json_reply({"error": {"message": "Incorrect API key"}}, 401)]) as vendor:
+        result = predict("--model", "openai:gpt-9", OPENAI_BASE_URL=f"{vendor.url}/v1", OPENAI_API_KEY="wrong")
+
+    assert (result.exit_code, "refused the key: mend OPENAI_API_KEY" in result.stderr) == (1, True)
+    assert len(vendor.asked) < TASKS
+
+
+def test_a_prompt_must_be_there(predict, store, redis_url) -> None:
+    result = predict(REDIS_URL=redis_url.replace("/0", "/1"))
+
+    assert (result.exit_code, "has no prompt" in result.stderr) == (1, True)
+
+
+def test_interrupted_it_tells_what_is_pushed_and_goes_on_the_next_time(predict, studio, ollama) -> None:
+    ollama.meanwhile = lambda number: _thread.interrupt_main() if number == 5 else None
+
+    result = predict()
+
+    pushed = sum(map(len, studio.predictions(4)))
+    assert result.exit_code == 130
+    assert f"{pushed} predictions pushed" in result.stdout
+    assert 0 < pushed < TASKS
+    assert "run it again" in result.stderr
+    ollama.meanwhile = lambda _number: None
+    assert f"{TASKS - pushed} predictions pushed, {pushed} tasks skipped" in predict().stdout
+    assert versions(studio) == [[VERSION]] * TASKS
+
+
+# Dry run
+
+
+def test_a_dry_run_shows_the_first_task_and_counts_without_pushing(predict, studio, ollama, store) -> None:
+    predict("--tasks", 4000)
+    ollama.chats.clear()
+
+    result = predict("--dry-run")
+
+    assert result.exit_code == 0
+    assert f"task 4001 would be asked:\n[user]\n{PROMPT}\n\nQuestion 1?\n" in result.stdout
+    assert "11 tasks would be asked of ollama:small" in result.stdout
+    assert "1 skipped" in result.stdout
+    assert "tokens in: 8 a task, 88 in total (counted on 11 tasks)" in result.stdout
+    assert "tokens out: at most 100 a task, 1,100 in total" in result.stdout
+    assert "cost: none" in result.stdout
+    assert {body["options"]["num_predict"] for body in ollama.chats} == {1}
+    assert sum(map(len, studio.predictions(4))) == 1
+    assert store.answers(4, 4001) == []
+
+
+def test_a_dry_run_shows_the_schema_and_counts_a_sample(predict, studio, ollama) -> None:
+    studio.add_project(4, questions=50, config=CHOICES)
+
+    result = predict("--dry-run", "--tasks", "4010-4049")
+
+    assert result.stdout.count("would be asked:") == 3
+    shown = result.stdout.split("[JSON schema of the answer]\n")[1].splitlines()[0]
+    assert json.loads(shown)["properties"]["mood"]
+    assert "(counted on 20 tasks)" in result.stdout
+    assert "tokens in: about " in result.stdout
+    assert len(ollama.chats) == 20
+    assert "format" not in ollama.chats[0]
+
+
+def test_a_dry_run_of_a_paid_model_asks_it_nothing(predict, tmp_path: Path) -> None:
+    table = tmp_path / "prices.toml"
+    table.write_text(
+        'noted = 2026-11-01\n[usd_per_million_tokens]\n"openai:gpt-9" = { prompt = 1000, answer = 1000 }\n'
+    )
+    with Vendor([json_reply({}, 500)]) as vendor:
+        settings = {"OPENAI_BASE_URL": f"{vendor.url}/v1", "OPENAI_API_KEY": "key"}
+        priced = predict("--dry-run", "--model", "openai:gpt-9", "--prices", table, **settings)
+        unpriced = predict("--dry-run", "--model", "openai:gpt-9", **settings)
+
+    assert vendor.asked == []
+    tokens = sum(len(f"{PROMPT}\n\nQuestion {number}?") for number in range(TASKS)) / 4
+    assert f"about {tokens:,.0f} in total (about 4 characters a token)" in priced.stdout
+    assert f"cost: at most about {(tokens + TASKS * 100) / 1000:,.2f} USD" in priced.stdout
+    assert "cost: no price known for openai:gpt-9" in unpriced.stdout
+
+
+def test_a_dry_run_without_a_model_server_estimates_and_says_so(predict) -> None:
+    result = predict("--dry-run", OLLAMA_ENDPOINT="http://127.0.0.1:1")
+
+    assert result.exit_code == 0
+    assert "could not be counted: Ollama at http://127.0.0.1:1 is not reachable" in result.stderr
+    assert "(about 4 characters a token)" in result.stdout
