@@ -1,0 +1,93 @@
+"""`annotune predict` with the real Label Studio, a real model and a real Redis: interrupted, and run again."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from label_studio_sdk import LabelStudio as Client
+from services import Eventually, ServedModel
+
+from annotune.example import ProjectPrompt
+from annotune.settings import Settings
+from annotune.store import Store
+from annotune.studio import Studio
+from backend.live import Live
+from curation.projects import create_project, labeling_config
+from embedded.deployment import ANNOTUNE, ROOT, Deployment
+from embedded.label_studio import LabelStudio
+
+TASKS = 12
+PROMPT = "Answer in one short sentence."
+SOON_S = 120
+
+
+@pytest.fixture
+def deployment(
+    label_studio: LabelStudio, redis_url: str, model_server: ServedModel, tmp_path: Path
+) -> Iterator[Deployment]:
+    """Nothing of it runs: the command needs neither the backend nor the worker."""
+    settings = {
+        "OPENAI_PROVIDER": "ollama",
+        "OPENAI_MODEL": model_server.model,
+        "OLLAMA_ENDPOINT": model_server.url,
+        "REDIS_URL": redis_url,
+        "LABEL_STUDIO_URL": label_studio.url,
+        "LABEL_STUDIO_API_KEY": label_studio.api_key,
+        "TEMPERATURE": "0",
+        "MAX_TOKENS": "24",
+        "NUM_CTX": "2048",
+        "MODEL_CONCURRENCY": "2",
+    }
+    with Deployment(tmp_path, settings) as made:
+        yield made
+
+
+def test_interrupted_and_run_again_each_task_has_one_prediction(
+    deployment: Deployment,
+    label_studio: LabelStudio,
+    client: Client,
+    store: Store,
+    model_server: ServedModel,
+    eventually: Eventually,
+) -> None:
+    data = [{"question": f"What is {number} and {number}?"} for number in range(TASKS)]
+    project = create_project(client, title="Predicted", config=labeling_config("question-answering"), data=data)
+    store.set_prompt(project.id, ProjectPrompt(text=PROMPT, source="command", at=datetime.now(UTC)))
+    live = Live(Settings(openai_provider="ollama", openai_model=model_server.model), store)
+    version = live.serving(project.id).model_version
+    with closing(Studio(label_studio.url, label_studio.api_key)) as studio:
+
+        def versions() -> list[list[str | None]]:
+            return [[found.model_version for found in task.predictions] for task in studio.tasks_by_id(project.id)]
+
+        running = subprocess.Popen(
+            [*ANNOTUNE, "predict", str(project.id)],
+            env=deployment.environment,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        eventually(lambda: sum(map(len, versions())) >= 2, SOON_S)
+        running.send_signal(signal.SIGINT)
+        told, _ = running.communicate(timeout=SOON_S)
+        pushed = sum(map(len, versions()))
+
+        assert running.returncode == 130, told
+        assert f"{pushed} predictions pushed" in told
+        assert pushed < TASKS
+
+        again = deployment.run("predict", str(project.id), "--tasks", f"{project.tasks[0]}-{project.tasks[-1]}")
+
+        assert f"{TASKS - pushed} predictions pushed, {pushed} tasks skipped, 0 failed" in again
+        assert versions() == [[version]] * TASKS
+        first, *_ = studio.tasks_by_id(project.id, (range(project.tasks[3], project.tasks[3] + 1),))
+        assert first.id == project.tasks[3]
+        [prediction] = first.predictions
+        told = {region["from_name"]: region["value"]["text"] for region in prediction.result}
+        assert told["prompt"] == [PROMPT]
+        assert told["response"][0] in {answer.text for answer in store.answers(project.id, first.id)}
