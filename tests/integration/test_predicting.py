@@ -238,6 +238,30 @@ def test_a_model_server_that_is_away_ends_it_at_once(predict, studio) -> None:
     assert "0 predictions pushed, 0 tasks skipped, 0 failed" in result.stdout
 
 
+def test_a_model_that_is_not_there_ends_it_at_once(predict) -> None:
+    with Vendor([json_reply({"error": "model 'small' not found"}, 404)]) as vendor:
+        result = predict(OLLAMA_ENDPOINT=vendor.url)
+
+    assert (result.exit_code, "has no model 'small': run 'ollama pull small'" in result.stderr) == (1, True)
+    assert len(vendor.asked) < TASKS
+
+
+def test_a_label_studio_that_goes_away_ends_it_and_what_was_pushed_stays(predict, studio, ollama) -> None:
+    ollama.meanwhile = lambda number: studio.stop() if number == 6 else None
+
+    result = predict(MODEL_CONCURRENCY="1")
+
+    pushed = sum(map(len, studio.predictions(4)))
+    assert (result.exit_code, "Label Studio at" in result.stderr, "is not reachable" in result.stderr) == (
+        1,
+        True,
+        True,
+    )
+    assert f"{pushed} predictions pushed" in result.stdout
+    assert pushed == 5
+    assert len(ollama.chats) <= 7
+
+
 def test_a_key_that_is_refused_ends_it_at_once(predict) -> None:
     with Vendor([json_reply({"error": {"message": "Incorrect API key"}}, 401)]) as vendor:
         result = predict("--model", "openai:gpt-9", OPENAI_BASE_URL=f"{vendor.url}/v1", OPENAI_API_KEY="wrong")
