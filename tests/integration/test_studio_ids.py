@@ -1,0 +1,84 @@
+"""Tasks by their ids, and predictions pushed, by the SDK over real HTTP."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from studio_double import StudioDouble, region
+
+from annotune.errors import LabelStudioError, LabelStudioUnreachable, NotFound, Unauthorized
+from annotune.ids import ranges_of
+from annotune.prediction import Prediction
+from annotune.studio import PAGE_TASKS, RANGES, Studio
+from embedded.processes import free_port
+
+SAID = Prediction((region("response", "40 mg"),), "m@1", 0.25)
+
+
+@pytest.fixture
+def double() -> Iterator[StudioDouble]:
+    with StudioDouble() as running:
+        running.add_project(4, questions=2 * PAGE_TASKS + 1)
+        yield running
+
+
+@pytest.fixture
+def studio(double: StudioDouble) -> Iterator[Studio]:
+    with closing(Studio(double.url, "legacy", retries=0)) as made:
+        yield made
+
+
+def test_all_tasks_come_once_in_their_order_annotated_or_not(double: StudioDouble, studio: Studio) -> None:
+    double.submit(4, 1, "40 mg")
+
+    assert [task.id for task in studio.tasks_by_id(4)] == [task["id"] for task in double.projects[4]]
+    assert studio.count_tasks(4) == 2 * PAGE_TASKS + 1
+
+
+def test_what_is_deleted_meanwhile_hides_no_other_task(double: StudioDouble, studio: Studio) -> None:
+    tasks = studio.tasks_by_id(4)
+    next(tasks)
+    del double.projects[4][:50]
+
+    assert [task.id for task in tasks] == [4000 + number for number in range(1, 2 * PAGE_TASKS + 1)]
+
+
+def test_many_ranges_are_asked_for_a_few_at_a_time(double: StudioDouble, studio: Studio) -> None:
+    ids = ranges_of(",".join(str(4000 + 2 * number) for number in range(2 * RANGES + 1)))
+
+    assert [task.id for task in studio.tasks_by_id(4, ids)] == [4000 + 2 * number for number in range(2 * RANGES + 1)]
+    assert len(double.asked) == 3
+    assert max(len(query["query"][0]) for _, _, query in double.asked) < 2000
+
+
+def test_a_page_of_a_project_that_is_not_there_is_told(studio: Studio) -> None:
+    with pytest.raises(NotFound, match="project 5"):
+        list(studio.tasks_by_id(5))
+
+
+def test_a_prediction_is_pushed_with_version_and_score(double: StudioDouble, studio: Studio) -> None:
+    studio.push(4002, SAID)
+
+    [task] = studio.tasks_by_id(4, (range(4002, 4003),))
+    assert [(found.model_version, found.result) for found in task.predictions] == [("m@1", SAID.result)]
+    assert double.predictions(4)[2][0]["score"] == 0.25
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(500, LabelStudioError), (429, LabelStudioError), (401, Unauthorized), (404, NotFound)]
+)
+def test_a_push_that_is_refused_is_told_and_not_tried_again(double, studio, status, kind) -> None:
+    double.push_refusal[4002] = (status, {"detail": "no"})
+
+    with pytest.raises(kind):
+        studio.push(4002, SAID)
+
+    assert [path for path, _, _ in double.asked] == ["/api/predictions/"]
+
+
+def test_a_push_to_where_nothing_answers_is_told_apart() -> None:
+    with (
+        closing(Studio(f"http://127.0.0.1:{free_port()}", "legacy", retries=0)) as studio,
+        pytest.raises(LabelStudioUnreachable),
+    ):
+        studio.push(1, SAID)
