@@ -1,5 +1,7 @@
 """Calls side by side, within one deadline."""
 
+import itertools
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, as_completed, wait
@@ -10,6 +12,7 @@ from annotune.errors import AnnotuneError, ConfigurationError, DeadlineExceeded,
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+FAIR_S = 30.0
 # What one call meets, all that follow would meet.
 FOR_ALL = (ModelServerUnreachable, KeyRefused, ConfigurationError)
 
@@ -51,24 +54,29 @@ def side_by_side(calls: Sequence[Callable[[], Result]], limit: int) -> list[Resu
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def each(calls: Sequence[Callable[[], Result]], limit: int, deadline: Deadline) -> list[Result | AnnotuneError]:
+def each(calls: Sequence[Callable[[Deadline], Result]], limit: int, deadline: Deadline) -> list[Result | AnnotuneError]:
     """The result of each call in order, or why it has none.
 
-    After an error that all would meet, the calls that have not begun are not made; at the deadline those still running are
-    left.
+    A call is given a deadline of its own: an equal share of what is left, and `FAIR_S` at least, so that one that hangs
+    does not keep its place until the end. After an error that all would meet, the calls that have not begun are not made;
+    at the deadline those still running are left.
     """
     met: list[AnnotuneError] = []
+    waiting = itertools.count(len(calls), -1)
 
-    def attempt(call: Callable[[], Result]) -> Result | AnnotuneError:
+    def attempt(call: Callable[[Deadline], Result]) -> Result | AnnotuneError:
         if met:
             return met[0]
         try:
-            return call()
+            rounds = math.ceil(next(waiting) / limit)
+            return call(Deadline.after(min(deadline.left_s, max(FAIR_S, deadline.left_s / rounds))))
         except AnnotuneError as error:
             if isinstance(error, FOR_ALL):
                 met.append(error)
             return error
 
+    if len(calls) == 1:
+        return [attempt(calls[0])]
     pool = ThreadPoolExecutor(max(1, min(limit, len(calls))), thread_name_prefix="predict")
     try:
         futures = [pool.submit(attempt, call) for call in calls]

@@ -135,13 +135,14 @@ class Question:
             raise AnswerRefused(f"{request.model} answered with an empty text: try again, or change the prompt")
         for text in said:
             self.labeling.regions(text, self.data)
-        control = self.labeling.controls[0]
-        return Reply(
-            regions=(self.labeling.text_region(control.name, tuple(said)),),
-            texts=tuple(said),
-            score=score(self.labeling, next(iter(said.values()))),
-            cut=any(completion.finish == "length" for completion in completions),
-        )
+        region = self.labeling.text_region(self.labeling.controls[0].name, tuple(said))
+        cut = any(completion.finish == "length" for completion in completions)
+        if cut:
+            region |= {
+                "meta": {"text": [f"cut after {request.max_tokens} tokens"]}
+            }  # Label Studio's own place for a note
+        sure = None if cut else score(self.labeling, next(iter(said.values())))
+        return Reply((region,), tuple(said), sure, cut)
 
     def _fitting(self, completion: Completion) -> Reply:
         if completion.finish == "length":

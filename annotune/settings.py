@@ -172,6 +172,16 @@ class Settings(BaseSettings):
         return _listed(self.answer_controls)
 
     @property
+    def models_allowed(self) -> tuple[str, ...]:
+        """`ALLOWED_MODELS`, one by one."""
+        return _listed(self.allowed_models)
+
+    @property
+    def image_places(self) -> tuple[str, ...]:
+        """`IMAGE_HOSTS`, one by one."""
+        return _listed(self.image_hosts)
+
+    @property
     def template(self) -> str:
         """The template that a prompt goes into."""
         return self.prompt_template if self.use_internal_prompt_template else "{prompt}"

@@ -31,6 +31,7 @@ from redis.retry import Retry
 from annotune.errors import ConfigurationError, StoreUnavailable
 from annotune.example import Answer, ProjectPrompt
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
+from annotune.parameters import Parameters
 
 ANSWERS_KEPT = 200
 PAST_KEPT = 20
@@ -176,6 +177,16 @@ class Store:
         with self._mapped():
             self._redis.sadd("annotune:projects", project)
             self._redis.set(_key(project, "prompt"), prompt.model_dump_json())
+
+    def parameters(self, project: int) -> Parameters | None:
+        with self._mapped():
+            found = self._redis.get(_key(project, "parameters"))
+        return Parameters.model_validate_json(found) if found else None
+
+    def set_parameters(self, project: int, parameters: Parameters | None) -> None:
+        key = _key(project, "parameters")
+        with self._mapped():
+            self._redis.set(key, parameters.model_dump_json()) if parameters else self._redis.delete(key)
 
     def log_answers(self, answers: Iterable[Answer]) -> None:
         with self._mapped():

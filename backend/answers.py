@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
@@ -16,6 +17,8 @@ from annotune.servers.base import ModelServer
 from annotune.settings import Settings
 
 KEPT_FREE = 12  # one thread in so many
+REMEMBERED_S = 10.0
+MOST_REMEMBERED = 2048
 log = logging.getLogger(__name__)
 
 
@@ -28,13 +31,15 @@ class ServerPool(Protocol):
 class Answers:
     """Asks whichever server a project's live pointer names."""
 
-    def __init__(self, settings: Settings, servers: ServerPool) -> None:
+    def __init__(self, settings: Settings, servers: ServerPool, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
+        self._clock = clock
         self._servers = servers
         # The other threads of a worker stay free for what is answered at once, such as `/health`.
         self._places = threading.BoundedSemaphore(max(1, settings.threads - max(1, settings.threads // KEPT_FREE)))
         self._lock = threading.Lock()
         self._running: dict[Hashable, Future[Reply]] = {}
+        self._kept: dict[Hashable, tuple[float, Reply]] = {}
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -67,12 +72,16 @@ class Answers:
             log.warning("%s was cut after %d tokens: raise MAX_TOKENS", ref, options.max_tokens)
         return reply
 
-    def ask_once(self, key: Hashable, ask: Callable[[], Reply], deadline: Deadline) -> Reply:
+    def ask_once(self, key: Hashable, ask: Callable[[], Reply], deadline: Deadline, *, remember: bool) -> Reply:
         """`ask()`, or what another thread that is asking under the same key gets.
 
-        Label Studio asks twice at once when a task is opened by its address.
+        Label Studio asks twice at once when a task is opened by its address. `remember`: the reply is kept for
+        `REMEMBERED_S`, and one that is kept is given.
         """
         with self._lock:
+            kept = self._kept.get(key) if remember else None
+            if kept is not None and self._clock() < kept[0]:
+                return kept[1]
             running = self._running.get(key)
             if running is None:
                 mine = self._running[key] = Future()
@@ -82,11 +91,21 @@ class Answers:
             except NotInTime as error:
                 raise DeadlineExceeded("the same question, asked a moment before, was not answered in time") from error
         try:
-            mine.set_result(ask())
+            reply = ask()
+            mine.set_result(reply)
         except BaseException as error:
             mine.set_exception(error)
             raise
         finally:
             with self._lock:
                 del self._running[key]
-        return mine.result()
+        if remember:
+            self._keep(key, reply)
+        return reply
+
+    def _keep(self, key: Hashable, reply: Reply) -> None:
+        with self._lock:
+            self._kept.pop(key, None)
+            self._kept[key] = (self._clock() + REMEMBERED_S, reply)
+            while len(self._kept) > MOST_REMEMBERED or next(iter(self._kept.values()))[0] < self._clock():
+                del self._kept[next(iter(self._kept))]

@@ -39,7 +39,7 @@ def create_app(settings: Settings, *, store: Store, servers: ServerPool, jobs: J
     def setup() -> Response:
         credentials.check(request.headers)
         body = read(Setup, request.get_data(cache=False))
-        return jsonify(model_version=Model(body.project, body.label_config, services).set_up())
+        return jsonify(model_version=Model(body.project, body.label_config, services).set_up(body.extra_params))
 
     @app.post("/predict")
     def predict() -> Response:

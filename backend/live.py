@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from annotune.errors import StoreUnavailable
 from annotune.model import ModelRef
+from annotune.parameters import Parameters
 from annotune.prompt import Prompt
+from annotune.question import Options
 from annotune.servers.pool import default_ref
 from annotune.settings import Settings
 from annotune.store import Store
@@ -14,10 +16,13 @@ SHA_SHOWN = 8
 
 @dataclass(frozen=True)
 class Serving:
-    """The live model of a project, and the prompt that it gets where nobody typed one: None where there is none yet."""
+    """The live model of a project, how it is asked, and the prompt that it gets where nobody typed one: None where there
+    is none yet.
+    """
 
     ref: ModelRef
     prompt: Prompt | None
+    options: Options
 
     @property
     def model_version(self) -> str:
@@ -35,7 +40,7 @@ class Live:
         self._store = store
         self._template = settings.template
         self._system = settings.system_prompt
-        self.default = Serving(default_ref(settings), self._written(settings.default_prompt_text))
+        self.default = Serving(default_ref(settings), self._written(settings.default_prompt_text), Options.of(settings))
         self._known: dict[int, Serving] = {}
 
     def serving(self, project: int) -> Serving:
@@ -62,8 +67,14 @@ class Live:
         return Prompt(text, self._template, self._system)
 
     def _read(self, project: int) -> Serving:
+        """A promoted or chosen model wins over the connection's own: else nothing learnt would ever answer."""
         ref, own = self._store.live(project), self._store.prompt(project)
-        return Serving(ref or self.default.ref, self._written(own.text) if own else self.default.prompt)
+        parameters = self._store.parameters(project) or Parameters()
+        return Serving(
+            ref or parameters.ref(self.default.ref),
+            self._written(own.text) if own else self.default.prompt,
+            parameters.over(self.default.options),
+        )
 
     def _written(self, text: str | None) -> Prompt | None:
         return self.prompt(text) if text and text.strip() else None

@@ -3,25 +3,28 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
+from annotune.completion import Image
 from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, StoreUnavailable
 from annotune.labeling import Labeling
 from annotune.parallel import Deadline, each
+from annotune.parameters import Parameters
 from annotune.prediction import Prediction, Region, Unanswered
 from annotune.prompt import Prompt
-from annotune.question import Options, Question, Reply
+from annotune.question import Question, Reply
 from annotune.record import answers_given, prefilled
-from annotune.regions import region_text
 from backend.lessons import Acknowledged, take_event
 from backend.live import Serving, model_version
 from backend.requests import Context, Event, Task
+from backend.screen import Given, Screen
 from backend.services import Services
 
+LONGER = "ask for a shorter one, or raise MAX_TOKENS"
 log = logging.getLogger(__name__)
 
 
@@ -40,17 +43,22 @@ class Model:
             raise LabelingInvalid("no labeling config was sent: send the field 'label_config'")
         return self.services.labeling(self.label_config)
 
-    def set_up(self) -> str:
+    def set_up(self, extra_params: Mapping[str, Any] | None = None) -> str:
         """The model version that Label Studio is told; it asks often, so that no model is called here.
 
         Raises:
             LabelingInvalid: the labeling config cannot be served.
+            RequestInvalid: a parameter of the connection is wrong.
             StoreUnavailable: Redis is away, and this process does not know the project.
         """
         log.debug("project %d: the model fills %s", self.project, [control.name for control in self.labeling.controls])
+        live, store = self.services.live, self.services.store
+        parameters = Parameters.read(extra_params, self.services.settings, live.default.ref)
         with suppress(StoreUnavailable):  # what is known of the project still holds
-            self.services.store.remember_project(self.project)
-        return self.services.live.serving(self.project).model_version
+            store.remember_project(self.project)
+            if parameters != store.parameters(self.project):
+                store.set_parameters(self.project, parameters)
+        return live.serving(self.project).model_version
 
     def predict(
         self,
@@ -72,11 +80,12 @@ class Model:
         began = time.monotonic()
         serving = self.services.live.serving(self.project)
         deadline = Deadline.after(self.services.settings.model_deadline_s)
-        with self.services.answers.admitted():
-            if context is None:
+        if context is None:
+            with self.services.answers.admitted():
                 predictions = self._batch(serving, deadline, tasks)
-            else:
-                predictions = [self._react(serving, deadline, context.result, task) for task in tasks]
+        else:
+            screen = Screen(self.labeling, context.result)
+            predictions = [self._react(serving, deadline, screen, task) for task in tasks]
         mode = "batch" if context is None else "interactive"
         seconds = time.monotonic() - began
         log.info("project %d: %s, %d tasks, %s, %.2f s", self.project, mode, len(tasks), serving.ref, seconds)
@@ -98,7 +107,7 @@ class Model:
                 f"project {self.project} has no prompt: submit an annotation with one in its prompt control,"
                 " give it one by 'annotune prompts set', or set DEFAULT_PROMPT"
             )
-        calls = [partial(self._prepare, serving, prompt, deadline, task) for task in tasks]
+        calls = [partial(self._prepare, serving, prompt, task) for task in tasks]
         made = each(calls, self.services.settings.calls_per_worker, deadline)
         failed = [outcome for outcome in made if isinstance(outcome, AnnotuneError)]
         if failed and len(failed) == len(made):
@@ -107,65 +116,76 @@ class Model:
             log.warning("project %d: %d of %d tasks unanswered: %s", self.project, times, len(tasks), reason)
         return [Unanswered(str(outcome)) if isinstance(outcome, AnnotuneError) else outcome for outcome in made]
 
-    def _prepare(self, serving: Serving, prompt: Prompt, deadline: Deadline, task: Task) -> Prediction:
-        question = Question(self.labeling, prompt, task.data)
-        ask = partial(self._ask, serving, question, deadline, task, typed=False)
-        key = (self.project, task.id, serving.ref, prompt.sha, question.messages)
-        reply = self.services.answers.ask_once(key, ask, deadline)
+    def _prepare(self, serving: Serving, prompt: Prompt, task: Task, deadline: Deadline) -> Prediction:
+        reply = self._ask(serving, prompt, deadline, task, urgent=False)
         return prefilled(self.labeling, prompt, reply, model_version(serving.ref.model, prompt))
 
-    def _react(self, serving: Serving, deadline: Deadline, screen: Sequence[Region], task: Task) -> Prediction:
-        """What changes on an annotator's screen: nothing, unless a prompt was asked."""
-        text = _text(screen, self.labeling.prompt_control)
-        if text is None:
-            return Prediction((), serving.model_version)
-        prompt = self.services.live.prompt(text)
-        if self._is_correction(prompt, screen, task):
-            return Prediction((), model_version(serving.ref.model, prompt))
-        question = Question(self.labeling, prompt, task.data)
-        reply = self._ask(serving, question, deadline, task, typed=True)
-        return self._prediction(serving, prompt, reply.regions, reply.score)
+    def _react(self, serving: Serving, deadline: Deadline, screen: Screen, task: Task) -> Prediction:
+        """What changes on an annotator's screen: nothing, unless a prompt was asked.
 
-    def _is_correction(self, prompt: Prompt, screen: Sequence[Region], task: Task) -> bool:
-        """Did a person write over an answer to this very prompt?
-
-        Label Studio sends the same request when a person edits an answer whose control is smart as when one asks again:
-        only a text that we did not give tells them apart.
+        Label Studio shows annotators no error: where the config has a control for it, that control says why nothing came.
         """
-        response = self.labeling.answer(screen)
-        if self.labeling.protects_edits or response is None:
-            return False
-        stored = [
-            (_text(regions, self.labeling.prompt_control), self.labeling.answer(regions))
-            for regions in task.predictions
-        ]
-        away = None
-        try:
-            given = self.services.answer_log.given(self.project, task.id)
-        except StoreUnavailable as error:
-            given, away = self.services.answer_log.waiting(self.project, task.id), error
-        said = {answer.text for answer in given} | {text.strip() for _, text in stored if text}
-        if response.strip() in said:
-            return False
-        if any(answer.prompt_sha == prompt.sha for answer in given) or any(asked == prompt.text for asked, _ in stored):
-            return True
-        if away:  # it may have been answered before: rather no answer than a person's words lost
-            raise away
-        return False
-
-    def _ask(self, serving: Serving, question: Question, deadline: Deadline, task: Task, *, typed: bool) -> Reply:
-        options = Options.of(self.services.settings)
-        reply = self.services.answers.ask(question, serving.ref, options, deadline, urgent=typed)
-        told = model_version(serving.ref.model, question.prompt)
-        self.services.answer_log.add(answers_given(self.project, task.id, question.prompt, reply, told, typed=typed))
-        return reply
-
-    def _prediction(
-        self, serving: Serving, prompt: Prompt, regions: Iterable[Region], score: float | None
-    ) -> Prediction:
+        if screen.prompt is None:
+            return Prediction((), serving.model_version)
+        prompt = self.services.live.prompt(screen.prompt)
         told = model_version(serving.ref.model, prompt)
+        try:
+            regions, score = self._respond(serving, prompt, deadline, screen, task)
+        except AnnotuneError as error:
+            if self.labeling.status_control is None:
+                raise
+            log.warning("project %d: task %d: %s: %s", self.project, task.id, type(error).__name__, error)
+            regions, score = [self._status(str(error))], None
         return self.labeling.check(Prediction(tuple(regions), told, score))
 
+    def _respond(
+        self, serving: Serving, prompt: Prompt, deadline: Deadline, screen: Screen, task: Task
+    ) -> tuple[list[Region], float | None]:
+        """The regions that the prompt on the screen brings, and the score; what a person set by hand stays."""
+        given = self._given(task) if screen.tells else Given((), ())
+        if screen.is_correction(prompt, given):
+            return [], None
+        with self.services.answers.admitted():
+            reply = self._ask(serving, prompt, deadline, task, urgent=True)
+        kept = screen.set_by_hand(given)
+        regions = [region for region in reply.regions if region["from_name"] not in kept]
+        if reply.cut and self.labeling.status_control:
+            regions.append(self._status(f"the answer was cut after {serving.options.max_tokens} tokens: {LONGER}"))
+        elif screen.shows_status:
+            regions.append(self._status(""))
+        return regions, reply.score
 
-def _text(regions: Sequence[Region], control: str | None) -> str | None:
-    return region_text(regions, control) if control else None
+    def _status(self, sentence: str) -> Region:
+        """The region of the status control; an empty sentence clears it."""
+        return self.labeling.text_region(self.labeling.status_control or "", [sentence])
+
+    def _given(self, task: Task) -> Given:
+        """What the task was answered before.
+
+        Raises:
+            StoreUnavailable: Redis is away, and nothing else tells: rather no answer than a person's words lost.
+        """
+        log_, stored = self.services.answer_log, task.predictions
+        try:
+            return Given(log_.given(self.project, task.id), stored)
+        except StoreUnavailable:
+            waiting = log_.waiting(self.project, task.id)
+            if not waiting and not stored:
+                raise
+            return Given(waiting, stored)
+
+    def _ask(self, serving: Serving, prompt: Prompt, deadline: Deadline, task: Task, *, urgent: bool) -> Reply:
+        question = Question(self.labeling, prompt, task.data, self._images(task))
+
+        def ask() -> Reply:
+            reply = self.services.answers.ask(question, serving.ref, serving.options, deadline, urgent=urgent)
+            told = model_version(serving.ref.model, prompt)
+            self.services.answer_log.add(answers_given(self.project, task.id, prompt, reply, told, typed=urgent))
+            return reply
+
+        key = (self.project, task.id, serving.ref, serving.options, question.messages, question.images, urgent)
+        return self.services.answers.ask_once(key, ask, deadline, remember=not urgent)
+
+    def _images(self, task: Task) -> tuple[Image, ...]:
+        shown = [item for item in self.labeling.objects if item.is_image]
+        return tuple(self.services.pictures.fetch(item.address(task.data)) for item in shown)

@@ -71,7 +71,7 @@ class Body(BaseModel):
 
 
 class Setup(Body):
-    """`POST /setup`. `extra_params` is what a person gave the backend in Label Studio: checked, and not used."""
+    """`POST /setup`. `extra_params` is what a person gave the backend in Label Studio."""
 
     project: ProjectId
     label_config: str = Field(alias="schema")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, Self
 
+from annotune.images import Pictures
 from annotune.labeling import Labeling
 from annotune.queue import Jobs
 from annotune.settings import Settings
@@ -30,6 +31,7 @@ class Services:
     live: Live
     answers: Answers
     answer_log: AnswerLog
+    pictures: Pictures
     labeling: ParseLabeling
 
     @classmethod
@@ -46,5 +48,6 @@ class Services:
             live=Live(settings, store),
             answers=Answers(settings, servers),
             answer_log=AnswerLog(store),
+            pictures=Pictures(settings),
             labeling=labeling,
         )

@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 from annotune.completion import ChatRequest, Completion
@@ -13,8 +14,42 @@ TRIES = 3
 FIRST_WAIT_S = 0.5
 
 
+class Places:
+    """So many places; who waits gets one in turn, people before batch work."""
+
+    def __init__(self, number: int) -> None:
+        self._free = number
+        self._lock = threading.Lock()
+        self._waiting: dict[bool, deque[threading.Event]] = {True: deque(), False: deque()}
+
+    def take(self, *, urgent: bool, timeout_s: float) -> bool:
+        """Wait for a place. False: none came free in time."""
+        with self._lock:
+            if self._free and not self._waiting[True] and (urgent or not self._waiting[False]):
+                self._free -= 1
+                return True
+            mine = threading.Event()
+            self._waiting[urgent].append(mine)
+        if mine.wait(timeout_s):
+            return True
+        with self._lock:
+            if mine.is_set():  # it came at the last moment
+                return True
+            self._waiting[urgent].remove(mine)
+        return False
+
+    def give(self) -> None:
+        """Hand a place to whoever is next."""
+        with self._lock:
+            for urgent in (True, False):
+                if self._waiting[urgent]:
+                    self._waiting[urgent].popleft().set()
+                    return
+            self._free += 1
+
+
 class Limited:
-    """A `ModelServer` that is called at most `calls` times at once.
+    """A `ModelServer` that is called at most `calls` times at once; a person's request goes before batch work.
 
     A busy server is asked again after its Retry-After, or after 0.5 s, 1 s with jitter, within the deadline; nothing else
     is tried twice. Waiting for a place counts against the deadline.
@@ -23,21 +58,21 @@ class Limited:
     def __init__(self, server: ModelServer, calls: int, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._server = server
         self._pause = pause
-        self._places = threading.BoundedSemaphore(calls)
+        self._places = Places(calls)
         self.name = server.name
         self.url = server.url
 
     def chat(self, request: ChatRequest, *, deadline_s: float) -> Completion:
         """Ask, as `ModelServer.chat`."""
         ends = time.monotonic() + deadline_s
-        if not self._places.acquire(timeout=deadline_s):
+        if not self._places.take(urgent=request.urgent, timeout_s=deadline_s):
             raise DeadlineExceeded(
                 f"no place at {self.name} at {self.url} within {deadline_s:.0f} s: raise MODEL_CONCURRENCY or try again"
             )
         try:
             return self._chat(request, ends)
         finally:
-            self._places.release()
+            self._places.give()
 
     def _chat(self, request: ChatRequest, ends: float) -> Completion:
         for tries_left in reversed(range(TRIES)):

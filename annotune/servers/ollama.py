@@ -4,6 +4,7 @@ The `ollama` client does the registry's calls. It lacks `truncate`, `shift` and 
 HEAD before it uploads, so the chat and the blobs go by httpx.
 """
 
+import base64
 import hashlib
 import json
 import re
@@ -68,8 +69,9 @@ class OllamaServer:
         """
         body: dict[str, Any] = {
             "model": request.model,
-            "messages": [message.as_dict() for message in request.messages],
+            "messages": _messages(request),
             "stream": False,
+            "think": request.think,
             "truncate": False,
             "shift": False,
             "keep_alive": KEEP_ALIVE,
@@ -243,6 +245,13 @@ def _blocks(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):
             yield block
+
+
+def _messages(request: ChatRequest) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = [message.as_dict() for message in request.messages]
+    if request.images:
+        messages[-1]["images"] = [base64.b64encode(image.data).decode() for image in request.images]
+    return messages
 
 
 def _token(entry: Mapping[str, Any]) -> Token:

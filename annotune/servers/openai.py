@@ -1,5 +1,6 @@
 """Any OpenAI-compatible API: OpenAI, Azure, vLLM, llama-server."""
 
+import base64
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,7 +96,7 @@ class OpenAIServer:
         """Ask once, by `chat.completions`."""
         body: dict[str, Any] = {
             "model": request.model,
-            "messages": [message.as_dict() for message in request.messages],
+            "messages": _messages(request),
             "temperature": request.temperature,
             self._max_tokens: request.max_tokens,
         }
@@ -167,6 +168,17 @@ class OpenAIServer:
         return ModelServerError(
             f"{where} answered {error.status_code}: {_short(error)} (is {self._url_setting} right?)"
         )
+
+
+def _messages(request: ChatRequest) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = [message.as_dict() for message in request.messages]
+    if request.images:
+        parts = [{"type": "text", "text": messages[-1]["content"]}]
+        for image in request.images:
+            url = f"data:{image.media_type};base64,{base64.b64encode(image.data).decode()}"
+            parts.append({"type": "image_url", "image_url": {"url": url}})
+        messages[-1]["content"] = parts
+    return messages
 
 
 def _token(entry: Any) -> Token:

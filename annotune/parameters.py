@@ -1,0 +1,68 @@
+"""What a person gives a connection in Label Studio's model settings (`extra_params`): how its projects are asked."""
+
+from dataclasses import replace
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationError
+
+from annotune.errors import RequestInvalid
+from annotune.model import ModelRef, ServerName, Value
+from annotune.question import Options
+from annotune.settings import Settings
+
+
+class Parameters(Value):
+    """Each wins over its setting, up to the setting's own limit; an address or a key is never one of them."""
+
+    provider: ServerName | None = None
+    model: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    num_responses: Annotated[int, Field(ge=1, le=16)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    num_ctx: Annotated[int, Field(ge=256)] | None = None
+    thinking: bool | None = None
+
+    @classmethod
+    def read(cls, given: object, settings: Settings, default: ModelRef) -> Self | None:
+        """What Label Studio sent; None where it is nothing.
+
+        Raises:
+            RequestInvalid: a name is unknown, a value does not fit, or the model is not allowed; the message names it and
+                never shows another value.
+        """
+        if not given:
+            return None
+        try:
+            found = cls.model_validate(given)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+            name = str(first["loc"][0]) if first["loc"] else "extra_params"
+            raise RequestInvalid(
+                f"the extra parameter {name!r} is wrong ({first['msg']}): it may be one of {', '.join(cls.model_fields)}"
+            ) from None
+        found._check(settings, default)
+        return found
+
+    def _check(self, settings: Settings, default: ModelRef) -> None:
+        for name in ("max_tokens", "num_ctx"):
+            given, most = getattr(self, name), getattr(settings, name)
+            if given is not None and given > most:
+                raise RequestInvalid(f"the extra parameter {name!r} is over {most}, the setting {name.upper()}")
+        chosen = self.ref(default)
+        allowed = {str(default), *settings.models_allowed}
+        if str(chosen) not in allowed:
+            raise RequestInvalid(
+                f"the extra parameters choose {chosen}, which is not allowed: choose one of {', '.join(sorted(allowed))},"
+                " or add it to ALLOWED_MODELS"
+            )
+
+    def ref(self, default: ModelRef) -> ModelRef:
+        """The model that they choose."""
+        if self.provider is None and self.model is None:
+            return default
+        return ModelRef(server=self.provider or default.server, model=self.model or default.model)
+
+    def over(self, options: Options) -> Options:
+        """The options with these in place of theirs."""
+        mine = self.model_dump(exclude_none=True, exclude={"provider", "model", "thinking"})
+        return replace(options, **mine, think=options.think if self.thinking is None else self.thinking)
