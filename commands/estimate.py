@@ -57,6 +57,7 @@ def estimate(plan: Plan, tasks: Iterable[StudioTask], server: ModelServer | None
     for task in tasks:
         question = plan.question(task.data)
         try:
+            plan.pictures(task.data)  # a task that lacks one cannot be asked
             length = sum(len(message.content) for message in question.messages)
             if server and not why and len(counted) < SAMPLE:
                 counted.append(_tokens(server, question.request(plan.ref, plan.options, urgent=False)))
@@ -83,5 +84,5 @@ def estimate(plan: Plan, tasks: Iterable[StudioTask], server: ModelServer | None
 
 def _tokens(server: ModelServer, request: ChatRequest) -> int:
     """A prompt's tokens: an answer of one token, which is thrown away, brings their count."""
-    bare = replace(request, max_tokens=1, schema=None, logprobs=False, top_logprobs=0, images=())
+    bare = replace(request, max_tokens=1, schema=None, logprobs=False, top_logprobs=0, images=(), think=False)
     return server.chat(bare, deadline_s=COUNT_S).prompt_tokens

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from annotune.completion import Image
 from annotune.errors import NotFound, PromptMissing
 from annotune.ids import ALL
 from annotune.labeling import Labeling
@@ -60,7 +61,7 @@ class Plan:
             labeling=labeling,
             ref=named(desk, project, model) if model else serving.ref,
             prompt=serving.prompt,
-            options=Options.of(settings),
+            options=serving.options,
             ids=ids or ALL,
             only_missing=only_missing,
             found=found,
@@ -76,9 +77,13 @@ class Plan:
         """How often the model is asked about a task, where its answer fits at once."""
         return self.options.num_responses if self.labeling.free_text else 1
 
-    def question(self, data: Mapping[str, object]) -> Question:
+    def pictures(self, data: Mapping[str, object]) -> tuple[str, ...]:
+        """The addresses of the pictures that a task with this data shows. Raises RequestInvalid where one is missing."""
+        return tuple(item.address(data) for item in self.labeling.objects if item.is_image)
+
+    def question(self, data: Mapping[str, object], images: tuple[Image, ...] = ()) -> Question:
         """What is asked about a task with this data."""
-        return Question(self.labeling, self.prompt, data)
+        return Question(self.labeling, self.prompt, data, images)
 
     def tasks(self, studio: Studio, skipped: Callable[[], object]) -> Iterator[StudioTask]:
         """The tasks that are asked about, page by page; `skipped` is called for each that is not."""

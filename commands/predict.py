@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from annotune.errors import RequestInvalid
 from annotune.ids import ranges_of
+from annotune.images import Pictures
 from annotune.prices import FREE, PRICES, Prices
 from annotune.question import Question
 from annotune.servers.pool import Servers
@@ -23,6 +24,7 @@ from commands.push import Push, Tally
 SHOWN = 3
 REASONS_TOLD = 5
 TASKS_TOLD = 10
+ADDRESS_SHOWN = 200  # characters: a picture may be in it
 LINES = 10  # of progress, where nobody sees a bar
 INTERRUPTED = 130  # as a shell says it
 
@@ -82,7 +84,15 @@ def _push(desk: Desk, plan: Plan, servers: Servers) -> int:
     click.echo(f"project {plan.project} {plan.title!r}: {plan.found} tasks, asking {plan.ref} as {plan.model_version}")
     try:
         with _watching(desk.console, plan.found) as heard:
-            push = Push(plan, servers.get(plan.ref.server), desk.studio, desk.patient_store, tally=tally, heard=heard)
+            push = Push(
+                plan,
+                servers.get(plan.ref.server),
+                desk.studio,
+                desk.patient_store,
+                pictures=Pictures(settings),
+                tally=tally,
+                heard=heard,
+            )
             push.run(settings.model_concurrency, settings.model_deadline_s)
     except KeyboardInterrupt:
         click.echo("interrupted: run it again, and it goes on", err=True)
@@ -135,7 +145,7 @@ def _rehearse(desk: Desk, plan: Plan, servers: Servers, prices: Prices, *, show:
     server = servers.get(plan.ref.server) if counts else None
     found = estimate(plan, plan.tasks(desk.studio, skip), server, show=show)
     for task, question in found.shown:
-        _show(task, question)
+        _show(task, question, plan.pictures(question.data))
     click.echo(
         f"project {plan.project} {plan.title!r}: {found.tasks} tasks would be asked of {plan.ref} as"
         f" {plan.model_version}, {skipped.skipped} skipped"
@@ -145,10 +155,12 @@ def _rehearse(desk: Desk, plan: Plan, servers: Servers, prices: Prices, *, show:
         _tell_costs(plan, found, prices)
 
 
-def _show(task: int, question: Question) -> None:
+def _show(task: int, question: Question, pictures: Sequence[str]) -> None:
     click.echo(f"task {task} would be asked:")
     for message in question.messages:
         click.echo(f"[{message.role}]\n{message.content}")
+    for address in pictures:
+        click.echo(f"[picture]\n{address[:ADDRESS_SHOWN]}")
     if question.labeling.schema:
         click.echo(f"[JSON schema of the answer]\n{json.dumps(question.labeling.schema, ensure_ascii=False)}")
     click.echo()

@@ -16,6 +16,7 @@ from annotune.errors import (
     NotFound,
     RequestInvalid,
 )
+from annotune.images import Pictures
 from annotune.parallel import Deadline, stream
 from annotune.record import answers_given, prefilled
 from annotune.servers.base import ModelServer
@@ -57,10 +58,12 @@ class Push:
         studio: Studio,
         store: Store,
         *,
+        pictures: Pictures,
         tally: Tally,
         heard: Callable[[Tally], object],
     ) -> None:
         self._plan = plan
+        self._pictures = pictures
         self._tally = tally
         self._server = server
         self._studio = studio
@@ -78,8 +81,10 @@ class Push:
         stream(tasks, lambda task: self._predict(task, Deadline.after(deadline_s)), limit)
 
     def _predict(self, task: StudioTask, deadline: Deadline) -> None:
-        plan, question = self._plan, self._plan.question(task.data)
+        plan = self._plan
         try:
+            images = tuple(map(self._pictures.fetch, plan.pictures(task.data)))
+            question = plan.question(task.data, images)
             reply = question.ask(self._server, plan.ref, plan.options, deadline, urgent=False, calls=plan.calls)
             prediction = prefilled(plan.labeling, plan.prompt, reply, plan.model_version)
         except ENDS_ASKING:

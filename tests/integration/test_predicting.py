@@ -1,6 +1,7 @@
 """`annotune predict` against doubles of Label Studio and Ollama over HTTP, on a real Redis."""
 
 import _thread
+import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from studio_double import StudioDouble
 
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef
+from annotune.parameters import Parameters
 from annotune.prompt import Prompt
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE
 from annotune.store import Store
@@ -27,6 +29,8 @@ TASKS = 12
 VERSION = f"small@{Prompt(PROMPT, DEFAULT_PROMPT_TEMPLATE).sha[:8]}"
 CHOICES = """<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>
 <Choices name="mood" toName="chat"><Choice value="good"/><Choice value="bad"/></Choices></View>"""
+SEEN = """<View><Image name="chat" value="$question"/><TextArea name="response" toName="chat"/></View>"""
+PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\nrest").decode()
 Annotune = Callable[..., Result]
 
 
@@ -152,6 +156,15 @@ def test_the_live_model_is_asked(predict, store, studio, ollama) -> None:
     assert versions(studio)[1] == [VERSION.replace("small", "tuned")]
 
 
+def test_the_parameters_of_the_connection_hold_here_too(predict, store, ollama) -> None:
+    store.set_parameters(4, Parameters(temperature=0.25, max_tokens=7))
+
+    predict("--tasks", 4001)
+
+    [options] = [body["options"] for body in ollama.chats]
+    assert (options["temperature"], options["num_predict"]) == (0.25, 7)
+
+
 def test_ids_and_ranges_choose_tasks(predict, studio, tmp_path: Path) -> None:
     predict("--tasks", "4001,4003-4004")
     (tmp_path / "ids").write_text("4010 # the last but one\n4011\n9999\n")
@@ -200,6 +213,22 @@ def test_no_more_calls_at_once_than_the_limit(predict, ollama) -> None:
 
     assert predict(WORKERS="4").exit_code == 0
     assert most == [3]
+
+
+def test_pictures_are_given_to_the_model_and_a_wrong_one_fails_alone(predict, studio, ollama) -> None:
+    studio.add_project(4, questions=3, config=SEEN)
+    studio.projects[4][0]["data"]["question"] = f"data:image/png;base64,{PIXEL}"
+    studio.projects[4][1]["data"]["question"] = "http://elsewhere.example/picture.png"
+    studio.projects[4][2]["data"] = {}
+
+    result = predict()
+
+    assert (result.exit_code, versions(studio)) == (1, [[VERSION], [], []])
+    assert "task 4001: " in result.stderr
+    assert [body["messages"][-1]["images"] for body in ollama.chats] == [[PIXEL]]
+    shown = predict("--dry-run")
+    assert "task 4002: the task's data has no field" in shown.stderr
+    assert "[picture]\nhttp://elsewhere.example/picture.png" in shown.stdout
 
 
 # Failures and interruptions
