@@ -53,11 +53,16 @@ class _Parsed(BaseModel):
 
 
 class StudioProject(_Parsed):
-    """A project and its labeling config."""
+    """A project and its labeling config.
+
+    `evaluate_predictions_automatically`: a list of its tasks makes Label Studio (1.23.2) first fetch predictions for those
+    that have none.
+    """
 
     id: int
     title: str
     label_config: str
+    evaluate_predictions_automatically: bool = False
 
 
 class StudioAnnotation(_Parsed):

@@ -64,6 +64,11 @@ def test_interrupted_and_run_again_each_task_has_one_prediction(
         def versions() -> list[list[str | None]]:
             return [[found.model_version for found in task.predictions] for task in studio.tasks_by_id(project.id)]
 
+        rehearsed = deployment.run("predict", str(project.id), "--dry-run")
+        assert f"{TASKS} tasks would be asked of ollama:{model_server.model} as {version}, 0 skipped" in rehearsed
+        assert f"(counted on {TASKS} tasks)" in rehearsed
+        assert versions() == [[]] * TASKS
+
         running = subprocess.Popen(
             [*ANNOTUNE, "predict", str(project.id)],
             env=deployment.environment,

@@ -28,6 +28,7 @@ class StudioDouble:
     configs: dict[int, str] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, list[str]]]] = field(default_factory=list)
     refusal: tuple[int, object] | None = None
+    evaluating: set[int] = field(default_factory=set)
     push_refusal: dict[int, tuple[int, object]] = field(default_factory=dict)
     delay: Callable[[], object] = lambda: None
     _annotations: int = 0
@@ -124,7 +125,8 @@ class StudioDouble:
         project = int(path.removeprefix("/api/projects/").rstrip("/"))
         if project not in self.projects:
             return 404, {"detail": "No Project matches the given query."}
-        return 200, {"id": project, "title": f"Project {project}", "label_config": self.configs[project], "token": "x"}
+        shown = {"id": project, "title": f"Project {project}", "label_config": self.configs[project], "token": "x"}
+        return 200, shown | {"evaluate_predictions_automatically": project in self.evaluating}
 
     def _push(self, prediction: dict[str, Any]) -> tuple[int, object]:
         if prediction["task"] in self.push_refusal:

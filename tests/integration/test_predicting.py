@@ -305,6 +305,15 @@ def test_a_prompt_must_be_there(predict, store, redis_url) -> None:
     assert (result.exit_code, "has no prompt" in result.stderr) == (1, True)
 
 
+def test_a_project_whose_tasks_fetch_predictions_when_they_are_read_is_left_alone(predict, studio) -> None:
+    studio.evaluating.add(4)
+
+    result = predict("--dry-run")
+
+    assert (result.exit_code, "evaluate_predictions_automatically" in result.stderr) == (1, True)
+    assert "/api/tasks/" not in [path for path, *_ in studio.asked]
+
+
 def test_interrupted_it_tells_what_is_pushed_and_goes_on_the_next_time(predict, studio, ollama) -> None:
     ollama.meanwhile = lambda number: _thread.interrupt_main() if number == 5 else None
 
