@@ -1,5 +1,6 @@
 """Controls whose answer is a choice among labels: Choices and Taxonomy."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -38,8 +39,10 @@ class Book:
         self._exact: dict[str, Label] = {}
         for label in self.labels:
             self._exact.setdefault(label.value, label)
-        for label in self.labels:
-            for name in label.meant:
+        meant = [(name, label) for label in self.labels for name in dict.fromkeys(label.meant)]
+        shared = Counter(name for name, _ in meant)
+        for name, label in meant:
+            if shared[name] == 1:
                 self._exact.setdefault(name, label)
         folded: dict[str, set[Label]] = {}
         for name, label in self._exact.items():

@@ -40,10 +40,10 @@ class Parameters(Value):
             raise RequestInvalid(
                 f"the extra parameter {name!r} is wrong ({first['msg']}): it may be one of {', '.join(cls.model_fields)}"
             ) from None
-        found._check(settings, default)
-        return found
+        return found.checked(settings, default)
 
-    def _check(self, settings: Settings, default: ModelRef) -> None:
+    def checked(self, settings: Settings, default: ModelRef) -> Self:
+        """Itself, if it keeps to the limits and the allow-list. Raises RequestInvalid."""
         for name in ("max_tokens", "num_ctx"):
             given, most = getattr(self, name), getattr(settings, name)
             if given is not None and given > most:
@@ -55,6 +55,7 @@ class Parameters(Value):
                 f"the extra parameters choose {chosen}, which is not allowed: choose one of {', '.join(sorted(allowed))},"
                 " or add it to ALLOWED_MODELS"
             )
+        return self
 
     def ref(self, default: ModelRef) -> ModelRef:
         """The model that they choose."""

@@ -30,6 +30,7 @@ from annotune.errors import (
     RequestInvalid,
 )
 from annotune.servers.base import retry_after_s
+from annotune.servers.thoughts import without_thoughts
 
 BUSY = frozenset({429, 502, 503, 504})
 CONNECT_S = 5.0
@@ -89,15 +90,22 @@ class OllamaServer:
         if not reply.get("done") or text is None:
             raise AnswerRefused(f"Ollama at {self.url} broke off its answer with {request.model}; try again")
         finish: Literal["stop", "length"] = "length" if reason == "length" else "stop"
+        answer = without_thoughts(text, cut=finish == "length")
+        if not answer.strip() and finish == "length" and _thought(reply):
+            raise AnswerRefused(
+                "the model was still thinking when its tokens ran out: raise MAX_TOKENS, or unset THINKING"
+            )
+        # Thoughts have log-probabilities too, and nothing tells them from the answer's.
+        known = reply.get("logprobs") if answer == text and not _thought(reply) else None
         with self._mapped():
             return Completion(
-                text=text,
+                text=answer,
                 model=request.model,
                 prompt_tokens=int(reply.get("prompt_eval_count", 0)),
                 tokens=int(reply.get("eval_count", 0)),
                 seconds=time.monotonic() - started,
                 finish=finish,
-                logprobs=tuple(_token(entry) for entry in reply["logprobs"]) if reply.get("logprobs") else None,
+                logprobs=tuple(_token(entry) for entry in known) if known else None,
             )
 
     def render(self, request: ChatRequest, *, deadline_s: float) -> str:
@@ -274,6 +282,11 @@ def _said(reply: Mapping[str, Any]) -> str | None:
     return content if isinstance(content, str) else None
 
 
+def _thought(reply: Mapping[str, Any]) -> bool:
+    message = reply.get("message")
+    return isinstance(message, Mapping) and bool(message.get("thinking"))
+
+
 def _until(ends: float, reply: httpx.Response) -> Iterator[bytes]:
     """The answer's bytes; a server that goes on dribbling past the deadline is left."""
     for block in reply.iter_bytes():
@@ -301,6 +314,8 @@ def _refusal(where: str, model: str, status: int, reason: str, retry_after: floa
             f"the prompt has {tokens[1] if tokens else 'too many'} tokens and {model} takes"
             f" {window[1] if window else 'fewer'}: shorten it, or raise NUM_CTX"
         )
+    if "multimodal" in reason.lower() or "does not support image" in reason.lower():
+        return RequestInvalid(f"{model} cannot see pictures: choose a model with vision")
     if status == httpx.codes.NOT_FOUND and model and "not found" in reason:
         return NotFound(f"{where} has no model {model!r}: run 'ollama pull {model}', or choose another")
     if status in BUSY:

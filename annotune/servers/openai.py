@@ -1,6 +1,7 @@
 """Any OpenAI-compatible API: OpenAI, Azure, vLLM, llama-server."""
 
 import base64
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,11 +25,15 @@ from annotune.errors import (
     RequestInvalid,
 )
 from annotune.servers.base import retry_after_s
+from annotune.servers.thoughts import without_thoughts
 from annotune.settings import Settings
 
 OPENAI_URL = "https://api.openai.com/v1"
 # The first version of Azure's API that takes `max_completion_tokens`; they are dates.
 AZURE_NEWER_NAME = "2024-09-01"
+# What some models refuse (OpenAI's reasoning models, servers with few features), and an answer can do without.
+CAN_DO_WITHOUT = ("logprobs", "top_logprobs", "response_format", "temperature", "seed")
+UNKNOWN = re.compile(r"support|unknown|unrecogni[sz]ed|unexpected|not (permitted|allowed)|extra", re.IGNORECASE)
 BUSY = frozenset({429, 502, 503, 504, 529})
 # What the client, its transport (httpx2, since openai 3) and the reading of an answer raise where something else than
 # OpenAI's API answers.
@@ -55,6 +60,7 @@ class OpenAIServer:
         self._client = client
         self._url_setting = url_setting
         self._max_tokens = max_tokens
+        self._refused: dict[str, set[str]] = {}
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "OpenAIServer":
@@ -111,7 +117,7 @@ class OpenAIServer:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         started = time.monotonic()
         with self._mapped(request.model, deadline_s):
-            reply = self._client.chat.completions.create(**body, timeout=deadline_s)
+            reply = self._create(body, started + deadline_s)
             # The client does not validate: an answer of another kind shows when it is read.
             choice, usage = reply.choices[0], reply.usage
             text, given = choice.message.content, choice.logprobs
@@ -119,15 +125,31 @@ class OpenAIServer:
                 raise AnswerRefused(
                     f"{self.name} at {self.url} answered without a text with {request.model}; try again"
                 )
+            answer = without_thoughts(text, cut=choice.finish_reason == "length")
+            known = given.content if given and answer == text else None
             return Completion(
-                text=text,
+                text=answer,
                 model=request.model,
                 prompt_tokens=usage.prompt_tokens if usage else 0,
                 tokens=usage.completion_tokens if usage else 0,
                 seconds=time.monotonic() - started,
                 finish="length" if choice.finish_reason == "length" else "stop",
-                logprobs=tuple(_token(entry) for entry in given.content) if given and given.content else None,
+                logprobs=tuple(_token(entry) for entry in known) if known else None,
             )
+
+    def _create(self, body: dict[str, Any], ends: float) -> Any:
+        """Ask; what the server refuses of what a model need not know is left out, then and from then on."""
+        refused = self._refused.setdefault(str(body["model"]), set())
+        while True:
+            asked = {name: value for name, value in body.items() if name not in refused}
+            try:
+                return self._client.chat.completions.create(**asked, timeout=max(0.001, ends - time.monotonic()))
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                told = f"{getattr(error, 'param', '')} {_short(error)}"
+                names = [name for name in CAN_DO_WITHOUT if name in asked and name in told and UNKNOWN.search(told)]
+                if not names:
+                    raise
+                refused.update({*names, *(("top_logprobs",) if "logprobs" in names else ())})
 
     def check(self, *, deadline_s: float) -> None:
         """List the models: asks for no answer, and a wrong key is told."""
@@ -157,13 +179,16 @@ class OpenAIServer:
             raise ModelServerError(f"{where} did not answer as OpenAI does: is {self._url_setting} right?") from error
 
     def _refusal(self, where: str, model: str, error: openai.APIStatusError) -> AnnotuneError:
+        told = str(error.message).lower()
         if error.status_code in BUSY:
             return ModelServerBusy(
                 f"{where} is busy or the quota is spent; try again", retry_after_s(error.response.headers)
             )
         if model and isinstance(error, openai.NotFoundError):
             return NotFound(f"{where} has no model {model!r}: choose another, or mend {self._url_setting}")
-        if isinstance(error, openai.BadRequestError) and "context" in str(error.message):
+        if isinstance(error, openai.BadRequestError) and ("image" in told or "multimodal" in told):
+            return RequestInvalid(f"{model} cannot see pictures: choose a model with vision ({_short(error)})")
+        if isinstance(error, openai.BadRequestError) and "context" in told:
             return PromptTooLong(f"the prompt does not fit {model}: {_short(error)}")
         return ModelServerError(
             f"{where} answered {error.status_code}: {_short(error)} (is {self._url_setting} right?)"

@@ -28,10 +28,10 @@ BROKEN = {
     "NUL": ("<View>\0</View>", "no valid XML"),
     "entity bomb": (BOMB, "no valid XML"),
     "external entity": (EXTERNAL, "no valid XML"),
-    "no control": ('<View><Text name="t" value="$text"/></View>', "no TextArea for the answer"),
+    "no control": ('<View><Text name="t" value="$text"/></View>', "no control that a model can fill"),
     "prompt alone": (
         '<View><Text name="t" value="$text"/><TextArea name="prompt" toName="t"/></View>',
-        "no TextArea for the answer",
+        "no control that a model can fill",
     ),
     "unknown toName": (
         '<View><Text name="t" value="$text"/><TextArea name="response" toName="chat"/></View>',
@@ -47,9 +47,13 @@ BROKEN = {
         '<View><Text name="t" value="Hello"/><TextArea name="response" toName="t"/></View>',
         "let it show a field",
     ),
-    "image": (
-        '<View><Image name="i" value="$image"/><TextArea name="response" toName="i"/></View>',
-        "cannot be read as text",
+    "video": (
+        '<View><Video name="i" value="$video"/><TextArea name="response" toName="i"/></View>',
+        "cannot be read by a model",
+    ),
+    "boxes alone": (
+        '<View><Image name="i" value="$i"/><RectangleLabels name="r" toName="i"><Label value="a"/></RectangleLabels></View>',
+        "no control that a model can fill",
     ),
 }
 
@@ -66,15 +70,18 @@ def config(text: str = '<Text name="t" value="$text"/>', answer: str = "") -> st
 def test_a_config_of_the_article_is_accepted_as_it_is(file: str, field: str, protects: bool) -> None:
     labeling = Labeling.parse((ARTICLE / file).read_text(encoding="utf-8"))
 
-    assert (labeling.prompt_control, labeling.answer_control) == ("prompt", "response")
-    assert (labeling.object_name, labeling.object_tag, labeling.object_field) == ("chat", "Text", field)
+    assert (labeling.prompt_control, [control.name for control in labeling.controls]) == ("prompt", ["response"])
+    assert [(item.name, item.tag, item.field) for item in labeling.objects] == [("chat", "Text", field)]
     assert labeling.protects_edits is protects
 
 
 @pytest.mark.parametrize("file", ["project1.xml", "project2.xml", "project3.xml"])
 def test_regions_for_a_config_of_the_article_pass_the_sdk(file: str) -> None:
     labeling = Labeling.parse((ARTICLE / file).read_text(encoding="utf-8"))
-    regions = (labeling.region("prompt", ["Answer {text}"]), labeling.region("response", ["one", "two\nlines", ""]))
+    regions = (
+        labeling.text_region("prompt", ["Answer {text}"]),
+        labeling.text_region("response", ["one", "two\nlines", ""]),
+    )
     prediction = Prediction(result=regions, model_version="v0001@abc")
 
     assert labeling.check(prediction) is prediction
@@ -114,20 +121,43 @@ def test_a_config_too_deep_to_read_is_refused(depth: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "control"), [("prompt", "prompt-medical"), ("instruction", "instruction"), ("question", None)]
+    ("prefix", "control", "filled"),
+    [
+        ("prompt", "prompt-medical", ["response", "instruction"]),
+        ("instruction", "instruction", ["response", "prompt-medical"]),
+        ("question", None, ["response", "prompt-medical", "instruction"]),
+    ],
 )
-def test_the_prompt_control_is_the_one_whose_name_starts_with_the_prefix(prefix: str, control: str | None) -> None:
+def test_the_prompt_control_is_the_one_whose_name_starts_with_the_prefix(
+    prefix: str, control: str | None, filled: list[str]
+) -> None:
     areas = ("response", "prompt-medical", "instruction")
     tags = "".join(f'<TextArea name="{name}" toName="t"/>' for name in areas)
     labeling = Labeling.parse(f'<View><Text name="t" value="$text"/>{tags}</View>', prefix)
 
-    assert (labeling.prompt_control, labeling.answer_control) == (control, "response")
+    assert (labeling.prompt_control, [found.name for found in labeling.controls]) == (control, filled)
 
 
 def test_an_answer_control_of_another_name_is_found() -> None:
     tags = '<TextArea name="prompt" toName="t"/><TextArea name="answer" toName="t"/>'
+    (control,) = Labeling.parse(f'<View><Text name="t" value="$text"/>{tags}</View>').controls
 
-    assert Labeling.parse(f'<View><Text name="t" value="$text"/>{tags}</View>').answer_control == "answer"
+    assert control.name == "answer"
+
+
+def test_the_status_control_is_ours_and_never_filled_by_the_model() -> None:
+    labeling = Labeling.parse(config(text='<Text name="t" value="$text"/><TextArea name="llm_status" toName="t"/>'))
+
+    assert labeling.status_control == "llm_status"
+    assert [control.name for control in labeling.controls] == ["response"]
+
+
+def test_only_the_named_controls_are_filled_where_some_are_named() -> None:
+    tags = "".join(f'<TextArea name="{name}" toName="t"/>' for name in ("response", "remark"))
+    markup = f'<View><Text name="t" value="$text"/>{tags}</View>'
+
+    assert [control.name for control in Labeling.parse(markup, only=("response", "other")).controls] == ["response"]
+    assert len(Labeling.parse(markup, only=("other",)).controls) == 2
 
 
 def test_the_value_of_a_text_is_itself() -> None:
@@ -185,7 +215,7 @@ def test_a_task_without_the_field_is_refused_with_both_names() -> None:
 
 
 def test_a_region_is_in_label_studios_wire_form() -> None:
-    region = Labeling.parse(config()).region("response", ["yes"])
+    region = Labeling.parse(config()).text_region("response", ["yes"])
 
     assert region.pop("id")
     assert region == {"from_name": "response", "to_name": "t", "type": "textarea", "value": {"text": ["yes"]}}
@@ -194,7 +224,7 @@ def test_a_region_is_in_label_studios_wire_form() -> None:
 def test_regions_have_ids_of_their_own() -> None:
     labeling = Labeling.parse(config())
 
-    assert len({labeling.region("response", ["yes"])["id"] for _ in range(100)}) == 100
+    assert len({labeling.text_region("response", ["yes"])["id"] for _ in range(100)}) == 100
 
 
 @pytest.mark.parametrize(
@@ -204,7 +234,7 @@ def test_a_region_that_does_not_fit_the_config_is_refused(change: dict[str, obje
     labeling = Labeling.parse(config())
 
     with pytest.raises(LabelingInvalid, match="does not fit"):
-        labeling.check(Prediction(result=(labeling.region("response", ["yes"]) | change,), model_version="v0001"))
+        labeling.check(Prediction(result=(labeling.text_region("response", ["yes"]) | change,), model_version="v0001"))
 
 
 @pytest.mark.parametrize("score", [-0.1, 2.5])
@@ -212,7 +242,7 @@ def test_a_score_out_of_range_is_refused(score: float) -> None:
     labeling = Labeling.parse(config())
 
     with pytest.raises(LabelingInvalid):
-        labeling.check(Prediction((labeling.region("response", ["yes"]),), "v0001", score=score))
+        labeling.check(Prediction((labeling.text_region("response", ["yes"]),), "v0001", score=score))
 
 
 @pytest.mark.parametrize(

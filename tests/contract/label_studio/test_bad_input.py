@@ -58,7 +58,7 @@ BROKEN_CONFIGS = {
     "no answer control": '<View><Text name="chat" value="$question"/></View>',
     "prompt control only": '<View><Text name="c" value="$question"/><TextArea name="prompt" toName="c"/></View>',
     "nothing labelled": '<View><TextArea name="response" toName="gone"/></View>',
-    "an image": '<View><Image name="chat" value="$question"/><TextArea name="response" toName="chat"/></View>',
+    "a video": '<View><Video name="chat" value="$question"/><TextArea name="response" toName="chat"/></View>',
     "entities": '<!DOCTYPE x [<!ENTITY a "b">]><View>&a;</View>',
 }
 

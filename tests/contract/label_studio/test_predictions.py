@@ -10,7 +10,7 @@ import pytest
 from fake_model import SIMPLE, Backend, FakeModel, FakePool, MakeBackend, region, task, texts
 
 from annotune.completion import ChatRequest
-from annotune.errors import ModelServerUnreachable, NotFound
+from annotune.errors import AnswerRefused, ModelServerUnreachable, NotFound
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef
 from annotune.regions import region_text
@@ -137,17 +137,39 @@ def test_a_task_that_is_opened_twice_at_once_costs_one_answer(backend: Backend, 
     assert len(backend.model.requests) == 1
 
 
-def test_one_failing_task_fails_the_batch_and_stores_nothing_empty(backend: Backend) -> None:
+def test_a_task_that_fails_is_an_item_with_its_error_and_the_rest_is_kept(backend: Backend) -> None:
     def say(request: ChatRequest) -> str:
         if "bad" in request.messages[-1].content:
-            raise ModelServerUnreachable("Ollama at http://fake is not reachable: start it, or mend OLLAMA_ENDPOINT")
+            raise AnswerRefused("Ollama at http://fake broke off its answer")
         return "fine"
 
     backend.model.say = say
-    reply = backend.predict(task(1), task(2, "bad"), task(3))
+    first, second, third = backend.predict(task(1), task(2, "bad"), task(3)).json["results"]
 
-    assert reply.status_code == 503
-    assert "results" not in reply.json
+    assert second == {"error": "Ollama at http://fake broke off its answer"}
+    assert [region_text(item["result"], "response") for item in (first, third)] == ["fine", "fine"]
+
+
+def test_where_no_task_is_answered_the_batch_is_an_error(backend: Backend) -> None:
+    backend.model.broken = AnswerRefused("Ollama at http://fake broke off its answer")
+    reply = backend.predict(task(1), task(2))
+
+    assert reply.status == "503 Ollama at http://fake broke off its answer"
+
+
+def test_a_server_that_is_away_is_not_asked_for_every_task(make_backend: MakeBackend) -> None:
+    away = FakeModel(broken=ModelServerUnreachable("Ollama at http://fake is not reachable"))
+    backend = make_backend(default_prompt="Go", model=away, model_concurrency=2)
+
+    assert backend.predict(*[task(number) for number in range(100)]).status_code == 503
+    assert len(away.requests) <= 2
+
+
+def test_a_task_without_the_field_harms_no_other(backend: Backend) -> None:
+    good, bad = backend.predict(task(1), {"id": 2, "data": {"other": "x"}}).json["results"]
+
+    assert "result" in good
+    assert "no field 'question'" in bad["error"]
 
 
 @pytest.mark.parametrize("screen", ["batch", [region("prompt", "Explain")]])

@@ -11,7 +11,7 @@ import ollama as vendor_client
 import pytest
 from vendor import Reply, Vendor, json_reply
 
-from annotune.completion import ChatRequest
+from annotune.completion import ChatRequest, Image, Token
 from annotune.errors import (
     AnnotuneError,
     AnswerRefused,
@@ -142,6 +142,7 @@ def test_a_chat_is_asked_in_these_very_words(vendor: Script, ollama: Adapter, re
         "model": "llama3",
         "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "“Why?”"}],
         "stream": False,
+        "think": False,
         "truncate": False,
         "shift": False,
         "keep_alive": "30m",
@@ -168,7 +169,7 @@ def test_an_answer_comes_with_its_counts(
     said = ollama(vendor(json_reply(reply)).url).chat(request_, deadline_s=LONG_S)
 
     assert (said.text, said.prompt_tokens, said.tokens, said.finish) == ("So.", 11, 3, finish)
-    assert said.logprobs == (-0.5,)
+    assert said.logprobs == (Token("So", -0.5),)
 
 
 def test_an_empty_answer_is_an_answer(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
@@ -343,3 +344,50 @@ def test_a_model_that_is_gone_is_deleted_already(vendor: Script, ollama: Adapter
     ollama(asked.url).delete("x")
 
     assert asked.paths == ["/api/ps", "/api/delete"]
+
+
+def test_the_candidates_of_each_token_are_asked_for_and_read(
+    vendor: Script, ollama: Adapter, request_: ChatRequest
+) -> None:
+    likely = [{"token": "So", "logprob": -0.5}, {"token": "No", "logprob": -1.5}]
+    asked = vendor(json_reply(SAID | {"logprobs": [likely[0] | {"top_logprobs": likely}]}))
+    said = ollama(asked.url).chat(replace(request_, logprobs=True, top_logprobs=20), deadline_s=LONG_S)
+
+    assert asked.asked[0].body["top_logprobs"] == 20
+    assert said.logprobs == (Token("So", -0.5, (("So", -0.5), ("No", -1.5))),)
+
+
+def test_a_picture_goes_with_the_last_message(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
+    asked = vendor(json_reply(SAID))
+    ollama(asked.url).chat(replace(request_, images=(Image(b"png", "image/png"),)), deadline_s=LONG_S)
+
+    system, user = asked.asked[0].body["messages"]
+    assert (user["images"], "images" in system) == (["cG5n"], False)
+
+
+def test_a_model_without_vision_is_told_so(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
+    recorded = {"code": 400, "message": "Multimodal data provided, but model does not support multimodal requests."}
+    refused = vendor(json_reply({"error": json.dumps({"error": recorded})}, 400))
+
+    with pytest.raises(RequestInvalid, match="llama3 cannot see pictures: choose a model with vision"):
+        ollama(refused.url).chat(request_, deadline_s=LONG_S)
+
+
+def test_thoughts_are_no_answer_and_have_no_score(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
+    logprobs = [{"token": "hm", "logprob": -0.5}, {"token": "So.", "logprob": -0.1}]
+    kept_apart = SAID | {"message": {"content": "So.", "thinking": "hm"}, "logprobs": logprobs}
+    left_in = SAID | {"message": {"content": "<think>hm</think>\n\nSo."}, "logprobs": logprobs}
+    server = ollama(vendor(json_reply(kept_apart), json_reply(left_in)).url)
+    said = [server.chat(replace(request_, think=True), deadline_s=LONG_S) for _ in range(2)]
+
+    assert [(one.text, one.logprobs) for one in said] == [("So.", None)] * 2
+
+
+@pytest.mark.parametrize("message", [{"content": "", "thinking": "hm"}, {"content": "<think>hm"}])
+def test_an_answer_cut_within_its_thoughts_is_refused(
+    vendor: Script, ollama: Adapter, request_: ChatRequest, message: dict[str, str]
+) -> None:
+    asked = vendor(json_reply(SAID | {"message": message, "done_reason": "length"}))
+
+    with pytest.raises(AnswerRefused, match="MAX_TOKENS"):
+        ollama(asked.url).chat(replace(request_, think=True), deadline_s=LONG_S)

@@ -9,7 +9,7 @@ import openai as vendor_client
 import pytest
 from vendor import Reply, Vendor, json_reply
 
-from annotune.completion import ChatRequest
+from annotune.completion import ChatRequest, Image, Token
 from annotune.errors import (
     AnnotuneError,
     AnswerRefused,
@@ -233,7 +233,7 @@ def test_an_answer_comes_with_its_counts(
     said = openai(vendor(json_reply(reply)).url).chat(request_, deadline_s=LONG_S)
 
     assert (said.text, said.prompt_tokens, said.tokens, said.finish) == ("So.", 11, 3, finish)
-    assert said.logprobs == (-0.5,)
+    assert said.logprobs == (Token("So", -0.5),)
 
 
 def test_an_answer_without_usage_is_an_answer(vendor: Script, openai: Adapter, request_: ChatRequest) -> None:
@@ -344,3 +344,42 @@ def test_a_server_without_keys_is_asked_without_one_of_ours(vendor: Script, requ
 
     assert asked.paths == ["/v1/chat/completions"]
     assert asked.asked[0].headers["authorization"] == "Bearer none"
+
+
+def test_a_picture_goes_with_the_last_message(vendor: Script, openai: Adapter, request_: ChatRequest) -> None:
+    asked = vendor(json_reply(SAID))
+    openai(asked.url).chat(replace(request_, images=(Image(b"png", "image/png"),)), deadline_s=LONG_S)
+
+    assert asked.asked[0].body["messages"][-1]["content"] == [
+        {"type": "text", "text": "“Why?”"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,cG5n"}},
+    ]
+
+
+def test_a_model_without_vision_is_told_so(vendor: Script, openai: Adapter, request_: ChatRequest) -> None:
+    refused = vendor(json_reply({"error": {"message": "This model does not support image input."}}, 400))
+
+    with pytest.raises(RequestInvalid, match="llama3 cannot see pictures"):
+        openai(refused.url).chat(request_, deadline_s=LONG_S)
+
+
+def test_what_a_server_refuses_and_an_answer_can_do_without_is_left_out_from_then_on(
+    vendor: Script, openai: Adapter, request_: ChatRequest
+) -> None:
+    no_logprobs = json_reply({"error": {"message": "'logprobs' is not supported", "param": "logprobs"}}, 400)
+    no_format = json_reply({"error": {"message": "unknown field response_format"}}, 400)
+    asked = vendor(no_logprobs, no_format, json_reply(SAID))
+    server = openai(asked.url)
+    wanted = replace(request_, logprobs=True, top_logprobs=20, schema={"type": "object"})
+    for _ in range(2):
+        assert server.chat(wanted, deadline_s=LONG_S).text == "So."
+
+    left = [set(request.body) & {"logprobs", "top_logprobs", "response_format"} for request in asked.asked]
+    assert left == [{"logprobs", "top_logprobs", "response_format"}, {"response_format"}, set(), set()]
+
+
+def test_thoughts_left_in_the_text_are_no_answer(vendor: Script, openai: Adapter, request_: ChatRequest) -> None:
+    message = {"role": "assistant", "content": "<think>hm</think>So."}
+    asked = vendor(json_reply(SAID | {"choices": [CHOICE | {"message": message}]}))
+
+    assert openai(asked.url).chat(request_, deadline_s=LONG_S).text == "So."

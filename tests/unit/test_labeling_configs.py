@@ -1,0 +1,250 @@
+"""Replies of models, good and bad, over the configs that people use."""
+
+import json
+import random
+from contextlib import suppress
+
+import pytest
+from labeling_configs import CASES, DATA, REFUSALS, Case, choices, view, written
+
+from annotune.controls import LONGEST_TEXT
+from annotune.errors import AnswerInvalid, LabelingInvalid
+from annotune.labeling import LONGEST_REPLY, Labeling
+from annotune.prediction import Prediction
+
+BAD = [(name, written(reply)) for name, case in CASES.items() for reply in case.bad]
+STRUCTURED = [name for name, case in CASES.items() if not isinstance(case.good, str)]
+
+
+def test_there_are_configs_enough() -> None:
+    assert len(CASES) >= 30
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_a_good_reply_becomes_regions_that_label_studio_takes_and_reads_back(case: Case) -> None:
+    labeling = Labeling.parse(case.config)
+    regions = labeling.regions(case.reply, DATA)
+    prediction = Prediction(tuple(regions), "base@1", score=0.5)
+
+    assert labeling.check(prediction) is prediction
+    assert labeling.interface.validate_prediction(prediction.as_dict()) or any(
+        not control.known_to_sdk for control in labeling.controls
+    )
+    read = labeling.answer(regions) or ""
+    assert (read if labeling.free_text else json.loads(read)) == case.good
+
+
+@pytest.mark.parametrize(("name", "reply"), BAD, ids=[f"{name}: {reply[:40]}" for name, reply in BAD])
+def test_a_reply_that_does_not_fit_is_refused(name: str, reply: str) -> None:
+    with pytest.raises(AnswerInvalid):
+        Labeling.parse(CASES[name].config).regions(reply, DATA)
+
+
+@pytest.mark.parametrize("name", STRUCTURED)
+@pytest.mark.parametrize("reply", REFUSALS)
+def test_a_refusal_is_never_a_label(name: str, reply: str) -> None:
+    with pytest.raises(AnswerInvalid):
+        Labeling.parse(CASES[name].config).regions(reply, DATA)
+
+
+@pytest.mark.parametrize("name", STRUCTURED)
+@pytest.mark.parametrize("around", ["```json\n{}\n```", "Sure, here it is:\n{}", "{}\nI hope that helps!", " \n{}\t"])
+def test_words_and_fences_around_the_object_are_passed_over(name: str, around: str) -> None:
+    case = CASES[name]
+    labeling = Labeling.parse(case.config)
+    said = labeling.regions(around.replace("{}", case.reply), DATA)
+
+    assert json.loads(labeling.answer(said) or "") == case.good
+
+
+@pytest.mark.parametrize("name", STRUCTURED)
+def test_two_objects_are_one_too_many(name: str) -> None:
+    reply = CASES[name].reply
+    with pytest.raises(AnswerInvalid, match="more than one"):
+        Labeling.parse(CASES[name].config).regions(f"{reply}\n{reply}", DATA)
+
+
+@pytest.mark.parametrize("name", STRUCTURED)
+def test_further_fields_are_ignored_and_double_ones_refused(name: str) -> None:
+    case = CASES[name]
+    labeling = Labeling.parse(case.config)
+    more = json.dumps(case.good | {"__class__": "x", "thoughts": "hm"})
+    assert json.loads(labeling.answer(labeling.regions(more, DATA)) or "") == case.good
+
+    twice = f"{case.reply[:-1]}, {case.reply[1:]}"
+    with pytest.raises(AnswerInvalid):
+        labeling.regions(twice, DATA)
+
+
+@pytest.mark.parametrize(
+    ("config", "said", "stored"),
+    [
+        ("choices with an alias and a hint", "very GOOD", "A"),
+        ("choices with an alias and a hint", "b", "B"),
+        ("choices with predicted values", "Irony", "Sarcastic"),
+        ("choices with predicted values", " plain ", "Plain"),
+    ],
+)
+def test_a_label_is_found_by_its_names_and_stored_as_the_editor_does(config: str, said: str, stored: str) -> None:
+    (region,) = Labeling.parse(CASES[config].config).regions(json.dumps({"label": said}), DATA)
+
+    assert region["value"] == {"choices": [stored]}
+
+
+def test_a_name_that_two_labels_share_but_for_its_case_must_be_exact() -> None:
+    labeling = Labeling.parse(view(choices("us", "US")))
+
+    assert [labeling.regions(f'{{"label": "{said}"}}', DATA)[0]["value"] for said in ("us", "US")] == [
+        {"choices": ["us"]},
+        {"choices": ["US"]},
+    ]
+    with pytest.raises(AnswerInvalid):
+        labeling.regions('{"label": "Us"}', DATA)
+
+
+def test_a_leaf_is_found_by_its_own_name_only_where_no_other_has_it() -> None:
+    ear = '<Choice value="Ear"><Choice value="Left"/><Choice value="Drum"/></Choice>'
+    eye = '<Choice value="Eye"><Choice value="Left"/></Choice>'
+    labeling = Labeling.parse(view(choices(ear, eye, more='allowNested="true"')))
+    (region,) = labeling.regions('{"label": "Drum"}', DATA)
+
+    assert region["value"] == {"choices": [["Ear", "Drum"]]}
+    with pytest.raises(AnswerInvalid):
+        labeling.regions('{"label": "Left"}', DATA)
+
+
+def test_a_model_is_told_the_labels_and_their_hints() -> None:
+    labeling = Labeling.parse(CASES["choices with an alias and a hint"].config)
+
+    assert labeling.labels == ("Very good", "Bad")
+    assert '"label": one of "Very good" (no mistake), "Bad"' in labeling.instruction
+
+
+def test_offsets_of_spans_count_as_javascript_does() -> None:
+    reply = '{"label": [{"quote": "stop after", "label": "Dose"}]}'
+    (region,) = Labeling.parse(CASES["spans"].config).regions(reply, DATA)
+    in_utf16 = DATA["text"].encode("utf-16-le")
+    start, end = region["value"]["start"], region["value"]["end"]
+
+    assert in_utf16[2 * start : 2 * end].decode("utf-16-le") == region["value"]["text"] == "stop after"
+
+
+def test_a_pairwise_names_itself_as_its_object_as_the_editor_does() -> None:
+    (region,) = Labeling.parse(CASES["pairwise"].config).regions('{"better": "left"}', DATA)
+
+    assert (region["from_name"], region["to_name"], region["type"]) == ("better", "better", "pairwise")
+
+
+@pytest.mark.parametrize("value", [{"selected": "middle"}, {"selected": ["left"]}, {}])
+def test_what_the_sdk_does_not_know_is_checked_by_us(value: dict) -> None:
+    labeling = Labeling.parse(CASES["pairwise"].config)
+    (region,) = labeling.regions('{"better": "left"}', DATA)
+    with pytest.raises(LabelingInvalid, match="better"):
+        labeling.check(Prediction((region | {"value": value},), "base@1"))
+
+
+def test_a_control_that_is_hidden_gets_no_region() -> None:
+    where = 'visibleWhen="choice-selected" whenTagName="verdict" whenChoiceValue="Bad"'
+    config = (
+        '<View><Text name="t" value="$text"/><Choices name="verdict" toName="t"><Choice value="Good"/><Choice value="Bad"/>'
+        f'</Choices><View {where}><TextArea name="why" toName="t"/></View></View>'
+    )
+    labeling = Labeling.parse(config)
+    shown = [labeling.regions(f'{{"verdict": "{said}", "why": "so"}}', DATA) for said in ("Good", "Bad")]
+
+    assert [[region["from_name"] for region in regions] for regions in shown] == [["verdict"], ["verdict", "why"]]
+
+
+HOSTILE = [
+    "{" * 100_000,
+    "[" * 100_000,
+    '{"a":' * 50_000 + "1" + "}" * 50_000,
+    '{"label": ' + "9" * 5_000 + "}",
+    '{"label": "' + "x" * (LONGEST_REPLY + 1) + '"}',
+    '{"label": "\\ud800"}',
+    '{"label": "a\\u0000b"}',
+    '{"label": "{label.__class__}"}',
+    '{"label": {"__proto__": []}}',
+    '{"label": "Positive", "label": "Negative"}',
+    '{"label": -Infinity}',
+    '\ufeff{"label": "Positive"}',
+    "\x00" * 1000,
+    "<script>alert(1)</script>",
+    '{"label": [' + '{"quote": "a", "label": "Drug"},' * 2000 + "1]}",
+    '{"label": [' + ",".join(['{"quote": "mg", "label": "Drug"}'] * 501) + "]}",
+]
+PIECES = [
+    '"label"',
+    '"quote"',
+    '"sentiment"',
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    ",",
+    '"',
+    "\\",
+    "\\u",
+    "1e9",
+    "-",
+    "true",
+    "null",
+]
+PIECES += [
+    "Positive",
+    "Drug",
+    "aspirin",
+    "\ud83d",
+    "\u202e",
+    "\x00",
+    "\n",
+    "NaN",
+    "😀",
+    "%s",
+    "{text}",
+    "../",
+    "'",
+]
+
+
+def hostile_replies() -> list[str]:
+    source = random.Random(20240531)  # noqa: S311 - a corpus that is the same each time
+    made = ["".join(source.choices(PIECES, k=source.randint(1, 60))) for _ in range(100)]
+    for case in list(CASES.values()) * 3:
+        letters = list(case.reply)
+        for _ in range(source.randint(1, 4)):
+            letters[source.randrange(len(letters))] = source.choice(PIECES)
+        made.append("".join(letters))
+    return [*HOSTILE, *made]
+
+
+def test_there_are_hostile_replies_enough() -> None:
+    assert len(set(hostile_replies())) >= 200
+
+
+@pytest.mark.parametrize(
+    "name", ["free text without a prompt", "text classification", "spans", "review", "number", "taxonomy"]
+)
+def test_a_hostile_reply_is_refused_or_fits(name: str) -> None:
+    labeling = Labeling.parse(CASES[name].config)
+    for reply in hostile_replies():
+        with suppress(AnswerInvalid):
+            regions = labeling.regions(reply, DATA)
+            labeling.check(Prediction(tuple(regions), "base@1"))
+            assert len(json.dumps(regions)) <= 8 * LONGEST_TEXT
+            assert json.dumps(labeling.answer(regions), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("name", STRUCTURED)
+def test_what_is_told_of_a_hostile_reply_is_bounded(name: str) -> None:
+    labeling = Labeling.parse(CASES[name].config)
+    told = []
+    for reply in HOSTILE:
+        try:
+            labeling.regions(reply, DATA)
+        except AnswerInvalid as error:
+            told.append(str(error))
+
+    assert len(told) > len(HOSTILE) / 2
+    assert max(map(len, told)) < len(labeling.instruction) + 300
