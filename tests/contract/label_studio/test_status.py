@@ -1,0 +1,76 @@
+"""Why nothing came: Label Studio shows annotators no error, so that a control of the config says it."""
+
+import pytest
+from fake_model import SIMPLE, Backend, FakeModel, MakeBackend, region, task, texts
+
+from annotune.errors import ModelServerUnreachable
+
+AWAY = "Ollama at http://fake is not reachable: start it, or mend OLLAMA_ENDPOINT"
+WITH_STATUS = SIMPLE.replace(
+    "</View>", '<TextArea name="llm_status" toName="chat" smart="false" editable="false"/></View>'
+)
+PROMPT = region("prompt", "Explain")
+
+
+def test_a_person_is_told_in_one_sentence_why_nothing_came(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
+    backend.model.broken = ModelServerUnreachable(AWAY)
+    reply = backend.predict(task(), screen=[PROMPT], config=WITH_STATUS)
+
+    assert texts(reply) == [{"llm_status": [AWAY]}]
+    assert AWAY in caplog.text
+
+
+def test_a_config_without_the_control_gets_the_error(backend: Backend) -> None:
+    backend.model.broken = ModelServerUnreachable(AWAY)
+
+    assert backend.predict(task(), screen=[PROMPT]).status == f"503 {AWAY}"
+
+
+def test_the_next_answer_clears_what_was_told(backend: Backend) -> None:
+    shown = [PROMPT, region("llm_status", AWAY)]
+
+    assert texts(backend.predict(task(), screen=shown, config=WITH_STATUS)) == [
+        {"response": ["answer 1"], "llm_status": [""]}
+    ]
+
+
+def test_nothing_is_cleared_where_nothing_is_shown(backend: Backend) -> None:
+    assert texts(backend.predict(task(), screen=[PROMPT], config=WITH_STATUS)) == [{"response": ["answer 1"]}]
+
+
+def test_a_batch_never_stores_a_status(backend: Backend) -> None:
+    backend.model.broken = ModelServerUnreachable(AWAY)
+
+    assert backend.predict(task(), config=WITH_STATUS).status_code == 503
+    assert texts(backend.predict(task(), screen=[region("llm_status", AWAY)], config=WITH_STATUS)) == [{}]
+
+
+def test_the_control_has_the_name_that_the_setting_says(make_backend: MakeBackend) -> None:
+    backend = make_backend(status_control="why", model=FakeModel(broken=ModelServerUnreachable(AWAY)))
+    config = WITH_STATUS.replace("llm_status", "why")
+
+    assert texts(backend.predict(task(), screen=[PROMPT], config=config)) == [{"why": [AWAY]}]
+
+
+def test_a_wrong_task_is_told_too(backend: Backend) -> None:
+    (shown,) = texts(backend.predict({"id": 1, "data": {"other": 1}}, screen=[PROMPT], config=WITH_STATUS))
+
+    assert "no field 'question'" in shown["llm_status"][0]
+
+
+def test_an_answer_that_was_cut_is_marked_and_told(backend: Backend) -> None:
+    backend.model.finish = "length"
+    (result,) = backend.predict(task(), screen=[PROMPT], config=WITH_STATUS).json["results"]
+    answer, status = result["result"]
+
+    assert answer["meta"] == {"text": ["cut after 1024 tokens"]}
+    assert "cut after 1024 tokens" in status["value"]["text"][0]
+    assert "score" not in result
+    assert backend.store.answers(4, 1)[0].cut
+
+
+def test_a_batch_marks_a_cut_answer_on_its_region(backend: Backend) -> None:
+    backend.model.finish = "length"
+    (result,) = backend.predict(task(), config=WITH_STATUS).json["results"]
+
+    assert [item.get("meta") for item in result["result"]] == [None, {"text": ["cut after 1024 tokens"]}]

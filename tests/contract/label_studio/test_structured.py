@@ -1,0 +1,161 @@
+"""Answers of several controls: asked by a schema, checked, mended once, and never over what a person set."""
+
+import json
+from collections.abc import Iterator
+
+from fake_model import Backend, FakeModel, MakeBackend, region, task
+
+from annotune.completion import ChatRequest
+from annotune.prompt import Prompt
+
+CONFIG = """<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>
+<TextArea name="response" toName="chat" {smart}/>
+<Choices name="verdict" toName="chat" {smart}><Choice value="Good"/><Choice value="Bad"/></Choices>
+<Rating name="stars" toName="chat" {smart}/></View>"""
+OURS, SMART = CONFIG.replace("{smart}", 'smart="false"'), CONFIG.replace("{smart}", "")
+ANSWER = {"response": "So.", "verdict": "Good", "stars": 4}
+PROMPT = region("prompt", "Judge")
+
+
+def chosen(value: str) -> dict:
+    return {"from_name": "verdict", "to_name": "chat", "type": "choices", "value": {"choices": [value]}}
+
+
+def stars(number: int) -> dict:
+    return {"from_name": "stars", "to_name": "chat", "type": "rating", "value": {"rating": number}}
+
+
+def says(*replies: object) -> FakeModel:
+    texts: Iterator[str] = iter([reply if isinstance(reply, str) else json.dumps(reply) for reply in replies])
+    return FakeModel(say=lambda _: next(texts))
+
+
+def values(backend: Backend, *screen: dict, config: str = OURS) -> dict[str, object]:
+    """What a person's request brings each control."""
+    reply = backend.predict(task(), screen=list(screen), config=config)
+    assert reply.status_code == 200, reply.text
+    return {item["from_name"]: item["value"] for item in reply.json["results"][0]["result"]}
+
+
+FILLED = {"response": {"text": ["So."]}, "verdict": {"choices": ["Good"]}, "stars": {"rating": 4}}
+
+
+def test_all_controls_are_filled_by_one_call_with_a_schema(make_backend: MakeBackend) -> None:
+    backend = make_backend(model=says(ANSWER))
+
+    assert values(backend, PROMPT) == FILLED
+    (request,) = backend.model.requests
+    assert list(request.schema["properties"]) == ["response", "verdict", "stars"]
+    assert request.schema["properties"]["verdict"] == {"type": "string", "enum": ["Good", "Bad"]}
+    assert '"verdict": one of "Good", "Bad"' in request.messages[-1].content
+
+
+def test_a_batch_fills_all_controls_beside_the_prompt(make_backend: MakeBackend) -> None:
+    backend = make_backend(default_prompt="Judge", model=says(ANSWER))
+    (result,) = backend.predict(task(), config=OURS).json["results"]
+
+    assert [item["from_name"] for item in result["result"]] == ["prompt", "response", "verdict", "stars"]
+    assert json.loads(backend.store.answers(4, 1)[0].text) == ANSWER
+
+
+def test_an_answer_that_does_not_fit_is_asked_for_once_more_with_the_error(make_backend: MakeBackend) -> None:
+    backend = make_backend(model=says(ANSWER | {"verdict": "I cannot tell"}, ANSWER))
+
+    assert values(backend, PROMPT) == FILLED
+    first, again = backend.model.requests
+    assert again.messages[: len(first.messages)] == first.messages
+    assert again.messages[-2].content == json.dumps(ANSWER | {"verdict": "I cannot tell"})
+    assert '"verdict" must be one of "Good", "Bad", not \'I cannot tell\'' in again.messages[-1].content
+
+
+def test_twice_wrong_is_refused_and_never_guessed(make_backend: MakeBackend) -> None:
+    backend = make_backend(model=says("I cannot answer that", ANSWER | {"verdict": "Not Good"}))
+    reply = backend.predict(task(), screen=[PROMPT], config=OURS)
+
+    assert reply.status_code == 503
+    assert "answered twice what does not fit" in reply.json["error"]
+    assert backend.store.answers(4, 1) == []
+
+
+def test_a_structured_answer_that_was_cut_is_not_mended(make_backend: MakeBackend) -> None:
+    backend = make_backend(model=FakeModel(say=lambda _: '{"response": "So', finish="length"))
+    reply = backend.predict(task(), screen=[PROMPT], config=OURS)
+
+    assert "cut after" in reply.status
+    assert len(backend.model.requests) == 1
+
+
+def test_what_a_person_set_before_asking_stays(make_backend: MakeBackend) -> None:
+    backend = make_backend(model=says(ANSWER))
+    brought = values(backend, PROMPT, stars(2))
+
+    assert set(brought) == {"response", "verdict"}
+
+
+def test_asking_again_replaces_what_was_ours_and_keeps_what_was_changed(make_backend: MakeBackend) -> None:
+    second = {"response": "Other.", "verdict": "Good", "stars": 5}
+    backend = make_backend(model=says(ANSWER, second))
+    values(backend, PROMPT)
+    brought = values(backend, region("prompt", "Again"), region("response", "So."), chosen("Bad"), stars(4))
+
+    assert brought == {"response": {"text": ["Other."]}, "stars": {"rating": 5}}
+
+
+def test_what_a_stored_prediction_gave_is_ours_too(make_backend: MakeBackend) -> None:
+    backend = make_backend(model=says(ANSWER))
+    stored = [{"id": 1, "result": [PROMPT, stars(1)], "model_version": "base@1"}]
+    reply = backend.predict(task(predictions=stored), screen=[PROMPT, stars(1)], config=OURS)
+
+    assert {item["from_name"] for item in reply.json["results"][0]["result"]} == {"response", "verdict", "stars"}
+
+
+def test_a_change_of_one_control_where_editing_asks_again_changes_nothing(make_backend: MakeBackend) -> None:
+    backend = make_backend(model=says(ANSWER, ANSWER))
+    values(backend, PROMPT, config=SMART)
+    shown = [region("response", "So."), chosen("Good")]
+
+    assert values(backend, PROMPT, *shown, stars(1), config=SMART) == {}
+    assert len(backend.model.requests) == 1
+    assert values(backend, PROMPT, *shown, stars(4), config=SMART) == FILLED
+
+
+def test_the_labels_stand_in_a_prompt_that_asks_for_them(make_backend: MakeBackend) -> None:
+    backend = make_backend(model=says(ANSWER), prompt_template="{prompt}")
+    values(backend, region("prompt", 'One of {labels}, as {"json"}: {question}'))
+
+    assert backend.model.requests[0].messages[-1].content.startswith('One of Good, Bad, as {"json"}: Why?')
+
+
+def test_a_dialogue_is_given_as_turns_with_their_roles(backend: Backend) -> None:
+    config = """<View><Paragraphs name="chat" value="$talk" nameKey="role" textKey="content"/>
+    <TextArea name="prompt" toName="chat"/><TextArea name="response" toName="chat" smart="false"/></View>"""
+    talk = [{"role": "user", "content": "My head aches."}, {"role": "assistant", "content": "Since when?"}]
+    backend.predict({"id": 1, "data": {"talk": [*talk, {"role": "Human", "content": "Monday."}]}}, config=config)
+    (request,) = backend.model.requests
+
+    assert [(message.role, message.content) for message in request.messages] == [
+        ("user", "My head aches."),
+        ("assistant", "Since when?"),
+        ("user", "Monday.\n\nAnswer briefly"),
+    ]
+
+
+def test_the_memory_answers_a_batch_twice_and_a_person_never(backend: Backend) -> None:
+    config = OURS.replace("Choices", "View").replace('<Rating name="stars" toName="chat" smart="false"/>', "")
+    for _ in range(2):
+        backend.predict(task(), config=config)
+    assert len(backend.model.requests) == 1
+
+    for _ in range(2):
+        backend.predict(task(), screen=[region("prompt", "Answer briefly")], config=config)
+    assert len(backend.model.requests) == 3
+
+
+def test_another_prompt_is_not_answered_from_memory(make_backend: MakeBackend) -> None:
+    seen: list[ChatRequest] = []
+    backend = make_backend(default_prompt="One", model=FakeModel(say=lambda request: seen.append(request) or "x"))
+    backend.predict(task())
+    backend.predict(task(question="Another?"))
+
+    assert len(seen) == 2
+    assert Prompt("One").sha != Prompt("Two").sha

@@ -1,0 +1,114 @@
+"""Calls side by side, within one deadline."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from annotune.errors import AnnotuneError, AnswerRefused, DeadlineExceeded, ModelServerError, ModelServerUnreachable
+from annotune.parallel import FAIR_S, Deadline, each, side_by_side
+
+
+def broken() -> str:
+    raise ModelServerError("gone")
+
+
+def test_results_keep_the_order_of_the_calls() -> None:
+    turn = [threading.Event() for _ in range(3)]
+
+    def call(number: int) -> Callable[[], int]:
+        def answer() -> int:
+            if number < 2:
+                assert turn[number + 1].wait(10)  # the last one answers first
+            turn[number].set()
+            return number
+
+        return answer
+
+    assert side_by_side([call(number) for number in range(3)], limit=3) == [0, 1, 2]
+
+
+def test_the_first_error_ends_it_while_others_still_run() -> None:
+    go_on = threading.Event()
+    try:
+        with pytest.raises(ModelServerError, match="gone"):
+            side_by_side([lambda: str(go_on.wait(10)), broken], limit=2)
+    finally:
+        go_on.set()
+
+
+def test_calls_that_have_not_begun_are_not_made_after_an_error() -> None:
+    made: list[int] = []
+    with pytest.raises(ModelServerError):
+        side_by_side([broken, *[lambda: made.append(1) or broken() for _ in range(50)]], limit=1)
+
+    assert len(made) < 50
+
+
+def test_one_call_is_made_in_the_callers_own_thread() -> None:
+    assert side_by_side([threading.get_ident], limit=8) == [threading.get_ident()]
+
+
+@pytest.mark.parametrize("calls", [[], [lambda: 1]])
+def test_few_calls_need_no_pool(calls: list) -> None:
+    assert side_by_side(calls, limit=1) == [1] * len(calls)
+
+
+def test_a_deadline_that_is_over_is_an_error() -> None:
+    assert Deadline.after(10).left_s > 0
+    with pytest.raises(DeadlineExceeded, match="MODEL_DEADLINE_S"):
+        _ = Deadline.after(-1).left_s
+
+
+def test_each_call_has_its_result_or_its_error() -> None:
+    def call(number: int) -> Callable[[Deadline], int]:
+        def answer(_: Deadline) -> int:
+            if number % 2:
+                raise AnswerRefused(f"no {number}")
+            return number
+
+        return answer
+
+    outcomes = each([call(number) for number in range(5)], 2, Deadline.after(10))
+
+    assert [str(one) if isinstance(one, AnnotuneError) else one for one in outcomes] == [0, "no 1", 2, "no 3", 4]
+
+
+def test_after_what_all_would_meet_no_more_calls_are_made() -> None:
+    made = []
+
+    def call(_: Deadline) -> int:
+        made.append(1)
+        raise ModelServerUnreachable("away")
+
+    outcomes = each([call] * 50, 1, Deadline.after(10))
+
+    assert len(made) == 1
+    assert [str(one) for one in outcomes] == ["away"] * 50
+
+
+def test_at_the_deadline_what_still_runs_is_left() -> None:
+    go_on = threading.Event()
+
+    def call(number: int) -> Callable[[Deadline], int]:
+        return lambda _: number or (go_on.wait(10) and number)
+
+    try:
+        slow, fast = each([call(0), call(1)], 2, Deadline.after(0.2))
+    finally:
+        go_on.set()
+
+    assert isinstance(slow, DeadlineExceeded)
+    assert fast == 1
+
+
+@pytest.mark.parametrize(
+    ("tasks", "limit", "share_s"), [(1, 8, 90), (8, 8, 90), (16, 8, 45), (16, 1, FAIR_S), (250, 8, FAIR_S)]
+)
+def test_a_call_gets_its_share_of_what_is_left(tasks: int, limit: int, share_s: float) -> None:
+    shares: list[float] = []
+    each([lambda deadline: shares.append(deadline.left_s)] * tasks, limit, Deadline.after(90))
+
+    assert len(shares) == tasks
+    assert shares[0] == pytest.approx(share_s, abs=1)
+    assert shares[-1] == pytest.approx(90, abs=1)  # the last ones may use all that is left
