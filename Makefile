@@ -3,6 +3,7 @@
 # make lint    ruff and mypy
 # make install the service's environment alone
 # make faults  restarts and kills under load (10 minutes)        make bench-serve  figures of the web process (5 minutes)
+# make bench-answers  how many answers of a small model fit, and what its scores are worth (2 minutes)
 # make lock    resolve the lock files anew                       make clean        remove all that these made
 
 SHELL := /bin/bash
@@ -13,7 +14,7 @@ PIP_INSTALL := bin/python -m pip install --quiet --no-deps --disable-pip-version
 ARGS ?=
 TESTS ?=
 
-.PHONY: help check install demo test lint faults bench-serve lock clean
+.PHONY: help check install demo test lint faults bench-serve bench-answers lock clean
 help:
 	@sed -n 's/^# \{0,1\}//;/^$$/q;p' Makefile
 
@@ -61,6 +62,9 @@ faults: $(ENVIRONMENTS)
 
 bench-serve: $(ENVIRONMENTS)
 	@.venv/bin/python -m benchmarks.serve
+
+bench-answers: install
+	@.venv/bin/python -m benchmarks.answers $(ARGS)
 
 lock: install
 	@.venv/bin/python -m pip install --quiet uv
