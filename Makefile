@@ -61,6 +61,7 @@ faults: $(ENVIRONMENTS)
 	@.venv/bin/python -m pytest tests/faults
 
 bench-serve: $(ENVIRONMENTS)
+	@.venv/bin/python -m benchmarks.answering
 	@.venv/bin/python -m benchmarks.serve
 
 bench-answers: install
