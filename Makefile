@@ -26,10 +26,10 @@ check:
 
 install: check .venv/installed
 
-.venv/installed: requirements-dev.txt embedded/model.txt pyproject.toml
+.venv/installed: requirements-dev.txt embedded/model.txt backend/mlbase.txt pyproject.toml
 	@echo "Installing the service's environment into .venv (about 1 minute)"
 	@$(PYTHON) -m venv .venv
-	@.venv/$(PIP_INSTALL) -r requirements-dev.txt -r embedded/model.txt
+	@.venv/$(PIP_INSTALL) -r requirements-dev.txt -r embedded/model.txt -r backend/mlbase.txt
 	@.venv/$(PIP_INSTALL) --no-build-isolation -e .
 	@touch $@
 

@@ -84,6 +84,10 @@ def test_only_settings_reads_the_environment() -> None:
     assert {short(path) for path in sources(*PACKAGES) if reads_environment(path)} == set(READS_ENVIRONMENT)
 
 
+def test_only_the_second_door_imports_label_studio_ml() -> None:
+    assert {short(path) for path in sources(*PACKAGES) if "label_studio_ml" in tops(path)} == {"backend/mlbase.py"}
+
+
 def test_only_the_backend_imports_flask() -> None:
     assert {short(path) for path in sources(*PACKAGES) if tops(path) & {"flask", "werkzeug"}} <= {
         short(path) for path in sources("backend")
