@@ -13,6 +13,7 @@ DATA: dict[str, Any] = {
     "answer": "100 mg.",
     "html": "<p>Take <b>aspirin</b> daily.</p>",
     "dialogue": [{"author": "Ann", "text": "Hello"}, {"author": "Ben", "text": "Good day"}],
+    "talk": [{"role": "user", "content": "Hello"}],
     "items": [{"id": "a", "title": "First", "body": "one"}, {"id": "b", "title": "Second", "body": "two"}],
     "table": {"name": "Ann", "age": 71},
     "image": "/data/upload/1/x.png",
@@ -70,6 +71,22 @@ CASES = {
     "the article's second": Case(house("tests/data/article/project2.xml"), "Questions?"),
     "the article's third": Case(house("tests/data/article/project3.xml"), "An answer, at\nlength."),
     "ours": Case(house("prompts/labeling/question-answering.xml"), "100 mg."),
+    "our classification": Case(
+        house("prompts/labeling/classification.xml"), {"label": "Neutral"}, ({"label": "Mixed"},)
+    ),
+    "our review": Case(
+        house("prompts/labeling/review.xml"),
+        {"response": "100 mg.", "use": "For staff only", "certainty": 3},
+        ({"response": "100 mg.", "use": "For everybody", "certainty": 3},),
+    ),
+    "our spans": Case(
+        house("prompts/labeling/spans.xml"),
+        {"label": [{"quote": "100 mg", "label": "Dose"}, {"quote": "Aspirin", "label": "Drug"}]},
+        ({"label": [{"quote": "water", "label": "Drink"}]},),
+    ),
+    "our comparison": Case(house("prompts/labeling/comparison.xml"), {"better": "left"}, ({"better": "neither"},)),
+    "our dialogue": Case(house("prompts/labeling/dialogue.xml"), "How can I help?"),
+    "our image": Case(house("prompts/labeling/image.xml"), "A pill."),
     "free text without a prompt": Case(view(RESPONSE), "100 mg."),
     "summary": Case(
         view(PROMPT, '<TextArea name="summary" toName="t" required="true" showSubmitButton="true"/>'), "In short."
