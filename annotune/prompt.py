@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from annotune.completion import Message
+from annotune.errors import RequestInvalid
 
+LONGEST = 8_000_000  # characters; more than any model's window holds
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -37,6 +39,9 @@ class Prompt:
             data: the task's data; a field that is no string is written as JSON.
             text: the value of the labelled object.
             labels: the labels that an answer may choose among.
+
+        Raises:
+            RequestInvalid: filled in, it would have over `LONGEST` characters.
         """
         values = {name: _written(value) for name, value in data.items()}
         values |= {"text": text, "labels": ", ".join(labels)}
@@ -46,6 +51,14 @@ class Prompt:
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:
+    filled = len(template)
+    for match in _PLACEHOLDER.finditer(template):
+        filled += len(values.get(match[1], match[0])) - len(match[0])
+    if filled > LONGEST:  # told before it is made: a long text named often would take all memory
+        raise RequestInvalid(
+            f"the prompt has {filled} characters once its placeholders are filled, and {LONGEST} are the most:"
+            " name each placeholder once, or shorten the task"
+        )
     return _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
 
 
