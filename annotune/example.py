@@ -36,6 +36,13 @@ class ProjectPrompt(Value):
     at: datetime
 
 
+class PromptVersion(ProjectPrompt):
+    """A version of a project's prompt, numbered from 1, with the system message that went with it (None: the setting's)."""
+
+    number: int = 1
+    system: str | None = None
+
+
 class Origin(Value):
     """Where an example comes from.
 

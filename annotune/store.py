@@ -29,9 +29,10 @@ from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from annotune.errors import ConfigurationError, StoreUnavailable
-from annotune.example import Answer, ProjectPrompt
+from annotune.example import Answer, ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
 from annotune.parameters import Parameters
+from annotune.prompt_book import PromptBook
 
 ANSWERS_KEPT = 200
 PAST_KEPT = 20
@@ -73,6 +74,7 @@ class Store:
 
     def __init__(self, client: redis.Redis) -> None:
         self._redis = client
+        self.prompts = PromptBook(client, self._mapped, _key)
 
     @classmethod
     def connect(cls, url: str, *, patience: Literal["web", "job"] = "web") -> Self:
@@ -168,15 +170,13 @@ class Store:
 
     # Prompts and answers
 
-    def prompt(self, project: int) -> ProjectPrompt | None:
-        with self._mapped():
-            found = self._redis.get(_key(project, "prompt"))
-        return ProjectPrompt.model_validate_json(found) if found else None
+    def prompt(self, project: int) -> PromptVersion | None:
+        """The prompt that a project uses."""
+        return self.prompts.used(project)
 
     def set_prompt(self, project: int, prompt: ProjectPrompt) -> None:
-        with self._mapped():
-            self._redis.sadd("annotune:projects", project)
-            self._redis.set(_key(project, "prompt"), prompt.model_dump_json())
+        """Keep a prompt that was submitted, and use it unless another is pinned."""
+        self.prompts.add(project, prompt, over_pin=False)
 
     def parameters(self, project: int) -> Parameters | None:
         with self._mapped():

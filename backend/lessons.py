@@ -73,11 +73,11 @@ def _take_prompt(services: Services, project: int, annotation: Annotation, event
     if text is None or _came_along(services, project, annotation, text, event):
         return
     at = annotation.updated_at or datetime.now(UTC)
-    known = services.store.prompt(project)
+    known = services.store.prompts.newest(project)
     if known and (known.text == text or known.at > at):
         return
     services.store.set_prompt(project, ProjectPrompt(text=text, source=f"annotation {annotation.id}", at=at))
-    log.info("project %d: its prompt is now that of annotation %d", project, annotation.id)
+    log.info("project %d: annotation %d brings a new version of its prompt", project, annotation.id)
 
 
 def _prompt_of(services: Services, annotation: Annotation, event: Event) -> str | None:

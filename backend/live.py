@@ -1,6 +1,6 @@
-"""Which model answers in a project, and with which prompt."""
+"""Which model answers in a project, how it is asked, and with which prompt."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from annotune.errors import StoreUnavailable
 from annotune.model import ModelRef
@@ -16,18 +16,22 @@ SHA_SHOWN = 8
 
 @dataclass(frozen=True)
 class Serving:
-    """The live model of a project, how it is asked, and the prompt that it gets where nobody typed one: None where there
-    is none yet.
-    """
+    """The live model of a project, how it is asked, and the prompt where nobody typed one: None where there is none yet."""
 
     ref: ModelRef
     prompt: Prompt | None
     options: Options
+    template: str
+    system: str
 
     @property
     def model_version(self) -> str:
         """What Label Studio is told: it asks again for all tasks exactly when this changes."""
         return model_version(self.ref.model, self.prompt)
+
+    def written(self, text: str) -> Prompt:
+        """A text as written, with the deployment's template and the project's system message."""
+        return Prompt(text, self.template, self.system)
 
 
 class Live:
@@ -37,10 +41,10 @@ class Live:
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
         self._store = store
-        self._template = settings.template
-        self._system = settings.system_prompt
-        self.default = Serving(default_ref(settings), self._written(settings.default_prompt_text), Options.of(settings))
+        self._default_prompt = settings.default_prompt_text
+        self.default = self._serving(default_ref(settings), self._default_prompt, None)
         self._known: dict[int, Serving] = {}
 
     def serving(self, project: int) -> Serving:
@@ -62,22 +66,19 @@ class Live:
         """What this process last read, by project."""
         return dict(self._known)
 
-    def prompt(self, text: str) -> Prompt:
-        """A text as written, with this deployment's template and system message."""
-        return Prompt(text, self._template, self._system)
-
     def _read(self, project: int) -> Serving:
         """A promoted or chosen model wins over the connection's own: else nothing learnt would ever answer."""
-        ref, own = self._store.live(project), self._store.prompt(project)
+        ref, own, system = self._store.live(project), self._store.prompt(project), self._store.prompts.system(project)
         parameters = self._store.parameters(project) or Parameters()
-        return Serving(
-            ref or parameters.ref(self.default.ref),
-            self._written(own.text) if own else self.default.prompt,
-            parameters.over(self.default.options),
-        )
+        text = own.text if own else self._default_prompt
+        found = self._serving(ref or parameters.ref(self.default.ref), text, system)
+        return replace(found, options=parameters.over(found.options))
 
-    def _written(self, text: str | None) -> Prompt | None:
-        return self.prompt(text) if text and text.strip() else None
+    def _serving(self, ref: ModelRef, text: str | None, system: str | None) -> Serving:
+        settings = self._settings
+        message = settings.system_prompt if system is None else system
+        prompt = Prompt(text, settings.template, message) if text and text.strip() else None
+        return Serving(ref, prompt, Options.of(settings), settings.template, message)
 
 
 def model_version(model: str, prompt: Prompt | None) -> str:

@@ -127,7 +127,7 @@ class Model:
         """
         if screen.prompt is None:
             return Prediction((), serving.model_version)
-        prompt = self.services.live.prompt(screen.prompt)
+        prompt = serving.written(screen.prompt)
         told = model_version(serving.ref.model, prompt)
         try:
             regions, score = self._respond(serving, prompt, deadline, screen, task)

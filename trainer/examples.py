@@ -19,7 +19,7 @@ from annotune.studio import StudioAnnotation, StudioPrediction, StudioTask
 # The answer log has the backend's clock, annotations have Label Studio's.
 CLOCKS_DIFFER = timedelta(seconds=5)
 
-Reason = Literal["skipped", "empty", "older", "uncertain", "no field", "no prompt"]
+Reason = Literal["skipped", "empty", "older", "uncertain", "no field", "no prompt", "cut"]
 Log = Callable[[int], Sequence[Answer]]
 
 
@@ -28,7 +28,8 @@ class Lesson:
     """The examples of both sides, and how many annotations were left out, by reason.
 
     Reasons: `skipped`; `empty`: without an answer; `older`: of a task that has a later one; `uncertain`: more than one text
-    for the answer; `no field`: the task lacks what the config labels; `no prompt`: nobody knows what was asked.
+    for the answer; `no field`: the task lacks what the config labels; `no prompt`: nobody knows what was asked;
+    `cut`: an answer that the token limit ended was accepted as it was.
     """
 
     train: tuple[Example, ...]
@@ -51,7 +52,15 @@ class Lesson:
         return dict(Counter(example.origin.kind for example in self.examples))
 
 
-def read_lesson(project: int, tasks: Iterable[StudioTask], labeling: Labeling, settings: Settings, log: Log) -> Lesson:
+def read_lesson(
+    project: int,
+    tasks: Iterable[StudioTask],
+    labeling: Labeling,
+    settings: Settings,
+    log: Log,
+    *,
+    system: str | None = None,
+) -> Lesson:
     """Examples from a project's tasks.
 
     Args:
@@ -59,6 +68,7 @@ def read_lesson(project: int, tasks: Iterable[StudioTask], labeling: Labeling, s
         tasks: as `Studio.tasks` gives them.
         labeling: the project's config.
         settings: for the template and the system prompt, the same that the backend renders with.
+        system: the project's own system prompt, where it has one.
         log: the answers that the backend gave for a task, oldest first.
     """
     sides: dict[str, list[Example]] = {"train": [], "eval": []}
@@ -76,7 +86,7 @@ def read_lesson(project: int, tasks: Iterable[StudioTask], labeling: Labeling, s
             continue
         left_out["older"] += len(answered) - 1
         latest = max(answered, key=lambda annotation: (annotation.updated_at, annotation.id))
-        found = _example(project, task, latest, labeling=labeling, settings=settings, log=log(task.id))
+        found = _example(project, task, latest, labeling=labeling, settings=settings, log=log(task.id), system=system)
         if not isinstance(found, Example):
             left_out[found] += 1
             continue
@@ -116,6 +126,7 @@ def _example(
     labeling: Labeling,
     settings: Settings,
     log: Sequence[Answer],
+    system: str | None,
 ) -> Example | Reason:
     texts = labeling.answers(annotation.result)
     if len(texts) > 1:
@@ -130,7 +141,9 @@ def _example(
     asked = _asked(annotation, prediction, labeling, before, answer)
     if asked is None:
         return "no prompt"
-    prompt = Prompt(asked, settings.template, settings.system_prompt)
+    if any(given.cut and given.text.strip() == answer for given in before):
+        return "cut"
+    prompt = Prompt(asked, settings.template, settings.system_prompt if system is None else system)
     kind, said = _kind(answer, _given(prediction, labeling, before))
     return Example(
         messages=ask_messages(labeling, prompt, task.data),

@@ -72,14 +72,18 @@ def read(workshop: Workshop, project: int) -> tuple[list[StudioTask], Labeling]:
 
 def lesson_of(workshop: Workshop, project: int, tasks: list[StudioTask], labeling: Labeling) -> Lesson:
     """The examples of a project's tasks, by the answers that Redis remembers."""
-    return read_lesson(project, tasks, labeling, workshop.settings, lambda task: workshop.store.answers(project, task))
+    store = workshop.store
+    system = store.prompts.system(project)
+    return read_lesson(
+        project, tasks, labeling, workshop.settings, lambda task: store.answers(project, task), system=system
+    )
 
 
 def _keep_prompt(workshop: Workshop, project: int, found: ProjectPrompt | None) -> None:
-    stored = workshop.store.prompt(project)
+    stored = workshop.store.prompts.newest(project)
     if found is None or (stored and (found.text == stored.text or found.at <= stored.at)):
         return
-    _log.info("project %d: its prompt is now that of %s", project, found.source)
+    _log.info("project %d: %s brings a new version of its prompt", project, found.source)
     workshop.store.set_prompt(project, found)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from annotune.example import ProjectPrompt
+from annotune.example import ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, ModelVersion, TrainingRun, Value
 from annotune.servers.ollama import OllamaServer, file_sha256
 from annotune.store import Store
@@ -19,11 +19,14 @@ _log = logging.getLogger(__name__)
 
 
 class Pointers(Value):
-    """`RUNS_DIR/p<project>/pointers.json`: what is live, what was before it (newest first), and the prompt."""
+    """`RUNS_DIR/p<project>/pointers.json`: what is live, what was before it (newest first), and the prompts."""
 
     live: ModelRef | None
     past: tuple[ModelRef, ...]
-    prompt: ProjectPrompt | None
+    prompt: ProjectPrompt | PromptVersion | None
+    prompts: tuple[PromptVersion, ...] = ()
+    pinned: int | None = None
+    system: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,14 @@ def keep_pointers(store: Store, runs_dir: Path, project: int) -> None:
     """Write down what only Redis knows, unless Redis was emptied: then the older file is the one that counts."""
     if not store.versions(project) and any(run.version for run in read_runs(runs_dir, project)):
         return
-    pointers = Pointers(live=store.live(project), past=tuple(store.past(project)), prompt=store.prompt(project))
+    pointers = Pointers(
+        live=store.live(project),
+        past=tuple(store.past(project)),
+        prompt=store.prompt(project),
+        prompts=tuple(store.prompts.versions(project)),
+        pinned=store.prompts.pinned(project),
+        system=store.prompts.system(project),
+    )
     path = runs_dir / f"p{project}" / POINTERS
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{POINTERS}")
@@ -87,6 +97,7 @@ def _restore_versions(store: Store, project: int, runs: list[TrainingRun]) -> in
 
 def _restore_pointers(store: Store, runs_dir: Path, project: int, runs: list[TrainingRun]) -> int:
     kept = _read_pointers(runs_dir, project) or _from_runs(runs)
+    store.prompts.restore(project, kept.prompts, kept.pinned, kept.system)
     if kept.prompt and store.prompt(project) is None:
         store.set_prompt(project, kept.prompt)
     if kept.live is None or store.live(project) is not None:

@@ -1,0 +1,120 @@
+"""`annotune prompts compare`: two prompts on the same tasks, side by side."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from annotune.errors import AnnotuneError, NotFound
+from annotune.ids import ALL
+from annotune.images import Pictures
+from annotune.labeling import Labeling
+from annotune.parallel import Deadline, each
+from annotune.prompt import Prompt
+from annotune.question import Question
+from annotune.servers.pool import Servers
+from annotune.studio import StudioTask
+from backend.live import Live
+from commands.desk import PROJECT, Desk
+from commands.models import named
+
+
+@dataclass(frozen=True)
+class Said:
+    """One answer: its text or why there is none, how near it is to a person's (0..1), and the model's own score."""
+
+    text: str
+    right: float | None = None
+    score: float | None = None
+
+
+@click.command()
+@click.argument("project", type=PROJECT)
+@click.argument("first")
+@click.argument("second")
+@click.option(
+    "--tasks", "number", default=10, show_default=True, type=click.IntRange(1, 1000), help="On so many tasks."
+)
+@click.option("--model", help="Another model than the live one, such as `ollama:llama3`.")
+@click.pass_obj
+def compare(  # noqa: PLR0917 - click's
+    desk: Desk, project: int, first: str, second: str, number: int, model: str | None
+) -> None:
+    """Ask the model of PROJECT with versions FIRST and SECOND of its prompt about the same tasks.
+
+    Annotated tasks come first: an answer is compared with the newest submitted one (exactly, and a free text by the words
+    that they share). Nothing is stored.
+    """
+    settings, book = desk.settings, desk.store.prompts
+    config = desk.studio.project(project).label_config
+    labeling = Labeling.parse(config, settings.prompt_prefix, settings.status_control, settings.answer_names)
+    serving = Live(settings, desk.store).serving(project)
+    versions = [book.find(project, name) for name in (first, second)]
+    systems = [settings.system_prompt if version.system is None else version.system for version in versions]
+    prompts = [
+        Prompt(version.text, settings.template, system) for version, system in zip(versions, systems, strict=True)
+    ]
+    tasks = list(islice(_annotated_first(desk, project, number), number))
+    if not tasks:
+        raise NotFound(f"project {project} has no tasks yet: import some")
+    ref = named(desk, project, model) if model else serving.ref
+    pictures = Pictures(settings)
+
+    def ask(prompt: Prompt, task: StudioTask, deadline: Deadline) -> Said:
+        images = tuple(pictures.fetch(item.address(task.data)) for item in labeling.objects if item.is_image)
+        question = Question(labeling, prompt, task.data, images)
+        reply = question.ask(servers.get(ref.server), ref, serving.options, deadline, urgent=False, calls=1)
+        return Said(reply.texts[0], _nearness(labeling, reply.texts[0], task), reply.score)
+
+    calls = [partial(ask, prompt, task) for task in tasks for prompt in prompts]
+    with closing(Servers(settings.model_copy(update={"workers": 1}))) as servers:
+        made = each(calls, settings.model_concurrency, Deadline.after(settings.model_deadline_s * len(tasks)))
+    said = [Said(f"({one})") if isinstance(one, AnnotuneError) else one for one in made]
+    names = [f"version {version.number}" for version in versions]
+    table = Table("task", *names, show_lines=True)
+    for task, left, right in zip(tasks, said[::2], said[1::2], strict=True):
+        table.add_row(str(task.id), _shown(left), _shown(right))
+    table.add_row("mean", _mean(said[::2]), _mean(said[1::2]))
+    desk.console.print(table)
+
+
+def _annotated_first(desk: Desk, project: int, number: int) -> Iterable[StudioTask]:
+    """Annotated tasks, then the others, of the first tasks of a project."""
+    some = list(islice(desk.studio.tasks_by_id(project, ALL), 10 * number))
+    return sorted(some, key=lambda task: not any(not one.was_cancelled for one in task.annotations))
+
+
+def _nearness(labeling: Labeling, text: str, task: StudioTask) -> float | None:
+    """1 where an answer is a person's newest; of a free text the share of words in common (F1)."""
+    submitted = [one for one in task.annotations if not one.was_cancelled]
+    newest = max(submitted, key=lambda one: (one.updated_at, one.id), default=None)
+    theirs = labeling.answer(newest.result) if newest else None
+    if theirs is None:
+        return None
+    if labeling.free_text is None:
+        return float(text == theirs)
+    ours, wanted = (Counter(re.findall(r"\w+", one.casefold())) for one in (text, theirs))
+    shared = sum((ours & wanted).values())
+    return 2 * shared / (sum(ours.values()) + sum(wanted.values())) if shared else 0.0
+
+
+def _shown(said: Said) -> str:
+    marks = [f"right {said.right:.2f}"] if said.right is not None else []
+    marks += [f"score {said.score:.2f}"] if said.score is not None else []
+    return "\n".join([escape(said.text), *([f"({', '.join(marks)})"] if marks else [])])
+
+
+def _mean(answers: Iterable[Said]) -> str:
+    given = list(answers)
+    parts = []
+    for name in ("right", "score"):
+        values = [getattr(one, name) for one in given if getattr(one, name) is not None]
+        parts += [f"{name} {sum(values) / len(values):.2f} of {len(values)}"] if values else []
+    return ", ".join(parts) or "nothing to compare with"

@@ -1,0 +1,232 @@
+"""Versions of a project's prompt: kept, pinned, shown, compared, and brought back after Redis was emptied."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from doubles import FakeOllama, serving
+from studio_double import StudioDouble
+
+from annotune.errors import NotFound, RequestInvalid
+from annotune.example import ProjectPrompt
+from annotune.prompt import Prompt
+from annotune.prompt_book import KEPT
+from annotune.settings import DEFAULT_PROMPT_TEMPLATE, Settings
+from annotune.store import Store, _key
+from backend.live import Live
+from commands.main import annotune
+from trainer.rebuild import Pointers, keep_pointers
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+Annotune = Callable[..., Result]
+
+
+class Echo(FakeOllama):
+    """Says the first word of a prompt."""
+
+    def _chat(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        word = body["messages"][-1]["content"].split()[0]
+        return 200, {
+            "message": {"role": "assistant", "content": word},
+            "done": True,
+            "done_reason": "stop",
+            "logprobs": [{"token": word, "logprob": -0.5}],
+        }
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator[Store]:
+    store = Store.connect(redis_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def studio() -> Iterator[StudioDouble]:
+    with StudioDouble() as double:
+        double.add_project(4, questions=3)
+        yield double
+
+
+@pytest.fixture
+def run(studio: StudioDouble, redis_url: str, tmp_path: Path) -> Iterator[Annotune]:
+    (tmp_path / "runs").mkdir()
+    double = Echo()
+    with serving(double) as url:
+        deployment = {
+            "LABEL_STUDIO_URL": studio.url,
+            "LABEL_STUDIO_API_KEY": "legacy",
+            "REDIS_URL": redis_url,
+            "OPENAI_PROVIDER": "ollama",
+            "OPENAI_MODEL": "small",
+            "OLLAMA_ENDPOINT": url,
+            "RUNS_DIR": str(tmp_path / "runs"),
+        }
+        yield lambda *arguments, typed="": CliRunner().invoke(
+            annotune, ["prompts", *map(str, arguments)], env=deployment, input=typed
+        )
+
+
+def submitted(text: str, number: int = 1) -> ProjectPrompt:
+    return ProjectPrompt(text=text, source=f"annotation {number}", at=AT + timedelta(minutes=number))
+
+
+def used(store: Store) -> str:
+    found = store.prompt(4)
+    assert found is not None
+    return found.text
+
+
+def test_every_prompt_is_a_version_and_the_newest_is_used(store: Store) -> None:
+    for number, text in enumerate(("one", "two", "three"), start=1):
+        store.set_prompt(4, submitted(text, number))
+
+    assert [(version.number, version.text) for version in store.prompts.versions(4)] == [
+        (1, "one"),
+        (2, "two"),
+        (3, "three"),
+    ]
+    assert used(store) == "three"
+
+
+def test_a_pinned_prompt_is_not_changed_by_a_submission_which_is_kept_all_the_same(store: Store) -> None:
+    store.set_prompt(4, submitted("one"))
+    store.prompts.pin(4, store.prompts.find(4, "v1"))
+    store.set_prompt(4, submitted("two", 2))
+
+    assert used(store) == "one"
+    assert [version.text for version in store.prompts.versions(4)] == ["one", "two"]
+    store.prompts.unpin(4)
+    assert used(store) == "two"
+
+
+def test_what_an_older_deployment_kept_is_the_first_version(store: Store) -> None:
+    store._redis.set(_key(4, "prompt"), submitted("old").model_dump_json())
+    assert [(version.number, version.text) for version in store.prompts.versions(4)] == [(1, "old")]
+
+    store.set_prompt(4, submitted("new", 2))
+    assert [(version.number, version.text) for version in store.prompts.versions(4)] == [(1, "old"), (2, "new")]
+
+
+def test_the_history_is_bounded_and_never_loses_what_is_used(store: Store) -> None:
+    store.set_prompt(4, submitted("first"))
+    store.prompts.pin(4, store.prompts.find(4, "1"))
+    for number in range(KEPT + 5):
+        store.set_prompt(4, submitted(f"text {number}", number))
+
+    assert len(store.prompts.versions(4)) == KEPT
+    assert used(store) == "first"
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [("9", NotFound), ("v9", NotFound), ("x", RequestInvalid), ("", RequestInvalid)]
+)
+def test_a_version_that_is_not_there_is_told(store: Store, name: str, error: type[Exception]) -> None:
+    store.set_prompt(4, submitted("one"))
+    with pytest.raises(error, match="version"):
+        store.prompts.find(4, name)
+
+
+def test_a_projects_system_prompt_wins_and_changes_the_version(store: Store) -> None:
+    live = Live(Settings(openai_model="m", default_prompt="Go", system_prompt="Be brief."), store)
+    before = live.serving(4)
+    store.prompts.set_system(4, "Be kind.")
+    after = live.serving(4)
+
+    assert (before.system, after.system) == ("Be brief.", "Be kind.")
+    assert before.model_version != after.model_version
+    assert live.serving(5).model_version == before.model_version
+    store.prompts.set_system(4, None)
+    assert live.serving(4) == before
+
+
+def test_versions_are_listed_with_the_sha_that_predictions_bear(run: Annotune, store: Store) -> None:
+    run("set", 4, typed="Be [short].")
+    store.set_prompt(4, submitted("Be long.\nVery.", 7))
+    run("use", 4, "1")
+    lines = run("list", 4).stdout.splitlines()
+
+    assert len(lines) == 3
+    assert Prompt("Be long.\nVery.", DEFAULT_PROMPT_TEMPLATE).sha[:8] in lines[1]
+    assert "annotation 7" in lines[1]
+    assert lines[2].split()[:3] == ["*", "1", "(pinned)"]
+    assert "Be [short]." in lines[2]
+
+
+def test_a_project_without_versions_says_so(run: Annotune) -> None:
+    assert "no prompt of its own" in run("list", 4).stdout
+
+
+def test_a_version_is_shown_and_two_are_told_apart(run: Annotune) -> None:
+    run("set", 4, typed="Be short.\nPlease.")
+    run("set", 4, typed="Be long.\nPlease.")
+
+    assert run("show", 4, "v1").stdout == "Be short.\nPlease.\n"
+    assert run("diff", 4, 1).stdout.splitlines()[2:] == ["@@ -1,2 +1,2 @@", "-Be short.", "+Be long.", " Please."]
+    assert run("diff", 4, 2, 2).stdout == ""
+
+
+def test_a_system_prompt_is_set_with_a_prompt_and_comes_back_with_its_version(run: Annotune, tmp_path: Path) -> None:
+    file = tmp_path / "system.txt"
+    file.write_text("You are a nurse.")
+    run("set", 4, "--system", file, typed="One")
+    file.write_text("You are a doctor.")
+    run("set", 4, "--system", file, typed="Two")
+    assert run("show", 4, "--system").stdout == "You are a doctor.\n"
+
+    run("use", 4, 1)
+    assert run("show", 4, "--system").stdout == "You are a nurse.\n"
+
+
+def test_setting_a_prompt_ends_a_pin_unless_it_is_to_be_pinned(run: Annotune, store: Store) -> None:
+    run("set", 4, "--pin", typed="One")
+    store.set_prompt(4, submitted("Two", 2))
+    assert used(store) == "One"
+
+    run("set", 4, typed="Three")
+    assert used(store) == "Three"
+    store.set_prompt(4, submitted("Four", 4))
+    assert used(store) == "Four"
+    assert "is used" in run("use", 4, "latest").stdout
+
+
+def test_two_prompts_are_compared_on_the_same_tasks(run: Annotune, studio: StudioDouble) -> None:
+    run("set", 4, typed="Forty mg.")
+    run("set", 4, typed="Fifty mg.")
+    studio.submit(4, 1, "forty")
+    before = len(studio.asked)
+    shown = run("compare", 4, 1, 2, "--tasks", 3)
+
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.count("(score 0.61)") == 4
+    assert "(right 1.00, score 0.61)" in shown.stdout
+    assert "(right 0.00, score 0.61)" in shown.stdout
+    assert "right 1.00 of 1, score 0.61 of 3" in shown.stdout
+    assert not [path for path, *_ in studio.asked[before:] if "prediction" in path]
+
+
+def test_what_is_not_answered_is_told_in_the_comparison(run: Annotune, studio: StudioDouble) -> None:
+    run("set", 4, typed="One.")
+    studio.projects[4][0]["data"] = {"other": 1}
+
+    assert "no field 'question'" in run("compare", 4, 1, 1).stdout.replace("\n", " ")
+
+
+def test_history_pin_and_system_prompt_survive_an_emptied_redis(run: Annotune, store: Store, tmp_path: Path) -> None:
+    (tmp_path / "system.txt").write_text("Be kind.")
+    run("set", 4, "--system", tmp_path / "system.txt", typed="One")
+    run("set", 4, typed="Two")
+    run("use", 4, 1)
+    keep_pointers(store, tmp_path / "runs", 4)
+    kept = Pointers.model_validate_json((tmp_path / "runs" / "p4" / "pointers.json").read_text())
+    store._redis.flushall()
+    store.prompts.restore(4, kept.prompts, kept.pinned, kept.system)
+
+    assert used(store) == "One"
+    assert (store.prompts.pinned(4), store.prompts.system(4)) == (1, "Be kind.")
+    assert [version.text for version in store.prompts.versions(4)] == ["One", "Two"]
+    store.set_prompt(4, submitted("Three", 3))
+    assert store.prompts.versions(4)[-1].number == 3
