@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
@@ -29,6 +29,8 @@ SIGNS = {
     b"GIF87a": "image/gif",
     b"GIF89a": "image/gif",
 }
+# Networks of IPv6 whose last 32 bits are an address of IPv4.
+NAT64, COMPATIBLE = ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str], list[str]]
 
@@ -58,7 +60,9 @@ class Pictures:
         """
         if address[:5].lower() == "data:":
             return self._picture(_inline(address, self._most))
-        whole = urljoin(f"{self._studio.geturl()}/", address) if self._studio and "://" not in address else address
+        whole = address
+        if self._studio and "://" not in address and not address.startswith("//"):
+            whole = f"{self._studio.geturl()}/{address.lstrip('/')}"
         with _told():
             parts = urlsplit(whole)
             port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
@@ -104,20 +108,21 @@ class Pictures:
 
     def _get(self, url: str, headers: dict[str, str], ends: float, host: str | None = None) -> bytes:
         extensions: dict[str, Any] = {"sni_hostname": host} if host else {}
-        body = b""
+        body = bytearray()
+        plain = headers | {"Accept-Encoding": "identity"}
         with (
             httpx.Client(trust_env=False, follow_redirects=False, timeout=self._timeout_s) as client,
-            client.stream("GET", url, headers=headers, extensions=extensions) as reply,
+            client.stream("GET", url, headers=plain, extensions=extensions) as reply,
         ):
             if reply.status_code != httpx.codes.OK:
                 raise RequestInvalid(f"a picture's server answered {reply.status_code}: mend the task's address")
-            for block in reply.iter_bytes():
+            for block in reply.iter_raw():  # never unpacked: a small answer could become a huge one
                 body += block
                 if len(body) > self._most:
                     raise RequestInvalid(f"a picture has over {self._most // MEGABYTE} MB: raise IMAGE_MAX_MB")
                 if time.monotonic() > ends:
                     raise RequestInvalid(f"a picture did not come within {self._timeout_s:g} s: raise IMAGE_TIMEOUT_S")
-        return body
+        return bytes(body)
 
     def _picture(self, data: bytes) -> Image:
         if len(data) > self._most:
@@ -143,7 +148,12 @@ def _allowed(places: tuple[str, ...]) -> tuple[frozenset[str], list[ipaddress.IP
 def _plain(address: str) -> Address:
     """An IPv4 address that is written as one of IPv6 is that IPv4 address."""
     found = ipaddress.ip_address(address.partition("%")[0])
-    return getattr(found, "ipv4_mapped", None) or found
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = found.ipv4_mapped or found.sixtofour
+        if inner is None and (found in NAT64 or found in COMPATIBLE):
+            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+        return inner or found
+    return found
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
@@ -171,5 +181,5 @@ def _told() -> Iterator[None]:
         raise RequestInvalid(
             "a picture's server did not answer in time: raise IMAGE_TIMEOUT_S, or try again"
         ) from error
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, KeyError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, LookupError) as error:
         raise RequestInvalid("a picture cannot be fetched: its address is wrong, or its server away") from error

@@ -21,7 +21,7 @@ from annotune.controls import (
 )
 from annotune.errors import AnswerInvalid, LabelingInvalid
 from annotune.labels import Choices, Taxonomy
-from annotune.objects import OBJECTS, LabeledObject
+from annotune.objects import OBJECTS, READABLE, LabeledObject
 from annotune.prediction import Prediction, Region
 from annotune.regions import region_texts, text_region
 from annotune.spans import Labels
@@ -88,6 +88,9 @@ class Labeling:
         fillable = [tag for tag in root.iter() if tag.tag in KINDS and tag.get("name") and tag.get("name") not in ours]
         fillable = [tag for tag in fillable if tag.get("perRegion") != "true"]
         chosen = [tag for tag in fillable if tag.get("name") in only] or fillable
+        # What no model can read is labelled by people, unless there is nothing else.
+        hidden = {name for name, tag in shown.items() if tag.tag not in READABLE}
+        chosen = [tag for tag in chosen if not hidden & set(tag.get("toName", "").split(","))] or chosen
         controls = tuple(KINDS[str(tag.tag)].parse(tag) for tag in chosen)
         if not controls:
             raise LabelingInvalid(

@@ -90,7 +90,7 @@ class OllamaServer:
         if not reply.get("done") or text is None:
             raise AnswerRefused(f"Ollama at {self.url} broke off its answer with {request.model}; try again")
         finish: Literal["stop", "length"] = "length" if reason == "length" else "stop"
-        answer = without_thoughts(text, cut=finish == "length")
+        answer = without_thoughts(text, cut=finish == "length", think=request.think)
         if not answer.strip() and finish == "length" and _thought(reply):
             raise AnswerRefused(
                 "the model was still thinking when its tokens ran out: raise MAX_TOKENS, or unset THINKING"
@@ -314,6 +314,8 @@ def _refusal(where: str, model: str, status: int, reason: str, retry_after: floa
             f"the prompt has {tokens[1] if tokens else 'too many'} tokens and {model} takes"
             f" {window[1] if window else 'fewer'}: shorten it, or raise NUM_CTX"
         )
+    if "does not support thinking" in reason:
+        return RequestInvalid(f"{model} does not think: unset THINKING, or choose a model that does")
     if "multimodal" in reason.lower() or "does not support image" in reason.lower():
         return RequestInvalid(f"{model} cannot see pictures: choose a model with vision")
     if status == httpx.codes.NOT_FOUND and model and "not found" in reason:

@@ -1,6 +1,7 @@
 """Any OpenAI-compatible API: OpenAI, Azure, vLLM, llama-server."""
 
 import base64
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx2
 import openai
+from openai.types.chat import ChatCompletion
 
 from annotune.completion import ChatRequest, Completion, Token
 from annotune.errors import (
@@ -121,12 +123,16 @@ class OpenAIServer:
             # The client does not validate: an answer of another kind shows when it is read.
             choice, usage = reply.choices[0], reply.usage
             text, given = choice.message.content, choice.logprobs
+            if not isinstance(text, str) and choice.finish_reason == "length":
+                raise AnswerRefused(f"{request.model} used up its tokens without an answer: raise MAX_TOKENS")
             if not isinstance(text, str):
                 raise AnswerRefused(
                     f"{self.name} at {self.url} answered without a text with {request.model}; try again"
                 )
-            answer = without_thoughts(text, cut=choice.finish_reason == "length")
-            known = given.content if given and answer == text else None
+            answer = without_thoughts(text, cut=choice.finish_reason == "length", think=request.think)
+            thought = getattr(choice.message, "reasoning_content", None) or getattr(choice.message, "reasoning", None)
+            # Thoughts have log-probabilities too, and nothing tells them from the answer's.
+            known = given.content if given and answer == text and not thought else None
             return Completion(
                 text=answer,
                 model=request.model,
@@ -143,13 +149,26 @@ class OpenAIServer:
         while True:
             asked = {name: value for name, value in body.items() if name not in refused}
             try:
-                return self._client.chat.completions.create(**asked, timeout=max(0.001, ends - time.monotonic()))
+                return self._read(asked, ends)
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 told = f"{getattr(error, 'param', '')} {_short(error)}"
                 names = [name for name in CAN_DO_WITHOUT if name in asked and name in told and UNKNOWN.search(told)]
                 if not names:
                     raise
                 refused.update({*names, *(("top_logprobs",) if "logprobs" in names else ())})
+
+    def _read(self, body: dict[str, Any], ends: float) -> Any:
+        """One call, whole before `ends`: the client's own limit is one for each read."""
+        left = ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        content = bytearray()
+        with self._client.chat.completions.with_streaming_response.create(**body, timeout=left) as reply:
+            for block in reply.iter_bytes():
+                content += block
+                if time.monotonic() > ends:
+                    raise TimeoutError
+        return ChatCompletion.construct(**json.loads(content))
 
     def check(self, *, deadline_s: float) -> None:
         """List the models: asks for no answer, and a wrong key is told."""
@@ -165,9 +184,9 @@ class OpenAIServer:
         where = f"{self.name} at {self.url}"
         try:
             yield
-        except openai.APITimeoutError as error:
+        except (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError) as error:
             raise DeadlineExceeded(f"{where} did not answer within {deadline_s:.0f} s; try again") from error
-        except openai.APIConnectionError as error:
+        except (openai.APIConnectionError, httpx2.TransportError) as error:
             raise ModelServerUnreachable(f"{where} is not reachable: start it, or mend {self._url_setting}") from error
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
             raise KeyRefused(f"{where} refused the key: mend OPENAI_API_KEY") from error
@@ -186,10 +205,12 @@ class OpenAIServer:
             )
         if model and isinstance(error, openai.NotFoundError):
             return NotFound(f"{where} has no model {model!r}: choose another, or mend {self._url_setting}")
-        if isinstance(error, openai.BadRequestError) and ("image" in told or "multimodal" in told):
-            return RequestInvalid(f"{model} cannot see pictures: choose a model with vision ({_short(error)})")
         if isinstance(error, openai.BadRequestError) and "context" in told:
             return PromptTooLong(f"the prompt does not fit {model}: {_short(error)}")
+        if isinstance(error, openai.BadRequestError) and ("image" in told or "multimodal" in told):
+            return RequestInvalid(
+                f"{model} cannot see this picture, or none: choose a model with vision ({_short(error)})"
+            )
         return ModelServerError(
             f"{where} answered {error.status_code}: {_short(error)} (is {self._url_setting} right?)"
         )

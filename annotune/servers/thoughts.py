@@ -5,20 +5,21 @@ from annotune.errors import AnswerRefused
 OPENS, CLOSES = "<think>", "</think>"
 
 
-def without_thoughts(text: str, *, cut: bool) -> str:
+def without_thoughts(text: str, *, cut: bool, think: bool = False) -> str:
     """The answer without the thoughts that a server left in it (vLLM and llama-server may, by their settings).
 
-    `cut`: the answer was ended by the token limit.
+    `cut`: the answer was ended by the token limit. `think`: the model was asked to think; then thoughts may also begin
+    without a mark, where the chat template has written it.
 
     Raises:
-        AnswerRefused: the thoughts used up the tokens.
+        AnswerRefused: there are thoughts without an answer.
     """
     begun = text.lstrip()
-    if not begun.startswith(OPENS):
+    if not begun.startswith(OPENS) and not (think and CLOSES in begun):
         return text
-    thoughts, closed, answer = begun.partition(CLOSES)
+    _, closed, answer = begun.partition(CLOSES)
     if closed:
         return answer.lstrip()
     if cut:
         raise AnswerRefused("the model was still thinking when its tokens ran out: raise MAX_TOKENS, or unset THINKING")
-    return thoughts  # no end and not cut: it writes about the tag
+    raise AnswerRefused("the model thought and gave no answer: try again, or unset THINKING")

@@ -63,7 +63,8 @@ def test_a_text_a_choice_and_a_rating_are_filled_by_one_answer_and_submitted(
         expect(tab.region("response")).to_have_text(" ".join(given["response"]["text"][0].split()))
         label = tab.page.locator(".lsf-choice, .ant-radio-wrapper, label").filter(has_text=given["use"]["choices"][0])
         expect(label.first.locator("input")).to_be_checked()
-        tab.page.screenshot(path=tmp_path / "filled.png")
+        expect(tab.page.locator(".ant-rate-star-full")).to_have_count(given["certainty"]["rating"])
+        tab.page.screenshot(path=tmp_path / "filled.png", animations="disabled")
         tab.submit()
 
     (task,) = list(client.tasks.list(project=project.id, fields="all"))
@@ -97,6 +98,7 @@ def test_a_status_says_why_nothing_came_and_goes_with_the_next_answer(
             assert names == ["response", "llm_status"]
             expect(tab.region("response")).not_to_be_empty()
             expect(tab.page.get_by_text("is not reachable")).to_have_count(0)
+            expect(tab.region("llm_status")).to_be_hidden()
             tab.page.screenshot(path=tmp_path / "back.png")
             tab.submit()
         tab.open(project.id, project.tasks[0])

@@ -237,6 +237,14 @@ CASES = {
         {"label": "Syrup"},
         ({"label": "Box"},),
     ),
+    "what no model can read is for people": Case(
+        view(
+            '<Audio name="a" value="$audio"/>',
+            choices("Clear", "Noisy", name="sound", to="a"),
+            choices("Short", "Long"),
+        ),
+        {"label": "Short"},
+    ),
     "per region controls are for people": Case(
         view(DRUGS, '<TextArea name="note" toName="t" perRegion="true"/>'),
         {"label": [{"quote": "100 mg", "label": "Dose"}]},

@@ -69,6 +69,9 @@ def test_a_personal_token_is_changed_for_one_of_minutes_and_kept_for_them(vendor
         "http://[::1]/x.png",
         "http://[::ffff:127.0.0.1]/x.png",
         "http://10.0.0.7/x.png",
+        "http://[::127.0.0.1]/x.png",
+        "http://[2002:7f00:1::]/x.png",
+        "http://[64:ff9b::10.0.0.1]/x.png",
         "http://elsewhere.example/x.png",
         "//elsewhere.example/x.png",
         "http://user:pass@elsewhere.example/x.png",
@@ -133,6 +136,27 @@ def test_a_host_with_one_private_address_among_others_is_refused() -> None:
     source = pictures(None, image_hosts="pictures.example", addresses=("93.184.216.34", "10.0.0.1"))
     with pytest.raises(RequestInvalid, match="private"):
         source.fetch("http://pictures.example/x.png")
+
+
+@pytest.mark.parametrize("hidden", ["::ffff:10.0.0.1", "2002:a00:1::", "64:ff9b::a00:1", "::10.0.0.1", "fe80::1%eth0"])
+def test_a_private_address_within_another_is_private(hidden: str) -> None:
+    source = pictures(None, image_hosts="pictures.example", addresses=(hidden,))
+    with pytest.raises(RequestInvalid, match="private"):
+        source.fetch("http://pictures.example/x.png")
+
+
+def test_a_host_without_an_address_is_told() -> None:
+    source = Pictures(Settings(image_hosts="pictures.example"), resolve=lambda _: [])
+    with pytest.raises(RequestInvalid, match="cannot be fetched"):
+        source.fetch("http://pictures.example/x.png")
+
+
+def test_label_studio_below_a_path_is_asked_there(vendor: Script) -> None:
+    studio = vendor(SEEN)
+    source = Pictures(Settings(label_studio_url=f"{studio.url}/studio/"))
+
+    assert source.fetch("/data/upload/1/a.png").data == PNG
+    assert studio.paths == ["/studio/data/upload/1/a.png"]
 
 
 def test_no_redirect_is_followed(vendor: Script) -> None:

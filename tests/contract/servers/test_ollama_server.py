@@ -391,3 +391,27 @@ def test_an_answer_cut_within_its_thoughts_is_refused(
 
     with pytest.raises(AnswerRefused, match="MAX_TOKENS"):
         ollama(asked.url).chat(replace(request_, think=True), deadline_s=LONG_S)
+
+
+def test_a_model_that_does_not_think_says_which_setting_to_mend(
+    vendor: Script, ollama: Adapter, request_: ChatRequest
+) -> None:
+    refused = vendor(json_reply({"error": '"llama3" does not support thinking'}, 400))
+
+    with pytest.raises(RequestInvalid, match="THINKING"):
+        ollama(refused.url).chat(replace(request_, think=True), deadline_s=LONG_S)
+
+
+def test_thoughts_whose_beginning_the_template_wrote_are_no_answer(
+    vendor: Script, ollama: Adapter, request_: ChatRequest
+) -> None:
+    asked = vendor(json_reply(SAID | {"message": {"content": "hm, so\n</think>\nSo."}}))
+
+    assert ollama(asked.url).chat(replace(request_, think=True), deadline_s=LONG_S).text == "So."
+
+
+def test_thoughts_without_an_answer_are_refused(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
+    asked = vendor(json_reply(SAID | {"message": {"content": "<think>hm"}}))
+
+    with pytest.raises(AnswerRefused, match="gave no answer"):
+        ollama(asked.url).chat(request_, deadline_s=LONG_S)

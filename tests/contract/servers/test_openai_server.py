@@ -359,7 +359,7 @@ def test_a_picture_goes_with_the_last_message(vendor: Script, openai: Adapter, r
 def test_a_model_without_vision_is_told_so(vendor: Script, openai: Adapter, request_: ChatRequest) -> None:
     refused = vendor(json_reply({"error": {"message": "This model does not support image input."}}, 400))
 
-    with pytest.raises(RequestInvalid, match="llama3 cannot see pictures"):
+    with pytest.raises(RequestInvalid, match=r"llama3 cannot see this picture.*vision"):
         openai(refused.url).chat(request_, deadline_s=LONG_S)
 
 
@@ -383,3 +383,24 @@ def test_thoughts_left_in_the_text_are_no_answer(vendor: Script, openai: Adapter
     asked = vendor(json_reply(SAID | {"choices": [CHOICE | {"message": message}]}))
 
     assert openai(asked.url).chat(request_, deadline_s=LONG_S).text == "So."
+
+
+def test_a_server_that_dribbles_is_left_at_the_deadline(vendor: Script, openai: Adapter, request_: ChatRequest) -> None:
+    with pytest.raises(DeadlineExceeded):
+        openai(vendor(Reply(fault="dribble")).url).chat(request_, deadline_s=0.3)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens.",
+        "the request exceeds the available context size (n_prompt_tokens 9001, n_ctx 8192)",
+    ],
+)
+def test_a_prompt_that_does_not_fit_is_refused_with_the_numbers(
+    vendor: Script, openai: Adapter, request_: ChatRequest, told: str
+) -> None:
+    refused = vendor(json_reply({"error": {"message": told, "code": "context_length_exceeded"}}, 400))
+
+    with pytest.raises(PromptTooLong, match=r"9001.*8192|8192.*9001"):
+        openai(refused.url).chat(request_, deadline_s=LONG_S)
