@@ -55,6 +55,11 @@ class Control(ABC):
         return ()
 
     @property
+    def may_be_empty(self) -> bool:
+        """Whether an empty list is an answer."""
+        return False
+
+    @property
     def known_to_sdk(self) -> bool:
         """Whether the SDK's validation (2.1.2) knows what the editor stores; where it does not, ours stands alone."""
         return True

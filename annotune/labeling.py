@@ -180,18 +180,18 @@ class Labeling:
         if self.free_text:
             return self.free_text.regions(reply, "")
         fields = _json_object(reply)
-        missing = [f'"{control.name}"' for control in self.controls if control.name not in fields]
+        asked = [control for control in self.controls if control.name in fields]
+        missing = [f'"{control.name}"' for control in self.controls if control not in asked and not control.shown_when]
         if missing:
             raise AnswerInvalid(f"the JSON object lacks {' and '.join(missing)}")
         texts = {item.name: item.text(data) for item in self.objects if not item.is_image}
         made = {
-            control.name: control.regions(fields[control.name], texts.get(control.to_name, ""))
-            for control in self.controls
+            control.name: control.regions(fields[control.name], texts.get(control.to_name, "")) for control in asked
         }
-        given = {control.name: control.answer(made[control.name]) for control in self.controls}
+        given = {control.name: control.answer(made[control.name]) for control in asked}
         hidden = {
             control.name
-            for control in self.controls
+            for control in asked
             if control.shown_when and not control.shown_when.holds(given.get(control.shown_when.control))
         }
         return [region for name, regions in made.items() if name not in hidden for region in regions]
@@ -204,8 +204,13 @@ class Labeling:
         if self.free_text:
             return self.free_text.answer(regions)
         given = {control.name: control.answer(regions) for control in self.controls}
-        filled = {name: value for name, value in given.items() if value is not None}
-        return json.dumps(filled, ensure_ascii=False) if filled else None
+        if all(value is None for value in given.values()):
+            return None
+        empty = {control.name for control in self.controls if control.may_be_empty}
+        filled = {
+            name: [] if value is None else value for name, value in given.items() if value is not None or name in empty
+        }
+        return json.dumps(filled, ensure_ascii=False)
 
     def answers(self, regions: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         """As `answer`, but each text of a free text's control on its own: of several, nobody knows which is meant."""

@@ -88,6 +88,10 @@ class Choices(Control):
         )
 
     @property
+    def may_be_empty(self) -> bool:
+        return self.multiple and not self.required
+
+    @property
     def known_to_sdk(self) -> bool:
         """The SDK (2.1.2) fails on the paths that the editor stores for nested choices."""
         return not self.nested
@@ -110,7 +114,7 @@ class Choices(Control):
         if isinstance(value, list) and not self.multiple:
             raise self._refused(value)
         said = value if isinstance(value, list) else [value]
-        if self.multiple and not said and not self.required:
+        if not said and self.may_be_empty:
             return []
         found = dict.fromkeys(self._find(item) for item in said)
         if not found:

@@ -27,6 +27,10 @@ class Labels(Control):
         return cls(**common(tag), book=Book(labels))
 
     @property
+    def may_be_empty(self) -> bool:
+        return True
+
+    @property
     def labels(self) -> tuple[str, ...]:
         return tuple(label.value for label in self.book.labels)
 

@@ -72,7 +72,7 @@ class Screen:
             return frozenset()
         before = [_fields(answer.text) for answer in given.answers]
         before += [_fields(self.labeling.answer(regions)) for regions in given.stored]
-        shown = _fields(self.answer)
+        shown = {name: value for name, value in _fields(self.answer).items() if value != []}
         return frozenset(name for name, value in shown.items() if all(said.get(name) != value for said in before))
 
     def _text(self, regions: Iterable[Region]) -> str | None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from annotune.dataset import side
-from annotune.errors import RequestInvalid
+from annotune.errors import AnswerInvalid, RequestInvalid
 from annotune.example import Answer, Example, Origin, ProjectPrompt
 from annotune.labeling import Labeling
 from annotune.prompt import Prompt
@@ -19,7 +19,7 @@ from annotune.studio import StudioAnnotation, StudioPrediction, StudioTask
 # The answer log has the backend's clock, annotations have Label Studio's.
 CLOCKS_DIFFER = timedelta(seconds=5)
 
-Reason = Literal["skipped", "empty", "older", "uncertain", "no field", "no prompt", "cut"]
+Reason = Literal["skipped", "empty", "older", "uncertain", "no field", "no prompt", "cut", "incomplete", "picture"]
 Log = Callable[[int], Sequence[Answer]]
 
 
@@ -29,7 +29,8 @@ class Lesson:
 
     Reasons: `skipped`; `empty`: without an answer; `older`: of a task that has a later one; `uncertain`: more than one text
     for the answer; `no field`: the task lacks what the config labels; `no prompt`: nobody knows what was asked;
-    `cut`: an answer that the token limit ended was accepted as it was.
+    `cut`: an answer that the token limit ended was accepted as it was; `incomplete`: a control that the model fills was left
+    empty; `picture`: what is labelled is one, and a training reads texts alone.
     """
 
     train: tuple[Example, ...]
@@ -118,6 +119,21 @@ def _without_answer(annotation: StudioAnnotation, labeling: Labeling) -> Reason 
     return None if labeling.answers(annotation.result) else "empty"
 
 
+def _unfit(task: StudioTask, labeling: Labeling, texts: Sequence[str]) -> Reason | None:
+    if len(texts) > 1:
+        return "uncertain"
+    if any(item.is_image for item in labeling.objects):
+        return "picture"
+    try:
+        labeling.text_of(task.data)
+        labeling.regions(texts[0], task.data)
+    except RequestInvalid:
+        return "no field"
+    except AnswerInvalid:
+        return "incomplete"
+    return None
+
+
 def _example(
     project: int,
     task: StudioTask,
@@ -129,12 +145,9 @@ def _example(
     system: str | None,
 ) -> Example | Reason:
     texts = labeling.answers(annotation.result)
-    if len(texts) > 1:
-        return "uncertain"
-    try:
-        labeling.text_of(task.data)
-    except RequestInvalid:
-        return "no field"
+    unfit = _unfit(task, labeling, texts)
+    if unfit:
+        return unfit
     answer = texts[0].strip()
     before = [given for given in log if given.at <= annotation.updated_at + CLOCKS_DIFFER]
     prediction = _prediction(task, annotation)

@@ -249,3 +249,50 @@ def test_another_prompt_than_the_predictions_is_the_projects() -> None:
     changed = annotation(1, region("prompt", "New."), RESPONSE, prediction=4)
 
     assert prompt_of(changed, predictions=[prediction(4, PROMPT, RESPONSE)]) == "New."
+
+
+REVIEW = """<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>
+<TextArea name="response" toName="chat"/><TextArea name="llm_status" toName="chat"/>
+<Choices name="verdict" toName="chat"><Choice value="Good" alias="g"/><Choice value="Bad" alias="b"/></Choices>
+<Choices name="tags" toName="chat" choice="multiple"><Choice value="Dose"/><Choice value="Use"/></Choices></View>"""
+
+
+def verdict(value: str) -> dict[str, Any]:
+    return {"from_name": "verdict", "to_name": "chat", "type": "choices", "value": {"choices": [value]}}
+
+
+def given(text: str, **more: Any) -> Answer:
+    told = {"project": 1, "task": 1, "prompt": "Answer.", "prompt_sha": "x", "model_version": "m", "at": START}
+    return Answer(**(told | {"text": text} | more))
+
+
+def test_a_structured_annotation_teaches_the_json_that_was_asked_for() -> None:
+    status = region("llm_status", "Ollama is not reachable")
+    said = '{"response": "40 mg", "verdict": "Bad", "tags": []}'
+    found = lesson([annotation(1, PROMPT, RESPONSE, verdict("g"), status)], config=REVIEW, log=[given(said)])
+    (example,) = found.examples
+
+    assert example.answer == '{"response": "40 mg", "verdict": "Good", "tags": []}'
+    assert (example.origin.kind, example.origin.said) == ("corrected", said)
+    assert '"verdict": one of "Good", "Bad"' in example.messages[-1].content
+    assert "reachable" not in example.model_dump_json()
+
+
+def test_a_structured_answer_that_was_left_as_it_was_is_accepted() -> None:
+    said = '{"response": "40 mg", "verdict": "Good", "tags": []}'
+    found = lesson([annotation(1, PROMPT, RESPONSE, verdict("g"))], config=REVIEW, log=[given(said)])
+
+    assert found.kinds == {"accepted": 1}
+
+
+@pytest.mark.parametrize(
+    ("regions", "config", "log", "reason"),
+    [
+        ((PROMPT, RESPONSE), REVIEW, [], "incomplete"),
+        ((PROMPT, RESPONSE, verdict("other")), REVIEW, [], "incomplete"),
+        ((PROMPT, RESPONSE), CONFIG, [given("40 mg", cut=True)], "cut"),
+        ((PROMPT, RESPONSE), CONFIG.replace("<Text ", "<Image "), [], "picture"),
+    ],
+)
+def test_what_would_teach_something_wrong_is_left_out(regions: tuple, config: str, log: list, reason: str) -> None:
+    assert lesson([annotation(1, *regions)], config=config, log=log).left_out == {reason: 1}
