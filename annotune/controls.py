@@ -99,7 +99,8 @@ class Control(ABC):
 
     def _refused(self, value: object, why: str = "") -> AnswerInvalid:
         shown = f"{str(value)[:LONGEST_SHOWN]!r}" if isinstance(value, str) else f"a {type(value).__name__}"
-        return AnswerInvalid(f'"{self.name}" must be {self.wanted}, not {shown}{why and f" ({why})"}')
+        wanted = f'"{self.name}" must be {self.wanted}'
+        return AnswerInvalid(f"{wanted}, not {shown}{why and f' ({why})'}", told=wanted)
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,13 @@ class AnswerRefused(ModelServerError):
 
 
 class AnswerInvalid(AnswerRefused):
-    """The answer does not fit the labeling config; the message tells the model, too, what to mend."""
+    """The answer does not fit the labeling config. The message is for the model, and may quote it or the task's text;
+    `told` is for people and logs, and quotes neither.
+    """
+
+    def __init__(self, message: str, told: str | None = None) -> None:
+        super().__init__(message)
+        self.told = message if told is None else told
 
 
 class StoreUnavailable(AnnotuneError):

@@ -240,7 +240,8 @@ class Labeling:
             if control and not _stands(control, region):
                 errors.append(f"the region of {control.name!r} is none that it can have")
         if errors:
-            raise LabelingInvalid(f"the prediction does not fit the labeling config: {errors}")
+            bare = [str(error).partition(" Got:")[0] for error in errors]  # what follows is the answer
+            raise LabelingInvalid(f"the prediction does not fit the labeling config: {bare}")
         return prediction
 
 

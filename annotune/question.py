@@ -1,5 +1,7 @@
 """One task put to a model: what is sent, and the reply that fits the labeling config."""
 
+import hashlib
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -75,6 +77,14 @@ class Question:
         """
         return ask_messages(self.labeling, self.prompt, self.data)
 
+    @cached_property
+    def sha(self) -> str:
+        """Hex SHA-256 of all that the model is shown: what keeps it holds neither texts nor pictures."""
+        digest = hashlib.sha256(json.dumps([message.as_dict() for message in self.messages]).encode())
+        for image in self.images:
+            digest.update(hashlib.sha256(image.data).digest())
+        return digest.hexdigest()
+
     def request(self, ref: ModelRef, options: Options, *, urgent: bool) -> ChatRequest:
         """The call that asks it."""
         return ChatRequest(
@@ -116,14 +126,14 @@ class Question:
         try:
             return self._fitting(completion)
         except AnswerInvalid as error:
-            log.info("%s answered what does not fit (%s): asking once more", ref, error)
+            log.info("%s answered what does not fit: asking once more", ref)
             said = Message("assistant", completion.text)
             mended = Message("user", f"That does not fit: {error}. Answer again, in the form that was asked for.")
             again = replace(request, messages=(*request.messages, said, mended))
         try:
             return self._fitting(server.chat(again, deadline_s=deadline.left_s))
         except AnswerInvalid as error:
-            raise AnswerRefused(f"{ref} answered twice what does not fit the labeling config: {error}") from error
+            raise AnswerRefused(f"{ref} answered twice what does not fit the labeling config: {error.told}") from error
 
     def _texts(self, server: ModelServer, request: ChatRequest, number: int, deadline: Deadline, calls: int) -> Reply:
         def once() -> Completion:
@@ -133,14 +143,16 @@ class Question:
         said = {completion.text.strip(): completion for completion in completions if completion.text.strip()}
         if not said:
             raise AnswerRefused(f"{request.model} answered with an empty text: try again, or change the prompt")
-        for text in said:
-            self.labeling.regions(text, self.data)
+        try:
+            for text in said:
+                self.labeling.regions(text, self.data)
+        except AnswerInvalid as error:
+            raise AnswerRefused(f"{request.model} answered what cannot be kept: {error.told}") from error
         region = self.labeling.text_region(self.labeling.controls[0].name, tuple(said))
         cut = any(completion.finish == "length" for completion in completions)
         if cut:
-            region |= {
-                "meta": {"text": [f"cut after {request.max_tokens} tokens"]}
-            }  # Label Studio's own place for a note
+            # Label Studio's own place for a note.
+            region |= {"meta": {"text": [f"cut after {request.max_tokens} tokens"]}}
         sure = None if cut else score(self.labeling, next(iter(said.values())))
         return Reply((region,), tuple(said), sure, cut)
 

@@ -78,10 +78,14 @@ class Labels(Control):
             raise AnswerInvalid(f'"{self.name}" has an empty quote: copy the words from the text')
         begin = text.find(quote)
         if begin < 0:
-            raise AnswerInvalid(f'"{self.name}" quotes {shown!r}, which does not stand in the text: copy it exactly')
+            raise AnswerInvalid(
+                f'"{self.name}" quotes {shown!r}, which does not stand in the text: copy it exactly',
+                told=f'"{self.name}" quotes what does not stand in the text',
+            )
         if text.find(quote, begin + 1) >= 0:
             raise AnswerInvalid(
-                f'"{self.name}" quotes {shown!r}, which stands in the text more than once: quote more words around it'
+                f'"{self.name}" quotes {shown!r}, which stands in the text more than once: quote more words around it',
+                told=f'"{self.name}" quotes what stands in the text more than once',
             )
         return begin
 

@@ -183,7 +183,7 @@ class Model:
             self.services.answer_log.add(answers_given(self.project, task.id, prompt, reply, told, typed=urgent))
             return reply
 
-        key = (self.project, task.id, serving.ref, serving.options, question.messages, question.images, urgent)
+        key = (self.project, task.id, serving.ref, serving.options, question.sha, urgent)
         return self.services.answers.ask_once(key, ask, deadline, remember=not urgent)
 
     def _images(self, task: Task) -> tuple[Image, ...]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+import pytest
 from fake_model import Backend, FakeModel, MakeBackend, region, task
 
 from annotune.completion import ChatRequest
@@ -75,6 +76,34 @@ def test_twice_wrong_is_refused_and_never_guessed(make_backend: MakeBackend) -> 
     assert reply.status_code == 503
     assert "answered twice what does not fit" in reply.json["error"]
     assert backend.store.answers(4, 1) == []
+
+
+def test_neither_what_a_model_said_nor_a_task_s_text_is_logged_or_told(
+    make_backend: MakeBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    canary = {"response": "canary-1", "verdict": "canary-2", "stars": "canary-3"}
+    backend = make_backend(model=says(canary, json.dumps(canary)))
+    reply = backend.predict(task(question="canary-4"), screen=[region("prompt", "canary-5")], config=OURS)
+
+    assert reply.status_code == 503
+    assert "canary" not in caplog.text
+    assert "canary" not in reply.text
+
+
+def test_spans_that_are_refused_quote_nothing(make_backend: MakeBackend, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    config = """<View><Labels name="label" toName="chat"><Label value="Drug"/></Labels><Text name="chat" value="$question"/>
+    <TextArea name="prompt" toName="chat"/></View>"""
+    twice, absent = ({"label": [{"quote": quote, "label": "Drug"}]} for quote in ("canary", "canary-1"))
+    backend = make_backend(model=says(twice, absent, absent, twice))
+    replies = [
+        backend.predict(task(question="canary canary"), screen=[region("prompt", prompt)], config=config)
+        for prompt in ("One", "Two")
+    ]
+
+    assert ["once" in reply.text or "not stand" in reply.text for reply in replies] == [True, True]
+    assert "canary" not in caplog.text + replies[0].text + replies[1].text
 
 
 def test_a_structured_answer_that_was_cut_is_not_mended(make_backend: MakeBackend) -> None:
