@@ -240,7 +240,10 @@ def test_a_project_that_label_studio_lacks_is_forgotten(workshop: Workshop, capl
 
 @pytest.mark.parametrize(
     ("changed", "told"),
-    [({"label_studio_api_key": None}, "LABEL_STUDIO_API_KEY is not set"), ({"prompt_prefix": ""}, "no TextArea")],
+    [
+        ({"label_studio_api_key": None}, "LABEL_STUDIO_API_KEY is not set"),
+        ({"prompt_prefix": ""}, "no control that a model can fill"),
+    ],
     ids=["without a key", "with a config that cannot be served"],
 )
 def test_a_look_that_cannot_be_says_why(

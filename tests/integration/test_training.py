@@ -13,7 +13,7 @@ from doubles import FakeEngine, FakeOllama, render, serving
 from lessons import BASE, WANTED, lesson, settings_of, workshop_in
 
 from annotune.errors import ConfigurationError, NotFound, TrainingCancelled, TrainingFailed, TrainingRefused
-from annotune.example import ProjectPrompt
+from annotune.example import ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, TrainingRun
 from annotune.servers.ollama import OllamaServer
 from annotune.store import Store
@@ -347,7 +347,7 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     server.close()
 
     assert (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT), store.dataset(PROJECT)) == before
-    assert store.prompt(PROJECT) == prompt
+    assert store.prompt(PROJECT) == PromptVersion(**prompt.model_dump(), number=1)
     assert store.next_number(PROJECT) == 4
     assert (rebuilt.projects, rebuilt.versions, rebuilt.pointers) == ((PROJECT,), 3, 1)
     assert rebuilt.registered == (second.version.model,)
