@@ -11,7 +11,7 @@ from typing import Any, Literal
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from annotune.completion import ChatRequest, Completion
+from annotune.completion import ChatRequest, Completion, Token
 from annotune.model import ServerName
 from annotune.queue import Jobs
 from annotune.store import Store
@@ -36,6 +36,7 @@ class FakeModel:
     url: str = "http://fake"
     say: Callable[[ChatRequest], str] | None = None
     finish: Literal["stop", "length"] = "stop"
+    logprobs: tuple[Token, ...] | None = None
     broken: Exception | None = None
     requests: list[ChatRequest] = field(default_factory=list)
     deadlines: list[float] = field(default_factory=list)
@@ -49,7 +50,7 @@ class FakeModel:
         if self.broken:
             raise self.broken
         text = self.say(request) if self.say else f"answer {number}"
-        return Completion(text, request.model, prompt_tokens=1, tokens=1, seconds=0.0, finish=self.finish)
+        return Completion(text, request.model, 1, 1, seconds=0.0, finish=self.finish, logprobs=self.logprobs)
 
     def check(self, *, deadline_s: float) -> None:
         if self.broken:

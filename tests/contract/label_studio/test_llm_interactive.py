@@ -1,13 +1,12 @@
-"""The wrong answers of Label Studio's `llm_interactive` example (d02cedf) do not happen here.
+"""The wrong answers of Label Studio's `llm_interactive` example (d02cedf) do not happen here."""
 
-Rows 2, 6, 8 and 15 are about choices, scores, images and labels, which this backend does not make yet.
-"""
-
+import math
 from datetime import UTC, datetime
 
 import pytest
 from fake_model import SIMPLE, Backend, FakeModel, FakePool, MakeBackend, region, task, texts
 
+from annotune.completion import Token
 from annotune.errors import ModelServerError
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, ModelVersion
@@ -33,6 +32,18 @@ def test_row_01_a_wrong_key_is_asked_once_and_never_again(make_backend: MakeBack
 
     assert reply.status == "503 openai at http://fake refused the key: mend OPENAI_API_KEY"
     assert len(fake.requests) == 1
+
+
+TOPICS = """<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>
+<Choices name="topic" toName="chat" smart="false"><Choice value="sports"/><Choice value="health"/></Choices></View>"""
+
+
+def test_row_02_a_refusal_is_no_label(backend: Backend) -> None:
+    backend.model.say = lambda _: "I'm sorry, I can't help with that."
+    reply = backend.predict(task(), screen=[region("prompt", "Choose")], config=TOPICS)
+
+    assert reply.status_code == 503
+    assert "does not fit" in reply.json["error"]
 
 
 @pytest.mark.parametrize(
@@ -67,12 +78,37 @@ def test_row_05_no_key_and_no_body_is_logged(make_backend: MakeBackend, caplog: 
     assert "canary" not in backend.get("/health").text
 
 
+def test_row_06_a_score_is_the_models_own_or_none(backend: Backend) -> None:
+    (bare,) = backend.predict(task(1)).json["results"]
+    backend.model.logprobs = (Token("answer", math.log(0.5)), Token(" 2", math.log(0.125)))
+    (sure,) = backend.predict(task(2)).json["results"]
+
+    assert "score" not in bare
+    assert sure["score"] == pytest.approx(0.25)
+
+
 def test_row_07_a_mistake_in_the_config_is_an_error_and_no_empty_prediction(backend: Backend) -> None:
     config = SIMPLE.replace('toName="chat" smart', 'toName="chta" smart')
     reply = backend.predict(task(), config=config)
 
     assert reply.status_code == 400
     assert "chta" in reply.status
+
+
+def test_row_08_a_picture_is_fetched_from_nowhere_but_where_it_may_come_from(backend: Backend) -> None:
+    config = SIMPLE.replace("<Text ", "<Image ")
+    reply = backend.predict(task(question="http://169.254.169.254/latest/meta-data"), config=config)
+
+    assert reply.status_code == 400
+    assert "IMAGE_HOSTS" in reply.json["error"]
+    assert backend.model.requests == []
+
+
+def test_row_08_a_text_is_never_fetched(backend: Backend) -> None:
+    address = "http://169.254.169.254/latest/meta-data"
+
+    assert backend.predict(task(question=address)).status_code == 200
+    assert address in backend.model.requests[0].messages[-1].content
 
 
 def test_row_09_a_line_taken_out_of_a_prompt_is_a_change(backend: Backend) -> None:
@@ -138,6 +174,14 @@ def test_row_14_workers_agree_after_a_write(make_backend: MakeBackend) -> None:
 
     assert told(one) == told(other)
     assert told(other).startswith("tuned@")
+
+
+def test_row_15_the_model_is_told_the_labels(backend: Backend) -> None:
+    backend.model.say = lambda _: '{"topic": "health"}'
+    (result,) = backend.predict(task(), config=TOPICS).json["results"]
+
+    assert '"topic": one of "sports", "health"' in backend.model.requests[0].messages[-1].content
+    assert result["result"][-1]["value"] == {"choices": ["health"]}
 
 
 def test_row_16_the_interactive_mode_answers_what_was_typed(backend: Backend) -> None:
