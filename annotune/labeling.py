@@ -88,6 +88,8 @@ class Labeling:
         fillable = [tag for tag in root.iter() if tag.tag in KINDS and tag.get("name") and tag.get("name") not in ours]
         fillable = [tag for tag in fillable if tag.get("perRegion") != "true"]
         chosen = [tag for tag in fillable if tag.get("name") in only] or fillable
+        # Without a toName (Label Studio's own template for chatbots has such a Rating) a region has no object to name.
+        chosen = [tag for tag in chosen if tag.get("toName")] or chosen
         # What no model can read is labelled by people, unless there is nothing else.
         hidden = {name for name, tag in shown.items() if tag.tag not in READABLE}
         chosen = [tag for tag in chosen if not hidden & set(tag.get("toName", "").split(","))] or chosen

@@ -237,6 +237,16 @@ CASES = {
         {"label": "Syrup"},
         ({"label": "Box"},),
     ),
+    "assessment of a chatbot": Case(
+        view(
+            '<Rating name="likert" maxRating="7"/>',
+            choices("Yes", "No", name="hallucination", more='choice="single-radio" showInline="true"'),
+            choices("Yes", "No", name="harmful", more='choice="single-radio" showInline="true"'),
+            shown='<Paragraphs name="t" value="$talk" layout="dialogue" nameKey="role" textKey="content"/>',
+        ),
+        {"hallucination": "No", "harmful": "No"},
+        ({"hallucination": "No", "harmful": "I do not know"},),
+    ),
     "what no model can read is for people": Case(
         view(
             '<Audio name="a" value="$audio"/>',
