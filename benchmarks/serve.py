@@ -99,10 +99,17 @@ class Caller:
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def __call__(self) -> None:
-        connection = self._idle.pop() if self._idle else await asyncio.open_connection(*self._address)
+        kept = bool(self._idle)
+        connection = self._idle.pop() if kept else await asyncio.open_connection(*self._address)
         reader, writer = connection
         writer.write(self._request)
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        except (asyncio.IncompleteReadError, ConnectionError):
+            if not kept:
+                raise
+            await self()  # the server had closed it while it was idle
+            return
         status, *fields = head.lower().splitlines()
         length = next(int(field.partition(":")[2]) for field in fields if field.startswith("content-length:"))
         await reader.readexactly(length)
