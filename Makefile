@@ -58,7 +58,7 @@ lint: install
 	@.venv/bin/mypy
 
 faults: $(ENVIRONMENTS)
-	@.venv/bin/python -m pytest tests/faults
+	@.venv/bin/python -m pytest tests/faults -rP
 
 bench-serve: $(ENVIRONMENTS)
 	@.venv/bin/python -m benchmarks.answering

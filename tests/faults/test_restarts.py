@@ -1,117 +1,23 @@
 """Parts are killed, stopped and restarted while people work: nothing is lost, and the live version goes on answering.
 
-`make faults`; about ten minutes on two cores. Two projects are really trained.
+`make faults`. Two projects are really trained.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
-from label_studio_sdk import LabelStudio as Client
+from hospital import TRAINING_S, Hospital, make_project, submit_all
 from services import Eventually
 
-from annotune.model import ModelRef
-from annotune.servers.ollama import OllamaServer as OllamaClient
-from annotune.store import Store, connect_redis
-from curation.projects import NewProject, create_project, labeling_config
-from embedded.annotator import Annotator, Answer
-from embedded.base_model import BASE_MODEL, add_base_model
-from embedded.deployment import Deployment
-from embedded.formulary import Pair, formulary
-from embedded.label_studio import LabelStudio
-from embedded.ollama import OllamaServer
-from embedded.redis import RedisServer
+from embedded.annotator import Annotator
+from embedded.formulary import formulary
 
 ARTICLE_SECOND = (Path(__file__).resolve().parents[1] / "data" / "article" / "project2.xml").read_text(encoding="utf-8")
-FIRST_PROMPT = "Answer the question in one short sentence."
 SECOND_PROMPT = "Reply as our formulary does."
-TRAINING_S = 900
 ANEW_S = 180
 SAME_WEBHOOKS = 50
-
-
-@dataclass(frozen=True)
-class Hospital:
-    """All parts, each of which a test may restart, and one project with a version of its own."""
-
-    redis: RedisServer
-    ollama: OllamaServer
-    label_studio: LabelStudio
-    client: Client
-    deployment: Deployment
-    store: Store
-    first: NewProject
-    live: ModelRef
-
-    def ask(self, project: NewProject, prompt: str) -> Answer:
-        with Annotator(self.label_studio, project.id) as person:
-            return person.ask(project.tasks[0], prompt)
-
-    def answers_as_before(self) -> None:
-        assert self.ask(self.first, FIRST_PROMPT).model_version.startswith(self.live.model)
-
-
-@pytest.fixture(scope="module")
-def hospital(
-    tmp_path_factory: pytest.TempPathFactory,
-    label_studio: LabelStudio,
-    trainer_python: Path,
-    short_recipe: Path,
-    eventually: Eventually,
-) -> Iterator[Hospital]:
-    folder = tmp_path_factory.mktemp("hospital")
-    with (
-        RedisServer(folder / "redis") as redis,
-        OllamaServer(folder / "ollama") as ollama,
-        httpx.Client(timeout=60) as http,
-    ):
-        client = Client(base_url=label_studio.url, api_key=label_studio.api_key, httpx_client=http)
-        registry = OllamaClient(ollama.url)
-        add_base_model(registry)
-        registry.close()
-        settings = {
-            "OPENAI_PROVIDER": "ollama",
-            "OPENAI_MODEL": BASE_MODEL,
-            "OLLAMA_ENDPOINT": ollama.url,
-            "REDIS_URL": redis.url,
-            "LABEL_STUDIO_URL": label_studio.url,
-            "LABEL_STUDIO_API_KEY": label_studio.api_key,
-            "DEPLOYMENT": "faults",
-            "TEMPERATURE": "0",
-            "MAX_TOKENS": "48",
-            "NUM_CTX": "2048",
-            "THREADS": "8",
-            "RECIPE": str(short_recipe),
-            "TRAINER_PYTHON": str(trainer_python),
-        }
-        with (
-            Deployment(folder, settings) as deployment,
-            connect_redis(redis.url, patience="job", decode=True) as connection,
-        ):
-            deployment.start_backend()
-            deployment.start_worker()
-            store = Store(connection)
-            pairs = formulary(3, trained=12, held_out=5)
-            first = make_project(client, "First", labeling_config("question-answering"), "question", pairs)
-            deployment.run("connect", str(first.id))
-            submit_all(label_studio, first, FIRST_PROMPT, pairs)
-            deployment.run("train", str(first.id), "--no-wait")
-            eventually(lambda: store.runs(first.id), TRAINING_S)
-            live = store.live(first.id)
-            assert live, store.runs(first.id)[0].reason
-            yield Hospital(redis, ollama, label_studio, client, deployment, store, first, live)
-
-
-def make_project(client: Client, title: str, config: str, field: str, pairs: tuple[Pair, ...]) -> NewProject:
-    return create_project(client, title=title, config=config, data=[{field: pair.question} for pair in pairs])
-
-
-def submit_all(label_studio: LabelStudio, project: NewProject, prompt: str, pairs: tuple[Pair, ...]) -> None:
-    with Annotator(label_studio, project.id) as person:
-        for task, pair in zip(project.tasks, pairs, strict=False):
-            person.submit(task, prompt, pair.answer)
 
 
 RESTARTS: dict[str, Callable[[Hospital], None]] = {
