@@ -20,13 +20,13 @@ from commands.desk import PROJECT, Desk
 from commands.estimate import CHARACTERS_A_TOKEN, Estimate, estimate
 from commands.plan import Plan
 from commands.push import Push, Tally
+from commands.signals import Stopped, stoppable
 
 SHOWN = 3
 REASONS_TOLD = 5
 TASKS_TOLD = 10
 ADDRESS_SHOWN = 200  # characters: a picture may be in it
 LINES = 10  # of progress, where nobody sees a bar
-INTERRUPTED = 130  # as a shell says it
 
 
 class Ids(click.ParamType[tuple[range, ...]]):
@@ -64,7 +64,8 @@ def predict(
 ) -> None:
     """Push predictions for the tasks of PROJECT; again goes on where it ended.
 
-    Skips tasks that have a prediction of the same model and prompt. Ctrl-C ends it when the answers under way are pushed.
+    Skips tasks that have a prediction of the same model and prompt. Ctrl-C (or SIGTERM) ends it when the answers under
+    way are pushed, a second one at once.
     """
     plan = Plan.of(desk, project, model=model, ids=ids, only_missing=only_missing)
     given = sum(map(len, ids)) if ids else plan.found
@@ -83,7 +84,7 @@ def _push(desk: Desk, plan: Plan, servers: Servers) -> int:
     settings, tally = desk.settings, Tally()
     click.echo(f"project {plan.project} {plan.title!r}: {plan.found} tasks, asking {plan.ref} as {plan.model_version}")
     try:
-        with _watching(desk.console, plan.found) as heard:
+        with stoppable(), _watching(desk.console, plan.found) as heard:
             push = Push(
                 plan,
                 servers.get(plan.ref.server),
@@ -94,9 +95,9 @@ def _push(desk: Desk, plan: Plan, servers: Servers) -> int:
                 heard=heard,
             )
             push.run(settings.model_concurrency, settings.model_deadline_s)
-    except KeyboardInterrupt:
+    except Stopped as stopped:
         click.echo("interrupted: run it again, and it goes on", err=True)
-        return INTERRUPTED
+        return stopped.exit_code
     finally:
         _tell(tally)
     return 1 if tally.failed else 0

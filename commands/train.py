@@ -10,6 +10,7 @@ from annotune.errors import ConfigurationError, TrainingRefused
 from annotune.model import TrainingRun, TrainingWanted
 from annotune.recipe import Recipe
 from commands.desk import PROJECT, Desk
+from commands.signals import Stopped, stoppable
 
 POLL_S = 0.5
 
@@ -19,7 +20,7 @@ POLL_S = 0.5
 @click.option("--no-wait", is_flag=True, help="Ask for it and return.")
 @click.pass_obj
 def train(desk: Desk, project: int, no_wait: bool) -> None:
-    """Train a new version for PROJECT and watch it; Ctrl-C stops the watching only."""
+    """Train a new version for PROJECT and watch it; Ctrl-C (or SIGTERM) stops the watching only."""
     if desk.settings.recipe is None:
         raise ConfigurationError("training is off: set RECIPE, here and at the worker, to a recipe such as 'small-cpu'")
     Recipe.load(desk.settings.recipe)
@@ -32,9 +33,15 @@ def train(desk: Desk, project: int, no_wait: bool) -> None:
         click.echo(f"project {project}: a training is wanted or running already")
     if not desk.store.has_worker():
         click.echo("no worker is alive: the training waits until 'annotune worker' runs", err=True)
-    if not no_wait:
-        _watch(desk, project)
-        _tell(project, before, _newest(desk, project))
+    if no_wait:
+        return
+    try:
+        with stoppable():
+            _watch(desk, project)
+    except Stopped as stopped:
+        click.echo(f"project {project}: no longer watched; the training goes on", err=True)
+        click.get_current_context().exit(stopped.exit_code)
+    _tell(project, before, _newest(desk, project))
 
 
 def _newest(desk: Desk, project: int) -> TrainingRun | None:

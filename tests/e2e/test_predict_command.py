@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from label_studio_sdk import LabelStudio as Client
-from services import Eventually, ServedModel
+from services import Eventually, ServedModel, annotune_command
 
 from annotune.example import ProjectPrompt
 from annotune.settings import Settings
@@ -17,7 +17,7 @@ from annotune.store import Store
 from annotune.studio import Studio
 from backend.live import Live
 from curation.projects import create_project, labeling_config
-from embedded.deployment import ANNOTUNE, ROOT, Deployment
+from embedded.deployment import ROOT, Deployment
 from embedded.label_studio import LabelStudio
 
 TASKS = 12
@@ -70,7 +70,7 @@ def test_interrupted_and_run_again_each_task_has_one_prediction(
         assert versions() == [[]] * TASKS
 
         running = subprocess.Popen(
-            [*ANNOTUNE, "predict", str(project.id)],
+            [*annotune_command(), "predict", str(project.id)],
             env=deployment.environment,
             cwd=ROOT,
             stdout=subprocess.PIPE,

@@ -3,6 +3,7 @@
 import _thread
 import base64
 import json
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -91,6 +92,14 @@ def predict(studio: StudioDouble, ollama: Scripted, store: Store, redis_url: str
         return CliRunner().invoke(annotune, ["predict", "4", *map(str, arguments)], env=deployment | changed)
 
     return invoke
+
+
+@pytest.fixture
+def default_sigint() -> Iterator[None]:
+    """As in a terminal: what a script puts in the background ignores SIGINT, the tests too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def versions(studio: StudioDouble) -> list[list[str]]:
@@ -314,13 +323,16 @@ def test_a_project_whose_tasks_fetch_predictions_when_they_are_read_is_left_alon
     assert "/api/tasks/" not in [path for path, *_ in studio.asked]
 
 
-def test_interrupted_it_tells_what_is_pushed_and_goes_on_the_next_time(predict, studio, ollama) -> None:
-    ollama.meanwhile = lambda number: _thread.interrupt_main() if number == 5 else None
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_it_tells_what_is_pushed_and_goes_on_the_next_time(
+    predict, studio, ollama, default_sigint, number, code
+) -> None:
+    ollama.meanwhile = lambda chats: _thread.interrupt_main(number) if chats == 5 else None
 
     result = predict()
 
     pushed = sum(map(len, studio.predictions(4)))
-    assert result.exit_code == 130
+    assert result.exit_code == code
     assert f"{pushed} predictions pushed" in result.stdout
     assert 0 < pushed < TASKS
     assert "run it again" in result.stderr
