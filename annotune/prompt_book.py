@@ -1,11 +1,11 @@
 """The prompts of each project: every version, which one is used, and whether it is pinned."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
+from annotune.connection import redis_errors
 from annotune.errors import NotFound, RequestInvalid
 from annotune.example import ProjectPrompt, PromptVersion
+from annotune.keys import Keys
 
 KEPT = 1000
 # Of keys (versions, used, pin): the version is kept, and used unless another is pinned (or it is wanted all the same).
@@ -18,27 +18,25 @@ if ARGV[3] == '1' or redis.call('EXISTS', KEYS[3]) == 0 then
 end
 return 0
 """
-Key = Callable[[int, str], str]
 
 
 class PromptBook:
     """Prompts in Redis. Every method raises StoreUnavailable where Redis does not answer."""
 
-    def __init__(self, client: Any, mapped: Callable[[], AbstractContextManager[None]], key: Key) -> None:
+    def __init__(self, client: Any, keys: Keys) -> None:
         self._redis = client
-        self._mapped = mapped
-        self._key = key
+        self._keys = keys
 
     def used(self, project: int) -> PromptVersion | None:
         """The prompt of a project: the one that is pinned, else the newest."""
-        with self._mapped():
-            found = self._redis.get(self._key(project, "prompt"))
+        with redis_errors():
+            found = self._redis.get(self._keys.of(project, "prompt"))
         return PromptVersion.model_validate_json(found) if found else None
 
     def versions(self, project: int) -> list[PromptVersion]:
         """All that are kept, oldest first."""
-        with self._mapped():
-            found = self._redis.lrange(self._key(project, "prompts"), 0, -1)
+        with redis_errors():
+            found = self._redis.lrange(self._keys.of(project, "prompts"), 0, -1)
         versions = [PromptVersion.model_validate_json(item) for item in found]
         used = None if versions else self.used(project)  # what was kept before there were versions
         return [used] if used else versions
@@ -50,16 +48,18 @@ class PromptBook:
     def add(self, project: int, prompt: ProjectPrompt, *, over_pin: bool) -> PromptVersion:
         """Keep a new version. It is used from now on, unless another is pinned and `over_pin` is not said."""
         older = self.versions(project)
-        keys = [self._key(project, name) for name in ("prompts", "prompt", "pin")]
-        with self._mapped():
+        keys = [self._keys.of(project, name) for name in ("prompts", "prompt", "pin")]
+        with redis_errors():
             if older and not self._redis.exists(keys[0]):
                 self._redis.rpush(keys[0], older[0].model_dump_json())
-            number = max(self._redis.incr(self._key(project, "prompt-number")), (older[-1].number if older else 0) + 1)
-            self._redis.set(self._key(project, "prompt-number"), number)
+            number = max(
+                self._redis.incr(self._keys.of(project, "prompt-number")), (older[-1].number if older else 0) + 1
+            )
+            self._redis.set(self._keys.of(project, "prompt-number"), number)
             version = PromptVersion(
                 text=prompt.text, source=prompt.source, at=prompt.at, number=number, system=self.system(project)
             )
-            self._redis.sadd("annotune:projects", project)
+            self._redis.sadd(self._keys.projects, project)
             self._redis.eval(_ADD, len(keys), *keys, version.model_dump_json(), KEPT, "1" if over_pin else "0")
             if over_pin:
                 self._redis.delete(keys[2])
@@ -67,37 +67,37 @@ class PromptBook:
 
     def pin(self, project: int, version: PromptVersion) -> None:
         """Use a version, whatever is submitted from now on."""
-        with self._mapped():
+        with redis_errors():
             pipe = self._redis.pipeline()
-            pipe.set(self._key(project, "prompt"), version.model_dump_json())
-            pipe.set(self._key(project, "pin"), version.number)
+            pipe.set(self._keys.of(project, "prompt"), version.model_dump_json())
+            pipe.set(self._keys.of(project, "pin"), version.number)
             pipe.execute()
         self.set_system(project, version.system)
 
     def unpin(self, project: int) -> PromptVersion | None:
         """Use the newest again."""
         newest = self.newest(project)
-        with self._mapped():
-            self._redis.delete(self._key(project, "pin"))
+        with redis_errors():
+            self._redis.delete(self._keys.of(project, "pin"))
             if newest:
-                self._redis.set(self._key(project, "prompt"), newest.model_dump_json())
+                self._redis.set(self._keys.of(project, "prompt"), newest.model_dump_json())
         return newest
 
     def pinned(self, project: int) -> int | None:
         """The number of the pinned version."""
-        with self._mapped():
-            found = self._redis.get(self._key(project, "pin"))
+        with redis_errors():
+            found = self._redis.get(self._keys.of(project, "pin"))
         return int(found) if found else None
 
     def system(self, project: int) -> str | None:
         """The project's own system message; None leaves it to `SYSTEM_PROMPT`."""
-        with self._mapped():
-            found: str | None = self._redis.get(self._key(project, "system"))
+        with redis_errors():
+            found: str | None = self._redis.get(self._keys.of(project, "system"))
         return found
 
     def set_system(self, project: int, text: str | None) -> None:
-        key = self._key(project, "system")
-        with self._mapped():
+        key = self._keys.of(project, "system")
+        with redis_errors():
             self._redis.delete(key) if text is None else self._redis.set(key, text)
 
     def find(self, project: int, name: str) -> PromptVersion:
@@ -125,11 +125,11 @@ class PromptBook:
         """Bring back what a project had; nothing where it has versions."""
         if not versions or self.versions(project):
             return
-        with self._mapped():
+        with redis_errors():
             pipe = self._redis.pipeline()
-            pipe.rpush(self._key(project, "prompts"), *(version.model_dump_json() for version in versions))
-            pipe.set(self._key(project, "prompt-number"), versions[-1].number)
-            pipe.set(self._key(project, "prompt"), versions[-1].model_dump_json())
+            pipe.rpush(self._keys.of(project, "prompts"), *(version.model_dump_json() for version in versions))
+            pipe.set(self._keys.of(project, "prompt-number"), versions[-1].number)
+            pipe.set(self._keys.of(project, "prompt"), versions[-1].model_dump_json())
             pipe.execute()
         self.set_system(project, system)
         kept = next((version for version in versions if version.number == pinned), None)

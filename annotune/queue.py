@@ -4,14 +4,17 @@
 another's training. RQ's `unique` is not used: it refuses a change that arrives while a job runs.
 """
 
-from redis import Redis, RedisError
+from redis import Redis
 from rq import Queue
 
-from annotune.errors import StoreUnavailable
+from annotune.connection import redis_errors
+from annotune.keys import Keys
+from annotune.old_keys import OLD_QUEUES
 from annotune.store import Store
 
-CHANGES = "annotune-changes"
-TRAINING = "annotune-training"
+CHANGES = "changes"
+TRAINING = "training"
+KINDS = (CHANGES, TRAINING)
 CHANGED_JOB = "trainer.jobs.project_changed"
 TRAIN_JOB = "trainer.jobs.train_project"
 CHANGE_LIMIT_S = 600
@@ -19,7 +22,7 @@ FAILURE_KEPT_S = 3600
 
 
 class Jobs:
-    """Puts jobs into the queues."""
+    """Puts jobs into the queues of the store's deployment."""
 
     def __init__(self, store: Store, connection: Redis) -> None:
         self._store = store
@@ -50,31 +53,48 @@ class Jobs:
         """
         self._put(TRAINING, TRAIN_JOB, project, -1)
 
-    def projects_waiting(self, queue: str) -> frozenset[int]:
-        """Projects that have a job in a queue.
+    def projects_waiting(self, kind: str) -> frozenset[int]:
+        """Projects that have a job in the queue of a kind.
 
         Raises:
             StoreUnavailable: Redis does not answer.
         """
-        try:
-            return frozenset(int(job.args[0]) for job in self._queue(queue).jobs if job.args)
-        except RedisError as error:
-            raise StoreUnavailable("Redis is not reachable: start it, or mend REDIS_URL") from error
+        with redis_errors():
+            return frozenset(int(job.args[0]) for job in self._queue(kind).jobs if job.args)
 
     def waiting(self) -> dict[str, int]:
-        """Jobs in each queue."""
-        try:
-            return {name: len(self._queue(name)) for name in (CHANGES, TRAINING)}
-        except RedisError as error:
-            raise StoreUnavailable("Redis is not reachable: start it, or mend REDIS_URL") from error
+        """Jobs in the queue of each kind."""
+        with redis_errors():
+            return {kind: len(self._queue(kind)) for kind in KINDS}
 
-    def _queue(self, name: str) -> Queue:
-        return Queue(name, connection=self._connection, serializer="json")
+    def take_over(self) -> int:
+        """Queue anew what waits in the queues of a version that knew no deployments; how many jobs that were.
 
-    def _put(self, queue: str, job: str, project: int, limit_s: int) -> None:
-        try:
-            self._queue(queue).enqueue_call(
+        Raises:
+            StoreUnavailable: Redis does not answer; begun again, it queues some of them twice, which does no harm.
+        """
+        puts = {CHANGES: self.look, TRAINING: self.train}
+        taken = 0
+        with redis_errors():
+            for kind, name in OLD_QUEUES.items():
+                old = Queue(name, connection=self._connection, serializer="json")
+                projects = sorted(int(job.args[0]) for job in old.jobs if job.args)
+                for project in projects:
+                    puts[kind](project)
+                old.delete(delete_jobs=True)
+                taken += len(projects)
+        return taken
+
+    def _queue(self, kind: str) -> Queue:
+        return open_queue(self._store.keys, kind, self._connection)
+
+    def _put(self, kind: str, job: str, project: int, limit_s: int) -> None:
+        with redis_errors():
+            self._queue(kind).enqueue_call(
                 job, args=(project,), timeout=limit_s, result_ttl=0, failure_ttl=FAILURE_KEPT_S
             )
-        except RedisError as error:
-            raise StoreUnavailable("Redis is not reachable: start it, or mend REDIS_URL") from error
+
+
+def open_queue(keys: Keys, kind: str, connection: Redis) -> Queue:
+    """The queue of a kind, `changes` or `training`, of a deployment."""
+    return Queue(keys.queue(kind), connection=connection, serializer="json")

@@ -106,7 +106,8 @@ class Settings(BaseSettings):
     deployment: str = Field(
         "main",
         pattern=r"^[a-z0-9][a-z0-9-]{0,39}$",
-        description="Name of this deployment; part of the names of its models, so that several can share an Ollama.",
+        description="Name of this deployment; part of its models' names and its keys in Redis, so that several can share an"
+        " Ollama and a Redis.",
     )
     recipe: str | None = Field(
         None,

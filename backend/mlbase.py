@@ -12,11 +12,12 @@ from typing import Any
 
 from label_studio_ml.model import LabelStudioMLBase
 
+from annotune.connection import connect_redis
 from annotune.errors import AnnotuneError, RequestInvalid
 from annotune.queue import Jobs
 from annotune.servers.pool import Servers
 from annotune.settings import load_settings
-from annotune.store import Store, connect_redis
+from annotune.store import Store
 from backend.lessons import project_of
 from backend.model import Model
 from backend.requests import Event, Predict, read
@@ -43,7 +44,7 @@ class AnnotuneModel(LabelStudioMLBase):  # type: ignore[misc]  # the library has
             ConfigurationError: a setting is wrong.
         """
         settings = load_settings()
-        store = Store.connect(settings.redis_url)
+        store = Store.connect(settings.redis_url, deployment=settings.deployment)
         jobs = Jobs(store, connect_redis(settings.redis_url, patience="web", decode=False))
         return Services.of(settings, store=store, servers=Servers(settings), jobs=jobs)
 

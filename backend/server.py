@@ -6,11 +6,12 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
+from annotune.connection import connect_redis
 from annotune.log import set_up
 from annotune.queue import Jobs
 from annotune.servers.pool import Servers, default_ref
 from annotune.settings import Settings
-from annotune.store import Store, connect_redis
+from annotune.store import Store
 from backend.app import create_app
 from backend.credentials import Credentials
 from backend.live import Live
@@ -53,9 +54,10 @@ class WebServer(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         """Called in each worker."""
-        store = Store.connect(self._settings.redis_url, patience="web")
-        queue = connect_redis(self._settings.redis_url, patience="web", decode=False)
-        app = create_app(self._settings, store=store, servers=Servers(self._settings), jobs=Jobs(store, queue))
+        settings = self._settings
+        store = Store.connect(settings.redis_url, deployment=settings.deployment, patience="web")
+        queue = connect_redis(settings.redis_url, patience="web", decode=False)
+        app = create_app(settings, store=store, servers=Servers(settings), jobs=Jobs(store, queue))
         app.extensions["health"].start()
         return app
 
@@ -78,7 +80,7 @@ def announce(settings: Settings, host: str, port: int) -> None:
         ConfigurationError: a setting is wrong.
     """
     credentials = Credentials.of(settings)
-    default = Live(settings, Store.connect(settings.redis_url)).default
+    default = Live(settings, Store.connect(settings.redis_url, deployment=settings.deployment)).default
     log.info("listening at http://%s:%d; where a project has no model of its own, %s answers", host, port, default.ref)
     if default_ref(settings).server == "ollama":
         log.info("Ollama is expected at %s", settings.ollama_url)

@@ -6,9 +6,10 @@ from functools import cached_property
 import click
 from rich.console import Console
 
+from annotune.connection import Patience, connect_redis
 from annotune.queue import Jobs
 from annotune.settings import Settings, load_settings
-from annotune.store import Store, connect_redis
+from annotune.store import Store
 from annotune.studio import Studio
 from commands.customer import Customer
 from trainer.rebuild import keep_pointers
@@ -30,12 +31,15 @@ class Desk:
 
     @cached_property
     def store(self) -> Store:
-        return Store.connect(self.settings.redis_url, patience="web")
+        return self._store("web")
 
     @cached_property
     def patient_store(self) -> Store:
         """For a long wait, that a restart of Redis must not end."""
-        return Store.connect(self.settings.redis_url, patience="job")
+        return self._store("job")
+
+    def _store(self, patience: Patience) -> Store:
+        return Store.connect(self.settings.redis_url, deployment=self.settings.deployment, patience=patience)
 
     @cached_property
     def jobs(self) -> Jobs:

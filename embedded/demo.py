@@ -20,11 +20,12 @@ from label_studio_sdk import LabelStudio as LabelStudioClient
 from label_studio_sdk.core import ApiError
 from rich.console import Console
 
+from annotune.connection import connect_redis
 from annotune.dataset import side
 from annotune.errors import AnnotuneError
 from annotune.model import TrainingRun
 from annotune.settings import load_settings
-from annotune.store import Store, connect_redis
+from annotune.store import Store
 from curation.projects import create_project, labeling_config
 from embedded.annotator import Annotator
 from embedded.exam import Exam, Question, failings
@@ -137,7 +138,7 @@ def lesson(stack: Stack, pairs: Sequence[Pair], options: Options, clock: Stopwat
                 answer = question.pair.wrong if options.swap_answers else question.pair.answer
                 person.submit(question.task, PROMPT, answer)
         with clock.stage("Train, as the webhook asked for", console):
-            store = Store(client)
+            store = Store(client, deployment=stack.deployment.name)
             run = watch_training(store, project, console, stack.deployment.worker)
         if run.state != "promoted" or run.version is None or store.live(project) != run.version.ref:
             return [f"no tuned version is live: the training ended as {run.state!r}: {run.reason}"]

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from annotune.connection import connect_redis
 from annotune.settings import Settings
-from annotune.store import Store, connect_redis
+from annotune.store import Store
 from embedded.processes import Service, ServiceError, answers, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,6 +38,11 @@ class Deployment:
         return Service(name, [*ANNOTUNE, *arguments], env=self.environment, log=folder / f"{name}.log", cwd=ROOT)
 
     @property
+    def name(self) -> str:
+        """Its `DEPLOYMENT`."""
+        return self.environment["DEPLOYMENT"] or "main"
+
+    @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
@@ -45,7 +51,7 @@ class Deployment:
 
     def start_worker(self) -> None:
         with connect_redis(self.environment["REDIS_URL"], patience="job", decode=True) as client:
-            self.worker.start(Store(client).has_worker, READY_S)
+            self.worker.start(Store(client, deployment=self.name).has_worker, READY_S)
 
     def run(self, *arguments: str) -> str:
         """What an `annotune` command printed. Raises ServiceError, with what it said, if it failed."""

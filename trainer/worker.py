@@ -16,10 +16,13 @@ import rq
 from rq.job import Job
 
 import trainer.jobs  # noqa: F401 - loaded before the forks, so that no job has to wait for it
+from annotune.connection import connect_redis
 from annotune.errors import StoreUnavailable
-from annotune.queue import CHANGES, TRAINING, Jobs
+from annotune.keys import Keys
+from annotune.old_keys import HEIR
+from annotune.queue import KINDS, Jobs, open_queue
 from annotune.settings import Settings
-from annotune.store import Store, connect_redis
+from annotune.store import Store
 from trainer.lifeline import die_with
 from trainer.reconcile import TICK_S, Reconciler
 
@@ -57,10 +60,10 @@ class JobWorker(rq.Worker):
 
 
 class Child:
-    """The process of one queue's worker; started again, after a pause that grows, when it ended."""
+    """The process of the worker of one kind of jobs; started again, after a pause that grows, when it ended."""
 
-    def __init__(self, queue: str, settings: Settings) -> None:
-        self._queue = queue
+    def __init__(self, kind: str, settings: Settings) -> None:
+        self._kind = kind
         self._settings = settings
         self._process: BaseProcess | None = None
         self._began = 0.0
@@ -74,11 +77,11 @@ class Child:
             lived_s = time.monotonic() - self._began
             if lived_s < self._pause_s:
                 return
-            _log.warning("the worker of %s ended (exit code %s): started again", self._queue, self._process.exitcode)
+            _log.warning("the worker of %s ended (exit code %s): started again", self._kind, self._process.exitcode)
             self._pause_s = BEAT_S if lived_s > STEADY_S else min(2 * self._pause_s, LONGEST_PAUSE_S)
         # Forked, not spawned: what was loaded is shared, and no other thread of ours runs here.
         fork = multiprocessing.get_context("fork")
-        self._process = fork.Process(target=_work, args=(self._queue, self._settings.redis_url, os.getpid()))
+        self._process = fork.Process(target=_work, args=(self._kind, self._settings, os.getpid()))
         self._began = time.monotonic()
         self._process.start()
 
@@ -99,17 +102,20 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
 
     While Redis is away it waits, and says so. Each `tick_s` it queues the trainings that are wanted and do not run.
     """
-    store = Store.connect(settings.redis_url, patience="web")
+    store = Store.connect(settings.redis_url, deployment=settings.deployment, patience="web")
     jobs = Jobs(store, connect_redis(settings.redis_url, patience="web", decode=False))
     reconciler = Reconciler(store, jobs, settings.reconcile_s, tick_s)
-    children = [Child(queue, settings) for queue in (CHANGES, TRAINING)]
+    children = [Child(kind, settings) for kind in KINDS]
     # Blocked and waited for: a handler could strike in the middle of a fork or of a call to Redis.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-    said = float("-inf")
+    said, moved_in = float("-inf"), False
     try:
         while True:
             try:
                 store.worker_alive(ALIVE_S)
+                if not moved_in:
+                    move_in(store, jobs)
+                    moved_in = True
                 for child in children:
                     child.keep()
                 reconciler.run()
@@ -129,12 +135,38 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(queue: str, redis_url: str, supervisor: int) -> None:
+def move_in(store: Store, jobs: Jobs) -> None:
+    """Take over what a version that knew no deployments left in Redis, if this is its heir; else say that it is there.
+
+    Raises:
+        StoreUnavailable: Redis is away; begun again, it goes on where it was.
+    """
+    deployment = store.keys.deployment
+    if deployment == HEIR:
+        taken, queued = store.take_over(), jobs.take_over()
+        if taken.moved or queued:
+            _log.info("%d keys and %d waiting jobs of an older version were taken over", taken.moved, queued)
+        if taken.kept:
+            _log.warning(
+                "%d keys of an older version stay unread, since newer ones are there, such as %s: delete them",
+                len(taken.kept),
+                taken.kept[0],
+            )
+    elif store.has_old():
+        _log.warning(
+            "Redis holds projects of an older version, which only the deployment %r takes over: %r starts without them;"
+            " 'annotune models rebuild' brings back models and prompts from RUNS_DIR",
+            HEIR,
+            deployment,
+        )
+
+
+def _work(kind: str, settings: Settings, supervisor: int) -> None:
     die_with(supervisor)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-    connection = connect_redis(redis_url, patience="job", decode=False)
+    connection = connect_redis(settings.redis_url, patience="job", decode=False)
     JobWorker(
-        [rq.Queue(queue, connection=connection, serializer="json")],
+        [open_queue(Keys(settings.deployment), kind, connection)],
         connection=connection,
         serializer="json",
         worker_ttl=WORKER_TTL_S,

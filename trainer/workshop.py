@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from annotune.connection import connect_redis
 from annotune.log import set_up
 from annotune.queue import Jobs
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, load_settings
-from annotune.store import Store, connect_redis
+from annotune.store import Store
 from annotune.studio import Studio
 
 
@@ -33,7 +34,7 @@ class Workshop:
 
 def workshop_of(settings: Settings) -> Workshop:
     """A workshop whose Redis is waited for, so that a restart of it loses no end of a job."""
-    store = Store.connect(settings.redis_url, patience="job")
+    store = Store.connect(settings.redis_url, deployment=settings.deployment, patience="job")
     return Workshop(
         settings=settings,
         store=store,

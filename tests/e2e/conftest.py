@@ -9,7 +9,8 @@ import pytest
 from label_studio_sdk import LabelStudio as Client
 from services import ServedModel
 
-from annotune.store import Store, connect_redis
+from annotune.connection import connect_redis
+from annotune.store import Store
 from embedded.deployment import Deployment
 from embedded.label_studio import LabelStudio
 
@@ -47,7 +48,7 @@ def deploy(label_studio: LabelStudio, redis_url: str, model_server: ServedModel,
 @pytest.fixture
 def store(redis_url: str) -> Iterator[Store]:
     with connect_redis(redis_url, patience="job", decode=True) as client:
-        yield Store(client)
+        yield Store(client, deployment="e2e")
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from hospital import FIRST_PROMPT, TRAINING_S, Hospital, make_project, submit_al
 from label_studio_sdk import LabelStudio as Client
 from services import Eventually
 
+from annotune.connection import connect_redis
 from annotune.servers.ollama import OllamaServer as OllamaClient
-from annotune.store import Store, connect_redis
+from annotune.store import Store
 from curation.projects import labeling_config
 from embedded.base_model import BASE_MODEL, add_base_model
 from embedded.deployment import Deployment
@@ -59,7 +60,7 @@ def hospital(
         ):
             deployment.start_backend()
             deployment.start_worker()
-            store = Store(connection)
+            store = Store(connection, "faults")
             pairs = formulary(3, trained=12, held_out=5)
             first = make_project(client, "First", labeling_config("question-answering"), "question", pairs)
             deployment.run("connect", str(first.id))

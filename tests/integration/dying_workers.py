@@ -13,9 +13,10 @@ from typing import NoReturn
 import rq
 from rq.job import Job
 
-from annotune.queue import TRAINING
+from annotune.connection import connect_redis
+from annotune.keys import Keys
+from annotune.queue import TRAINING, open_queue
 from annotune.settings import load_settings
-from annotune.store import connect_redis
 from trainer.worker import JobWorker
 
 
@@ -26,8 +27,9 @@ class Dying(JobWorker):
 
 
 def take_one_and_die() -> None:
-    connection = connect_redis(load_settings().redis_url, patience="job", decode=False)
-    queue = rq.Queue(TRAINING, connection=connection, serializer="json")
+    settings = load_settings()
+    connection = connect_redis(settings.redis_url, patience="job", decode=False)
+    queue = open_queue(Keys(settings.deployment), TRAINING, connection)
     Dying([queue], connection=connection, serializer="json").work(burst=True, logging_level="WARNING")
     os._exit(0)  # the queue was empty
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from annotune.connection import connect_redis
 from annotune.dataset import side
 from annotune.example import Example, Origin
 from annotune.model import TrainingWanted
@@ -11,7 +12,7 @@ from annotune.prompt import Prompt
 from annotune.queue import Jobs
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, load_settings
-from annotune.store import Store, connect_redis
+from annotune.store import Store
 from embedded.formulary import formulary
 from trainer.examples import Lesson
 from trainer.workshop import Workshop

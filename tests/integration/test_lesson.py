@@ -373,7 +373,7 @@ def test_a_run_that_lost_its_lease_is_told_and_not_recorded(workshop: Workshop, 
     other = workshop_of(workshop.settings).store
 
     def run_training(shop: Workshop, project: int, wanted: TrainingWanted) -> TrainingRun:
-        shop.store._redis.set(f"annotune:{project}:lease:training", "another's")
+        shop.store._redis.set(shop.store.keys.of(project, "lease:training"), "another's")
         told = threading.Event()
         while not shop.cancelled():
             told.wait(0.02)
@@ -401,7 +401,7 @@ def test_a_lease_is_kept_longer_than_it_lives(workshop: Workshop, eventually: Ca
 def test_a_lease_that_expired_is_taken_again(workshop: Workshop, eventually: Callable[..., Any]) -> None:
     store = workshop.store
     with lease(store, PROJECT, "x", SHORT) as held:
-        store._redis.delete(f"annotune:{PROJECT}:lease:x")
+        store._redis.delete(store.keys.of(PROJECT, "lease:x"))
 
         eventually(lambda: store.lease_held(PROJECT, "x"))
         assert not held.lost()

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from studio_double import StudioDouble
 
+from annotune.connection import connect_redis
 from annotune.model import TrainingRun, TrainingWanted
 from annotune.queue import TRAINING, Jobs
-from annotune.store import Store, connect_redis
+from annotune.store import Store
 from embedded.processes import Service
 from embedded.redis import RedisServer
 

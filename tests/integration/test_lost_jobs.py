@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from services import Eventually
 
+from annotune.connection import connect_redis
 from annotune.model import TrainingWanted
 from annotune.queue import TRAINING, Jobs
-from annotune.store import Store, connect_redis
+from annotune.store import Store
 from embedded.processes import Service
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ from annotune.example import ProjectPrompt
 from annotune.prompt import Prompt
 from annotune.prompt_book import KEPT
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE, Settings
-from annotune.store import Store, _key
+from annotune.store import Store
 from backend.live import Live
 from commands.main import annotune
 from trainer.rebuild import Pointers, keep_pointers
@@ -104,7 +104,7 @@ def test_a_pinned_prompt_is_not_changed_by_a_submission_which_is_kept_all_the_sa
 
 
 def test_what_an_older_deployment_kept_is_the_first_version(store: Store) -> None:
-    store._redis.set(_key(4, "prompt"), submitted("old").model_dump_json())
+    store._redis.set(store.keys.of(4, "prompt"), submitted("old").model_dump_json())
     assert [(version.number, version.text) for version in store.prompts.versions(4)] == [(1, "old")]
 
     store.set_prompt(4, submitted("new", 2))

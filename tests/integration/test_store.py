@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from annotune.connection import connect_redis
 from annotune.errors import ConfigurationError, StoreUnavailable
 from annotune.example import Answer, ProjectPrompt
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
-from annotune.store import ANSWERS_KEPT, PAST_KEPT, RUNS_KEPT, Store, connect_redis
+from annotune.store import ANSWERS_KEPT, PAST_KEPT, RUNS_KEPT, Store
 from embedded.redis import RedisServer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -264,14 +265,14 @@ def test_a_lease_ends_by_itself(store: Store, redis_url: str) -> None:
     store.take_lease(1, "training", "a", 60)
     store.renew_lease(1, "training", "a", 30)
     with connect_redis(redis_url, patience="web", decode=True) as client:
-        assert 0 < client.pttl("annotune:1:lease:training") <= 30_000
+        assert 0 < client.pttl("annotune:main:1:lease:training") <= 30_000
 
 
 def test_a_worker_that_says_nothing_is_forgotten(store: Store, redis_url: str) -> None:
     store.worker_alive(60)
     assert store.has_worker()
     with connect_redis(redis_url, patience="web", decode=True) as client:
-        assert 0 < client.pttl("annotune:worker") <= 60_000
+        assert 0 < client.pttl("annotune:main:worker") <= 60_000
 
 
 @pytest.mark.parametrize("accepts", [False, True], ids=["refuses", "hangs"])

@@ -9,12 +9,13 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from annotune.connection import connect_redis
 from annotune.errors import AnnotuneError, ConfigurationError, NotFound
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted, Verdict
 from annotune.queue import Jobs
 from annotune.settings import Settings
-from annotune.store import Store, connect_redis
+from annotune.store import Store
 from commands.address import Address
 from commands.customer import _explained
 from commands.main import Commands, annotune

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 from fake_model import Backend, FakeModel, FakePool, MakeBackend
 
+from annotune.connection import connect_redis
 from annotune.queue import Jobs
 from annotune.settings import Settings
-from annotune.store import Store, connect_redis
+from annotune.store import Store
 from backend.app import create_app
 
 

@@ -1,0 +1,96 @@
+"""A connection to Redis, and its errors in our words."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import redis
+from redis.backoff import ExponentialBackoff, NoBackoff
+from redis.retry import Retry
+
+from annotune.errors import ConfigurationError, StoreUnavailable
+
+Patience = Literal["web", "job"]
+
+# How Redis 6 to 8 and Valkey refuse: redis-py's class, or the word where a script or a pipeline tells of it.
+_REFUSALS: tuple[tuple[type[redis.RedisError], str, str], ...] = (
+    (
+        redis.OutOfMemoryError,
+        "OOM command not allowed",
+        "Redis is full and keeps nothing new: raise its maxmemory, or free memory in it",
+    ),
+    (
+        redis.ReadOnlyError,
+        "READONLY",
+        "Redis is a read-only replica and keeps nothing: set REDIS_URL to its primary, or make this one primary",
+    ),
+    (redis.BusyLoadingError, "LOADING", "Redis is still loading its data: wait until it has"),
+    (
+        redis.AuthenticationError,
+        "NOAUTH",
+        "Redis does not take the name or the password: set REDIS_URL with those that it knows",
+    ),
+    (
+        redis.exceptions.NoPermissionError,
+        "NOPERM",
+        "Redis forbids its user a command: give the user of REDIS_URL more rights",
+    ),
+    (
+        redis.exceptions.MaxConnectionsError,
+        "max number of clients reached",
+        "Redis has no connection left: raise its maxclients, or lower WORKERS and THREADS",
+    ),
+)
+_DISK = "Redis cannot save to its disk and therefore keeps nothing new: free space there, and see its own log"
+_UNREACHABLE = "Redis is not reachable: start it, or set REDIS_URL to where it answers"
+_REFUSED = "Redis refuses what it was asked: Annotune needs Redis 6.2 or later at REDIS_URL"
+
+
+def connect_redis(url: str, *, patience: Patience, decode: bool) -> redis.Redis:
+    """A client that connects when first used; `decode` off is what RQ needs.
+
+    `web` gives up within half a second, so that a webhook is answered; `job` waits out a restart of Redis (about two
+    minutes), so that a training's end is not lost. Both send a command again whose answer was lost, so that a command that
+    was carried out may come twice.
+
+    Raises:
+        ConfigurationError: the URL is none of Redis.
+    """
+    if patience == "web":
+        retry, timeout_s = Retry(NoBackoff(), 1), 0.15
+    else:
+        retry, timeout_s = Retry(ExponentialBackoff(cap=5, base=0.2), 30), 5.0
+    try:
+        return redis.Redis.from_url(
+            url,
+            decode_responses=decode,
+            socket_connect_timeout=timeout_s,
+            socket_timeout=timeout_s,
+            retry=retry,
+            retry_on_error=[redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError],
+        )
+    except ValueError:
+        raise ConfigurationError("the setting REDIS_URL is wrong: write one like 'redis://localhost:6379/0'") from None
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """Around calls to Redis.
+
+    Raises:
+        StoreUnavailable: Redis did not do what was asked; the message says why.
+    """
+    try:
+        yield
+    except redis.RedisError as error:
+        raise StoreUnavailable(_told(error)) from error
+
+
+def _told(error: redis.RedisError) -> str:
+    text = str(error)
+    for kind, word, sentence in _REFUSALS:
+        if isinstance(error, kind) or word in text:
+            return sentence
+    if "MISCONF" in text:
+        return _DISK
+    return _REFUSED if isinstance(error, redis.ResponseError) else _UNREACHABLE

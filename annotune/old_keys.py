@@ -1,0 +1,86 @@
+"""Keys of versions that knew no deployments, `annotune:<project>:<name>` and `annotune:projects`: `main` takes them over."""
+
+import re
+from dataclasses import dataclass
+
+from redis import Redis
+
+from annotune.connection import redis_errors
+from annotune.keys import PREFIX, Keys
+
+OLD_PROJECTS = f"{PREFIX}:projects"
+OLD_QUEUES = {"changes": f"{PREFIX}-changes", "training": f"{PREFIX}-training"}
+HEIR = "main"
+PAGE = 500
+# Every name that they used, and no other: the keys of a deployment called `4` look much the same.
+_OLD = re.compile(
+    rf"{PREFIX}:([0-9]+):(changes|looked|queued|live|past|prompt|prompts|prompt-number|pin|system|parameters|versions|number"
+    r"|dataset|tally|training|progress|runs|answers:[0-9]+|lease:[a-z]+)"
+)
+# Of keys (old, new). Where both are there, sets are united and older answers go before newer ones; all else stays.
+_MOVE = """
+local old, new = KEYS[1], KEYS[2]
+if redis.call('EXISTS', old) == 0 then return 'gone' end
+if redis.call('RENAMENX', old, new) == 1 then return 'moved' end
+local kind = redis.call('TYPE', old).ok
+if kind ~= redis.call('TYPE', new).ok then return 'kept' end
+if kind == 'set' then
+  redis.call('SUNIONSTORE', new, new, old)
+elseif kind == 'list' and ARGV[1] == 'oldest first' then
+  local items = redis.call('LRANGE', old, 0, -1)
+  for place = #items, 1, -1 do redis.call('LPUSH', new, items[place]) end
+else
+  return 'kept'
+end
+redis.call('DEL', old)
+return 'moved'
+"""
+
+
+@dataclass(frozen=True)
+class TakenOver:
+    """How many keys were renamed, and which stay since a newer one of the same meaning is there."""
+
+    moved: int
+    kept: tuple[str, ...]
+
+
+def new_name(old: str, keys: Keys) -> str | None:
+    """The name of an old key in a deployment; None where it is no old key."""
+    if old == OLD_PROJECTS:
+        return keys.projects
+    match = _OLD.fullmatch(old)
+    return keys.of(int(match[1]), match[2]) if match else None
+
+
+def has_old(client: Redis) -> bool:
+    """Does this Redis hold the projects of a version that knew no deployments?
+
+    Raises:
+        StoreUnavailable: Redis does not answer.
+    """
+    with redis_errors():
+        return bool(client.exists(OLD_PROJECTS))
+
+
+def take_over(client: Redis, keys: Keys) -> TakenOver:
+    """Rename all old keys to those of a deployment; each in one step, so that it may be broken off and begun again.
+
+    `client` decodes its answers.
+
+    Raises:
+        StoreUnavailable: Redis does not answer; what was renamed by then stays so.
+    """
+    moved, kept = 0, []
+    with redis_errors():
+        cursor = None
+        while cursor != 0:
+            cursor, page = client.scan(cursor or 0, match=f"{PREFIX}:[0-9p]*", count=PAGE)
+            names = {old: new for old in map(str, page) if (new := new_name(old, keys))}
+            pipe = client.pipeline(transaction=False)
+            for old, new in names.items():
+                pipe.eval(_MOVE, 2, old, new, "oldest first" if ":answers:" in old else "")
+            for old, became in zip(names, pipe.execute(), strict=True):
+                moved += became == "moved"
+                kept += [old] if became == "kept" else []
+    return TakenOver(moved, tuple(sorted(kept)))

@@ -1,0 +1,113 @@
+"""What Redis refuses, and what is told of it."""
+
+import shutil
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+from services import Eventually
+
+from annotune.errors import StoreUnavailable
+from annotune.store import Store
+from embedded.redis import RedisServer
+
+WRITES: dict[str, Callable[[Store], object]] = {
+    "a command": lambda store: store.remember_project(1),
+    "a transaction": lambda store: store.note_change(1),
+    "a script": lambda store: store.raise_number(1, 3),
+}
+
+
+REFUSED = {
+    "full": lambda client: (client.config_set("maxmemory-policy", "noeviction"), client.config_set("maxmemory", 1)),
+    "replica": lambda client: client.replicaof("127.0.0.1", 1),
+    "password": lambda client: client.config_set("requirepass", "only-for-tests"),
+    "rights": lambda client: client.acl_setuser("default", enabled=True, nopass=True, categories=["-@all"]),
+}
+TOLD = {"full": "maxmemory", "replica": "replica", "password": "password", "rights": "rights"}
+
+
+@contextmanager
+def answering(line: bytes) -> Iterator[str]:
+    """The URL of a server that gives this one answer to whatever it is sent."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            while self.request.recv(65536):
+                self.request.sendall(line)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("cause", REFUSED)
+def test_each_cause_has_its_own_sentence(tmp_path: Path, cause: str, write: str) -> None:
+    with RedisServer(tmp_path / "redis") as server:
+        with redis.Redis.from_url(server.url) as client:
+            REFUSED[cause](client)
+        store = Store.connect(server.url)
+
+        with pytest.raises(StoreUnavailable, match=TOLD[cause]) as refused:
+            WRITES[write](store)
+
+        assert "not reachable" not in str(refused.value)
+        store.close()
+
+
+def test_a_disk_that_takes_no_more_is_told(tmp_path: Path, eventually: Eventually) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with RedisServer(tmp_path / "redis") as server, redis.Redis.from_url(server.url) as client:
+        client.config_set("save", "3600 1")
+        client.config_set("dir", str(gone))
+        shutil.rmtree(gone)
+        client.bgsave()
+        eventually(lambda: client.info("persistence")["rdb_last_bgsave_status"] != "ok")
+        store = Store.connect(server.url)
+
+        with pytest.raises(StoreUnavailable, match="disk"):
+            store.remember_project(1)
+
+        client.config_set("save", "")  # else it saves, in vain, before it stops
+        store.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"-LOADING Redis is loading the dataset in memory\r\n", "loading"),
+        (b"-ERR max number of clients reached\r\n", "maxclients"),
+        (b"-ERR something else\r\n", "REDIS_URL"),
+    ],
+)
+def test_an_answer_that_says_no_is_told_as_such(line: bytes, told: str) -> None:
+    with answering(line) as url:
+        store = Store.connect(url)
+
+        with pytest.raises(StoreUnavailable, match=told) as refused:
+            store.projects()
+
+        assert "not reachable" not in str(refused.value)
+        store.close()
+
+
+def test_no_sentence_holds_the_password() -> None:
+    store = Store.connect("redis://:sk-made-up@127.0.0.1:1/0")
+
+    with pytest.raises(StoreUnavailable) as refused:
+        store.projects()
+
+    assert "sk-made-up" not in str(refused.value)
+    store.close()
