@@ -12,6 +12,7 @@ from typing import Any
 from annotune.completion import Image
 from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, StoreUnavailable
 from annotune.labeling import Labeling
+from annotune.live import Serving, model_version
 from annotune.parallel import Deadline, each
 from annotune.parameters import Parameters
 from annotune.prediction import Prediction, Region, Unanswered
@@ -19,7 +20,6 @@ from annotune.prompt import Prompt
 from annotune.question import Question, Reply
 from annotune.record import answers_given, prefilled
 from backend.lessons import Acknowledged, take_event
-from backend.live import Serving, model_version
 from backend.requests import Context, Event, Task
 from backend.screen import Given, Screen
 from backend.services import Services

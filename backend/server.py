@@ -7,6 +7,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from annotune.connection import connect_redis
+from annotune.live import Live
 from annotune.log import set_up
 from annotune.queue import Jobs
 from annotune.servers.pool import Servers, default_ref
@@ -14,7 +15,6 @@ from annotune.settings import Settings
 from annotune.store import Store
 from backend.app import create_app
 from backend.credentials import Credentials
-from backend.live import Live
 
 DEFAULT_HOST = "0.0.0.0"  # noqa: S104 - Label Studio calls from another container
 DEFAULT_PORT = 9090

@@ -6,12 +6,12 @@ from typing import Protocol, Self
 
 from annotune.images import Pictures
 from annotune.labeling import Labeling
+from annotune.live import Live
 from annotune.queue import Jobs
 from annotune.settings import Settings
 from annotune.store import Store
 from backend.answer_log import AnswerLog
 from backend.answers import Answers, ServerPool
-from backend.live import Live
 
 CONFIGS_KEPT = 64
 

@@ -1,7 +1,7 @@
 """The versions of all projects, under the names that Label Studio was told."""
 
 from annotune.errors import StoreUnavailable
-from backend.live import model_version
+from annotune.live import model_version
 from backend.services import Services
 
 

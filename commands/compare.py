@@ -16,12 +16,12 @@ from annotune.errors import AnnotuneError, NotFound
 from annotune.ids import ALL
 from annotune.images import Pictures
 from annotune.labeling import Labeling
+from annotune.live import Live
 from annotune.parallel import Deadline, each
 from annotune.prompt import Prompt
 from annotune.question import Question
 from annotune.servers.pool import Servers
 from annotune.studio import StudioTask
-from backend.live import Live
 from commands.desk import PROJECT, Desk
 from commands.models import named
 

@@ -8,11 +8,11 @@ from annotune.completion import Image
 from annotune.errors import LabelStudioError, NotFound, PromptMissing
 from annotune.ids import ALL
 from annotune.labeling import Labeling
+from annotune.live import Live, model_version
 from annotune.model import ModelRef
 from annotune.prompt import Prompt
 from annotune.question import Options, Question
 from annotune.studio import Studio, StudioTask
-from backend.live import Live, model_version
 from commands.desk import Desk
 from commands.models import named
 

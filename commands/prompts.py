@@ -10,8 +10,8 @@ from rich.table import Table
 
 from annotune.errors import PromptMissing
 from annotune.example import ProjectPrompt, PromptVersion
+from annotune.live import SHA_SHOWN
 from annotune.prompt import Prompt
-from backend.live import SHA_SHOWN
 from commands.compare import compare
 from commands.desk import PROJECT, Desk
 

@@ -4,9 +4,9 @@ import click
 from rich.table import Table
 
 from annotune.errors import AnnotuneError
+from annotune.live import Live
 from annotune.model import Tally, TrainingRun
 from annotune.queue import CHANGES, TRAINING
-from backend.live import Live
 from commands.desk import Desk
 from commands.train import duration
 

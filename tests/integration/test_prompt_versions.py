@@ -12,11 +12,11 @@ from studio_double import StudioDouble
 
 from annotune.errors import NotFound, RequestInvalid
 from annotune.example import ProjectPrompt
+from annotune.live import Live
 from annotune.prompt import Prompt
 from annotune.prompt_book import KEPT
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE, Settings
 from annotune.store import Store
-from backend.live import Live
 from commands.main import annotune
 from trainer.rebuild import Pointers, keep_pointers
 
