@@ -15,6 +15,7 @@
     │   ├── DeadlineExceeded
     │   └── AnswerRefused       the model answered, but not with what can be used
     │       └── AnswerInvalid   the answer does not fit the labeling config: worth asking once more
+    ├── InUse                   another process is at that very work
     ├── StoreUnavailable        Redis did not answer
     ├── LabelStudioError        Label Studio did not answer as it should
     │   └── LabelStudioUnreachable
@@ -106,6 +107,12 @@ class AnswerInvalid(AnswerRefused):
     def __init__(self, message: str, told: str | None = None) -> None:
         super().__init__(message)
         self.told = message if told is None else told
+
+
+class InUse(AnnotuneError):
+    """Another process is at that very work; the message says which."""
+
+    status = 409
 
 
 class StoreUnavailable(AnnotuneError):

@@ -305,9 +305,13 @@ class Store:
         with redis_errors():
             self._redis.eval(_RELEASE, 1, self.keys.of(project, f"lease:{name}"), token)
 
-    def lease_held(self, project: int, name: str) -> bool:
+    def lease_holder(self, project: int, name: str) -> str:
+        """The token of whoever holds a lease; empty: nobody."""
         with redis_errors():
-            return bool(self._redis.exists(self.keys.of(project, f"lease:{name}")))
+            return str(self._redis.get(self.keys.of(project, f"lease:{name}")) or "")
+
+    def lease_held(self, project: int, name: str) -> bool:
+        return bool(self.lease_holder(project, name))
 
     # Workers
 

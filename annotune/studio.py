@@ -187,6 +187,17 @@ class Studio:
         parts = [ids[start : start + RANGES] for start in range(0, len(ids), RANGES)]
         return sum(self._page(project, 1, _with_ids(part), 1)[1] for part in parts)
 
+    def predictions(self, task: int) -> tuple[StudioPrediction, ...]:
+        """What is stored for a task at this moment. Reading the task itself could make Label Studio fetch one (1.23.2).
+
+        Raises:
+            LabelStudioUnreachable: there was no connection, or it broke.
+            LabelStudioError, Unauthorized: Label Studio did not answer as it should.
+        """
+        with self.mapped(f"task {task}"):
+            found = self.client.predictions.list(task=task, request_options=self._reading)
+            return tuple(StudioPrediction.model_validate(item.dict()) for item in found)
+
     def push(self, task: int, prediction: Prediction) -> None:
         """Store a prediction, once: a try that failed may have stored it, so that another could store two.
 

@@ -12,7 +12,7 @@ from annotune.live import Live, model_version
 from annotune.model import ModelRef
 from annotune.prompt import Prompt
 from annotune.question import Options, Question
-from annotune.studio import Studio, StudioTask
+from annotune.studio import Studio, StudioPrediction, StudioTask
 from commands.desk import Desk
 from commands.models import named
 
@@ -94,13 +94,13 @@ class Plan:
     def tasks(self, studio: Studio, skipped: Callable[[], object]) -> Iterator[StudioTask]:
         """The tasks that are asked about, page by page; `skipped` is called for each that is not."""
         for task in studio.tasks_by_id(self.project, self.ids):
-            if self._has_one(task):
+            if self.has_one(task.predictions):
                 skipped()
             else:
                 yield task
 
-    def _has_one(self, task: StudioTask) -> bool:
-        """Does a task have its prediction already? Of this very version, as Label Studio's own batch asks."""
+    def has_one(self, predictions: Sequence[StudioPrediction]) -> bool:
+        """Is a task's prediction among these already? Of this very version, as Label Studio's own batch asks."""
         if self.only_missing:
-            return bool(task.predictions)
-        return any(prediction.model_version == self.model_version for prediction in task.predictions)
+            return bool(predictions)
+        return any(prediction.model_version == self.model_version for prediction in predictions)

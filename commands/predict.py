@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from annotune.errors import RequestInvalid
+from annotune.errors import InUse, RequestInvalid
 from annotune.ids import ranges_of
 from annotune.images import Pictures
 from annotune.prices import FREE, PRICES, Prices
@@ -21,11 +21,13 @@ from commands.estimate import CHARACTERS_A_TOKEN, Estimate, estimate
 from commands.plan import Plan
 from commands.push import Push, Tally
 from commands.signals import Stopped, stoppable
+from trainer.lease import PACE, lease
 
 SHOWN = 3
 REASONS_TOLD = 5
 TASKS_TOLD = 10
 ADDRESS_SHOWN = 200  # characters: a picture may be in it
+LEASE = "predict"
 LINES = 10  # of progress, where nobody sees a bar
 
 
@@ -75,11 +77,18 @@ def predict(
     with closing(Servers(desk.settings.model_copy(update={"workers": 1}))) as servers:
         if dry_run:
             _rehearse(desk, plan, servers, Prices.load(prices), show=SHOWN if ids else 1)
-        else:
-            click.get_current_context().exit(_push(desk, plan, servers))
+            return
+        with lease(desk.patient_store, project, LEASE) as held:
+            if not held.taken:
+                raise InUse(
+                    f"project {project} is being predicted by {held.holder}: wait for its end (a run that was killed"
+                    f" frees the project within {PACE.ttl_s:.0f} s)"
+                )
+            code = _push(desk, plan, servers, held.lost)
+        click.get_current_context().exit(code)
 
 
-def _push(desk: Desk, plan: Plan, servers: Servers) -> int:
+def _push(desk: Desk, plan: Plan, servers: Servers, lost: Callable[[], bool]) -> int:
     """Ask, push and tell; the exit code."""
     settings, tally = desk.settings, Tally()
     click.echo(f"project {plan.project} {plan.title!r}: {plan.found} tasks, asking {plan.ref} as {plan.model_version}")
@@ -93,6 +102,7 @@ def _push(desk: Desk, plan: Plan, servers: Servers) -> int:
                 pictures=Pictures(settings),
                 tally=tally,
                 heard=heard,
+                lost=lost,
             )
             push.run(settings.model_concurrency, settings.model_deadline_s)
     except Stopped as stopped:

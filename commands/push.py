@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from annotune.errors import (
     AnnotuneError,
     ConfigurationError,
+    InUse,
     KeyRefused,
     LabelStudioError,
     LabelStudioUnreachable,
@@ -49,7 +50,10 @@ class Tally:
 
 
 class Push:
-    """One run. It counts in `tally`; `heard` is told of each task that is done with, by one thread at a time."""
+    """One run. It counts in `tally`; `heard` is told of each task that is done with, by one thread at a time.
+
+    `lost` becomes true when another process may be at the same project, so that this one must stop.
+    """
 
     def __init__(
         self,
@@ -61,6 +65,7 @@ class Push:
         pictures: Pictures,
         tally: Tally,
         heard: Callable[[Tally], object],
+        lost: Callable[[], bool],
     ) -> None:
         self._plan = plan
         self._pictures = pictures
@@ -69,6 +74,7 @@ class Push:
         self._studio = studio
         self._store = store
         self._heard = heard
+        self._lost = lost
         self._lock = threading.Lock()
 
     def run(self, limit: int, deadline_s: float) -> None:
@@ -92,11 +98,13 @@ class Push:
         except (RequestInvalid, ModelServerError) as error:
             self._failed(task, error)
             return
-        # The log first: an answer that is stored and not logged would later pass for a person's own words.
-        self._store.log_answers(
-            answers_given(plan.project, task.id, plan.prompt, reply, plan.model_version, typed=False)
-        )
+        answers = answers_given(plan.project, task.id, plan.prompt, reply, plan.model_version, typed=False)
         try:
+            if self._has_one_by_now(task):
+                self._skipped()
+                return
+            # The log first: an answer that is stored and not logged would later pass for a person's own words.
+            self._store.log_answers(answers)
             self._studio.push(task.id, prediction)
         except LabelStudioUnreachable:
             raise
@@ -107,6 +115,15 @@ class Push:
             self._tally.pushed += 1
             self._tally.cut += reply.cut
             self._heard(self._tally)
+
+    def _has_one_by_now(self, task: StudioTask) -> bool:
+        """Asked just before the push: Label Studio's own batch, or another tool, may have been at it."""
+        if self._lost():
+            raise InUse(
+                f"project {self._plan.project}: while Redis was away another process began to predict it, so this one"
+                " stops; what was pushed stays"
+            )
+        return self._plan.has_one(self._studio.predictions(task.id))
 
     def _failed(self, task: StudioTask, error: AnnotuneError) -> None:
         log.debug("task %d: %s", task.id, error)

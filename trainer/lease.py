@@ -1,11 +1,14 @@
 """A lease in Redis: one process at a time does a project's work, and one that dies frees it by its silence."""
 
 import logging
+import os
+import socket
 import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from annotune.errors import StoreUnavailable
 from annotune.store import Store
@@ -26,9 +29,10 @@ PACE = Pace(ttl_s=30, renew_s=8)
 
 @dataclass(frozen=True)
 class Lease:
-    """Whether it was `taken`, and whether it was `lost` to another process since."""
+    """Whether it was `taken`, and whether it was `lost` to another process since. `holder` is who has it."""
 
     taken: bool
+    holder: str = "another process"
     _lost: threading.Event = field(default_factory=threading.Event)
 
     def lost(self) -> bool:
@@ -44,11 +48,14 @@ def lease(store: Store, project: int, name: str, pace: Pace = PACE) -> Iterator[
     Raises:
         StoreUnavailable: Redis is away longer than the store's patience.
     """
-    token = uuid.uuid4().hex
-    held = Lease(store.take_lease(project, name, token, pace.ttl_s))
-    if not held.taken:
-        yield held
-        return
+    here = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    token = f"{uuid.uuid4().hex} {here}"
+    if not store.take_lease(project, name, token, pace.ttl_s):
+        told = store.lease_holder(project, name)
+        if told != token:  # ours where only the reply was lost
+            yield Lease(taken=False, holder=told.partition(" ")[2] or Lease.holder)
+            return
+    held = Lease(taken=True, holder=here)
     done, turn = threading.Event(), threading.Lock()
 
     def keep() -> None:

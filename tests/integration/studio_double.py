@@ -121,12 +121,16 @@ class StudioDouble:
             wanted = _wanted(json.loads(query["query"][0]))
             return self._tasks(int(query["project"][0]), wanted, int(query["page"][0]), int(query["page_size"][0]))
         if path == "/api/predictions/":
-            return self._push(json.loads(sent))
+            return self._push(json.loads(sent)) if sent else (200, self._predictions_of(int(query["task"][0])))
         project = int(path.removeprefix("/api/projects/").rstrip("/"))
         if project not in self.projects:
             return 404, {"detail": "No Project matches the given query."}
         shown = {"id": project, "title": f"Project {project}", "label_config": self.configs[project], "token": "x"}
         return 200, shown | {"evaluate_predictions_automatically": project in self.evaluating}
+
+    def _predictions_of(self, task: int) -> list[dict[str, Any]]:
+        found = [each for tasks in self.projects.values() for each in tasks if each["id"] == task]
+        return [{"task": task, **prediction} for each in found for prediction in each["predictions"]]
 
     def _push(self, prediction: dict[str, Any]) -> tuple[int, object]:
         if prediction["task"] in self.push_refusal:

@@ -3,9 +3,13 @@
 import _thread
 import base64
 import json
+import os
 import signal
+import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,16 +18,23 @@ import pytest
 from click.testing import CliRunner, Result
 from contract.servers.vendor import Vendor, json_reply
 from doubles import FakeOllama, serving
+from services import annotune_command
 from studio_double import StudioDouble
 
+from annotune.errors import InUse
 from annotune.example import ProjectPrompt
+from annotune.images import Pictures
 from annotune.model import ModelRef
 from annotune.parameters import Parameters
 from annotune.prompt import Prompt
+from annotune.servers.pool import Servers
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE
 from annotune.store import Store
 from annotune.studio import PAGE_TASKS
+from commands.desk import Desk
 from commands.main import annotune
+from commands.plan import Plan
+from commands.push import Push, Tally
 
 PROMPT = "Answer in one word."
 TASKS = 12
@@ -75,9 +86,9 @@ def store(redis_url: str) -> Store:
 
 
 @pytest.fixture
-def predict(studio: StudioDouble, ollama: Scripted, store: Store, redis_url: str) -> Annotune:
-    """Runs `annotune predict 4`; keywords change its environment."""
-    deployment = {
+def deployment(studio: StudioDouble, ollama: Scripted, redis_url: str) -> dict[str, str]:
+    """The environment of the command."""
+    return {
         "LABEL_STUDIO_URL": studio.url,
         "LABEL_STUDIO_API_KEY": "legacy",
         "REDIS_URL": redis_url,
@@ -87,6 +98,11 @@ def predict(studio: StudioDouble, ollama: Scripted, store: Store, redis_url: str
         "MODEL_CONCURRENCY": "3",
         "MAX_TOKENS": "100",
     }
+
+
+@pytest.fixture
+def predict(deployment: dict[str, str], store: Store) -> Annotune:
+    """Runs `annotune predict 4`; keywords change its environment."""
 
     def invoke(*arguments: object, **changed: str) -> Result:
         return CliRunner().invoke(annotune, ["predict", "4", *map(str, arguments)], env=deployment | changed)
@@ -240,6 +256,86 @@ def test_pictures_are_given_to_the_model_and_a_wrong_one_fails_alone(predict, st
     assert "[picture]\nhttp://elsewhere.example/picture.png" in shown.stdout
 
 
+# One at a time
+
+
+def test_a_second_run_at_the_same_time_is_refused_and_told_who_is_at_it(predict, studio, ollama, deployment) -> None:
+    second: list[subprocess.CompletedProcess[str]] = []
+
+    def meanwhile(number: int) -> None:
+        if number == 1:
+            command = [*annotune_command(), "predict", "4"]
+            second.append(
+                subprocess.run(command, env=os.environ | deployment, capture_output=True, text=True, check=False)
+            )
+
+    ollama.meanwhile = meanwhile
+
+    first = predict(MODEL_CONCURRENCY="2")
+
+    assert (first.exit_code, versions(studio)) == (0, [[VERSION]] * TASKS)
+    [refused] = second
+    assert (refused.returncode, refused.stdout.count("pushed")) == (1, 0)
+    assert f"project 4 is being predicted by process {os.getpid()} on {socket.gethostname()} since 20" in refused.stderr
+
+
+def test_another_project_and_a_dry_run_are_not_refused(predict, store, studio) -> None:
+    store.take_lease(4, "predict", "another", 60)
+    store.take_lease(5, "predict", "another", 60)
+
+    assert predict("--dry-run").exit_code == 0
+    assert predict().exit_code == 1
+    store.release_lease(4, "predict", "another")
+    assert predict().exit_code == 0
+
+
+def test_a_run_that_was_killed_frees_the_project_by_its_silence(predict, store, eventually) -> None:
+    store.take_lease(4, "predict", "killed", 0.5)
+
+    eventually(lambda: predict().exit_code == 0)
+
+
+def test_a_run_whose_place_went_to_another_process_stops(
+    deployment, monkeypatch, store, studio, ollama: Scripted
+) -> None:
+    for name, value in deployment.items():
+        monkeypatch.setenv(name, value)
+    tally = Tally()
+    with ExitStack() as opened:
+        desk = Desk(opened)
+        servers = opened.enter_context(closing(Servers(desk.settings)))
+        push = Push(
+            Plan.of(desk, 4, model=None, ids=None, only_missing=False),
+            servers.get("ollama"),
+            desk.studio,
+            store,
+            pictures=Pictures(desk.settings),
+            tally=tally,
+            heard=lambda _tally: None,
+            lost=lambda: len(ollama.chats) >= 3,
+        )
+
+        with pytest.raises(InUse, match="project 4"):
+            push.run(1, 10)
+
+    assert (tally.pushed, sum(map(len, studio.predictions(4)))) == (2, 2)
+
+
+def test_a_task_that_got_its_prediction_meanwhile_is_skipped(predict, studio, ollama, store) -> None:
+    def meanwhile(number: int) -> None:
+        theirs = {"id": 900 + number, "result": [], "created_at": "2026-11-23T12:00:00Z"}
+        if number in {3, 5}:
+            version = VERSION if number == 3 else "another"
+            studio.projects[4][number - 1]["predictions"].append(theirs | {"model_version": version})
+
+    ollama.meanwhile = meanwhile
+
+    result = predict(MODEL_CONCURRENCY="1")
+
+    assert (result.exit_code, "11 predictions pushed, 1 tasks skipped, 0 failed" in result.stdout) == (0, True)
+    assert versions(studio)[2:5] == [[VERSION], [VERSION], ["another", VERSION]]
+
+
 # Failures and interruptions
 
 
@@ -265,7 +361,9 @@ def test_a_task_without_the_field_and_one_that_label_studio_refuses_fail_alone(p
     assert (result.exit_code, "10 predictions pushed" in result.stdout) == (1, True)
     assert "task 4002: the task's data has no field 'question'" in result.stderr
     assert "task 4005: Label Studio" in result.stderr
-    assert sum(path == "/api/predictions/" for path, *_ in studio.asked) == 11  # none was tried twice
+    assert (
+        sum(path == "/api/predictions/" and not query for path, _, query in studio.asked) == 11
+    )  # none was tried twice
 
 
 def test_a_model_server_that_is_away_ends_it_at_once(predict, studio) -> None:

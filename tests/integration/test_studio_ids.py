@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from studio_double import StudioDouble, region
+from studio_double import CONFIG, StudioDouble, region
 
 from annotune.errors import LabelStudioError, LabelStudioUnreachable, NotFound, Unauthorized
 from annotune.ids import ranges_of
 from annotune.prediction import Prediction
 from annotune.studio import PAGE_TASKS, RANGES, Studio
+from embedded.label_studio import LabelStudio
 from embedded.processes import free_port
 
 SAID = Prediction((region("response", "40 mg"),), "m@1", 0.25)
@@ -62,6 +63,17 @@ def test_a_prediction_is_pushed_with_version_and_score(double: StudioDouble, stu
     [task] = studio.tasks_by_id(4, (range(4002, 4003),))
     assert [(found.model_version, found.result) for found in task.predictions] == [("m@1", SAID.result)]
     assert double.predictions(4)[2][0]["score"] == 0.25
+
+
+def test_the_real_one_tells_what_is_stored_for_one_task(label_studio: LabelStudio) -> None:
+    with closing(Studio(label_studio.url, label_studio.api_key)) as studio:
+        project = studio.client.projects.create(title="Stored", label_config=CONFIG).id
+        first, second = (studio.client.tasks.create(project=project, data={"question": text}).id for text in "ab")
+
+        studio.push(second, SAID)
+
+        assert studio.predictions(first) == ()
+        assert [(found.model_version, found.result) for found in studio.predictions(second)] == [("m@1", SAID.result)]
 
 
 @pytest.mark.parametrize(
