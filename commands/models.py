@@ -1,10 +1,14 @@
 """`annotune models`: which model answers for a project, and the versions that we made."""
 
+from contextlib import closing
+from functools import partial
+
 import click
 from rich.table import Table
 
-from annotune.errors import NotFound, StoreUnavailable
+from annotune.errors import ModelServerError, NotFound, StoreUnavailable
 from annotune.model import ModelRef, ModelVersion, version_number
+from annotune.parameters import Parameters
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.pool import Servers, default_ref
 from commands.desk import PROJECT, Desk
@@ -80,7 +84,7 @@ def use(desk: Desk, project: int, ref: str) -> None:
         _promote(desk, project, number)
         return
     chosen = named(desk, desk.known(project), ref)
-    _check(desk, chosen)
+    _check(desk, project, chosen)
     _move(desk, project, chosen)
     desk.keep(project)
     click.echo(f"project {project}: {chosen} answers from now on")
@@ -103,28 +107,37 @@ def named(desk: Desk, project: int, text: str) -> ModelRef:
     return found
 
 
-def _check(desk: Desk, ref: ModelRef) -> None:
-    """Return if the model's server has it; where a server cannot tell, it is asked whether it answers.
+def _check(desk: Desk, project: int, ref: ModelRef | None) -> None:
+    """Return if a model's server has it; where a server cannot tell, it is asked whether it answers.
+
+    None stands for what answers without a pointer.
 
     Raises:
         NotFound: the server does not have it.
         ModelServerError, ConfigurationError: the server does not answer, or is not configured.
     """
-    if ref.server == "ollama":
-        server = OllamaServer(desk.settings.ollama_url)
-        try:
-            if server.show(ref.model) is None:
-                raise NotFound(
-                    f"Ollama at {server.url} has no model {ref.model!r}: run 'ollama pull {ref.model}', or choose another"
-                )
-        finally:
-            server.close()
-        return
-    servers = Servers(desk.settings)
+    ref = ref or _without_pointer(desk, project)
     try:
-        servers.get(ref.server).check(deadline_s=CHECK_S)
-    finally:
-        servers.close()
+        with closing(Servers(desk.settings)) as servers:
+            servers.get(ref.server).check(deadline_s=CHECK_S)
+        if ref.server == "ollama":
+            with closing(OllamaServer(desk.settings.ollama_url)) as server:
+                if server.show(ref.model) is None:
+                    back = "annotune models rebuild" if ref.version else f"ollama pull {ref.model}"
+                    raise NotFound(
+                        f"Ollama at {server.url} has no model {ref.model!r}: '{back}' brings it back, or choose another."
+                        f" What answers in project {project} stays as it was"
+                    )
+    except ModelServerError as error:
+        raise ModelServerError(
+            f"{error}. Until {ref.server} answers, what answers in project {project} stays as it was: then try again, or"
+            " choose a model of another server by 'annotune models use'"
+        ) from error
+
+
+def _without_pointer(desk: Desk, project: int) -> ModelRef:
+    """The connection's own model, or the environment's."""
+    return (desk.store.parameters(project) or Parameters()).ref(default_ref(desk.settings))
 
 
 def _move(desk: Desk, project: int, chosen: ModelRef) -> None:
@@ -142,7 +155,7 @@ def promote(desk: Desk, project: int, version: int | None) -> None:
 
 
 def _promote(desk: Desk, project: int, number: int | None) -> None:
-    ref = promotion.promote(desk.store, desk.known(project), number)
+    ref = promotion.promote(desk.store, desk.known(project), number, check=partial(_check, desk, project))
     desk.keep(project)
     click.echo(f"project {project}: {ref.version} answers from now on ({ref.model})")
 
@@ -152,9 +165,11 @@ def _promote(desk: Desk, project: int, number: int | None) -> None:
 @click.pass_obj
 def rollback(desk: Desk, project: int) -> None:
     """Let the model that answered before answer again for PROJECT."""
-    ref = promotion.rollback(desk.store, desk.known(project))
+    ref = promotion.rollback(desk.store, desk.known(project), check=partial(_check, desk, project))
     desk.keep(project)
-    shown = str(ref) if ref else f"{default_ref(desk.settings)} (the environment's default)"
+    own = _without_pointer(desk, project)
+    whose = "the environment's default" if own == default_ref(desk.settings) else "the connection's own"
+    shown = str(ref) if ref else f"{own} ({whose})"
     click.echo(f"project {project}: {shown} answers again")
 
 

@@ -1,11 +1,15 @@
 """When a version goes live, and how the pointer moves: always by compare-and-swap from what was seen live."""
 
+from collections.abc import Callable
+
 from annotune.errors import NotFound, TrainingRefused
 from annotune.model import ModelRef, ModelVersion, version_name, version_number
 from annotune.recipe import Recipe
 from annotune.servers.pool import default_ref
 from annotune.settings import Settings
 from annotune.store import Store
+
+Check = Callable[[ModelRef | None], None]
 
 
 def why_a_person_decides(
@@ -31,8 +35,10 @@ def go_live(store: Store, version: ModelVersion, expected: ModelRef | None) -> b
     return True
 
 
-def promote(store: Store, project: int, version: int | None = None, *, force: bool = False) -> ModelRef:
+def promote(store: Store, project: int, version: int | None = None, *, check: Check, force: bool = False) -> ModelRef:
     """Make a version live: the newest that waits, or the one of that number; a refused one only by force.
+
+    `check` is asked before the pointer moves, and raises where the model server does not have the model.
 
     Raises:
         NotFound: there is none.
@@ -45,15 +51,17 @@ def promote(store: Store, project: int, version: int | None = None, *, force: bo
             f"{chosen.name} of project {project} was refused: {chosen.reason}; 'annotune models use {project}"
             f" ollama:{chosen.model}' lets it answer all the same"
         )
+    check(chosen.ref)
     if chosen.ref != live and not go_live(store, chosen, live):
         raise _changed(project)
     return chosen.ref
 
 
-def rollback(store: Store, project: int) -> ModelRef | None:
+def rollback(store: Store, project: int, *, check: Check) -> ModelRef | None:
     """Take the last move of the pointer back; once more takes back the one before it, and so on.
 
-    None: the environment's model answers again. `promote` with a version's name goes forward.
+    None: what answered before there was a pointer answers again. `promote` with a version's name goes forward. `check` as
+    in `promote`: a model that is lost is not passed over, since nobody asked for the one before it.
 
     Raises:
         NotFound: the pointer never moved.
@@ -63,6 +71,7 @@ def rollback(store: Store, project: int) -> ModelRef | None:
     if live is None:
         raise NotFound(f"project {project} has no model of its own: nothing to roll back")
     before = next(iter(store.past(project)), None)
+    check(before)
     if not store.swap_back(project, live, before):
         raise _changed(project)
     return before

@@ -58,6 +58,10 @@ def train(workshop: Workshop) -> Train:
     return run
 
 
+def is_served(_ref: ModelRef | None) -> None:
+    """The server has every model."""
+
+
 def manifest_is(workshop: Workshop, run: TrainingRun) -> bool:
     return read_runs(workshop.settings.runs_dir, run.project)[-1] == run
 
@@ -165,12 +169,12 @@ def test_over_a_teacher_a_version_waits_for_a_person(train: Train, workshop: Wor
     assert workshop.store.live(PROJECT) == GPT
     assert manifest_is(workshop, run)
 
-    ref = promote(workshop.store, PROJECT)
+    ref = promote(workshop.store, PROJECT, check=is_served)
 
     assert run.version
     assert workshop.store.live(PROJECT) == ref == run.version.ref
     assert [version.state for version in workshop.store.versions(PROJECT)] == ["promoted"]
-    assert rollback(workshop.store, PROJECT) == GPT
+    assert rollback(workshop.store, PROJECT, check=is_served) == GPT
 
 
 @pytest.mark.parametrize("changed", [{"promote": "manual"}, {"openai_provider": "openai", "openai_model": "gpt-4"}])
@@ -304,12 +308,12 @@ def test_rollback_goes_back_step_by_step_to_the_environments_model(train: Train,
     runs = [train(FakeEngine(weights=f"GGUF {number}".encode())) for number in range(3)]
     refs = [run.version.ref for run in runs if run.version]
 
-    assert rollback(store, PROJECT) == refs[1]
-    assert rollback(store, PROJECT) == refs[0]
-    assert rollback(store, PROJECT) is None
+    assert rollback(store, PROJECT, check=is_served) == refs[1]
+    assert rollback(store, PROJECT, check=is_served) == refs[0]
+    assert rollback(store, PROJECT, check=is_served) is None
     assert store.live(PROJECT) is None
     with pytest.raises(NotFound, match="nothing to roll back"):
-        rollback(store, PROJECT)
+        rollback(store, PROJECT, check=is_served)
 
 
 def test_promote_names_what_it_lacks_and_refuses_what_was_refused(train: Train, store: Store) -> None:
@@ -317,11 +321,11 @@ def test_promote_names_what_it_lacks_and_refuses_what_was_refused(train: Train, 
     train(FakeEngine(losses=(1.0, 1.5), weights=b"GGUF worse"))
 
     with pytest.raises(NotFound, match="no version of project 3 waits"):
-        promote(store, PROJECT)
+        promote(store, PROJECT, check=is_served)
     with pytest.raises(NotFound, match="no version v0009"):
-        promote(store, PROJECT, 9)
+        promote(store, PROJECT, 9, check=is_served)
     with pytest.raises(TrainingRefused, match="v0002 of project 3 was refused: the held-out loss"):
-        promote(store, PROJECT, 2)
+        promote(store, PROJECT, 2, check=is_served)
 
 
 def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
@@ -332,7 +336,7 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     first = train()
     train(FakeEngine(weights=b"GGUF second"))
     second = train(FakeEngine(weights=b"GGUF third"), promote="manual")
-    promote(store, PROJECT)
+    promote(store, PROJECT, check=is_served)
     keep_pointers(store, workshop.settings.runs_dir, PROJECT)
     before = (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT), store.dataset(PROJECT))
     assert first.version

@@ -238,16 +238,6 @@ def test_models_use_what_is_no_model_says_how_one_is_written(run: Annotune) -> N
     assert "ollama:llama3" in run("models", "use", 4, "llama3").stderr
 
 
-def test_models_use_a_version_moves_the_pointer(run: Annotune, store: Store) -> None:
-    store.swap_live(4, None, LLAMA)
-    store.save_version(version(3, "candidate"))
-
-    result = run("models", "use", 4, "v0003")
-
-    assert result.exit_code == 0, result.output
-    assert store.live(4) == version(3).ref
-
-
 def test_models_promote_a_refused_version_says_why_not(run: Annotune, store: Store) -> None:
     store.save_version(version(3, "refused", "it never stops"))
 
@@ -264,16 +254,6 @@ def test_models_promote_what_is_not_there_is_one_sentence(run: Annotune, written
 
     assert result.exit_code == 1
     assert "v0009" in result.stderr
-
-
-def test_models_rollback_lets_the_one_before_answer(run: Annotune, store: Store) -> None:
-    store.swap_live(4, None, LLAMA)
-    store.swap_live(4, LLAMA, version(3).ref)
-
-    result = run("models", "rollback", 4)
-
-    assert "ollama:llama3 answers again" in result.stdout
-    assert store.live(4) == LLAMA
 
 
 def test_what_a_command_moves_is_kept_for_a_rebuild(run: Annotune, store: Store, tmp_path: Path) -> None:
