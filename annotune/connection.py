@@ -8,7 +8,7 @@ import redis
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
-from annotune.errors import ConfigurationError, StoreUnavailable
+from annotune.errors import ConfigurationError, RecordUnreadable, StoreUnavailable
 
 Patience = Literal["web", "job"]
 
@@ -74,16 +74,24 @@ def connect_redis(url: str, *, patience: Patience, decode: bool) -> redis.Redis:
 
 
 @contextmanager
-def redis_errors() -> Iterator[None]:
-    """Around calls to Redis.
+def redis_errors(key: str = "its keys") -> Iterator[None]:
+    """Around calls to Redis about a key, or about keys of one project.
 
     Raises:
         StoreUnavailable: Redis did not do what was asked; the message says why.
+        RecordUnreadable: the key is there and of another type.
     """
     try:
         yield
     except redis.RedisError as error:
+        if "WRONGTYPE" in str(error):
+            raise RecordUnreadable(in_redis(key)) from error
         raise StoreUnavailable(_told(error)) from error
+
+
+def in_redis(key: str) -> str:
+    """How a key is named where it cannot be read."""
+    return f"{key} in Redis"
 
 
 def _told(error: redis.RedisError) -> str:

@@ -16,7 +16,8 @@
     │   └── AnswerRefused       the model answered, but not with what can be used
     │       └── AnswerInvalid   the answer does not fit the labeling config: worth asking once more
     ├── InUse                   another process is at that very work
-    ├── StoreUnavailable        Redis did not answer
+    ├── StoreUnavailable        Redis did not answer, or keeps nothing new
+    ├── RecordUnreadable        one project's record, in Redis or on disk, that this version cannot read
     ├── LabelStudioError        Label Studio did not answer as it should
     │   └── LabelStudioUnreachable
     ├── TrainingRefused         a training that does not start, or a version that is not promoted
@@ -116,9 +117,24 @@ class InUse(AnnotuneError):
 
 
 class StoreUnavailable(AnnotuneError):
-    """Redis did not answer."""
+    """Redis did not answer, or keeps nothing new."""
 
     status = 503
+
+
+class RecordUnreadable(AnnotuneError):
+    """What this version cannot read, in Redis or on disk: the fault of one project, and of no other.
+
+    `where` names the key or the file.
+    """
+
+    status = 503
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"{where} cannot be read: another version wrote it, or somebody by hand; let that version run, or remove it"
+            " ('annotune models rebuild' restores models and prompts)"
+        )
 
 
 class LabelStudioError(AnnotuneError):

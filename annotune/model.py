@@ -4,9 +4,9 @@ import re
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from annotune.errors import RequestInvalid
+from annotune.errors import RecordUnreadable, RequestInvalid
 
 ServerName = Literal["ollama", "openai", "azure"]
 _REF = re.compile(r"(ollama|openai|azure):(\S+)")
@@ -14,7 +14,25 @@ _VERSION = re.compile(r"v([0-9]{4,})")
 
 
 class Value(BaseModel):
-    """A frozen value that goes to Redis and to manifests as JSON."""
+    """A frozen value that goes to Redis and to manifests as JSON; fields that another version added are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @classmethod
+    def recall(cls, kept: str | bytes, where: str) -> Self:
+        """A value that this or another version kept at `where`.
+
+        Raises:
+            RecordUnreadable: it is none.
+        """
+        try:
+            return cls.model_validate_json(kept, extra="ignore")
+        except ValidationError:
+            raise RecordUnreadable(where) from None
+
+
+class Given(Value):
+    """A value that a person gives: a field that is none is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -6,12 +6,12 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationError
 
 from annotune.errors import RequestInvalid
-from annotune.model import ModelRef, ServerName, Value
+from annotune.model import Given, ModelRef, ServerName
 from annotune.question import Options
 from annotune.settings import Settings
 
 
-class Parameters(Value):
+class Parameters(Given):
     """Each wins over its setting, up to the setting's own limit; an address or a key is never one of them."""
 
     provider: ServerName | None = None

@@ -1,27 +1,21 @@
 """The prompts of each project: every version, which one is used, and whether it is pinned."""
 
+import uuid
 from typing import Any
 
-from annotune.connection import redis_errors
-from annotune.errors import NotFound, RequestInvalid
+from annotune.connection import in_redis, redis_errors
+from annotune.errors import NotFound, RecordUnreadable, RequestInvalid
 from annotune.example import ProjectPrompt, PromptVersion
 from annotune.keys import Keys
+from annotune.scripts import ADD_PROMPT, REPEATED_S
 
 KEPT = 1000
-# Of keys (versions, used, pin): the version is kept, and used unless another is pinned (or it is wanted all the same).
-_ADD = """
-redis.call('RPUSH', KEYS[1], ARGV[1])
-redis.call('LTRIM', KEYS[1], -tonumber(ARGV[2]), -1)
-if ARGV[3] == '1' or redis.call('EXISTS', KEYS[3]) == 0 then
-  redis.call('SET', KEYS[2], ARGV[1])
-  return 1
-end
-return 0
-"""
 
 
 class PromptBook:
-    """Prompts in Redis. Every method raises StoreUnavailable where Redis does not answer."""
+    """Prompts in Redis. Every method raises StoreUnavailable where Redis does not answer, and RecordUnreadable where what it
+    finds is no prompt.
+    """
 
     def __init__(self, client: Any, keys: Keys) -> None:
         self._redis = client
@@ -29,41 +23,39 @@ class PromptBook:
 
     def used(self, project: int) -> PromptVersion | None:
         """The prompt of a project: the one that is pinned, else the newest."""
-        with redis_errors():
-            found = self._redis.get(self._keys.of(project, "prompt"))
-        return PromptVersion.model_validate_json(found) if found else None
+        key = self._keys.of(project, "prompt")
+        with redis_errors(key):
+            found = self._redis.get(key)
+        return PromptVersion.recall(found, in_redis(key)) if found else None
 
     def versions(self, project: int) -> list[PromptVersion]:
         """All that are kept, oldest first."""
-        with redis_errors():
-            found = self._redis.lrange(self._keys.of(project, "prompts"), 0, -1)
-        versions = [PromptVersion.model_validate_json(item) for item in found]
+        key = self._keys.of(project, "prompts")
+        with redis_errors(key):
+            found = self._redis.lrange(key, 0, -1)
+        versions = [PromptVersion.recall(item, in_redis(key)) for item in found]
         used = None if versions else self.used(project)  # what was kept before there were versions
         return [used] if used else versions
 
     def newest(self, project: int) -> PromptVersion | None:
         """The last one that was submitted or set, pinned or not."""
-        return next(reversed(self.versions(project)), None)
+        key = self._keys.of(project, "prompts")
+        with redis_errors(key):
+            found = self._redis.lindex(key, -1)
+        return PromptVersion.recall(found, in_redis(key)) if found else self.used(project)
 
     def add(self, project: int, prompt: ProjectPrompt, *, over_pin: bool) -> PromptVersion:
         """Keep a new version. It is used from now on, unless another is pinned and `over_pin` is not said."""
-        older = self.versions(project)
-        keys = [self._keys.of(project, name) for name in ("prompts", "prompt", "pin")]
-        with redis_errors():
-            if older and not self._redis.exists(keys[0]):
-                self._redis.rpush(keys[0], older[0].model_dump_json())
-            number = max(
-                self._redis.incr(self._keys.of(project, "prompt-number")), (older[-1].number if older else 0) + 1
-            )
-            self._redis.set(self._keys.of(project, "prompt-number"), number)
-            version = PromptVersion(
-                text=prompt.text, source=prompt.source, at=prompt.at, number=number, system=self.system(project)
-            )
+        newest = self.newest(project)
+        version = PromptVersion(text=prompt.text, source=prompt.source, at=prompt.at, system=self.system(project))
+        names = ("prompts", "prompt", "pin", "prompt-number", f"answered:{uuid.uuid4().hex}")
+        keys = [self._keys.of(project, name) for name in names]
+        least = newest.number + 1 if newest else 1
+        text = version.model_dump_json(exclude={"number"})
+        with redis_errors(keys[0]):
             self._redis.sadd(self._keys.projects, project)
-            self._redis.eval(_ADD, len(keys), *keys, version.model_dump_json(), KEPT, "1" if over_pin else "0")
-            if over_pin:
-                self._redis.delete(keys[2])
-        return version
+            number = self._redis.eval(ADD_PROMPT, len(keys), *keys, REPEATED_S, text, least, KEPT, int(over_pin))
+        return version.model_copy(update={"number": int(number)})
 
     def pin(self, project: int, version: PromptVersion) -> None:
         """Use a version, whatever is submitted from now on."""
@@ -85,14 +77,18 @@ class PromptBook:
 
     def pinned(self, project: int) -> int | None:
         """The number of the pinned version."""
-        with redis_errors():
-            found = self._redis.get(self._keys.of(project, "pin"))
+        key = self._keys.of(project, "pin")
+        with redis_errors(key):
+            found = str(self._redis.get(key) or "")
+        if found and not found.isdecimal():
+            raise RecordUnreadable(in_redis(key))
         return int(found) if found else None
 
     def system(self, project: int) -> str | None:
         """The project's own system message; None leaves it to `SYSTEM_PROMPT`."""
-        with redis_errors():
-            found: str | None = self._redis.get(self._keys.of(project, "system"))
+        key = self._keys.of(project, "system")
+        with redis_errors(key):
+            found: str | None = self._redis.get(key)
         return found
 
     def set_system(self, project: int, text: str | None) -> None:

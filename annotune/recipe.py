@@ -7,12 +7,12 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError
 
 from annotune.errors import ConfigurationError
-from annotune.model import ModelRef, Value
+from annotune.model import Given, ModelRef
 
 RECIPES = Path(__file__).resolve().parent.parent / "prompts" / "recipes"
 
 
-class Lora(Value):
+class Lora(Given):
     """The adapter: rank `r`, scale `alpha`, which modules it is put on."""
 
     r: int = Field(ge=1)
@@ -25,7 +25,7 @@ class Lora(Value):
     random_state: int
 
 
-class Training(Value):
+class Training(Given):
     """The optimisation. `epochs` or `max_steps` ends it; 0 leaves it to the other."""
 
     batch_size: int = Field(ge=1)
@@ -42,7 +42,7 @@ class Training(Value):
     seed: int
 
 
-class Recipe(Value):
+class Recipe(Given):
     """A training from base to served file. Lengths and windows are in tokens.
 
     `base` is a Hugging Face name, a folder, or `package:MODULE/FILE.gguf`; `served_as` lists the names under which a model

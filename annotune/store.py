@@ -20,56 +20,34 @@ All values are JSON. Keys, in a deployment D (see keys.py), for a project P:
 """
 
 import time
+import uuid
 from collections.abc import Iterable
-from typing import Self
+from typing import Self, TypeVar
 
 import redis
 
-from annotune.connection import Patience, connect_redis, redis_errors
+from annotune.connection import Patience, connect_redis, in_redis, redis_errors
+from annotune.errors import RecordUnreadable
 from annotune.example import Answer, ProjectPrompt, PromptVersion
 from annotune.keys import Keys
-from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
+from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted, Value
 from annotune.old_keys import TakenOver, has_old, take_over
 from annotune.parameters import Parameters
 from annotune.prompt_book import PromptBook
+from annotune.scripts import BACK, CLAIM, NOTE_CHANGE, RAISE, RELEASE, RENEW, REPEATED_S, SWAP
 
 ANSWERS_KEPT = 200
 PAST_KEPT = 20
 RUNS_KEPT = 100
 QUEUED_S = 60
 
-
-# Moves the pointer only if it is still what the caller last saw; '' stands for none.
-_SWAP = """
-local now = redis.call('GET', KEYS[1]) or ''
-if now ~= ARGV[1] then return 0 end
-if now ~= '' then
-  redis.call('LPUSH', KEYS[2], now)
-  redis.call('LTRIM', KEYS[2], 0, ARGV[3] - 1)
-end
-redis.call('SET', KEYS[1], ARGV[2])
-return 1
-"""
-# The same, back to the newest before it; without one the pointer goes, and the environment's model answers.
-_BACK = """
-local now = redis.call('GET', KEYS[1]) or ''
-local last = redis.call('LINDEX', KEYS[2], 0) or ''
-if now ~= ARGV[1] or last ~= ARGV[2] then return 0 end
-if last == '' then
-  redis.call('DEL', KEYS[1])
-else
-  redis.call('SET', KEYS[1], last)
-  redis.call('LPOP', KEYS[2])
-end
-return 1
-"""
-_RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
-_RAISE = "if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end"
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+V = TypeVar("V", bound=Value)
 
 
 class Store:
-    """Redis, in our words. Every method raises StoreUnavailable where Redis does not answer."""
+    """Redis, in our words. Every method raises StoreUnavailable where Redis does not answer, and RecordUnreadable where what
+    it finds is not what it should be.
+    """
 
     def __init__(self, client: redis.Redis, deployment: str = "main") -> None:
         self._redis = client
@@ -102,8 +80,9 @@ class Store:
     # Projects and changes
 
     def projects(self) -> list[int]:
-        with redis_errors():
-            return sorted(int(project) for project in self._redis.smembers(self.keys.projects))
+        with redis_errors(self.keys.projects):
+            found = map(str, self._redis.smembers(self.keys.projects))
+        return sorted(int(each) for each in found if each.isdecimal())
 
     def remember_project(self, project: int) -> None:
         with redis_errors():
@@ -115,21 +94,19 @@ class Store:
 
     def note_change(self, project: int) -> bool:
         """Raise the project's counter. True: a "changed" job must be queued, since none waits."""
-        with redis_errors():
+        keys = [self.keys.of(project, name) for name in ("changes", "queued")]
+        with redis_errors(keys[0]):
             pipe = self._redis.pipeline()
             pipe.sadd(self.keys.projects, project)
-            pipe.incr(self.keys.of(project, "changes"))
-            pipe.set(self.keys.of(project, "queued"), "1", nx=True, ex=QUEUED_S)
-            return bool(pipe.execute()[2])
+            pipe.eval(NOTE_CHANGE, len(keys), *keys, uuid.uuid4().hex, QUEUED_S)
+            return bool(pipe.execute()[1])
 
     def changes(self, project: int) -> int:
-        with redis_errors():
-            return int(self._redis.get(self.keys.of(project, "changes")) or 0)
+        return self._number(project, "changes")
 
     def looked(self, project: int) -> int:
         """The counter as it was when the last look began."""
-        with redis_errors():
-            return int(self._redis.get(self.keys.of(project, "looked")) or 0)
+        return self._number(project, "looked")
 
     def set_looked(self, project: int, changes: int) -> None:
         with redis_errors():
@@ -143,31 +120,31 @@ class Store:
     # The live pointer
 
     def live(self, project: int) -> ModelRef | None:
-        with redis_errors():
-            found = self._redis.get(self.keys.of(project, "live"))
-        return ModelRef.model_validate_json(found) if found else None
+        return self._value(ModelRef, project, "live")
 
     def swap_live(self, project: int, expected: ModelRef | None, new: ModelRef) -> bool:
         """Point at `new` if the pointer is still `expected` (None: no pointer yet)."""
-        keys = [self.keys.of(project, "live"), self.keys.of(project, "past")]
-        was = expected.model_dump_json() if expected else ""
         with redis_errors():
             self._redis.sadd(self.keys.projects, project)
-            return bool(self._redis.eval(_SWAP, len(keys), *keys, was, new.model_dump_json(), PAST_KEPT))
+        was = self._text(project, "live")
+        if self._read(ModelRef, was, project, "live") != expected:
+            return False
+        return self._moved(SWAP, project, was, new.model_dump_json(), PAST_KEPT)
 
     def swap_back(self, project: int, expected: ModelRef, to: ModelRef | None) -> bool:
         """Take the last swap back, if the pointer is still `expected` and what was before it is still `to`."""
-        keys = [self.keys.of(project, "live"), self.keys.of(project, "past")]
-        before = to.model_dump_json() if to else ""
-        with redis_errors():
-            return bool(self._redis.eval(_BACK, len(keys), *keys, expected.model_dump_json(), before))
+        was, before = self._text(project, "live"), next(iter(self._texts(project, "past", 0, 0)), "")
+        refs = [self._read(ModelRef, was, project, "live"), self._read(ModelRef, before, project, "past")]
+        return refs == [expected, to] and self._moved(BACK, project, was, before)
+
+    def _moved(self, script: str, project: int, *arguments: str | int) -> bool:
+        keys = [self.keys.of(project, name) for name in ("live", "past", f"answered:{uuid.uuid4().hex}")]
+        with redis_errors(keys[0]):
+            return bool(self._redis.eval(script, len(keys), *keys, REPEATED_S, *arguments))
 
     def past(self, project: int) -> list[ModelRef]:
         """What was live before, newest first."""
-        with redis_errors():
-            return [
-                ModelRef.model_validate_json(item) for item in self._redis.lrange(self.keys.of(project, "past"), 0, -1)
-            ]
+        return self._values(ModelRef, project, "past")
 
     # Prompts and answers
 
@@ -180,9 +157,7 @@ class Store:
         self.prompts.add(project, prompt, over_pin=False)
 
     def parameters(self, project: int) -> Parameters | None:
-        with redis_errors():
-            found = self._redis.get(self.keys.of(project, "parameters"))
-        return Parameters.model_validate_json(found) if found else None
+        return self._value(Parameters, project, "parameters")
 
     def set_parameters(self, project: int, parameters: Parameters | None) -> None:
         key = self.keys.of(project, "parameters")
@@ -200,9 +175,7 @@ class Store:
 
     def answers(self, project: int, task: int) -> list[Answer]:
         """Answers given for a task, oldest first."""
-        with redis_errors():
-            found = self._redis.lrange(self.keys.of(project, f"answers:{task}"), 0, -1)
-        return [Answer.model_validate_json(item) for item in found]
+        return self._values(Answer, project, f"answers:{task}")
 
     # Versions and runs
 
@@ -213,7 +186,7 @@ class Store:
     def raise_number(self, project: int, number: int) -> None:
         """No version up to `number` is given out again (after a rebuild)."""
         with redis_errors():
-            self._redis.eval(_RAISE, 1, self.keys.of(project, "number"), number)
+            self._redis.eval(RAISE, 1, self.keys.of(project, "number"), number)
 
     def save_version(self, version: ModelVersion) -> None:
         with redis_errors():
@@ -222,22 +195,23 @@ class Store:
 
     def versions(self, project: int) -> list[ModelVersion]:
         """All versions, oldest first."""
-        with redis_errors():
-            found = self._redis.hgetall(self.keys.of(project, "versions"))
-        return sorted((ModelVersion.model_validate_json(item) for item in found.values()), key=lambda v: v.number)
+        key = self.keys.of(project, "versions")
+        with redis_errors(key):
+            found = self._redis.hgetall(key)
+        return sorted((ModelVersion.recall(item, in_redis(key)) for item in found.values()), key=lambda v: v.number)
 
     def save_run(self, run: TrainingRun) -> None:
-        with redis_errors():
+        key, text = self.keys.of(run.project, "runs"), run.model_dump_json()
+        with redis_errors(key):
             pipe = self._redis.pipeline()
-            pipe.lpush(self.keys.of(run.project, "runs"), run.model_dump_json())
-            pipe.ltrim(self.keys.of(run.project, "runs"), 0, RUNS_KEPT - 1)
+            pipe.lrem(key, 0, text)  # it may have been kept, and the answer lost
+            pipe.lpush(key, text)
+            pipe.ltrim(key, 0, RUNS_KEPT - 1)
             pipe.execute()
 
     def runs(self, project: int) -> list[TrainingRun]:
         """Ended runs, newest first."""
-        with redis_errors():
-            found = self._redis.lrange(self.keys.of(project, "runs"), 0, -1)
-        return [TrainingRun.model_validate_json(item) for item in found]
+        return self._values(TrainingRun, project, "runs")
 
     # Training
 
@@ -245,12 +219,10 @@ class Store:
         """Ask for a training. False: one is wanted or running already."""
         with redis_errors():
             self._redis.sadd(self.keys.projects, project)
-            return bool(self._redis.set(self.keys.of(project, "training"), wanted.model_dump_json(), nx=True))
+            return bool(self._redis.eval(CLAIM, 1, self.keys.of(project, "training"), wanted.model_dump_json()))
 
     def training_wanted(self, project: int) -> TrainingWanted | None:
-        with redis_errors():
-            found = self._redis.get(self.keys.of(project, "training"))
-        return TrainingWanted.model_validate_json(found) if found else None
+        return self._value(TrainingWanted, project, "training")
 
     def training_ended(self, project: int) -> None:
         with redis_errors():
@@ -261,9 +233,7 @@ class Store:
             self._redis.set(self.keys.of(project, "progress"), progress.model_dump_json())
 
     def progress(self, project: int) -> Progress | None:
-        with redis_errors():
-            found = self._redis.get(self.keys.of(project, "progress"))
-        return Progress.model_validate_json(found) if found else None
+        return self._value(Progress, project, "progress")
 
     def set_dataset(self, project: int, annotations: Iterable[int]) -> None:
         """Remember which annotations the last dataset held."""
@@ -284,26 +254,23 @@ class Store:
             self._redis.set(self.keys.of(project, "tally"), tally.model_dump_json())
 
     def tally(self, project: int) -> Tally | None:
-        with redis_errors():
-            found = self._redis.get(self.keys.of(project, "tally"))
-        return Tally.model_validate_json(found) if found else None
+        return self._value(Tally, project, "tally")
 
     # Leases
 
     def take_lease(self, project: int, name: str, token: str, ttl_s: float) -> bool:
         """Take a lease that nobody holds."""
         with redis_errors():
-            key = self.keys.of(project, f"lease:{name}")
-            return bool(self._redis.set(key, token, nx=True, px=int(ttl_s * 1000)))
+            return bool(self._redis.eval(CLAIM, 1, self.keys.of(project, f"lease:{name}"), token, int(ttl_s * 1000)))
 
     def renew_lease(self, project: int, name: str, token: str, ttl_s: float) -> bool:
         """Keep a lease that is still ours. False: it is not."""
         with redis_errors():
-            return bool(self._redis.eval(_RENEW, 1, self.keys.of(project, f"lease:{name}"), token, int(ttl_s * 1000)))
+            return bool(self._redis.eval(RENEW, 1, self.keys.of(project, f"lease:{name}"), token, int(ttl_s * 1000)))
 
     def release_lease(self, project: int, name: str, token: str) -> None:
         with redis_errors():
-            self._redis.eval(_RELEASE, 1, self.keys.of(project, f"lease:{name}"), token)
+            self._redis.eval(RELEASE, 1, self.keys.of(project, f"lease:{name}"), token)
 
     def lease_holder(self, project: int, name: str) -> str:
         """The token of whoever holds a lease; empty: nobody."""
@@ -323,3 +290,32 @@ class Store:
     def has_worker(self) -> bool:
         with redis_errors():
             return bool(self._redis.exists(self.keys.worker))
+
+    # Reading
+
+    def _text(self, project: int, name: str) -> str:
+        """What a key holds; empty where it is not there."""
+        key = self.keys.of(project, name)
+        with redis_errors(key):
+            return str(self._redis.get(key) or "")
+
+    def _texts(self, project: int, name: str, first: int = 0, last: int = -1) -> list[str]:
+        key = self.keys.of(project, name)
+        with redis_errors(key):
+            return [str(item) for item in self._redis.lrange(key, first, last)]
+
+    def _number(self, project: int, name: str) -> int:
+        text = self._text(project, name) or "0"
+        if not text.isdecimal():
+            raise RecordUnreadable(in_redis(self.keys.of(project, name)))
+        return int(text)
+
+    def _read(self, kind: type[V], text: str, project: int, name: str) -> V | None:
+        return kind.recall(text, in_redis(self.keys.of(project, name))) if text else None
+
+    def _value(self, kind: type[V], project: int, name: str) -> V | None:
+        return self._read(kind, self._text(project, name), project, name)
+
+    def _values(self, kind: type[V], project: int, name: str) -> list[V]:
+        where = in_redis(self.keys.of(project, name))
+        return [kind.recall(text, where) for text in self._texts(project, name)]

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 import httpx
 
-from annotune.errors import AnnotuneError, StoreUnavailable
+from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable
 from annotune.model import ServerName
 from annotune.servers.pool import default_ref
 from backend.services import Services
@@ -90,15 +90,20 @@ class Health:
 
     def _store(self) -> tuple[Part, Part, set[ServerName]]:
         store, servers = self._services.store, {default_ref(self._services.settings).server}
+        detail = "answers"
         try:
             alive = store.has_worker()
             for project in store.projects():
-                live = store.live(project)
+                try:
+                    live = store.live(project)
+                except RecordUnreadable as error:
+                    detail = f"answers, but {error}"
+                    continue
                 servers |= {live.server} if live else set()
         except StoreUnavailable as error:
             return Part(ok=False, detail=str(error)), Part(ok=None, detail="known only while Redis answers"), servers
         worker = "a worker is alive" if alive else "no worker: start 'annotune worker'"
-        return Part(ok=True, detail="answers"), Part(ok=alive, detail=worker), servers
+        return Part(ok=True, detail=detail), Part(ok=alive, detail=worker), servers
 
     def _server(self, name: ServerName) -> Part:
         try:

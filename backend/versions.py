@@ -1,12 +1,18 @@
 """The versions of all projects, under the names that Label Studio was told."""
 
-from annotune.errors import StoreUnavailable
+import logging
+
+from annotune.errors import RecordUnreadable, StoreUnavailable
 from annotune.live import model_version
 from backend.services import Services
+
+log = logging.getLogger(__name__)
 
 
 def version_names(services: Services) -> list[str]:
     """What is live in any project, then the other versions, newest first; Label Studio does not say which project it means.
+
+    A project whose records cannot be read is left out.
 
     Raises:
         StoreUnavailable: Redis is away, and this process never read a live pointer.
@@ -14,9 +20,13 @@ def version_names(services: Services) -> list[str]:
     live, others = [], []
     try:
         for project in services.store.projects():
-            serving = services.live.serving(project)
+            try:
+                serving, versions = services.live.serving(project), services.store.versions(project)
+            except RecordUnreadable as error:
+                log.warning("project %d: its versions are not told: %s", project, error)
+                continue
             live.append(serving.model_version)
-            versions = sorted(services.store.versions(project), key=lambda version: version.number, reverse=True)
+            versions.reverse()
             others += [model_version(version.model, serving.prompt) for version in versions]
     except StoreUnavailable:
         known = services.live.known()

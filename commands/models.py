@@ -6,7 +6,7 @@ from functools import partial
 import click
 from rich.table import Table
 
-from annotune.errors import ModelServerError, NotFound, StoreUnavailable
+from annotune.errors import ModelServerError, NotFound, RecordUnreadable, StoreUnavailable
 from annotune.model import ModelRef, ModelVersion, version_number
 from annotune.parameters import Parameters
 from annotune.servers.ollama import OllamaServer
@@ -48,13 +48,20 @@ def list_models(desk: Desk, project: int | None) -> None:
     if not projects:
         click.echo("no projects yet: run 'annotune connect PROJECT'")
     for each in projects:
-        live = desk.store.live(each)
-        shown = live or default_ref(desk.settings)
-        origin = "" if live else " (the environment's default)"
-        click.echo(f"project {each}: {shown}{origin}")
-        versions = desk.store.versions(each)
-        if versions:
-            desk.console.print(_table(versions, live, {run.id: run.metrics for run in desk.store.runs(each)}))
+        try:
+            _list(desk, each)
+        except RecordUnreadable as error:
+            if project:
+                raise
+            click.echo(f"project {each}: {error}", err=True)
+
+
+def _list(desk: Desk, project: int) -> None:
+    live, versions, runs = desk.store.live(project), desk.store.versions(project), desk.store.runs(project)
+    origin = "" if live else " (the environment's default)"
+    click.echo(f"project {project}: {live or default_ref(desk.settings)}{origin}")
+    if versions:
+        desk.console.print(_table(versions, live, {run.id: run.metrics for run in runs}))
 
 
 def _table(versions: list[ModelVersion], live: ModelRef | None, metrics: dict[str, dict[str, float]]) -> Table:

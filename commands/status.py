@@ -3,7 +3,7 @@
 import click
 from rich.table import Table
 
-from annotune.errors import AnnotuneError
+from annotune.errors import AnnotuneError, RecordUnreadable
 from annotune.live import Live
 from annotune.model import Tally, TrainingRun
 from annotune.queue import CHANGES, TRAINING
@@ -45,6 +45,13 @@ def _title(desk: Desk, project: int) -> str:
 
 
 def _rows(desk: Desk, project: int) -> list[tuple[str, str]]:
+    try:
+        return _known(desk, project)
+    except RecordUnreadable as error:
+        return [("unreadable", str(error))]
+
+
+def _known(desk: Desk, project: int) -> list[tuple[str, str]]:
     store, serving = desk.store, Live(desk.settings, desk.store).serving(project)
     ref, default = serving.ref, "" if store.live(project) else " (the environment's default)"
     rows = [

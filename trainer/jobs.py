@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from annotune.errors import AnnotuneError, StoreUnavailable, TrainingCancelled, TrainingRefused
+from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable, TrainingCancelled, TrainingRefused
 from annotune.model import TrainingRun, TrainingWanted
 from trainer.lease import PACE, Pace, lease
 from trainer.look import look
@@ -67,7 +67,10 @@ def train(workshop: Workshop, project: int, run_training: Train, *, pace: Pace =
         run = _run(replace(workshop, cancelled=held.lost), project, wanted, run_training)
         if run is None or held.lost():
             return
-        store.save_run(run)
+        try:
+            store.save_run(run)
+        except RecordUnreadable as error:  # the manifest has it; a wish that stayed would train without end
+            _log.warning("project %d: run %s is not listed: %s", project, run.id, error)
         store.training_ended(project)
     workshop.jobs.changed(project)
 

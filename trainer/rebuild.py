@@ -4,8 +4,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
+from annotune.errors import RecordUnreadable
 from annotune.example import ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, ModelVersion, TrainingRun, Value
 from annotune.servers.ollama import OllamaServer, file_sha256
@@ -41,7 +40,14 @@ class Rebuilt:
 
 
 def keep_pointers(store: Store, runs_dir: Path, project: int) -> None:
-    """Write down what only Redis knows, unless Redis was emptied: then the older file is the one that counts."""
+    """Write down what only Redis knows, unless Redis was emptied or cannot be read: then the older file is what counts."""
+    try:
+        _keep_pointers(store, runs_dir, project)
+    except RecordUnreadable as error:
+        _log.warning("project %d: its pointers are not written down: %s", project, error)
+
+
+def _keep_pointers(store: Store, runs_dir: Path, project: int) -> None:
     if not store.versions(project) and any(run.version for run in read_runs(runs_dir, project)):
         return
     pointers = Pointers(
@@ -72,10 +78,15 @@ def rebuild(store: Store, runs_dir: Path, ollama: OllamaServer) -> Rebuilt:
     lost: list[str] = []
     for project in projects:
         own = [run for run in runs if run.project == project]
-        pointers += _restore_pointers(store, runs_dir, project, own)
-        versions += _restore_versions(store, project, own)
-        _restore_runs(store, project, own)
-        for version in store.versions(project):
+        try:
+            pointers += _restore_pointers(store, runs_dir, project, own)
+            versions += _restore_versions(store, project, own)
+            _restore_runs(store, project, own)
+            kept = store.versions(project)
+        except RecordUnreadable as error:
+            _log.warning("project %d: not restored: %s", project, error)
+            continue
+        for version in kept:
             if is_taken(ollama, version.model):
                 continue
             (registered if _register(ollama, runs_dir, version) else lost).append(version.model)
@@ -113,11 +124,11 @@ def _restore_pointers(store: Store, runs_dir: Path, project: int, runs: list[Tra
 def _read_pointers(runs_dir: Path, project: int) -> Pointers | None:
     path = runs_dir / f"p{project}" / POINTERS
     try:
-        return Pointers.model_validate_json(path.read_bytes())
+        return Pointers.recall(path.read_bytes(), str(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError) as error:
-        _log.warning("%s cannot be read (%s): the runs say what was promoted", path, type(error).__name__)
+    except (OSError, RecordUnreadable) as error:
+        _log.warning("the runs alone say what was promoted: %s", error)
         return None
 
 

@@ -6,9 +6,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from annotune.errors import TrainingRefused
+from annotune.errors import RecordUnreadable, TrainingRefused
 from annotune.model import TrainingRun
 
 MANIFEST = "manifest.json"
@@ -38,9 +36,9 @@ def read_runs(runs_dir: Path, project: int | None = None) -> list[TrainingRun]:
     found = []
     for path in runs_dir.glob(f"p{'*' if project is None else project}/*/{MANIFEST}"):
         try:
-            found.append(TrainingRun.model_validate_json(path.read_bytes()))
-        except (OSError, ValidationError) as error:
-            _log.warning("the manifest %s cannot be read (%s)", path, type(error).__name__)
+            found.append(TrainingRun.recall(path.read_bytes(), str(path)))
+        except (OSError, RecordUnreadable) as error:
+            _log.warning("a run is left out: %s", error)
     return sorted(found, key=lambda run: (run.started_at, run.id))
 
 

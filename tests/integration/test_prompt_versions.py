@@ -1,6 +1,7 @@
 """Versions of a project's prompt: kept, pinned, shown, compared, and brought back after Redis was emptied."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,21 @@ def test_a_pinned_prompt_is_not_changed_by_a_submission_which_is_kept_all_the_sa
     assert [version.text for version in store.prompts.versions(4)] == ["one", "two"]
     store.prompts.unpin(4)
     assert used(store) == "two"
+
+
+def test_racing_prompts_have_numbers_of_their_own_and_the_last_one_is_used(redis_url: str) -> None:
+    stores = [Store.connect(redis_url) for _ in range(8)]
+
+    def add(place: int) -> None:
+        for turn in range(20):
+            stores[place].set_prompt(4, submitted(f"{place}-{turn}", turn))
+
+    with ThreadPoolExecutor(len(stores)) as threads:
+        list(threads.map(add, range(len(stores))))
+
+    kept = stores[0].prompts.versions(4)
+    assert [version.number for version in kept] == list(range(1, 161))
+    assert stores[0].prompt(4) == kept[-1]
 
 
 def test_what_an_older_deployment_kept_is_the_first_version(store: Store) -> None:
