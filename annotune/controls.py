@@ -183,9 +183,9 @@ class Number(Control):
         return " ".join(["a number", " and ".join(bounds)]).strip()
 
     def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - as in TextArea
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_double(value):
             raise self._refused(value)
-        if not (math.isfinite(value) and self.least <= value <= self.most):
+        if not self.least <= value <= self.most:
             raise self._refused(str(value))
         return [self._region("number", {"number": value})]
 
@@ -312,9 +312,17 @@ def is_text(value: str) -> bool:
 
 def whole(value: object) -> int | None:
     """A whole number, also one that is written as `4.0`."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_double(value):
         return None
-    return int(value) if math.isfinite(value) and value == int(value) else None
+    return int(value) if value == int(value) else None
+
+
+def _is_double(value: float) -> bool:
+    """Whether a number is one that a double can hold, as each browser does: JSON's may have 400 digits."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def _bound(tag: Element, name: str, unset: float) -> float:

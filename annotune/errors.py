@@ -22,7 +22,8 @@
     │   └── LabelStudioUnreachable
     ├── TrainingRefused         a training that does not start, or a version that is not promoted
     ├── TrainingFailed          a training that broke off
-    └── TrainingCancelled       a training that was stopped, to start anew
+    ├── TrainingCancelled       a training that was stopped, to start anew
+    └── Unexpected              a fault of our own: the log has it under the number that is told
 
 A message says what happened, with which value, and what to do; it never holds a secret.
 """
@@ -159,3 +160,7 @@ class TrainingFailed(AnnotuneError):
 
 class TrainingCancelled(AnnotuneError):
     """A training that was stopped from outside: it ended in no way, and starts anew."""
+
+
+class Unexpected(AnnotuneError):
+    """A fault of our own. The message holds the number under which the log has the rest, and nothing of the fault itself."""

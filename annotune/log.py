@@ -2,6 +2,11 @@
 
 import logging
 import sys
+import uuid
+
+from annotune.errors import Unexpected
+
+_log = logging.getLogger(__name__)
 
 
 def set_up(level: str) -> None:
@@ -11,3 +16,10 @@ def set_up(level: str) -> None:
     )
     for noisy in ("httpx", "httpcore", "httpx2", "openai", "urllib3", "rq.worker", "rq.job"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+
+
+def unexpected(error: Exception) -> Unexpected:
+    """Log a fault of our own with its traceback, and give what people are told of it."""
+    number = uuid.uuid4().hex[:8]
+    _log.error("unexpected error %s", number, exc_info=error)
+    return Unexpected(f"an unexpected error, which the log has under {number}")

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from typing import Literal, Self
 from xml.etree.ElementTree import Element
+
+import lxml.etree
 
 from annotune.completion import Message
 from annotune.errors import LabelingInvalid, RequestInvalid
@@ -118,33 +119,30 @@ def _cell(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-class _Text(HTMLParser):
-    """What a browser would show: blocks on lines of their own, no scripts and no styles."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, _attributes: object) -> None:
-        self._hidden += tag in HIDDEN
-        if tag in BLOCKS:
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in HIDDEN and self._hidden:
-            self._hidden -= 1
-        if tag in BLOCKS:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data)
-
-
 def _stripped(markup: str) -> str:
-    reader = _Text()
-    reader.feed(markup)
-    reader.close()  # gives what follows the last "&"
-    lines = "".join(reader.parts).splitlines()
+    """What a browser would show of HTML: blocks on lines of their own, no scripts and no styles.
+
+    By libxml2, which reads any text in linear time; the standard library's parser takes minutes for a hostile one, and
+    raises AssertionError for `<![x[y]]>` (Python 3.11).
+    """
+    root = lxml.etree.fromstring(_readable(markup), lxml.etree.HTMLParser(encoding="utf-8", huge_tree=True))
+    if root is None:  # nothing but blanks and comments
+        return ""
+    parts: list[str] = []
+    hidden = 0
+    for event, element in lxml.etree.iterwalk(root, events=("start", "end", "comment", "pi")):
+        inside = event == "start"
+        if isinstance(element.tag, str):
+            hidden += (inside - (not inside)) * (element.tag in HIDDEN)
+            parts += ["\n"] if element.tag in BLOCKS else []
+        shown = element.text if inside else element.tail
+        if shown and not hidden:
+            parts.append(shown)
+    lines = "".join(parts).splitlines()
     return "\n".join(line.strip() for line in lines if line.strip())
+
+
+def _readable(text: str) -> bytes:
+    """In UTF-8: half surrogate pairs as a browser shows them, and NUL, which libxml2 takes for the end, left out."""
+    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return whole.replace("\0", "").encode()

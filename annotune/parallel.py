@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from annotune.errors import AnnotuneError, ConfigurationError, DeadlineExceeded, KeyRefused, ModelServerUnreachable
+from annotune.log import unexpected
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -55,7 +56,7 @@ def side_by_side(calls: Sequence[Callable[[], Result]], limit: int) -> list[Resu
 
 
 def each(calls: Sequence[Callable[[Deadline], Result]], limit: int, deadline: Deadline) -> list[Result | AnnotuneError]:
-    """The result of each call in order, or why it has none.
+    """The result of each call in order, or why it has none: whatever one meets, the others' results are kept.
 
     A call is given a deadline of its own: an equal share of what is left, and `FAIR_S` at least, so that one that hangs
     does not keep its place until the end. After an error that all would meet, the calls that have not begun are not made;
@@ -74,6 +75,8 @@ def each(calls: Sequence[Callable[[Deadline], Result]], limit: int, deadline: De
             if isinstance(error, FOR_ALL):
                 met.append(error)
             return error
+        except Exception as error:  # noqa: BLE001 - a fault that one odd task brings out costs no other its answer
+            return unexpected(error)
 
     if len(calls) == 1:
         return [attempt(calls[0])]

@@ -13,6 +13,7 @@ from annotune.completion import Image
 from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, StoreUnavailable
 from annotune.labeling import Labeling
 from annotune.live import Serving, model_version
+from annotune.log import unexpected
 from annotune.parallel import Deadline, each
 from annotune.parameters import Parameters
 from annotune.prediction import Prediction, Region, Unanswered
@@ -131,11 +132,12 @@ class Model:
         told = model_version(serving.ref.model, prompt)
         try:
             regions, score = self._respond(serving, prompt, deadline, screen, task)
-        except AnnotuneError as error:
+        except Exception as error:
             if self.labeling.status_control is None:
                 raise
-            log.warning("project %d: task %d: %s: %s", self.project, task.id, type(error).__name__, error)
-            regions, score = [self._status(str(error))], None
+            told_error = error if isinstance(error, AnnotuneError) else unexpected(error)
+            log.warning("project %d: task %d: %s: %s", self.project, task.id, type(error).__name__, told_error)
+            regions, score = [self._status(str(told_error))], None
         return self.labeling.check(Prediction(tuple(regions), told, score))
 
     def _respond(

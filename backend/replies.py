@@ -4,12 +4,12 @@ Label Studio (1.23) shows the reason phrase of a failed call and never its body.
 """
 
 import logging
-import uuid
 
 from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
 from annotune.errors import AnnotuneError, Unauthorized
+from annotune.log import unexpected
 from backend.requests import MAX_BODY_BYTES
 
 LONGEST_REASON = 200
@@ -60,6 +60,5 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    number = uuid.uuid4().hex[:8]
-    log.error("unexpected error %s", number, exc_info=error)
-    return failure(500, f"an unexpected error, which the backend's log has under {number}")
+    told = unexpected(error)
+    return failure(told.status, str(told))

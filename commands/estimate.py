@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from annotune.completion import ChatRequest
-from annotune.errors import ModelServerError, NotFound, RequestInvalid
+from annotune.errors import AnnotuneError, ModelServerError, NotFound, RequestInvalid
+from annotune.log import unexpected
 from annotune.prices import Price
 from annotune.question import Question
 from annotune.servers.base import ModelServer
@@ -67,6 +68,11 @@ def estimate(plan: Plan, tasks: Iterable[StudioTask], server: ModelServer | None
             continue
         except (ModelServerError, NotFound) as error:
             why = str(error)
+        except AnnotuneError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault that one odd task brings out ends no estimate
+            unfit.setdefault(str(unexpected(error)), []).append(task.id)
+            continue
         asked, characters = asked + 1, characters + length
         if len(shown) < show:
             shown.append((task.id, question))

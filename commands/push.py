@@ -18,6 +18,7 @@ from annotune.errors import (
     RequestInvalid,
 )
 from annotune.images import Pictures
+from annotune.log import unexpected
 from annotune.parallel import Deadline, stream
 from annotune.record import answers_given, prefilled
 from annotune.servers.base import ModelServer
@@ -97,6 +98,11 @@ class Push:
             raise
         except (RequestInvalid, ModelServerError) as error:
             self._failed(task, error)
+            return
+        except AnnotuneError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault that one odd task brings out costs no other its answer
+            self._failed(task, unexpected(error))
             return
         answers = answers_given(plan.project, task.id, plan.prompt, reply, plan.model_version, typed=False)
         try:

@@ -42,6 +42,7 @@ VERSION = f"small@{Prompt(PROMPT, DEFAULT_PROMPT_TEMPLATE).sha[:8]}"
 CHOICES = """<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>
 <Choices name="mood" toName="chat"><Choice value="good"/><Choice value="bad"/></Choices></View>"""
 SEEN = """<View><Image name="chat" value="$question"/><TextArea name="response" toName="chat"/></View>"""
+HYPERTEXT = """<View><HyperText name="chat" value="$question"/><TextArea name="response" toName="chat"/></View>"""
 PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\nrest").decode()
 Annotune = Callable[..., Result]
 
@@ -364,6 +365,13 @@ def test_a_task_without_the_field_and_one_that_label_studio_refuses_fail_alone(p
     assert (
         sum(path == "/api/predictions/" and not query for path, _, query in studio.asked) == 11
     )  # none was tried twice
+
+
+def test_markup_that_no_browser_minds_ends_no_run(predict, studio) -> None:
+    studio.add_project(4, questions=TASKS, config=HYPERTEXT)
+    studio.projects[4][2]["data"]["question"] = "<p>ok</p><![foo[bar]]>"
+
+    assert "12 predictions pushed, 0 tasks skipped, 0 failed" in predict().stdout
 
 
 def test_a_model_server_that_is_away_ends_it_at_once(predict, studio) -> None:
