@@ -7,9 +7,9 @@ to Label Studio's own file paths, no redirect is followed, and other hosts are r
 import base64
 import binascii
 import ipaddress
-import socket
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -18,6 +18,7 @@ import httpx
 
 from annotune.completion import Image
 from annotune.errors import RequestInvalid
+from annotune.network import SMALL_BYTES, Network, Resolve, Resolver
 from annotune.settings import Settings
 
 FILES = ("/data/", "/storage-data/")  # Label Studio's own (1.23)
@@ -32,28 +33,24 @@ SIGNS = {
 # Networks of IPv6 whose last 32 bits are an address of IPv4.
 NAT64, COMPATIBLE = ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Resolve = Callable[[str], list[str]]
-
-
-def resolve(host: str) -> list[str]:
-    """The addresses of a host. Raises OSError."""
-    return [str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
 
 
 class Pictures:
     """Fetches pictures by the settings' rules. Shared by all threads of a process."""
 
-    def __init__(self, settings: Settings, *, resolve: Resolve = resolve) -> None:
+    def __init__(self, settings: Settings, *, resolve: Resolve | None = None) -> None:
         self._studio = urlsplit(settings.label_studio_url.rstrip("/")) if settings.label_studio_url else None
         self._key = settings.label_studio_api_key
         self._most = int(settings.image_max_mb * MEGABYTE)
         self._timeout_s = settings.image_timeout_s
-        self._resolve = resolve
+        self._network = Network(Resolver(resolve))
         self._hosts, self._networks = _allowed(settings.image_places)
         self._access: tuple[float, str] | None = None
 
-    def fetch(self, address: str) -> Image:
+    def fetch(self, address: str, *, deadline_s: float = math.inf) -> Image:
         """The picture at an address: a URL, a path of Label Studio, or a `data:` URI.
+
+        All of it takes IMAGE_TIMEOUT_S or `deadline_s` at most, whichever is less.
 
         Raises:
             RequestInvalid: it is none that may be fetched, cannot be reached, is too large, or is no picture.
@@ -68,11 +65,10 @@ class Pictures:
             port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
             raise RequestInvalid("a picture's address is no http(s) URL and no path of Label Studio: mend the task")
-        ends = time.monotonic() + self._timeout_s
-        with _told():
+        with _told(), self._network.call(min(self._timeout_s, deadline_s)):
             if self._studio and (parts.scheme, parts.hostname, port) == _origin(self._studio):
-                return self._picture(self._get(whole, self._own_headers(parts), ends))
-            return self._picture(self._get(*self._checked(parts, port), ends, host=parts.hostname))
+                return self._picture(self._get(whole, self._own_headers(parts)))
+            return self._picture(self._get(*self._checked(parts, port), host=parts.hostname))
 
     def _own_headers(self, parts: SplitResult) -> dict[str, str]:
         """The token, for a file of Label Studio's own; anything else there is not asked for."""
@@ -88,14 +84,15 @@ class Pictures:
             return f"Token {key}"
         if self._access is None or time.monotonic() > self._access[0]:
             url = f"{self._studio.geturl() if self._studio else ''}/api/token/refresh"
-            reply = httpx.post(url, json={"refresh": key}, timeout=self._timeout_s, trust_env=False)
+            with self._client() as client, self._network.call(self._timeout_s, SMALL_BYTES):
+                reply = client.post(url, json={"refresh": key})
             self._access = (time.monotonic() + ACCESS_S, str(reply.raise_for_status().json()["access"]))
         return f"Bearer {self._access[1]}"
 
     def _checked(self, parts: SplitResult, port: int | None) -> tuple[str, dict[str, str]]:
         """The URL by address, and the headers, of a host that is allowed."""
         host = (parts.hostname or "").rstrip(".").lower()
-        found = [_plain(one) for one in self._resolve(host)]
+        found = [_plain(one) for one in self._network.resolve(host)]
         inside = bool(found) and all(any(one in net for net in self._networks) for one in found)
         if not inside and host not in self._hosts:
             raise RequestInvalid(f"pictures are not fetched from {host!r}: add it to IMAGE_HOSTS if it can be trusted")
@@ -106,22 +103,23 @@ class Pictures:
         url = f"{parts.scheme}://{shown}:{port}{path}{f'?{parts.query}' if parts.query else ''}"
         return url, {"Host": parts.netloc}
 
-    def _get(self, url: str, headers: dict[str, str], ends: float, host: str | None = None) -> bytes:
+    def _client(self) -> httpx.Client:
+        """One for each call: a connection that is kept might be another host's at the same address."""
+        return self._network.bind(httpx.Client(trust_env=False, follow_redirects=False, timeout=self._timeout_s))
+
+    def _get(self, url: str, headers: dict[str, str], host: str | None = None) -> bytes:
         extensions: dict[str, Any] = {"sni_hostname": host} if host else {}
         body = bytearray()
-        plain = headers | {"Accept-Encoding": "identity"}
         with (
-            httpx.Client(trust_env=False, follow_redirects=False, timeout=self._timeout_s) as client,
-            client.stream("GET", url, headers=plain, extensions=extensions) as reply,
+            self._client() as client,
+            client.stream("GET", url, headers=headers, extensions=extensions) as reply,
         ):
             if reply.status_code != httpx.codes.OK:
                 raise RequestInvalid(f"a picture's server answered {reply.status_code}: mend the task's address")
-            for block in reply.iter_raw():  # never unpacked: a small answer could become a huge one
+            for block in reply.iter_raw():
                 body += block
                 if len(body) > self._most:
                     raise RequestInvalid(f"a picture has over {self._most // MEGABYTE} MB: raise IMAGE_MAX_MB")
-                if time.monotonic() > ends:
-                    raise RequestInvalid(f"a picture did not come within {self._timeout_s:g} s: raise IMAGE_TIMEOUT_S")
         return bytes(body)
 
     def _picture(self, data: bytes) -> Image:
@@ -177,7 +175,7 @@ def _told() -> Iterator[None]:
     """What goes wrong on the way, without the address: it may hold a secret."""
     try:
         yield
-    except httpx.TimeoutException as error:
+    except (httpx.TimeoutException, TimeoutError) as error:
         raise RequestInvalid(
             "a picture's server did not answer in time: raise IMAGE_TIMEOUT_S, or try again"
         ) from error

@@ -18,10 +18,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from annotune.errors import ConfigurationError, LabelStudioError, LabelStudioUnreachable, NotFound, Unauthorized
 from annotune.ids import ALL, after
+from annotune.network import Network
 from annotune.prediction import Prediction
 from annotune.settings import Settings
 
 TIMEOUT_S = 60.0
+CALL_S = 600.0
 RETRIES = 2
 PAGE_TASKS = 200
 # Ids go to Label Studio in the address, which web servers take up to about 4000 characters of.
@@ -98,18 +100,29 @@ class StudioTask(_Parsed):
 class Studio:
     """One Label Studio. `client` is the SDK's, for what has no method here: use it inside `mapped()`."""
 
-    def __init__(self, url: str, api_key: str, *, timeout_s: float = TIMEOUT_S, retries: int = RETRIES) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        call_s: float = CALL_S,
+        retries: int = RETRIES,
+    ) -> None:
         """Connect when first used.
 
         A legacy token or a personal access token; the SDK tells them apart and refreshes the latter. Reading is tried
-        again by the SDK, writing is not.
+        again by the SDK, writing is not. A silence of `timeout_s` ends a call, and `call_s` in all, tries included.
 
         Raises:
             Unauthorized: a personal access token that has expired.
         """
         self.url = url.rstrip("/")
         self._reading = RequestOptions(max_retries=retries)
-        self._http = httpx.Client(timeout=timeout_s, follow_redirects=True)
+        self._call_s = call_s
+        self._network = Network()
+        # Packed, as a page of tasks may weigh megabytes.
+        self._http = self._network.bind(httpx.Client(timeout=timeout_s, follow_redirects=True), packed=True)
         with self.mapped():
             self.client = LabelStudio(  # type: ignore[no-untyped-call]
                 # The SDK joins the address of its token refresh to the part of the URL that ends in a slash.
@@ -229,10 +242,11 @@ class Studio:
 
     @contextmanager
     def mapped(self, what: str = "what was asked for") -> Iterator[None]:
-        """Where the SDK's and httpx's errors become ours; `what` is named where it is not found."""
+        """One call: the SDK's and httpx's errors become ours; `what` is named where it is not found."""
         where = f"Label Studio at {self.url}"
         try:
-            yield
+            with self._network.call(self._call_s):
+                yield
         except ApiError as error:
             raise _refusal(where, what, error) from error
         except httpx.TimeoutException as error:

@@ -9,6 +9,7 @@ import httpx
 
 from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable
 from annotune.model import ServerName
+from annotune.network import AnswerTooLarge, get
 from annotune.servers.pool import default_ref
 from backend.services import Services
 
@@ -126,9 +127,8 @@ class Health:
         if unset:
             return Part(ok=False, detail=f"{' and '.join(unset)} not set: predictions work, training does not")
         try:
-            reply = httpx.get(f"{str(settings.label_studio_url).rstrip('/')}/health", timeout=SERVER_S, trust_env=False)
-            reply.raise_for_status()
-        except (httpx.HTTPError, httpx.InvalidURL):
+            get(f"{str(settings.label_studio_url).rstrip('/')}/health", seconds=SERVER_S).raise_for_status()
+        except (httpx.HTTPError, httpx.InvalidURL, AnswerTooLarge):
             return Part(ok=False, detail="Label Studio is not reachable: start it, or mend LABEL_STUDIO_URL")
         return Part(ok=True, detail="answers, and a key is set")
 

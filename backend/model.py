@@ -177,7 +177,7 @@ class Model:
             return Given(waiting, stored)
 
     def _ask(self, serving: Serving, prompt: Prompt, deadline: Deadline, task: Task, *, urgent: bool) -> Reply:
-        question = Question(self.labeling, prompt, task.data, self._images(task))
+        question = Question(self.labeling, prompt, task.data, self._images(task, deadline))
 
         def ask() -> Reply:
             reply = self.services.answers.ask(question, serving.ref, serving.options, deadline, urgent=urgent)
@@ -188,6 +188,6 @@ class Model:
         key = (self.project, task.id, serving.ref, serving.options, question.sha, urgent)
         return self.services.answers.ask_once(key, ask, deadline, remember=not urgent)
 
-    def _images(self, task: Task) -> tuple[Image, ...]:
-        shown = [item for item in self.labeling.objects if item.is_image]
-        return tuple(self.services.pictures.fetch(item.address(task.data)) for item in shown)
+    def _images(self, task: Task, deadline: Deadline) -> tuple[Image, ...]:
+        addresses = [item.address(task.data) for item in self.labeling.objects if item.is_image]
+        return tuple(self.services.pictures.fetch(address, deadline_s=deadline.left_s) for address in addresses)

@@ -7,6 +7,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from annotune.errors import ConfigurationError, StoreUnavailable
+from annotune.network import AnswerTooLarge, get
 from commands.address import Address
 from commands.customer import Connection
 from commands.desk import PROJECT, Desk
@@ -76,8 +77,8 @@ def _tell(project: int, connection: Connection, unchanged: str) -> None:
 def _doubt(address: Address) -> None:
     """Tell what the backend that is served there says it lacks, where it can be asked from here."""
     try:
-        health = Health.model_validate_json(httpx.get(f"{address.url}/health", timeout=HEALTH_S).content)
-    except (httpx.HTTPError, ValidationError):
+        health = Health.model_validate_json(get(f"{address.url}/health", seconds=HEALTH_S, trust_env=True).content)
+    except (httpx.HTTPError, AnswerTooLarge, ValidationError):
         return  # reached by Label Studio, but not from here, or another's backend
     if health.label_studio.ok is False:
         click.echo(

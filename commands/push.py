@@ -90,7 +90,9 @@ class Push:
     def _predict(self, task: StudioTask, deadline: Deadline) -> None:
         plan = self._plan
         try:
-            images = tuple(map(self._pictures.fetch, plan.pictures(task.data)))
+            images = tuple(
+                self._pictures.fetch(address, deadline_s=deadline.left_s) for address in plan.pictures(task.data)
+            )
             question = plan.question(task.data, images)
             reply = question.ask(self._server, plan.ref, plan.options, deadline, urgent=False, calls=plan.calls)
             prediction = prefilled(plan.labeling, plan.prompt, reply, plan.model_version)

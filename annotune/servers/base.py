@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from annotune.completion import ChatRequest, Completion
+from annotune.network import SMALL_BYTES
+
+# Of one token in an answer's JSON, with its log-probability. OpenAI's own is indented, each byte on a line: some 350.
+TOKEN_BYTES = 512
 
 
 class ModelServer(Protocol):
@@ -33,6 +37,12 @@ class ModelServer(Protocol):
     def close(self) -> None:
         """Give the connections back."""
         ...
+
+
+def most_bytes(request: ChatRequest) -> int:
+    """What an answer may weigh: its text, and each token with all its candidates. Thoughts are among `max_tokens`."""
+    texts = 1 + (1 + request.top_logprobs if request.logprobs else 0)
+    return max(SMALL_BYTES, request.max_tokens * texts * TOKEN_BYTES)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -10,7 +10,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,13 +29,16 @@ from annotune.errors import (
     PromptTooLong,
     RequestInvalid,
 )
-from annotune.servers.base import retry_after_s
+from annotune.network import SMALL_BYTES, AnswerTooLarge, Network
+from annotune.servers.base import most_bytes, retry_after_s
 from annotune.servers.thoughts import without_thoughts
 
 BUSY = frozenset({429, 502, 503, 504})
 CONNECT_S = 5.0
 REGISTRY_S = 60.0
 CREATE_S = 1800.0
+# The slowest upload that is waited for; what is silent for REGISTRY_S is not.
+UPLOAD_BYTES_PER_S = 1 << 20
 BLOCK_BYTES = 1 << 20
 # What httpx, the ollama client and the reading of an answer raise where something else than Ollama answers.
 FOREIGN = (
@@ -59,9 +62,12 @@ class OllamaServer:
 
     def __init__(self, url: str, *, connections: int = 64) -> None:
         self.url = url
+        self._network = Network()
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=connections)
-        self._http = httpx.Client(base_url=url, limits=limits, timeout=REGISTRY_S, trust_env=False)
-        self._registry = ollama.Client(host=url, timeout=CREATE_S, trust_env=False)
+        timeout = httpx.Timeout(None, connect=CONNECT_S)  # a model may load for long: the call's own deadline binds
+        self._http = self._network.bind(httpx.Client(base_url=url, limits=limits, timeout=timeout, trust_env=False))
+        self._registry = ollama.Client(host=url, timeout=timeout, trust_env=False)
+        self._network.bind(self._registry._client)  # noqa: SLF001 - it takes a transport, and makes its own client of it
 
     def chat(self, request: ChatRequest, *, deadline_s: float) -> Completion:
         """Ask once, by `/api/chat`.
@@ -85,7 +91,7 @@ class OllamaServer:
             if request.top_logprobs:
                 body["top_logprobs"] = request.top_logprobs
         started = time.monotonic()
-        reply = self._post("/api/chat", body, deadline_s)
+        reply = self._post("/api/chat", body, deadline_s, most_bytes(request))
         text, reason = _said(reply), reply.get("done_reason")
         if not reply.get("done") or text is None:
             raise AnswerRefused(f"Ollama at {self.url} broke off its answer with {request.model}; try again")
@@ -97,7 +103,7 @@ class OllamaServer:
             )
         # Thoughts have log-probabilities too, and nothing tells them from the answer's.
         known = reply.get("logprobs") if answer == text and not _thought(reply) else None
-        with self._mapped():
+        with self._mapped(deadline_s):
             return Completion(
                 text=answer,
                 model=request.model,
@@ -124,22 +130,22 @@ class OllamaServer:
 
     def check(self, *, deadline_s: float) -> None:
         """Ask for the version."""
-        with self._mapped(deadline_s):
-            self._http.get("/api/version", timeout=deadline_s).raise_for_status()
+        with self._asking(deadline_s):
+            self._http.get("/api/version").raise_for_status()
 
     def version(self) -> str:
         """Ollama's own version, such as `0.33.2`."""
-        with self._mapped():
+        with self._asking():
             return str(self._http.get("/api/version").raise_for_status().json()["version"])
 
     def models(self) -> tuple[str, ...]:
         """Names of all models that the server keeps."""
-        with self._mapped():
+        with self._asking():
             return tuple(entry.model for entry in self._registry.list().models if entry.model)
 
     def show(self, model: str) -> Mapping[str, Any] | None:
         """What the server knows of a model; None where it has none of that name."""
-        with self._mapped():
+        with self._asking():
             try:
                 return self._registry.show(model).model_dump()
             except ollama.ResponseError as error:
@@ -150,11 +156,14 @@ class OllamaServer:
     def push(self, gguf: Path, sha256: str) -> None:
         """Upload a GGUF, unless the server has its blob. `sha256` is hex."""
         path = f"/api/blobs/sha256:{sha256}"
-        with self._mapped():
+        with self._asking():
             if self._http.head(path).status_code == httpx.codes.OK:
                 return
-            length = {"Content-Length": str(gguf.stat().st_size)}
-            reply = self._http.post(path, content=_blocks(gguf), headers=length, timeout=CREATE_S)
+        size = gguf.stat().st_size
+        # The server computes the digest before it answers.
+        timeout = httpx.Timeout(CREATE_S, connect=CONNECT_S, write=REGISTRY_S)
+        with self._asking(CREATE_S + size / UPLOAD_BYTES_PER_S):
+            reply = self._http.post(path, content=_blocks(gguf), headers={"Content-Length": str(size)}, timeout=timeout)
             reply.raise_for_status()
 
     def create(self, model: str, sha256: str, *, parameters: Mapping[str, Any], filename: str = "model.gguf") -> None:
@@ -163,7 +172,7 @@ class OllamaServer:
         No template is sent: the server then runs the GGUF's own (Ollama >= 0.30). An error can come as a line of a
         stream that began with 200, so success is what says so.
         """
-        with self._mapped():
+        with self._asking(CREATE_S):
             reply = self._registry.create(
                 model=model, files={filename: f"sha256:{sha256}"}, parameters=dict(parameters), stream=False
             )
@@ -173,7 +182,7 @@ class OllamaServer:
     def delete(self, model: str) -> None:
         """Unload a model, then delete it; one that is not there is deleted already."""
         self.unload(model)
-        with self._mapped():
+        with self._asking():
             try:
                 self._registry.delete(model)
             except ollama.ResponseError as error:
@@ -182,7 +191,7 @@ class OllamaServer:
 
     def loaded(self) -> tuple[str, ...]:
         """Names of the models in memory; a runner is listed under the name that first loaded it."""
-        with self._mapped():
+        with self._asking():
             return tuple(entry.model for entry in self._registry.ps().models if entry.model)
 
     def unload(self, model: str) -> None:
@@ -195,30 +204,30 @@ class OllamaServer:
         self._http.close()
         self._registry.close()  # type: ignore[no-untyped-call]
 
-    def _post(self, path: str, body: Mapping[str, Any], deadline_s: float) -> dict[str, Any]:
-        ends = time.monotonic() + deadline_s
-        with self._mapped(deadline_s, model=str(body.get("model"))):
+    def _post(self, path: str, body: Mapping[str, Any], deadline_s: float, most: int = SMALL_BYTES) -> dict[str, Any]:
+        model = str(body.get("model"))
+        with self._asking(deadline_s, most, model):
+            asked = self._http.build_request("POST", path, json=body)
             try:
-                reply = self._send(path, body, ends)
+                reply = self._http.send(asked, stream=True)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 # A kept connection that a restarted server had closed: not even a status was answered on it.
-                reply = self._send(path, body, ends)
-            with closing(reply):
-                content = b"".join(_until(ends, reply))
+                reply = self._http.send(asked, stream=True)
+            content = reply.read()
             if not reply.is_success:
                 reason, wait = _reason(content.decode(errors="replace")), retry_after_s(reply.headers)
-                raise _refusal(f"Ollama at {self.url}", str(body.get("model")), reply.status_code, reason, wait)
+                raise _refusal(f"Ollama at {self.url}", model, reply.status_code, reason, wait)
             parsed = json.loads(content)
         if not isinstance(parsed, dict) or "error" in parsed:
             raise AnswerRefused(f"Ollama at {self.url} answered with no result: {str(parsed)[:200]}")
         return parsed
 
-    def _send(self, path: str, body: Mapping[str, Any], ends: float) -> httpx.Response:
-        left = ends - time.monotonic()
-        if left <= 0:
-            raise httpx.ReadTimeout("the deadline has passed")
-        timeout = httpx.Timeout(left, connect=min(CONNECT_S, left))
-        return self._http.send(self._http.build_request("POST", path, json=body, timeout=timeout), stream=True)
+    @contextmanager
+    def _asking(self, deadline_s: float | None = None, most: int = SMALL_BYTES, model: str = "") -> Iterator[None]:
+        """One call, its errors ours."""
+        seconds = REGISTRY_S if deadline_s is None else deadline_s
+        with self._mapped(seconds, model), self._network.call(seconds, most):
+            yield
 
     @contextmanager
     def _mapped(self, deadline_s: float = REGISTRY_S, model: str = "") -> Iterator[None]:
@@ -229,6 +238,8 @@ class OllamaServer:
             raise ModelServerUnreachable(f"{where} is not reachable: start it, or mend OLLAMA_ENDPOINT") from error
         except httpx.TimeoutException as error:
             raise DeadlineExceeded(f"{where} did not answer within {deadline_s:.0f} s; try again") from error
+        except AnswerTooLarge as error:
+            raise AnswerRefused(f"{where} sent far more than an answer: is OLLAMA_ENDPOINT right?") from error
         except (httpx.TransportError, ConnectionError) as error:
             raise ModelServerUnreachable(f"{where} is not reachable: start it, or mend OLLAMA_ENDPOINT") from error
         except httpx.HTTPStatusError as error:
@@ -285,14 +296,6 @@ def _said(reply: Mapping[str, Any]) -> str | None:
 def _thought(reply: Mapping[str, Any]) -> bool:
     message = reply.get("message")
     return isinstance(message, Mapping) and bool(message.get("thinking"))
-
-
-def _until(ends: float, reply: httpx.Response) -> Iterator[bytes]:
-    """The answer's bytes; a server that goes on dribbling past the deadline is left."""
-    for block in reply.iter_bytes():
-        if time.monotonic() > ends:
-            raise httpx.ReadTimeout("the deadline has passed")
-        yield block
 
 
 def _reason(body: str) -> str:

@@ -26,7 +26,8 @@ from annotune.errors import (
     PromptTooLong,
     RequestInvalid,
 )
-from annotune.servers.base import retry_after_s
+from annotune.network import SMALL_BYTES, AnswerTooLarge, Network
+from annotune.servers.base import most_bytes, retry_after_s
 from annotune.servers.thoughts import without_thoughts
 from annotune.settings import Settings
 
@@ -56,10 +57,14 @@ FOREIGN = (
 class OpenAIServer:
     """One OpenAI-compatible API. The client's own retries are off: ours is the one retry layer."""
 
-    def __init__(self, client: openai.OpenAI, *, name: str, url_setting: str, max_tokens: str) -> None:
+    def __init__(
+        self, client: openai.OpenAI, network: Network, *, name: str, url_setting: str, max_tokens: str
+    ) -> None:
+        """`network`: what the client's own HTTP client is bound to."""
         self.name = name
         self.url = str(client.base_url.copy_with(userinfo=b"")).rstrip("/")  # it stands in messages
         self._client = client
+        self._network = network
         self._url_setting = url_setting
         self._max_tokens = max_tokens
         self._refused: dict[str, set[str]] = {}
@@ -75,11 +80,17 @@ class OpenAIServer:
         if key is None and settings.openai_base_url is None:
             raise ConfigurationError("OpenAI needs a key: set OPENAI_API_KEY (or OPENAI_BASE_URL for another server)")
         url = (settings.openai_base_url or OPENAI_URL).rstrip("/")
+        network = Network()
         with _address("OPENAI_BASE_URL"):
-            client = openai.OpenAI(api_key=key.get_secret_value() if key else "none", base_url=url, max_retries=0)
+            client = openai.OpenAI(
+                api_key=key.get_secret_value() if key else "none",
+                base_url=url,
+                max_retries=0,
+                http_client=network.bind(openai.DefaultHttpxClient()),
+            )
         # OpenAI's reasoning models take only the newer name, other servers often only the older.
         max_tokens = "max_completion_tokens" if url == OPENAI_URL else "max_tokens"
-        return cls(client, name="openai", url_setting="OPENAI_BASE_URL", max_tokens=max_tokens)
+        return cls(client, network, name="openai", url_setting="OPENAI_BASE_URL", max_tokens=max_tokens)
 
     @classmethod
     def azure(cls, settings: Settings) -> "OpenAIServer":
@@ -90,15 +101,17 @@ class OpenAIServer:
         """
         if settings.azure_resource_endpoint is None or settings.openai_api_key is None:
             raise ConfigurationError("Azure OpenAI needs AZURE_RESOURCE_ENDPOINT and OPENAI_API_KEY: set both")
+        network = Network()
         with _address("AZURE_RESOURCE_ENDPOINT"):
             client = openai.AzureOpenAI(
                 api_key=settings.openai_api_key.get_secret_value(),
                 azure_endpoint=settings.azure_resource_endpoint,
                 api_version=settings.azure_api_version,
                 max_retries=0,
+                http_client=network.bind(openai.DefaultHttpxClient()),
             )
         max_tokens = "max_completion_tokens" if settings.azure_api_version >= AZURE_NEWER_NAME else "max_tokens"
-        return cls(client, name="azure", url_setting="AZURE_RESOURCE_ENDPOINT", max_tokens=max_tokens)
+        return cls(client, network, name="azure", url_setting="AZURE_RESOURCE_ENDPOINT", max_tokens=max_tokens)
 
     def chat(self, request: ChatRequest, *, deadline_s: float) -> Completion:
         """Ask once, by `chat.completions`."""
@@ -118,8 +131,8 @@ class OpenAIServer:
             schema = {"name": "answer", "schema": request.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         started = time.monotonic()
-        with self._mapped(request.model, deadline_s):
-            reply = self._create(body, started + deadline_s)
+        with self._mapped(request.model, deadline_s), self._network.call(deadline_s, most_bytes(request)):
+            reply = self._create(body, deadline_s)
             # The client does not validate: an answer of another kind shows when it is read.
             choice, usage = reply.choices[0], reply.usage
             text, given = choice.message.content, choice.logprobs
@@ -143,13 +156,15 @@ class OpenAIServer:
                 logprobs=tuple(_token(entry) for entry in known) if known else None,
             )
 
-    def _create(self, body: dict[str, Any], ends: float) -> Any:
+    def _create(self, body: dict[str, Any], deadline_s: float) -> Any:
         """Ask; what the server refuses of what a model need not know is left out, then and from then on."""
         refused = self._refused.setdefault(str(body["model"]), set())
         while True:
             asked = {name: value for name, value in body.items() if name not in refused}
             try:
-                return self._read(asked, ends)
+                # Each read may take all of it: the call's own deadline binds.
+                with self._client.chat.completions.with_streaming_response.create(**asked, timeout=deadline_s) as reply:
+                    return ChatCompletion.construct(**json.loads(reply.read()))
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 told = f"{getattr(error, 'param', '')} {_short(error)}"
                 names = [name for name in CAN_DO_WITHOUT if name in asked and name in told and UNKNOWN.search(told)]
@@ -157,22 +172,9 @@ class OpenAIServer:
                     raise
                 refused.update({*names, *(("top_logprobs",) if "logprobs" in names else ())})
 
-    def _read(self, body: dict[str, Any], ends: float) -> Any:
-        """One call, whole before `ends`: the client's own limit is one for each read."""
-        left = ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        content = bytearray()
-        with self._client.chat.completions.with_streaming_response.create(**body, timeout=left) as reply:
-            for block in reply.iter_bytes():
-                content += block
-                if time.monotonic() > ends:
-                    raise TimeoutError
-        return ChatCompletion.construct(**json.loads(content))
-
     def check(self, *, deadline_s: float) -> None:
         """List the models: asks for no answer, and a wrong key is told."""
-        with self._mapped("", deadline_s):
+        with self._mapped("", deadline_s), self._network.call(deadline_s, SMALL_BYTES):
             self._client.models.list(timeout=deadline_s)
 
     def close(self) -> None:
@@ -184,8 +186,10 @@ class OpenAIServer:
         where = f"{self.name} at {self.url}"
         try:
             yield
-        except (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError) as error:
+        except (openai.APITimeoutError, httpx2.TimeoutException) as error:
             raise DeadlineExceeded(f"{where} did not answer within {deadline_s:.0f} s; try again") from error
+        except AnswerTooLarge as error:
+            raise AnswerRefused(f"{where} sent far more than an answer: is {self._url_setting} right?") from error
         except (openai.APIConnectionError, httpx2.TransportError) as error:
             raise ModelServerUnreachable(f"{where} is not reachable: start it, or mend {self._url_setting}") from error
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:

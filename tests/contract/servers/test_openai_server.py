@@ -23,6 +23,7 @@ from annotune.errors import (
     PromptTooLong,
     RequestInvalid,
 )
+from annotune.network import Network
 from annotune.servers.openai import OpenAIServer
 from annotune.settings import load_settings
 
@@ -120,7 +121,7 @@ def test_no_exception_of_its_transport_escapes_as_itself(request_: ChatRequest, 
 
     with httpx2.Client(transport=httpx2.MockTransport(fail)) as http:
         client = vendor_client.OpenAI(api_key="k", base_url="http://openai/v1", max_retries=0, http_client=http)
-        server = OpenAIServer(client, name="openai", url_setting="OPENAI_BASE_URL", max_tokens="max_tokens")
+        server = OpenAIServer(client, Network(), name="openai", url_setting="OPENAI_BASE_URL", max_tokens="max_tokens")
         with pytest.raises(AnnotuneError):
             server.chat(request_, deadline_s=LONG_S)
 
