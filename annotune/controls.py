@@ -5,6 +5,7 @@ regions back into the same JSON, so that what is asked, checked and learned is o
 """
 
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from annotune.regions import new_region, region_text, text_region
 LONGEST_SHOWN = 80
 LONGEST_TEXT = 100_000
 HIGHEST_RATING = 100
+DIGITS = 9  # of a whole number in a config
 SIDES = ("left", "right")
 
 
@@ -139,7 +141,7 @@ class Rating(Control):
     @classmethod
     def parse(cls, tag: Element) -> Self:
         stars = tag.get("maxRating", "5")
-        if not stars.isdecimal() or not 1 <= int(stars) <= HIGHEST_RATING:
+        if not stars.isdecimal() or len(stars) > DIGITS or not 1 <= int(stars) <= HIGHEST_RATING:
             raise LabelingInvalid(f"<Rating name={tag.get('name')!r}> has maxRating={stars!r}: let it be 1 to 100")
         return cls(**common(tag), highest=int(stars))
 
@@ -183,15 +185,15 @@ class Number(Control):
         return " ".join(["a number", " and ".join(bounds)]).strip()
 
     def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - as in TextArea
-        if isinstance(value, bool) or not isinstance(value, int | float) or not _is_double(value):
+        number = _double(value)
+        if number is None:
             raise self._refused(value)
-        if not self.least <= value <= self.most:
-            raise self._refused(str(value))
-        return [self._region("number", {"number": value})]
+        if not self.least <= number <= self.most:
+            raise self._refused(str(number))
+        return [self._region("number", {"number": number})]
 
     def answer(self, regions: Iterable[Mapping[str, Any]]) -> float | None:
-        value = self._value(regions, "number")
-        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+        return _double(self._value(regions, "number"))
 
 
 @dataclass(frozen=True)
@@ -243,7 +245,7 @@ class DateTime(Control):
             return value
         try:
             moment = datetime.strptime(value, self.layout)  # noqa: DTZ007 - as written, without a zone
-        except ValueError:
+        except (ValueError, re.error):  # the latter of a layout that names a part twice
             return None
         return moment.isoformat(timespec="minutes")[: len(self.example)]
 
@@ -312,23 +314,26 @@ def is_text(value: str) -> bool:
 
 def whole(value: object) -> int | None:
     """A whole number, also one that is written as `4.0`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not _is_double(value):
+    number = _double(value)
+    return int(number) if number is not None and number == int(number) else None
+
+
+def _double(value: object) -> float | None:
+    """A number that a double can hold, as each browser does: JSON's may have 400 digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value) if value == int(value) else None
-
-
-def _is_double(value: float) -> bool:
-    """Whether a number is one that a double can hold, as each browser does: JSON's may have 400 digits."""
     try:
-        return math.isfinite(value)
+        return value if math.isfinite(value) else None
     except OverflowError:
-        return False
+        return None
 
 
 def _bound(tag: Element, name: str, unset: float) -> float:
+    refused = LabelingInvalid(f"<Number name={tag.get('name')!r}> has {name}={tag.get(name)!r}: write a number")
     try:
-        return float(tag.get(name) or unset)
+        bound = float(tag.get(name) or unset)
     except ValueError as error:
-        raise LabelingInvalid(
-            f"<Number name={tag.get('name')!r}> has {name}={tag.get(name)!r}: write a number"
-        ) from error
+        raise refused from error
+    if math.isnan(bound):
+        raise refused
+    return bound

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from xml.etree.ElementTree import Element
 
-from annotune.controls import Control, common
+from annotune.controls import DIGITS, Control, common
 from annotune.errors import LabelingInvalid
 from annotune.prediction import Region
 
@@ -150,7 +150,8 @@ class Taxonomy(Control):
         if not labels:
             raise LabelingInvalid(f"<Taxonomy name={tag.get('name')!r}> has no <Choice value=...>: add some")
         usages = tag.get("maxUsages", "")
-        return cls(**common(tag), book=Book(labels), most=int(usages) if usages.isdecimal() and int(usages) else None)
+        most = int(usages) if usages.isdecimal() and len(usages) <= DIGITS else 0  # more than that bounds nothing
+        return cls(**common(tag), book=Book(labels), most=most or None)
 
     @property
     def labels(self) -> tuple[str, ...]:

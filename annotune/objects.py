@@ -10,6 +10,7 @@ import lxml.etree
 
 from annotune.completion import Message
 from annotune.errors import LabelingInvalid, RequestInvalid
+from annotune.regions import whole_letters
 
 OBJECTS = ("Text", "HyperText", "Paragraphs", "Image", "Audio", "Video", "List", "Table", "TimeSeries", "Chat", "Pdf")
 READABLE = ("Text", "HyperText", "Paragraphs", "Image", "List", "Table")
@@ -119,30 +120,36 @@ def _cell(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+class _Shown:
+    """What a browser would show of HTML, as lxml tells it: blocks on lines of their own, no scripts and no styles."""
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._hidden = 0
+
+    def start(self, tag: str, _attributes: object) -> None:
+        self._hidden += tag in HIDDEN
+        self._parts += ["\n"] if tag in BLOCKS else []
+
+    def end(self, tag: str) -> None:
+        self._hidden -= tag in HIDDEN
+        self._parts += ["\n"] if tag in BLOCKS else []
+
+    def data(self, text: str) -> None:
+        if not self._hidden:
+            self._parts.append(text)
+
+    def close(self) -> str:
+        return "".join(self._parts)
+
+
 def _stripped(markup: str) -> str:
-    """What a browser would show of HTML: blocks on lines of their own, no scripts and no styles.
-
-    By libxml2, which reads any text in linear time; the standard library's parser takes minutes for a hostile one, and
-    raises AssertionError for `<![x[y]]>` (Python 3.11).
+    """By libxml2, which reads any text in linear time; the standard library's parser takes minutes for a hostile one, and
+    raises AssertionError for `<![x[y]]>` (Python 3.11). No tree is made: libxml2 leaves out what is nested too deep for one.
     """
-    root = lxml.etree.fromstring(_readable(markup), lxml.etree.HTMLParser(encoding="utf-8", huge_tree=True))
-    if root is None:  # nothing but blanks and comments
-        return ""
-    parts: list[str] = []
-    hidden = 0
-    for event, element in lxml.etree.iterwalk(root, events=("start", "end", "comment", "pi")):
-        inside = event == "start"
-        if isinstance(element.tag, str):
-            hidden += (inside - (not inside)) * (element.tag in HIDDEN)
-            parts += ["\n"] if element.tag in BLOCKS else []
-        shown = element.text if inside else element.tail
-        if shown and not hidden:
-            parts.append(shown)
-    lines = "".join(parts).splitlines()
-    return "\n".join(line.strip() for line in lines if line.strip())
-
-
-def _readable(text: str) -> bytes:
-    """In UTF-8: half surrogate pairs as a browser shows them, and NUL, which libxml2 takes for the end, left out."""
-    whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return whole.replace("\0", "").encode()
+    # NUL is left out: libxml2 takes it for the end.
+    readable = whole_letters(markup).replace("\0", "").encode()
+    parser = lxml.etree.HTMLParser(target=_Shown(), encoding="utf-8", huge_tree=True)
+    parser.feed(readable)
+    text: str = parser.close()
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip())

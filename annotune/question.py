@@ -15,6 +15,7 @@ from annotune.model import ModelRef
 from annotune.parallel import Deadline, side_by_side
 from annotune.prediction import Region
 from annotune.prompt import Prompt
+from annotune.regions import whole_letters
 from annotune.score import score
 from annotune.servers.base import ModelServer
 from annotune.settings import Settings
@@ -180,11 +181,15 @@ def ask_messages(labeling: Labeling, prompt: Prompt, data: Mapping[str, object])
 
 
 def _alternating(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Neighbours of one role made one: many chat templates take user and assistant in turn only."""
+    """Neighbours of one role made one: many chat templates take user and assistant in turn only.
+
+    No half surrogate pair is left: JSON may hold one, and a call to a model server may not.
+    """
     joined: list[Message] = []
     for message in messages:
+        content = whole_letters(message.content)
         if joined and joined[-1].role == message.role:
-            joined[-1] = Message(message.role, f"{joined[-1].content}\n\n{message.content}")
+            joined[-1] = Message(message.role, f"{joined[-1].content}\n\n{content}")
         else:
-            joined.append(message)
+            joined.append(Message(message.role, content))
     return tuple(joined)

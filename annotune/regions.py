@@ -41,3 +41,8 @@ def region_texts(regions: Iterable[Mapping[str, Any]], control: str) -> tuple[st
         entries = texts if isinstance(texts, list) else [texts]
         found += [entry for entry in entries if isinstance(entry, str) and entry.strip()]
     return tuple(found)
+
+
+def whole_letters(text: str) -> str:
+    """A text as a browser shows it: JSON may hold half a surrogate pair, and UTF-8 may not."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

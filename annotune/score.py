@@ -21,7 +21,8 @@ def score(labeling: Labeling, completion: Completion) -> float | None:
     if not tokens or completion.finish == "length":
         return None
     if labeling.free_text:
-        return math.exp(sum(token.logprob for token in tokens) / len(tokens))
+        mean = _probability(sum(token.logprob for token in tokens) / len(tokens))
+        return None if math.isnan(mean) else mean
     text = "".join(token.text for token in tokens)
     if text.strip() != completion.text.strip():  # a token that is half a letter, or thoughts that were taken out
         return None
@@ -81,9 +82,10 @@ def _chosen(label: str, labels: Sequence[str], tokens: Sequence[Token], begin: i
                 continue
             onwards = [each for each in possible if each.startswith(so_far) or so_far.startswith(each)]
             if onwards:
-                theirs += math.exp(logprob)
-                mine += math.exp(logprob) if piece == token.text else 0.0
-        if not theirs:
+                likely = _probability(logprob)
+                theirs += likely
+                mine += likely if piece == token.text else 0.0
+        if not theirs or math.isnan(theirs):
             return None
         probability *= mine / theirs
         weighed = True
@@ -94,3 +96,8 @@ def _chosen(label: str, labels: Sequence[str], tokens: Sequence[Token], begin: i
 
 def _before(token: Token, start: int, begin: int) -> str:
     return token.text[: max(0, begin - start)]
+
+
+def _probability(logprob: float) -> float:
+    """0..1, whatever a server says; not a number where it says so."""
+    return math.exp(min(logprob, 0.0))

@@ -21,6 +21,7 @@ from doubles import FakeOllama, serving
 from services import annotune_command
 from studio_double import StudioDouble
 
+from annotune.completion import ChatRequest, Completion
 from annotune.errors import InUse
 from annotune.example import ProjectPrompt
 from annotune.images import Pictures
@@ -32,6 +33,7 @@ from annotune.settings import DEFAULT_PROMPT_TEMPLATE
 from annotune.store import Store
 from annotune.studio import PAGE_TASKS
 from commands.desk import Desk
+from commands.estimate import estimate
 from commands.main import annotune
 from commands.plan import Plan
 from commands.push import Push, Tally
@@ -41,6 +43,7 @@ TASKS = 12
 VERSION = f"small@{Prompt(PROMPT, DEFAULT_PROMPT_TEMPLATE).sha[:8]}"
 CHOICES = """<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>
 <Choices name="mood" toName="chat"><Choice value="good"/><Choice value="bad"/></Choices></View>"""
+DOSE = """<View><HyperText name="chat" value="$question"/><Number name="dose" toName="chat"/></View>"""
 SEEN = """<View><Image name="chat" value="$question"/><TextArea name="response" toName="chat"/></View>"""
 HYPERTEXT = """<View><HyperText name="chat" value="$question"/><TextArea name="response" toName="chat"/></View>"""
 PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\nrest").decode()
@@ -48,11 +51,15 @@ Annotune = Callable[..., Result]
 
 
 class Scripted(FakeOllama):
-    """Answers with a word; `fails` words in a prompt are answered with 500. `meanwhile` is called at each chat."""
+    """Answers with a word; `fails` words in a prompt are answered with 500, `says` words with a text.
+
+    `meanwhile` is called at each chat.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.fails: set[str] = set()
+        self.says: dict[str, str] = {}
         self.chats: list[dict[str, Any]] = []
         self.meanwhile: Callable[[int], object] = lambda _number: None
 
@@ -62,7 +69,9 @@ class Scripted(FakeOllama):
         asked = body["messages"][-1]["content"]
         if any(word in asked for word in self.fails):
             return 500, {"error": "no memory was left"}
-        return super()._chat(body)
+        status, reply = super()._chat(body)
+        said = next((text for word, text in self.says.items() if word in asked), "Yes.")
+        return status, reply | {"message": {"role": "assistant", "content": said}}
 
 
 @pytest.fixture
@@ -372,6 +381,56 @@ def test_markup_that_no_browser_minds_ends_no_run(predict, studio) -> None:
     studio.projects[4][2]["data"]["question"] = "<p>ok</p><![foo[bar]]>"
 
     assert "12 predictions pushed, 0 tasks skipped, 0 failed" in predict().stdout
+
+
+def test_an_odd_task_and_an_odd_answer_fail_alone(predict, studio, ollama) -> None:
+    studio.add_project(4, questions=3, config=DOSE)
+    studio.projects[4][1]["data"]["question"] = "half \ud83d of a pair, and <p>broken</p><![foo[bar]]>"
+    ollama.says = {"Question 0?": '{"dose": 5}', "broken": '{"dose": 6}', "Question 2?": f'{{"dose": 1{"0" * 400}}}'}
+
+    result = predict()
+
+    assert (result.exit_code, versions(studio)) == (1, [[VERSION], [VERSION], []])
+    assert "2 predictions pushed, 0 tasks skipped, 1 failed" in result.stdout
+    assert "task 4002: " in result.stderr
+    assert "half \ufffd of a pair" in json.dumps(ollama.chats, ensure_ascii=False)
+    assert "1 tasks would be asked" in predict("--dry-run").stdout
+
+
+class Foreseen:
+    """A model server that meets what nobody foresaw where a prompt names it."""
+
+    def chat(self, request: ChatRequest, *, deadline_s: float) -> Completion:
+        if "Question 3?" in request.messages[-1].content:
+            raise ZeroDivisionError("canary")
+        return Completion("Yes.", request.model, 3, 1, seconds=deadline_s, finish="stop")
+
+
+def test_what_nobody_foresaw_fails_its_own_task(deployment, monkeypatch, store, studio, caplog) -> None:
+    for name, value in deployment.items():
+        monkeypatch.setenv(name, value)
+    tally = Tally()
+    with ExitStack() as opened:
+        desk = Desk(opened)
+        plan = Plan.of(desk, 4, model=None, ids=None, only_missing=False)
+        found = estimate(plan, plan.tasks(desk.studio, lambda: None), Foreseen(), show=0)  # type: ignore[arg-type]
+        push = Push(
+            plan,
+            Foreseen(),  # type: ignore[arg-type]
+            desk.studio,
+            store,
+            pictures=Pictures(desk.settings),
+            tally=tally,
+            heard=lambda _tally: None,
+            lost=lambda: False,
+        )
+        push.run(3, 10)
+
+    for failed in (tally.failed, found.unfit):
+        ((reason, tasks),) = failed.items()
+        assert tasks == [4003]
+        assert f"unexpected error {reason[-8:]}\nTraceback" in caplog.text
+    assert (tally.pushed, found.tasks) == (TASKS - 1, TASKS - 1)
 
 
 def test_a_model_server_that_is_away_ends_it_at_once(predict, studio) -> None:

@@ -231,6 +231,14 @@ def test_what_is_not_answered_is_told_in_the_comparison(run: Annotune, studio: S
     assert "no field 'question'" in run("compare", 4, 1, 1).stdout.replace("\n", " ")
 
 
+def test_an_odd_task_is_compared_all_the_same(run: Annotune, studio: StudioDouble) -> None:
+    run("set", 4, typed="Forty {text}")
+    studio.projects[4][0]["data"] = {"question": "half \ud83d of a pair"}
+
+    shown = run("compare", 4, 1, 1)
+    assert (shown.exit_code, shown.stdout.count("(score 0.61)")) == (0, 6)
+
+
 def test_history_pin_and_system_prompt_survive_an_emptied_redis(run: Annotune, store: Store, tmp_path: Path) -> None:
     (tmp_path / "system.txt").write_text("Be kind.")
     run("set", 4, "--system", tmp_path / "system.txt", typed="One")

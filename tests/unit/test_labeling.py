@@ -51,6 +51,14 @@ BROKEN = {
         '<View><Video name="i" value="$video"/><TextArea name="response" toName="i"/></View>',
         "cannot be read by a model",
     ),
+    "stars beyond counting": (
+        f'<View><Text name="t" value="$t"/><Rating name="r" toName="t" maxRating="{"9" * 5000}"/></View>',
+        "let it be 1 to 100",
+    ),
+    "a bound that is no number": (
+        '<View><Text name="t" value="$t"/><Number name="n" toName="t" min="nan"/></View>',
+        "min='nan': write a number",
+    ),
     "boxes alone": (
         '<View><Image name="i" value="$i"/><RectangleLabels name="r" toName="i"><Label value="a"/></RectangleLabels></View>',
         "no control that a model can fill",
@@ -176,6 +184,9 @@ def test_the_value_of_a_text_is_itself() -> None:
         ("<table><tr><td>a</td></tr><tr><td>b</td></tr></table>", "a\nb"),
         ("</script>seen", "seen"),
         ("no markup", "no markup"),
+        ("<![if !IE]>seen<![endif]>", "seen"),
+        ("seen<!", "seen"),
+        (f"&#{'9' * 5000};", "\ufffd"),
         ("", ""),
     ],
 )

@@ -48,3 +48,7 @@ def test_markup_is_shown_as_a_browser_shows_it(markup: str, text: str) -> None:
 @pytest.mark.parametrize("piece", REPEATED)
 def test_a_hostile_text_is_read_to_its_end(piece: str) -> None:
     assert "</p>" not in HYPERTEXT.text({"html": piece * 100_000 + "\n<p>the end</p>"})
+
+
+def test_what_is_nested_deep_is_read_too() -> None:
+    assert HYPERTEXT.text({"html": "<div>" * 100_000 + "the end"}) == "the end"

@@ -1,11 +1,19 @@
 """Calls side by side, within one deadline."""
 
+import re
 import threading
 from collections.abc import Callable
 
 import pytest
 
-from annotune.errors import AnnotuneError, AnswerRefused, DeadlineExceeded, ModelServerError, ModelServerUnreachable
+from annotune.errors import (
+    AnnotuneError,
+    AnswerRefused,
+    DeadlineExceeded,
+    ModelServerError,
+    ModelServerUnreachable,
+    Unexpected,
+)
 from annotune.parallel import FAIR_S, Deadline, each, side_by_side
 
 
@@ -85,6 +93,22 @@ def test_after_what_all_would_meet_no_more_calls_are_made() -> None:
 
     assert len(made) == 1
     assert [str(one) for one in outcomes] == ["away"] * 50
+
+
+def test_an_error_that_nobody_foresaw_is_its_own_calls_alone(caplog: pytest.LogCaptureFixture) -> None:
+    def call(number: int) -> Callable[[Deadline], int]:
+        def answer(_: Deadline) -> int:
+            return number if number % 2 else int(f"canary {number}")
+
+        return answer
+
+    first, second, third, fourth = each([call(number) for number in range(4)], 2, Deadline.after(10))
+
+    assert (second, fourth) == (1, 3)
+    for fault in (first, third):
+        assert isinstance(fault, Unexpected)
+        assert re.fullmatch("an unexpected error, which the log has under [0-9a-f]{8}", str(fault))
+        assert caplog.text.count(f"unexpected error {str(fault)[-8:]}\nTraceback") == 1
 
 
 def test_at_the_deadline_what_still_runs_is_left() -> None:

@@ -44,6 +44,14 @@ def test_a_cut_answer_has_none(finish: str) -> None:
     assert score(FREE, said(token("So", 0.5), finish=finish)) is None
 
 
+@pytest.mark.parametrize(("logprob", "sure"), [(5000.0, 1.0), (math.inf, 1.0), (-math.inf, 0.0), (math.nan, None)])
+def test_a_probability_that_is_none_harms_nothing(logprob: float, sure: float | None) -> None:
+    odd = Token("yes", logprob, (("no", -math.inf),))
+
+    assert score(FREE, said(odd)) == sure
+    assert score(labeling("yes", "no"), said(*HEAD, token('"', 1), odd, *TAIL)) in {1.0, None}
+
+
 def test_without_probabilities_there_is_none() -> None:
     assert score(FREE, Completion("So", "m", 1, 1, 0.0, "stop")) is None
 

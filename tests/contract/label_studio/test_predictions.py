@@ -150,6 +150,23 @@ def test_a_task_that_fails_is_an_item_with_its_error_and_the_rest_is_kept(backen
     assert [region_text(item["result"], "response") for item in (first, third)] == ["fine", "fine"]
 
 
+NUMBERS = """<View><Text name="chat" value="$question"/><Number name="n" toName="chat"/>
+<Rating name="r" toName="chat"/></View>"""
+ODD = ["1" * 400, "1" * 5000, "-" + "9" * 400, "1e999", "NaN", "[1]", '{"n": 1}']
+
+
+@pytest.mark.parametrize("answer", ['{"n": ODD, "r": 3}', '{"n": 1, "r": ODD}'], ids=["number", "rating"])
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: f"{odd[:9]} {len(odd)}")
+def test_a_number_that_no_browser_holds_fails_its_own_task(backend: Backend, odd: str, answer: str) -> None:
+    good, evil = '{"n": 1, "r": 3}', answer.replace("ODD", odd)
+    backend.model.say = lambda asked: evil if "evil" in str(asked.messages) else good
+    first, second, third = backend.predict(task(1), task(2, "evil"), task(3), config=NUMBERS).json["results"]
+
+    assert "answered twice what does not fit" in second["error"]
+    assert [item["value"] for item in first["result"]] == [{"number": 1}, {"rating": 3}]
+    assert third["result"]
+
+
 def test_where_no_task_is_answered_the_batch_is_an_error(backend: Backend) -> None:
     backend.model.broken = AnswerRefused("Ollama at http://fake broke off its answer")
     reply = backend.predict(task(1), task(2))
