@@ -54,10 +54,8 @@ class Network:
         """
         # httpx takes a network backend by no public way that leaves the proxies of the environment in use (0.28, 2.16).
         for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001
-            pool: Any = getattr(
-                transport, "_pool", None
-            )  # a test's transport has none, an address past a proxy neither
-            if pool is not None:
+            pool: Any = getattr(transport, "_pool", None)
+            if pool is not None:  # it is where an address goes past the proxy
                 vendor = httpcore2 if isinstance(pool, httpcore2.ConnectionPool) else httpcore
                 pool._network_backend = _Backend(pool._network_backend, self, self._resolver, vendor)  # noqa: SLF001
         if not packed:
@@ -109,8 +107,9 @@ class Network:
 
 
 class Resolver:
-    """Names to addresses, within a time. `getaddrinfo` takes none: one that hangs is left to its thread, of which there are
-    so many at most.
+    """Names to addresses, within a time.
+
+    `getaddrinfo` takes no timeout: one that hangs is left to its thread, and there are at most so many of those.
     """
 
     def __init__(self, resolve: Resolve | None = None, *, threads: int = RESOLVERS) -> None:
@@ -126,7 +125,11 @@ class Resolver:
         if not self._free.acquire(timeout=_until(ends)):
             raise TimeoutError("so many names are being looked up that this one was not, in time")
         found: Future[list[str]] = Future()
-        threading.Thread(target=self._find, args=(host, found), name="resolve", daemon=True).start()
+        try:
+            threading.Thread(target=self._find, args=(host, found), name="resolve", daemon=True).start()
+        except RuntimeError as error:  # the system has no thread left
+            self._free.release()
+            raise OSError(f"{host} is not looked up: {error}") from error
         return found.result(_until(ends))
 
     def _find(self, host: str, found: Future[list[str]]) -> None:

@@ -247,3 +247,4 @@ def test_no_key_stands_in_the_log_even_at_debug(
     seen = caplog.text + capsys.readouterr().err
     assert key not in seen
     assert "Why?" not in seen
+    assert "httpcore2" not in seen

@@ -392,6 +392,21 @@ def test_a_picture_whose_host_is_not_resolved_in_time_is_refused(hanging: Hangin
         source.fetch("http://pictures.example/x.png")
 
 
+def test_a_place_of_the_resolver_outlives_a_system_without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    network = Network(Resolver(lambda _: ["127.0.0.1"], threads=1))
+    with monkeypatch.context() as patch, network.call(LONG_S):
+        patch.setattr(threading.Thread, "start", no_thread)
+        for _ in range(2):
+            with pytest.raises(OSError, match="start new thread"):
+                network.resolve("name.example")
+
+    with network.call(LONG_S):
+        assert network.resolve("name.example") == ["127.0.0.1"]
+
+
 def test_a_name_that_nobody_knows_is_no_connection() -> None:
     def unknown(host: str) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "unknown")
