@@ -18,6 +18,7 @@
     ├── InUse                   another process is at that very work
     ├── StoreUnavailable        Redis did not answer, or keeps nothing new
     ├── RecordUnreadable        one project's record, in Redis or on disk, that this version cannot read
+    ├── OrderRefused            a job in a queue that is none of ours
     ├── LabelStudioError        Label Studio did not answer as it should
     │   └── LabelStudioUnreachable
     ├── TrainingRefused         a training that does not start, or a version that is not promoted
@@ -136,6 +137,10 @@ class RecordUnreadable(AnnotuneError):
             f"{where} cannot be read: another version wrote it, or somebody by hand; let that version run, or remove it"
             " ('annotune models rebuild' restores models and prompts)"
         )
+
+
+class OrderRefused(AnnotuneError):
+    """A job in a queue that is none of ours; the message says why, and quotes nothing of it."""
 
 
 class LabelStudioError(AnnotuneError):

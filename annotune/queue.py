@@ -4,21 +4,25 @@
 another's training. RQ's `unique` is not used: it refuses a change that arrives while a job runs.
 """
 
+from contextlib import suppress
+
 from redis import Redis
 from rq import Queue
+from rq.job import Job
+from rq.utils import decode_redis_hash
 
 from annotune.connection import redis_errors
+from annotune.errors import OrderRefused
 from annotune.keys import Keys
 from annotune.old_keys import OLD_QUEUES
+from annotune.orders import CHANGED_JOB, LIMITS_S, TRAIN_JOB, Order
 from annotune.store import Store
 
 CHANGES = "changes"
 TRAINING = "training"
 KINDS = (CHANGES, TRAINING)
-CHANGED_JOB = "trainer.jobs.project_changed"
-TRAIN_JOB = "trainer.jobs.train_project"
-CHANGE_LIMIT_S = 600
 FAILURE_KEPT_S = 3600
+PAGE = 500
 
 
 class Jobs:
@@ -43,7 +47,7 @@ class Jobs:
         Raises:
             StoreUnavailable: Redis does not answer.
         """
-        self._put(CHANGES, CHANGED_JOB, project, CHANGE_LIMIT_S)
+        self._put(CHANGES, CHANGED_JOB, project)
 
     def train(self, project: int) -> None:
         """Queue the training that the store says is wanted.
@@ -51,7 +55,7 @@ class Jobs:
         Raises:
             StoreUnavailable: Redis does not answer.
         """
-        self._put(TRAINING, TRAIN_JOB, project, -1)
+        self._put(TRAINING, TRAIN_JOB, project)
 
     def projects_waiting(self, kind: str) -> frozenset[int]:
         """Projects that have a job in the queue of a kind.
@@ -60,7 +64,7 @@ class Jobs:
             StoreUnavailable: Redis does not answer.
         """
         with redis_errors():
-            return frozenset(int(job.args[0]) for job in self._queue(kind).jobs if job.args)
+            return frozenset(self._projects(self._queue(kind)))
 
     def waiting(self) -> dict[str, int]:
         """Jobs in the queue of each kind."""
@@ -78,7 +82,7 @@ class Jobs:
         with redis_errors():
             for kind, name in OLD_QUEUES.items():
                 old = Queue(name, connection=self._connection, serializer="json")
-                projects = sorted(int(job.args[0]) for job in old.jobs if job.args)
+                projects = self._projects(old)
                 for project in projects:
                     puts[kind](project)
                 old.delete(delete_jobs=True)
@@ -88,13 +92,25 @@ class Jobs:
     def _queue(self, kind: str) -> Queue:
         return open_queue(self._store.keys, kind, self._connection)
 
-    def _put(self, kind: str, job: str, project: int, limit_s: int) -> None:
+    def _projects(self, queue: Queue) -> list[int]:
+        """The projects of the jobs in a queue, in its order; what is none of our jobs is passed over."""
+        ids, found = queue.get_job_ids(), []
+        for first in range(0, len(ids), PAGE):
+            pipe = self._connection.pipeline(transaction=False)
+            for job in ids[first : first + PAGE]:
+                pipe.hgetall(Job.key_for(job))
+            for fields in pipe.execute(raise_on_error=False):
+                with suppress(OrderRefused):
+                    found.append(Order.read(decode_redis_hash(fields) if isinstance(fields, dict) else {}).project)
+        return found
+
+    def _put(self, kind: str, job: str, project: int) -> None:
         with redis_errors():
             self._queue(kind).enqueue_call(
-                job, args=(project,), timeout=limit_s, result_ttl=0, failure_ttl=FAILURE_KEPT_S
+                job, args=(project,), timeout=LIMITS_S[job], result_ttl=0, failure_ttl=FAILURE_KEPT_S
             )
 
 
-def open_queue(keys: Keys, kind: str, connection: Redis) -> Queue:
+def open_queue(keys: Keys, kind: str, connection: Redis, *, job_class: type[Job] = Job) -> Queue:
     """The queue of a kind, `changes` or `training`, of a deployment."""
-    return Queue(keys.queue(kind), connection=connection, serializer="json")
+    return Queue(keys.queue(kind), connection=connection, serializer="json", job_class=job_class)

@@ -24,6 +24,7 @@ from annotune.queue import KINDS, Jobs, open_queue
 from annotune.settings import Settings
 from annotune.store import Store
 from trainer.lifeline import die_with
+from trainer.ordered_job import OrderedJob
 from trainer.reconcile import TICK_S, Reconciler
 
 WORKER_TTL_S = 60
@@ -40,10 +41,19 @@ _log = logging.getLogger(__name__)
 
 
 class JobWorker(rq.Worker):
-    """RQ's worker, except that its job dies with it and that it stops at once.
+    """RQ's worker, except that it runs our jobs alone, that its job dies with it, and that it stops at once.
 
     A training that was stopped starts anew with the next worker, so nothing is gained by waiting hours for its end.
     """
+
+    job_class = OrderedJob
+
+    def execute_job(self, job: Job, queue: rq.Queue) -> None:
+        if isinstance(job, OrderedJob) and job.refusal:
+            _log.error("a job in the queue %s was removed and not run: %s", queue.name, job.refusal)
+            job.remove(queue.intermediate_queue_key)
+            return
+        super().execute_job(job, queue)
 
     def main_work_horse(self, job: Job, queue: rq.Queue) -> None:
         die_with(self.pid or 0)
@@ -166,9 +176,10 @@ def _work(kind: str, settings: Settings, supervisor: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     connection = connect_redis(settings.redis_url, patience="job", decode=False)
     JobWorker(
-        [open_queue(Keys(settings.deployment), kind, connection)],
+        [open_queue(Keys(settings.deployment), kind, connection, job_class=OrderedJob)],
         connection=connection,
         serializer="json",
         worker_ttl=WORKER_TTL_S,
         maintenance_interval=MAINTENANCE_S,
+        log_job_description=False,
     ).work(logging_level="WARNING")

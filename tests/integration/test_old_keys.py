@@ -14,7 +14,8 @@ from annotune import old_keys
 from annotune.connection import connect_redis
 from annotune.example import Answer
 from annotune.model import ModelRef, TrainingWanted
-from annotune.queue import CHANGE_LIMIT_S, CHANGED_JOB, CHANGES, TRAIN_JOB, TRAINING, Jobs
+from annotune.orders import CHANGED_JOB, TRAIN_JOB
+from annotune.queue import CHANGES, TRAINING, Jobs
 from annotune.store import Store
 from trainer.worker import move_in
 
@@ -68,7 +69,7 @@ def leave_jobs(connection: redis.Redis) -> None:
         ("annotune-changes", CHANGED_JOB, 12),
         ("annotune-training", TRAIN_JOB, 12),
     ):
-        Queue(name, connection=connection, serializer="json").enqueue_call(job, args=(project,), timeout=CHANGE_LIMIT_S)
+        Queue(name, connection=connection, serializer="json").enqueue_call(job, args=(project,))
 
 
 def test_main_takes_over_every_old_key_with_its_value_and_its_expiry(

@@ -1,0 +1,10 @@
+"""What somebody who can write to Redis would like a worker to run; the worker of `test_hostile_jobs.py` could import it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+
+def strike(*_: Any, **__: Any) -> None:
+    """Leave a mark."""
+    Path(os.environ["HOSTILE_MARK"]).touch()
