@@ -27,14 +27,16 @@ class Dataset:
     held_out: tuple[Example, ...]
 
     @property
-    def annotations(self) -> tuple[int, ...]:
-        return tuple(example.origin.annotation for example in (*self.train, *self.held_out))
+    def contents(self) -> dict[int, str]:
+        """What each annotation in it holds (`Origin.content`), by id."""
+        return {example.origin.annotation: example.origin.content for example in (*self.train, *self.held_out)}
 
 
 def side(text: str) -> Literal["train", "eval"]:
     """On which side of the split a labelled text lies: about one in six is held out."""
     normal = " ".join(text.lower().split())
-    return "eval" if int(hashlib.sha256(normal.encode()).hexdigest(), 16) % HELD_OUT_IN == 0 else "train"
+    digest = hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()
+    return "eval" if int(digest, 16) % HELD_OUT_IN == 0 else "train"
 
 
 def write_dataset(folder: Path, train: Iterable[Example], held_out: Iterable[Example]) -> Dataset:

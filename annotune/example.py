@@ -46,7 +46,8 @@ class PromptVersion(ProjectPrompt):
 class Origin(Value):
     """Where an example comes from.
 
-    `kind`: the person typed it without an answer of ours, accepted ours, or corrected it (`said` is then ours).
+    `kind`: the person typed it without an answer of ours, accepted ours, or corrected it (`said` is then ours). `content`
+    is a short sha of what was asked and accepted: another one under the same annotation is a correction.
     """
 
     project: int
@@ -56,6 +57,7 @@ class Origin(Value):
     prompt_sha: str
     kind: Literal["typed", "accepted", "corrected"]
     said: str | None = None
+    content: str = ""
 
 
 class Example(Value):

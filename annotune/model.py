@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from annotune.errors import RecordUnreadable, RequestInvalid
 
 ServerName = Literal["ollama", "openai", "azure"]
+PASSED = frozenset({"promoted", "waiting"})  # states of a run whose version passed its gates
 _REF = re.compile(r"(ollama|openai|azure):(\S+)")
 _VERSION = re.compile(r"v([0-9]{4,})")
 
@@ -108,7 +109,8 @@ class TrainingRun(Value):
     """One training: what went in, what came out, and how it ended. Written as `manifest.json`, last.
 
     `number` is 0 where no training began. `replaces` was live when it began (None: the environment's model). `dataset` is
-    a digest, `annotations` the ids in it, `left_out` counts by reason; `metrics` has losses in nats a token and peaks of
+    a digest, `annotations` the ids in it, `contents` what each held, in that order (`Origin.content`; in the manifest only);
+    `left_out` counts by reason; `metrics` has losses in nats a token and peaks of
     memory in MiB; `device` is what trained, such as `cpu float32`.
     """
 
@@ -123,6 +125,7 @@ class TrainingRun(Value):
     replaces: ModelRef | None = None
     dataset: str = ""
     annotations: tuple[int, ...] = ()
+    contents: tuple[str, ...] = ()
     examples: int = 0
     held_out: int = 0
     left_out: dict[str, int] = {}
@@ -134,6 +137,17 @@ class TrainingRun(Value):
     device: str = ""
     version: ModelVersion | None = None
 
+    @property
+    def came_to_training(self) -> bool:
+        """One that broke off before tried nothing: Label Studio or the model server was away, or the disk full."""
+        return "train" in self.stages_s
+
+    @property
+    def taught(self) -> dict[int, str]:
+        """What each annotation held (`Origin.content`); empty where it is unknown."""
+        contents = self.contents or ("",) * len(self.annotations)
+        return dict(zip(self.annotations, contents, strict=True))
+
 
 class TrainingWanted(Value):
     """A training that somebody or something asked for; it stays until one has ended."""
@@ -143,10 +157,15 @@ class TrainingWanted(Value):
 
 
 class Tally(Value):
-    """What the last look at Label Studio counted, in annotations."""
+    """What the last look at Label Studio counted, in annotations.
+
+    `new` are new or changed since the last run that came to training, whatever became of it; `unlearnt` hold what no version
+    that passed its gates was trained on, None where nobody counted it.
+    """
 
     usable: int
     new: int
+    unlearnt: int | None = None
     left_out: dict[str, int]
     kinds: dict[str, int]
     at: datetime

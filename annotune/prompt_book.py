@@ -1,6 +1,8 @@
 """The prompts of each project: every version, which one is used, and whether it is pinned."""
 
+import hashlib
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from annotune.connection import in_redis, redis_errors
@@ -56,6 +58,23 @@ class PromptBook:
             self._redis.sadd(self._keys.projects, project)
             number = self._redis.eval(ADD_PROMPT, len(keys), *keys, REPEATED_S, text, least, KEPT, int(over_pin))
         return version.model_copy(update={"number": int(number)})
+
+    def seen(self, project: int) -> frozenset[str]:
+        """Shas (`text_sha`) of all texts that annotations ever held, as far as anybody looked."""
+        key = self._keys.of(project, "prompts-seen")
+        with redis_errors(key):
+            return frozenset(self._redis.smembers(key))
+
+    def known(self, project: int) -> frozenset[str]:
+        """As `seen`, and of all versions."""
+        return self.seen(project) | {text_sha(version.text) for version in self.versions(project)}
+
+    def see(self, project: int, texts: Iterable[str]) -> None:
+        """Annotations hold these texts."""
+        key, shas = self._keys.of(project, "prompts-seen"), [text_sha(text) for text in texts]
+        if shas:
+            with redis_errors(key):
+                self._redis.sadd(key, *shas)
 
     def pin(self, project: int, version: PromptVersion) -> None:
         """Use a version, whatever is submitted from now on."""
@@ -131,3 +150,8 @@ class PromptBook:
         kept = next((version for version in versions if version.number == pinned), None)
         if kept:
             self.pin(project, kept)
+
+
+def text_sha(text: str) -> str:
+    """Short, of a prompt as written."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

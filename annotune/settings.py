@@ -113,7 +113,9 @@ class Settings(BaseSettings):
         None,
         description="Training recipe: a name in `prompts/recipes/` or a file's path; unset: training is off.",
     )
-    train_every: int = Field(0, ge=0, description="Train when so many annotations are new to the last dataset; 0: off.")
+    train_every: int = Field(
+        0, ge=0, description="Train when so many annotations are new or changed since the last try; 0: off."
+    )
     min_examples: int = Field(10, ge=1, description="Fewer training examples than this: no training.")
     promote: Literal["auto", "manual"] = Field(
         "auto",

@@ -11,7 +11,8 @@ All values are JSON. Keys, in a deployment D (see keys.py), for a project P:
     annotune:D:P:answers:T              list of answers given for task T, oldest first
     annotune:D:P:versions               hash number -> ModelVersion
     annotune:D:P:number                 the last version number given out
-    annotune:D:P:dataset                set of annotation ids that the last dataset held
+    annotune:D:P:tried, annotune:D:P:learnt  hashes of annotation id -> sha of what it held (see lesson_book.py)
+    annotune:D:P:prompts-seen           set of shas of all prompts that were ever seen
     annotune:D:P:tally                  what the last look at Label Studio counted
     annotune:D:P:training               the training that is wanted or running
     annotune:D:P:progress               how far it is
@@ -30,6 +31,7 @@ from annotune.connection import Patience, connect_redis, in_redis, redis_errors
 from annotune.errors import RecordUnreadable
 from annotune.example import Answer, ProjectPrompt, PromptVersion
 from annotune.keys import Keys
+from annotune.lesson_book import LessonBook
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted, Value
 from annotune.old_keys import TakenOver, has_old, take_over
 from annotune.parameters import Parameters
@@ -53,6 +55,7 @@ class Store:
         self._redis = client
         self.keys = Keys(deployment)
         self.prompts = PromptBook(client, self.keys)
+        self.lessons = LessonBook(client, self.keys)
 
     @classmethod
     def connect(cls, url: str, *, deployment: str = "main", patience: Patience = "web") -> Self:
@@ -201,7 +204,7 @@ class Store:
         return sorted((ModelVersion.recall(item, in_redis(key)) for item in found.values()), key=lambda v: v.number)
 
     def save_run(self, run: TrainingRun) -> None:
-        key, text = self.keys.of(run.project, "runs"), run.model_dump_json()
+        key, text = self.keys.of(run.project, "runs"), run.model_dump_json(exclude={"contents"})
         with redis_errors(key):
             pipe = self._redis.pipeline()
             pipe.lrem(key, 0, text)  # it may have been kept, and the answer lost
@@ -234,20 +237,6 @@ class Store:
 
     def progress(self, project: int) -> Progress | None:
         return self._value(Progress, project, "progress")
-
-    def set_dataset(self, project: int, annotations: Iterable[int]) -> None:
-        """Remember which annotations the last dataset held."""
-        ids = [str(annotation) for annotation in annotations]
-        with redis_errors():
-            pipe = self._redis.pipeline()
-            pipe.delete(self.keys.of(project, "dataset"))
-            if ids:
-                pipe.sadd(self.keys.of(project, "dataset"), *ids)
-            pipe.execute()
-
-    def dataset(self, project: int) -> frozenset[int]:
-        with redis_errors():
-            return frozenset(int(item) for item in self._redis.smembers(self.keys.of(project, "dataset")))
 
     def set_tally(self, project: int, tally: Tally) -> None:
         with redis_errors():

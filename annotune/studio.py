@@ -1,25 +1,26 @@
-"""Label Studio by its own SDK: its tasks as they are now, parsed into frozen types at the door; predictions pushed.
+"""Label Studio by its own SDK: its tasks as they are now; predictions pushed.
 
 Tasks come from the data manager's list, which has annotations and predictions with their regions. An export lacks the
 predictions' regions and leaves a snapshot behind in Label Studio each time (1.23.2).
 """
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 import httpx
 from label_studio_sdk import LabelStudio
 from label_studio_sdk.core import ApiError, RequestOptions
 from label_studio_sdk.core.pagination import SyncPager
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from annotune.errors import ConfigurationError, LabelStudioError, LabelStudioUnreachable, NotFound, Unauthorized
 from annotune.ids import ALL, after
 from annotune.network import Network
 from annotune.prediction import Prediction
+from annotune.rows import StudioPrediction, StudioProject, StudioTask, read_predictions, read_task
 from annotune.settings import Settings
 
 TIMEOUT_S = 60.0
@@ -28,6 +29,7 @@ RETRIES = 2
 PAGE_TASKS = 200
 # Ids go to Label Studio in the address, which web servers take up to about 4000 characters of.
 RANGES = 12
+_log = logging.getLogger(__name__)
 # A cancelled annotation is a skip, which Label Studio does not count among a task's annotations.
 _ANNOTATED = json.dumps(
     {
@@ -40,61 +42,6 @@ _ANNOTATED = json.dumps(
         }
     }
 )
-
-
-def _user(value: object) -> object:
-    return value["id"] if isinstance(value, dict) and "id" in value else value
-
-
-Regions = Annotated[tuple[dict[str, Any], ...], BeforeValidator(lambda value: [] if value is None else value)]
-User = Annotated[int | None, BeforeValidator(_user)]
-
-
-class _Parsed(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
-
-
-class StudioProject(_Parsed):
-    """A project and its labeling config.
-
-    `evaluate_predictions_automatically`: a list of its tasks makes Label Studio (1.23.2) first fetch predictions for those
-    that have none.
-    """
-
-    id: int
-    title: str
-    label_config: str
-    evaluate_predictions_automatically: bool = False
-
-
-class StudioAnnotation(_Parsed):
-    """What a person submitted, or skipped (`was_cancelled`). `parent_prediction` is the one that it was made from."""
-
-    id: int
-    result: Regions
-    was_cancelled: bool = False
-    created_at: datetime
-    updated_at: datetime
-    completed_by: User = None
-    parent_prediction: int | None = None
-
-
-class StudioPrediction(_Parsed):
-    """What a model answered and Label Studio stored."""
-
-    id: int
-    result: Regions
-    model_version: str | None = None
-    created_at: datetime
-
-
-class StudioTask(_Parsed):
-    """A task with what people and models made of it."""
-
-    id: int
-    data: dict[str, Any]
-    annotations: tuple[StudioAnnotation, ...] = ()
-    predictions: tuple[StudioPrediction, ...] = ()
 
 
 class Studio:
@@ -209,7 +156,7 @@ class Studio:
         """
         with self.mapped(f"task {task}"):
             found = self.client.predictions.list(task=task, request_options=self._reading)
-            return tuple(StudioPrediction.model_validate(item.dict()) for item in found)
+            return read_predictions(list(found))
 
     def push(self, task: int, prediction: Prediction) -> None:
         """Store a prediction, once: a try that failed may have stored it, so that another could store two.
@@ -237,8 +184,13 @@ class Studio:
                 if page > 1 and error.status_code == httpx.codes.NOT_FOUND:  # deleted since the page before
                     return [], 0
                 raise
-            total = found.response.total if found.response else 0
-            return [StudioTask.model_validate(item.dict()) for item in found.items or []], total
+            total, rows = found.response.total if found.response else 0, found.items or []
+            if not isinstance(total, int):
+                raise ValueError("the list has no total")  # noqa: TRY004 - mapped below
+        tasks = [task for task in map(read_task, rows) if task]
+        if len(tasks) < len(rows):
+            _log.warning("project %d: %d tasks have no id, and are left out", project, len(rows) - len(tasks))
+        return tasks, total
 
     @contextmanager
     def mapped(self, what: str = "what was asked for") -> Iterator[None]:

@@ -11,12 +11,14 @@ from typing import TypedDict
 from annotune.errors import LabelingInvalid, RequestInvalid, StoreUnavailable
 from annotune.example import ProjectPrompt
 from annotune.model import TrainingWanted
+from annotune.prompt_book import text_sha
 from annotune.regions import region_text
 from backend.requests import Annotation, Event
 from backend.services import Services
 
 TRAIN = "START_TRAINING"
-SUBMITTED = frozenset({"ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_CREATED"})
+UPDATED = "ANNOTATION_UPDATED"
+SUBMITTED = frozenset({"ANNOTATION_CREATED", UPDATED, "ANNOTATIONS_CREATED"})
 TELLING = ("ANNOTATION", "TASK", "PROJECT")
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ def take_event(services: Services, project: int, action: str, event: Event) -> A
         services.jobs.changed(project)
         if action in SUBMITTED and not _can_look(services):
             for annotation in event.annotation:
-                _take_prompt(services, project, annotation, event)
+                _take_prompt(services, project, annotation, event, updated=action == UPDATED)
     except StoreUnavailable as error:
         log.warning("project %d: %s was not queued: %s", project, action, error)
         return {
@@ -67,14 +69,18 @@ def _train(services: Services, project: int) -> Acknowledged:
     return {"action": TRAIN, "queued": True, "message": f"project {project} will be trained"}
 
 
-def _take_prompt(services: Services, project: int, annotation: Annotation, event: Event) -> None:
-    """Make an annotation's prompt the project's, unless its prediction brought it along or a newer one is known."""
-    text = _prompt_of(services, annotation, event)
+def _take_prompt(services: Services, project: int, annotation: Annotation, event: Event, *, updated: bool) -> None:
+    """Make an annotation's prompt the project's, unless its prediction brought it along or a newer one is known.
+
+    Whoever corrects an answer leaves the prompt beside it as it is: an update brings only a text that was never seen.
+    """
+    text, book = _prompt_of(services, annotation, event), services.store.prompts
     if text is None or _came_along(services, project, annotation, text, event):
         return
     at = annotation.updated_at or datetime.now(UTC)
-    known = services.store.prompts.newest(project)
-    if known and (known.text == text or known.at > at):
+    newest, known = book.newest(project), book.known(project)
+    book.see(project, [text])
+    if newest and (newest.text == text or newest.at > at or (updated and text_sha(text) in known)):
         return
     services.store.set_prompt(project, ProjectPrompt(text=text, source=f"annotation {annotation.id}", at=at))
     log.info("project %d: annotation %d brings a new version of its prompt", project, annotation.id)

@@ -20,8 +20,8 @@ from annotune.live import Live
 from annotune.parallel import Deadline, each
 from annotune.prompt import Prompt
 from annotune.question import Question
+from annotune.rows import StudioTask
 from annotune.servers.pool import Servers
-from annotune.studio import StudioTask
 from commands.desk import PROJECT, Desk
 from commands.models import named
 

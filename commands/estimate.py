@@ -8,8 +8,8 @@ from annotune.errors import AnnotuneError, ModelServerError, NotFound, RequestIn
 from annotune.log import unexpected
 from annotune.prices import Price
 from annotune.question import Question
+from annotune.rows import StudioTask
 from annotune.servers.base import ModelServer
-from annotune.studio import StudioTask
 from commands.plan import Plan
 
 SAMPLE = 20

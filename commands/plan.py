@@ -12,7 +12,8 @@ from annotune.live import Live, model_version
 from annotune.model import ModelRef
 from annotune.prompt import Prompt
 from annotune.question import Options, Question
-from annotune.studio import Studio, StudioPrediction, StudioTask
+from annotune.rows import StudioPrediction, StudioTask
+from annotune.studio import Studio
 from commands.desk import Desk
 from commands.models import named
 

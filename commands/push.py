@@ -21,9 +21,10 @@ from annotune.images import Pictures
 from annotune.log import unexpected
 from annotune.parallel import Deadline, stream
 from annotune.record import answers_given, prefilled
+from annotune.rows import StudioTask
 from annotune.servers.base import ModelServer
 from annotune.store import Store
-from annotune.studio import Studio, StudioTask
+from annotune.studio import Studio
 from commands.plan import Plan
 
 # What one task meets, all that follow would meet.

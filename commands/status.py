@@ -85,7 +85,8 @@ def _counted(tally: Tally | None) -> str:
     kinds = _listed(tally.kinds)
     left_out = _listed(tally.left_out)
     return (
-        f"{tally.usable} usable{f' ({kinds})' if kinds else ''}, {tally.new} new to the last dataset"
+        f"{tally.usable} usable{f' ({kinds})' if kinds else ''}, {tally.new} new since the last try"
+        f"{'' if tally.unlearnt is None else f', {tally.unlearnt} never learnt'}"
         f"{f'; left out: {left_out}' if left_out else ''}"
     )
 

@@ -1,26 +1,47 @@
 """What people submitted, as something to learn from; what is not certain is left out and counted."""
 
+import hashlib
+import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from annotune.controls import is_text
 from annotune.dataset import side
 from annotune.errors import AnswerInvalid, RequestInvalid
-from annotune.example import Answer, Example, Origin, ProjectPrompt
+from annotune.example import Answer, Example, Origin
 from annotune.labeling import Labeling
+from annotune.log import unexpected
 from annotune.prompt import Prompt
 from annotune.question import ask_messages
-from annotune.regions import region_text
+from annotune.regions import region_text, whole_letters
+from annotune.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.settings import Settings
-from annotune.studio import StudioAnnotation, StudioPrediction, StudioTask
 
 # The answer log has the backend's clock, annotations have Label Studio's.
 CLOCKS_DIFFER = timedelta(seconds=5)
+CONTENT_SHOWN = 12
+TASKS_TOLD = 10
 
-Reason = Literal["skipped", "empty", "older", "uncertain", "no field", "no prompt", "cut", "incomplete", "picture"]
+Reason = Literal[
+    "skipped",
+    "empty",
+    "older",
+    "uncertain",
+    "no field",
+    "no prompt",
+    "cut",
+    "incomplete",
+    "picture",
+    "too long",
+    "unreadable",
+]
 Log = Callable[[int], Sequence[Answer]]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,7 +51,8 @@ class Lesson:
     Reasons: `skipped`; `empty`: without an answer; `older`: of a task that has a later one; `uncertain`: more than one text
     for the answer; `no field`: the task lacks what the config labels; `no prompt`: nobody knows what was asked;
     `cut`: an answer that the token limit ended was accepted as it was; `incomplete`: a control that the model fills was left
-    empty; `picture`: what is labelled is one, and a training reads texts alone.
+    empty; `picture`: what is labelled is one, and a training reads texts alone; `too long`: once its placeholders are filled
+    the prompt is longer than any model reads; `unreadable`: Label Studio holds what is no annotation, or what no file can.
     """
 
     train: tuple[Example, ...]
@@ -43,9 +65,14 @@ class Lesson:
         return (*self.train, *self.held_out)
 
     @property
+    def contents(self) -> dict[int, str]:
+        """Of the annotations that became examples: what each teaches (`Origin.content`), by id."""
+        return {example.origin.annotation: example.origin.content for example in self.examples}
+
+    @property
     def annotations(self) -> frozenset[int]:
         """Ids of the annotations that became examples."""
-        return frozenset(example.origin.annotation for example in self.examples)
+        return frozenset(self.contents)
 
     @property
     def kinds(self) -> dict[str, int]:
@@ -62,7 +89,7 @@ def read_lesson(
     *,
     system: str | None = None,
 ) -> Lesson:
-    """Examples from a project's tasks.
+    """Examples from a project's tasks. What is odd about one costs no other its example.
 
     Args:
         project: its id.
@@ -75,7 +102,10 @@ def read_lesson(
     sides: dict[str, list[Example]] = {"train": [], "eval": []}
     left_out: Counter[str] = Counter()
     newest: datetime | None = None
+    odd: list[int] = []
     for task in tasks:
+        odd += [task.id] if task.is_odd else []
+        left_out["unreadable"] += task.unreadable
         answered = []
         for annotation in task.annotations:
             reason = _without_answer(annotation, labeling)
@@ -87,36 +117,53 @@ def read_lesson(
             continue
         left_out["older"] += len(answered) - 1
         latest = max(answered, key=lambda annotation: (annotation.updated_at, annotation.id))
-        found = _example(project, task, latest, labeling=labeling, settings=settings, log=log(task.id), system=system)
+        given = log(task.id)
+        try:
+            found = _example(project, task, latest, labeling=labeling, settings=settings, log=given, system=system)
+        except Exception as error:  # noqa: BLE001 - whatever one task holds, the others are learnt from
+            _log.warning("project %d: task %d is left out: %s", project, task.id, unexpected(error))
+            found = "unreadable"
         if not isinstance(found, Example):
             left_out[found] += 1
             continue
         sides[side(labeling.text_of(task.data))].append(found)
         newest = latest.updated_at if newest is None else max(newest, latest.updated_at)
+    if odd:
+        _log.warning("project %d: what cannot be read in these tasks is left out: %s", project, _listed(odd))
     counted = {reason: count for reason, count in sorted(left_out.items()) if count}
     return Lesson(tuple(sides["train"]), tuple(sides["eval"]), counted, newest)
 
 
-def newest_prompt(tasks: Iterable[StudioTask], labeling: Labeling, log: Log) -> ProjectPrompt | None:
-    """The prompt of the newest submitted annotation whose prompt is not the one that its prediction came with."""
-    submitted = [
-        (annotation, task) for task in tasks for annotation in task.annotations if not annotation.was_cancelled
-    ]
-    for annotation, task in sorted(submitted, key=lambda pair: (pair[0].updated_at, pair[0].id), reverse=True):
-        text = region_text(annotation.result, labeling.prompt_control)
-        if text is None:
-            continue
-        prediction = _prediction(task, annotation)
-        if prediction and text == _prompt_of(prediction, labeling, log(task.id)):
-            continue
-        return ProjectPrompt(text=text, source=f"annotation {annotation.id}", at=annotation.updated_at)
-    return None
+def prediction_of(task: StudioTask, annotation: StudioAnnotation) -> StudioPrediction | None:
+    """What an annotation was made from."""
+    return next((found for found in task.predictions if found.id == annotation.parent_prediction), None)
+
+
+def prompt_of(prediction: StudioPrediction, labeling: Labeling, log: Sequence[Answer]) -> str | None:
+    """The prompt that a prediction came with; None where neither its regions nor the log tell."""
+    stored = region_text(prediction.result, labeling.prompt_control)
+    if stored is not None:
+        return whole_letters(stored)
+    said = (labeling.answer(prediction.result) or "").strip()
+    return _only(
+        given.prompt for given in log if given.model_version == prediction.model_version and given.text.strip() == said
+    )
+
+
+def prompt_in(annotation: StudioAnnotation, labeling: Labeling) -> str | None:
+    """The prompt that an annotation holds."""
+    text = region_text(annotation.result, labeling.prompt_control)
+    return None if text is None else whole_letters(text)
 
 
 def _without_answer(annotation: StudioAnnotation, labeling: Labeling) -> Reason | None:
     if annotation.was_cancelled:
         return "skipped"
-    return None if labeling.answers(annotation.result) else "empty"
+    try:
+        return None if labeling.answers(annotation.result) else "empty"
+    except Exception as error:  # noqa: BLE001 - as above
+        _log.warning("annotation %d is left out: %s", annotation.id, unexpected(error))
+        return "unreadable"
 
 
 def _unfit(task: StudioTask, labeling: Labeling, texts: Sequence[str]) -> Reason | None:
@@ -124,6 +171,8 @@ def _unfit(task: StudioTask, labeling: Labeling, texts: Sequence[str]) -> Reason
         return "uncertain"
     if any(item.is_image for item in labeling.objects):
         return "picture"
+    if not is_text(texts[0]):
+        return "unreadable"
     try:
         labeling.text_of(task.data)
         labeling.regions(texts[0], task.data)
@@ -148,18 +197,29 @@ def _example(
     unfit = _unfit(task, labeling, texts)
     if unfit:
         return unfit
-    answer = texts[0].strip()
+    answer, prediction = texts[0].strip(), prediction_of(task, annotation)
     before = [given for given in log if given.at <= annotation.updated_at + CLOCKS_DIFFER]
-    prediction = _prediction(task, annotation)
-    asked = _asked(annotation, prediction, labeling, before, answer)
+    # An answer of this very text was seen, whatever its clock says: the time decides only among several.
+    same = [given for given in before if given.text.strip() == answer]
+    same = same or [given for given in log if given.text.strip() == answer]
+    asked = prompt_in(annotation, labeling)
+    if asked is None:
+        asked = _asked(prediction, labeling, before, log) if prediction else _only(one.prompt for one in same or before)
     if asked is None:
         return "no prompt"
-    if any(given.cut and given.text.strip() == answer for given in before):
+    if any(given.cut for given in same):
         return "cut"
     prompt = Prompt(asked, settings.template, settings.system_prompt if system is None else system)
-    kind, said = _kind(answer, _given(prediction, labeling, before))
+    try:
+        messages = ask_messages(labeling, prompt, task.data)
+    except RequestInvalid:  # the task has all fields
+        return "too long"
+    stored = (labeling.answer(prediction.result) if prediction else None) or ""
+    kind, said = _kind(
+        answer, [*([stored.strip()] if stored else []), *(given.text.strip() for given in same or before)]
+    )
     return Example(
-        messages=ask_messages(labeling, prompt, task.data),
+        messages=messages,
         answer=answer,
         origin=Origin(
             project=project,
@@ -169,34 +229,25 @@ def _example(
             prompt_sha=prompt.sha,
             kind=kind,
             said=said,
+            content=_content(labeling, asked, task, answer),
         ),
     )
 
 
 def _asked(
-    annotation: StudioAnnotation,
-    prediction: StudioPrediction | None,
-    labeling: Labeling,
-    before: Sequence[Answer],
-    answer: str,
+    prediction: StudioPrediction, labeling: Labeling, before: Sequence[Answer], log: Sequence[Answer]
 ) -> str | None:
-    own = region_text(annotation.result, labeling.prompt_control)
-    if own is not None:
-        return own
-    if prediction is not None:
-        return _prompt_of(prediction, labeling, before)
-    same = [given for given in before if given.text.strip() == answer]
-    return _only(given.prompt for given in same or before)
+    return prompt_of(prediction, labeling, before) or prompt_of(prediction, labeling, log)
 
 
-def _prompt_of(prediction: StudioPrediction, labeling: Labeling, log: Sequence[Answer]) -> str | None:
-    stored = region_text(prediction.result, labeling.prompt_control)
-    if stored is not None:
-        return stored
-    said = (labeling.answer(prediction.result) or "").strip()
-    return _only(
-        given.prompt for given in log if given.model_version == prediction.model_version and given.text.strip() == said
-    )
+def _content(labeling: Labeling, asked: str, task: StudioTask, answer: str) -> str:
+    """A short sha of what people may change: the prompt as written, what of the task it is about, the answer.
+
+    Neither the template nor the system message: a new one is no correction of anybody's, and would be one of all.
+    """
+    labelled = {item.field for item in labeling.objects}
+    about = {name: value for name, value in task.data.items() if name in labelled or f"{{{name}}}" in asked}
+    return hashlib.sha256(json.dumps([asked, about, answer], sort_keys=True).encode()).hexdigest()[:CONTENT_SHOWN]
 
 
 def _only(prompts: Iterable[str]) -> str | None:
@@ -205,17 +256,12 @@ def _only(prompts: Iterable[str]) -> str | None:
     return distinct.pop() if len(distinct) == 1 else None
 
 
-def _given(prediction: StudioPrediction | None, labeling: Labeling, before: Sequence[Answer]) -> list[str]:
-    """The answers that the person may have seen, the last one last."""
-    stored = labeling.answer(prediction.result) if prediction else None
-    return [*([stored.strip()] if stored else []), *(given.text.strip() for given in before)]
-
-
 def _kind(answer: str, given: Sequence[str]) -> tuple[Literal["typed", "accepted", "corrected"], str | None]:
     if not given:
         return "typed", None
     return ("accepted", None) if answer in given else ("corrected", given[-1])
 
 
-def _prediction(task: StudioTask, annotation: StudioAnnotation) -> StudioPrediction | None:
-    return next((found for found in task.predictions if found.id == annotation.parent_prediction), None)
+def _listed(tasks: Sequence[int]) -> str:
+    more = f" and {len(tasks) - TASKS_TOLD} more" if len(tasks) > TASKS_TOLD else ""
+    return f"{', '.join(map(str, tasks[:TASKS_TOLD]))}{more}"

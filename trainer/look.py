@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 
 from annotune.dataset import FEWEST_HELD_OUT
 from annotune.errors import ConfigurationError, LabelingInvalid, NotFound
-from annotune.example import ProjectPrompt
 from annotune.labeling import Labeling
-from annotune.model import Tally, TrainingWanted
-from annotune.studio import StudioTask
-from trainer.examples import Lesson, newest_prompt, read_lesson
+from annotune.lesson_book import UNKNOWN, changed, settled
+from annotune.model import PASSED, Tally, TrainingWanted
+from annotune.rows import StudioTask
+from annotune.store import Store
+from trainer.examples import Lesson, read_lesson
+from trainer.prompts import newest_prompt, prompts_in
 from trainer.workshop import Workshop
 
 TRAIN_EVERY = "TRAIN_EVERY"
@@ -35,14 +37,15 @@ def look(workshop: Workshop, project: int) -> None:
         _log.warning("project %d: forgotten: %s", project, error)
         workshop.store.forget_project(project)
         return
-    _keep_prompt(workshop, project, newest_prompt(tasks, labeling, lambda task: workshop.store.answers(project, task)))
+    _keep_prompt(workshop, project, tasks, labeling)
     lesson = lesson_of(workshop, project, tasks, labeling)
-    new = len(lesson.annotations - workshop.store.dataset(project))
+    new, unlearnt = _compare(workshop.store, project, lesson)
     workshop.store.set_tally(
         project,
         Tally(
-            usable=len(lesson.annotations),
+            usable=len(lesson.contents),
             new=new,
+            unlearnt=unlearnt,
             left_out=lesson.left_out,
             kinds=lesson.kinds,
             at=datetime.now(UTC),
@@ -51,7 +54,7 @@ def look(workshop: Workshop, project: int) -> None:
     if not _enough(workshop, project, lesson, new):
         return
     if workshop.store.want_training(project, TrainingWanted(requested_by=TRAIN_EVERY, at=datetime.now(UTC))):
-        _log.info("project %d: %d annotations are new to the last dataset: training is asked for", project, new)
+        _log.info("project %d: %d annotations are new since the last try: training is asked for", project, new)
         workshop.jobs.train(project)
 
 
@@ -79,20 +82,42 @@ def lesson_of(workshop: Workshop, project: int, tasks: list[StudioTask], labelin
     )
 
 
-def _keep_prompt(workshop: Workshop, project: int, found: ProjectPrompt | None) -> None:
-    stored = workshop.store.prompts.newest(project)
-    if found is None or (stored and (found.text == stored.text or found.at <= stored.at)):
-        return
-    _log.info("project %d: %s brings a new version of its prompt", project, found.source)
-    workshop.store.set_prompt(project, found)
+def _keep_prompt(workshop: Workshop, project: int, tasks: list[StudioTask], labeling: Labeling) -> None:
+    store = workshop.store
+    known = store.prompts.known(project) if store.prompts.seen(project) else frozenset[str]()
+    found = newest_prompt(tasks, labeling, lambda task: store.answers(project, task), known)
+    stored = store.prompts.newest(project)
+    if found and (stored is None or (found.text != stored.text and found.at > stored.at)):
+        _log.info("project %d: %s brings a new version of its prompt", project, found.source)
+        store.set_prompt(project, found)
+    store.prompts.see(project, prompts_in(tasks, labeling))
+
+
+def _compare(store: Store, project: int, lesson: Lesson) -> tuple[int, int]:
+    """How many annotations hold what the last run did not try, and what no version learnt.
+
+    Where an older version of Annotune kept the ids alone, what they hold now counts as what they held.
+    """
+    book, now = store.lessons, lesson.contents
+    tried = book.tried(project)
+    if UNKNOWN in tried.values():
+        tried = settled(tried, now)
+        book.set_tried(project, tried)
+    learnt = book.learnt(project) or {
+        each: UNKNOWN for run in store.runs(project) if run.state in PASSED for each in run.annotations
+    }
+    if UNKNOWN in learnt.values():
+        learnt = settled(learnt, now)
+        book.add_learnt(project, learnt)
+    return changed(now, tried), changed(now, learnt)
 
 
 def _enough(workshop: Workshop, project: int, lesson: Lesson, new: int) -> bool:
-    """Whether to train unasked. What was refused or failed is tried again only when somebody annotates further."""
+    """Whether to train unasked. After a run that broke off before its training, only when somebody annotated since."""
     settings = workshop.settings
     if not settings.train_every or settings.recipe is None or new < settings.train_every:
         return False
     if len(lesson.train) < settings.min_examples or len(lesson.held_out) < FEWEST_HELD_OUT:
         return False
     ended = workshop.store.runs(project)
-    return not ended or lesson.newest is None or lesson.newest > ended[0].started_at
+    return not ended or ended[0].came_to_training or lesson.newest is None or lesson.newest > ended[0].started_at

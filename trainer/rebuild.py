@@ -6,7 +6,7 @@ from pathlib import Path
 
 from annotune.errors import RecordUnreadable
 from annotune.example import ProjectPrompt, PromptVersion
-from annotune.model import ModelRef, ModelVersion, TrainingRun, Value
+from annotune.model import PASSED, ModelRef, ModelVersion, TrainingRun, Value
 from annotune.servers.ollama import OllamaServer, file_sha256
 from annotune.store import Store
 from trainer.registry import is_taken, register
@@ -146,9 +146,13 @@ def _restore_runs(store: Store, project: int, runs: list[TrainingRun]) -> None:
     if not store.runs(project):
         for run in runs:
             store.save_run(run)
-    last = next((run for run in reversed(runs) if run.dataset), None)
-    if last and not store.dataset(project):
-        store.set_dataset(project, last.annotations)
+    trained = [run for run in runs if run.came_to_training]
+    if trained and not store.lessons.tried(project):
+        store.lessons.set_tried(project, trained[-1].taught)
+    if not store.lessons.learnt(project):
+        for run in trained:
+            if run.state in PASSED:
+                store.lessons.add_learnt(project, run.taught)
 
 
 def _register(ollama: OllamaServer, runs_dir: Path, version: ModelVersion) -> bool:

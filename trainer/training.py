@@ -23,7 +23,7 @@ from annotune.errors import (
     TrainingFailed,
     TrainingRefused,
 )
-from annotune.model import ModelVersion, Progress, TrainingRun, TrainingWanted
+from annotune.model import PASSED, ModelVersion, Progress, TrainingRun, TrainingWanted
 from annotune.recipe import Recipe
 from annotune.servers.ollama import OllamaServer, file_sha256
 from trainer import engine as steps
@@ -156,12 +156,14 @@ class _Course:
             self.end("refused", made.reason)
 
     def end(self, state: Literal["promoted", "waiting", "refused", "failed"], reason: str) -> None:
-        """Tidy, write the manifest, and remember what the dataset held. The job that asked saves the run in the store."""
+        """Tidy, write the manifest, and remember what was tried. The job that asked saves the run in the store."""
         self._note(state=state, reason=reason, ended_at=datetime.now(UTC))
         tidy(self.folder, keep_weights=self.run.version is not None)
         write_manifest(self.folder, self.run)
-        if self.run.dataset:
-            self._store.set_dataset(self.run.project, self.run.annotations)
+        if self.run.came_to_training:
+            self._store.lessons.set_tried(self.run.project, self.run.taught)
+        if state in PASSED:
+            self._store.lessons.add_learnt(self.run.project, self.run.taught)
         keep_pointers(self._store, self._settings.runs_dir, self.run.project)
         _log.info("project %d: run %s is %s: %s", self.run.project, self.run.id, state, reason)
 
@@ -171,7 +173,8 @@ class _Course:
         shas = Counter(example.origin.prompt_sha for example in (*dataset.train, *dataset.held_out))
         self._note(
             dataset=dataset.digest,
-            annotations=dataset.annotations,
+            annotations=tuple(dataset.contents),
+            contents=tuple(dataset.contents.values()),
             examples=len(dataset.train),
             held_out=len(dataset.held_out),
             left_out=dict(lesson.left_out),

@@ -34,6 +34,7 @@ def lesson(project: int, trained: int = 12, held_out: int = 5) -> Lesson:
             prompt_sha=ASK.sha,
             kind="corrected",
             said="I do not know.",
+            content=f"content {number}",
         )
         messages = ASK.render({"text": pair.question}, text=pair.question)
         sides[side(pair.question)].append(Example(messages=messages, answer=pair.answer, origin=origin))

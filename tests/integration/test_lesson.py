@@ -14,12 +14,12 @@ from studio_double import StudioDouble, region
 
 from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
 from annotune.example import Answer, ProjectPrompt
-from annotune.model import TrainingRun, TrainingWanted
+from annotune.model import Tally, TrainingRun, TrainingWanted
 from annotune.queue import CHANGES, TRAINING
 from annotune.settings import Settings
 from trainer.jobs import follow, train
 from trainer.lease import Pace, lease
-from trainer.look import look, read
+from trainer.look import lesson_of, look, read
 from trainer.reconcile import Reconciler, look_everywhere, revive
 from trainer.workshop import Workshop, workshop_of
 
@@ -127,7 +127,7 @@ def test_a_look_counts_what_is_usable_new_and_left_out(workshop: Workshop, doubl
     known = double.submit(PROJECT, 0, "one")
     double.submit(PROJECT, 1, "two")
     double.submit(PROJECT, 2, "", skipped=True)
-    workshop.store.set_dataset(PROJECT, [known])
+    read_before(workshop, [known])
     workshop.store.log_answers([answer_to(PROJECT * 1000 + 1, "before")])
 
     look(workshop, PROJECT)
@@ -136,6 +136,164 @@ def test_a_look_counts_what_is_usable_new_and_left_out(workshop: Workshop, doubl
     assert tally is not None
     assert (tally.usable, tally.new, tally.left_out) == (2, 1, {"skipped": 1})
     assert tally.kinds == {"typed": 1, "corrected": 1}
+
+
+def read_before(workshop: Workshop, annotations: list[int]) -> None:
+    """As a version of Annotune left it that kept the ids of what it had trained on, and no more."""
+    workshop.store._redis.sadd(workshop.store.keys.of(PROJECT, "dataset"), *annotations)
+
+
+def tallied(workshop: Workshop) -> Tally:
+    look(workshop, PROJECT)
+    tally = workshop.store.tally(PROJECT)
+    assert tally is not None
+    return tally
+
+
+def annotations_of(double: StudioDouble) -> list[dict[str, Any]]:
+    return [annotation for task in double.projects[PROJECT] for annotation in task["annotations"]]
+
+
+def correct(annotation: dict[str, Any], text: str) -> None:
+    annotation["result"] = [annotation["result"][0], region("response", text)]
+    annotation["updated_at"] = datetime.now(UTC).isoformat()
+
+
+ODD_PREDICTIONS: list[object] = [
+    {"id": 9, "result": {}},
+    {"id": 9, "result": [None]},
+    {"id": 9, "result": "x", "created_at": None},
+    {"id": 9, "model_version": 7},
+    {"id": None},
+    None,
+]
+ODD_TASKS: dict[str, dict[str, Any]] = {
+    "no data": {"data": None},
+    "a list of data": {"data": [1]},
+    "no list of annotations": {"annotations": "x"},
+    "no annotation": {"annotations": [None]},
+    "no time": {"annotations": [{"id": 7, "result": [], "created_at": None, "updated_at": None}]},
+    "no regions": {
+        "annotations": [{"id": 7, "result": [None], "created_at": "2026-11-23T12:00:00", "updated_at": None}]
+    },
+}
+
+
+@pytest.mark.parametrize("odd", ODD_PREDICTIONS, ids=str)
+def test_an_odd_prediction_costs_no_annotation(
+    workshop: Workshop, double: StudioDouble, odd: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    double.submit(PROJECT, 0, "one", prompt="Its own.")
+    double.submit(PROJECT, 1, "two", prompt="Answer in one word.")
+    double.projects[PROJECT][1]["annotations"][0]["parent_prediction"] = 9
+    double.projects[PROJECT][1]["predictions"].append(odd)
+
+    tally = tallied(workshop)
+
+    assert (tally.usable, tally.left_out) == (2, {})
+    prompt = workshop.store.prompt(PROJECT)
+    assert prompt is not None
+    if isinstance(odd, dict) and odd["id"]:  # it may have brought the prompt, which is nobody's choice then
+        assert prompt.text == "Its own."
+        assert f"what cannot be read in these tasks is left out: {PROJECT * 1000 + 1}" in caplog.text
+    assert "LABEL_STUDIO_URL" not in caplog.text
+
+
+@pytest.mark.parametrize("odd", ODD_TASKS.values(), ids=ODD_TASKS)
+def test_an_odd_task_is_left_out_and_counted(
+    workshop: Workshop, double: StudioDouble, odd: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    double.submit(PROJECT, 0, "one")
+    double.submit(PROJECT, 1, "two")
+    double.projects[PROJECT][1] |= odd
+
+    tally = tallied(workshop)
+
+    assert (tally.usable, tally.left_out) == (1, {"unreadable": 1})
+    assert str(PROJECT * 1000 + 1) in caplog.text
+
+
+def test_a_task_without_an_id_is_left_out(
+    workshop: Workshop, double: StudioDouble, caplog: pytest.LogCaptureFixture
+) -> None:
+    double.submit(PROJECT, 0, "one")
+    double.submit(PROJECT, 1, "two")
+    double.projects[PROJECT][1]["id"] = None
+
+    assert tallied(workshop).usable == 1
+    assert f"project {PROJECT}: 1 tasks have no id" in caplog.text
+
+
+def test_odd_markup_and_half_letters_are_learnt_from(workshop: Workshop, double: StudioDouble) -> None:
+    config = double.configs[PROJECT].replace("<Text ", "<HyperText ")
+    double.add_project(PROJECT, 2, config)
+    double.projects[PROJECT][0]["data"]["question"] = "<p>ok</p><![foo[bar]]>"
+    double.projects[PROJECT][1]["data"]["question"] = "half \ud83d of a pair"
+    double.submit(PROJECT, 0, "one")
+    double.submit(PROJECT, 1, "two", prompt="Half \ud83d of a pair.")
+
+    assert (tallied(workshop).usable, tallied(workshop).left_out) == (2, {})
+    prompt = workshop.store.prompt(PROJECT)
+    assert prompt is not None
+    assert prompt.text == "Half \ufffd of a pair."
+
+
+def test_corrections_of_what_was_tried_are_new(workshop: Workshop, double: StudioDouble) -> None:
+    double.submit_all(PROJECT)
+    tasks, labeling = read(workshop, PROJECT)
+    contents = lesson_of(workshop, PROJECT, tasks, labeling).contents
+    workshop.store.lessons.set_tried(PROJECT, contents)
+    workshop.store.lessons.add_learnt(PROJECT, contents)
+    before = tallied(workshop)
+    for annotation in annotations_of(double)[:5]:
+        correct(annotation, "CORRECTED")
+    for annotation in annotations_of(double)[5:10]:  # touched, and the same as before
+        annotation["updated_at"] = datetime.now(UTC).isoformat()
+
+    after = tallied(workshop)
+
+    assert (before.new, before.unlearnt) == (0, 0)
+    assert (after.usable, after.new, after.unlearnt) == (QUESTIONS, 5, 5)
+    assert workshop.store.training_wanted(PROJECT) is not None
+
+
+def test_what_is_deleted_is_not_new_and_what_it_had_replaced_is(workshop: Workshop, double: StudioDouble) -> None:
+    double.submit(PROJECT, 0, "one")
+    double.submit(PROJECT, 0, "better")
+    double.submit(PROJECT, 1, "two")
+    tasks, labeling = read(workshop, PROJECT)
+    workshop.store.lessons.set_tried(PROJECT, lesson_of(workshop, PROJECT, tasks, labeling).contents)
+    double.projects[PROJECT][1]["annotations"].clear()
+    gone = tallied(workshop)
+    double.projects[PROJECT][0]["annotations"].pop()
+
+    assert (gone.usable, gone.new) == (1, 0)
+    assert tallied(workshop).new == 1
+
+
+def test_another_system_prompt_is_nobodys_correction(workshop: Workshop, double: StudioDouble) -> None:
+    double.submit_all(PROJECT)
+    tasks, labeling = read(workshop, PROJECT)
+    workshop.store.lessons.set_tried(PROJECT, lesson_of(workshop, PROJECT, tasks, labeling).contents)
+    workshop.store.prompts.set_system(PROJECT, "Be brief.")
+
+    assert tallied(workshop).new == 0
+
+
+def test_an_upgrade_makes_nothing_new_at_once(workshop: Workshop, double: StudioDouble) -> None:
+    double.submit_all(PROJECT)
+    annotations = annotations_of(double)
+    ids = [annotation["id"] for annotation in annotations]
+    read_before(workshop, ids[:-2])
+    run = ended(PROJECT, TrainingWanted(requested_by="x", at=datetime.now(UTC)))
+    workshop.store.save_run(run.model_copy(update={"annotations": tuple(ids[:-4])}))
+    first = tallied(workshop)
+    for annotation in annotations[:3]:
+        correct(annotation, "CORRECTED")
+    second = tallied(workshop)
+
+    assert (first.new, first.unlearnt) == (2, 4)
+    assert (second.new, second.unlearnt) == (5, 7)
 
 
 def answer_to(task: int, text: str) -> Answer:
@@ -216,9 +374,11 @@ def test_no_training_is_asked_for_where(workshop: Workshop, double: StudioDouble
     assert workshop.store.training_wanted(PROJECT) is None
 
 
-def test_what_was_refused_is_tried_again_only_after_a_new_annotation(workshop: Workshop, double: StudioDouble) -> None:
+def test_what_broke_off_before_its_training_is_tried_again_after_a_new_annotation(
+    workshop: Workshop, double: StudioDouble
+) -> None:
     double.submit_all(PROJECT)
-    workshop.store.save_run(ended(PROJECT, TrainingWanted(requested_by="x", at=datetime.now(UTC)), "refused"))
+    workshop.store.save_run(ended(PROJECT, TrainingWanted(requested_by="x", at=datetime.now(UTC)), "failed"))
 
     look(workshop, PROJECT)
     before = workshop.store.training_wanted(PROJECT)
@@ -227,6 +387,65 @@ def test_what_was_refused_is_tried_again_only_after_a_new_annotation(workshop: W
 
     assert before is None
     assert workshop.store.training_wanted(PROJECT) is not None
+
+
+def test_what_was_tried_and_refused_is_tried_again_only_after_enough_new_annotations(
+    workshop: Workshop, double: StudioDouble
+) -> None:
+    double.submit_all(PROJECT)
+    tasks, labeling = read(workshop, PROJECT)
+    workshop.store.lessons.set_tried(PROJECT, lesson_of(workshop, PROJECT, tasks, labeling).contents)
+    run = ended(PROJECT, TrainingWanted(requested_by="x", at=datetime.now(UTC)), "refused")
+    workshop.store.save_run(run.model_copy(update={"stages_s": {"train": 1.0}}))
+    asked = []
+    for number in range(3):
+        double.submit(PROJECT, number, "another")
+        tally = tallied(workshop)
+        asked.append((tally.new, tally.unlearnt, workshop.store.training_wanted(PROJECT) is not None))
+
+    assert asked == [(1, QUESTIONS, False), (2, QUESTIONS, False), (3, QUESTIONS, True)]
+
+
+def prompt_now(workshop: Workshop) -> str:
+    look(workshop, PROJECT)
+    prompt = workshop.store.prompt(PROJECT)
+    assert prompt is not None
+    return prompt.text
+
+
+def test_a_corrected_answer_does_not_turn_the_prompt_back(workshop: Workshop, double: StudioDouble) -> None:
+    double.submit(PROJECT, 0, "one", prompt="First.")
+    first = prompt_now(workshop)
+    double.submit(PROJECT, 1, "two", prompt="Second.")
+    second = prompt_now(workshop)
+    old = annotations_of(double)[0]
+    correct(old, "one.")
+    after_typo = prompt_now(workshop)
+    old["result"] = [region("prompt", "Third."), region("response", "one.")]
+    old["updated_at"] = datetime.now(UTC).isoformat()
+    after_new_text = prompt_now(workshop)
+    double.submit(PROJECT, 2, "three", prompt="First.")  # on purpose
+
+    assert (first, second, after_typo, after_new_text) == ("First.", "Second.", "Second.", "Third.")
+    assert prompt_now(workshop) == "First."
+    assert [version.text for version in workshop.store.prompts.versions(PROJECT)] == [
+        "First.",
+        "Second.",
+        "Third.",
+        "First.",
+    ]
+
+
+def test_an_old_prompt_that_never_was_a_version_is_not_brought_by_a_typo_either(
+    workshop: Workshop, double: StudioDouble
+) -> None:
+    for number, prompt in enumerate(("First.", "Second.", "Third.")):
+        double.submit(PROJECT, number, "answer", prompt=prompt)
+    correct(annotations_of(double)[0], "before the first look")
+    at_first = prompt_now(workshop)
+    correct(annotations_of(double)[1], "after it")
+
+    assert (at_first, prompt_now(workshop)) == ("Third.", "Third.")
 
 
 def test_a_project_that_label_studio_lacks_is_forgotten(workshop: Workshop, caplog: pytest.LogCaptureFixture) -> None:
@@ -286,12 +505,12 @@ def test_an_annotation_submitted_in_mid_training_is_in_the_next_dataset(
 
     def run_training(shop: Workshop, project: int, wanted: TrainingWanted) -> TrainingRun:
         run = ended(project, wanted)
-        tasks, _ = read(shop, project)
+        tasks, labeling = read(shop, project)
         annotations = {annotation.id for task in tasks for annotation in task.annotations[-1:]}
         datasets.append(annotations)
         if not late:
             late.append(double.submit(project, 0, "late"))
-        shop.store.set_dataset(project, annotations)
+        shop.store.lessons.set_tried(project, lesson_of(shop, project, tasks, labeling).contents)
         return run
 
     double.submit_all(PROJECT)

@@ -35,7 +35,9 @@ CALLS = {
     "raise_number": lambda store: store.raise_number(1, 3),
     "versions": lambda store: store.versions(1),
     "want_training": lambda store: store.want_training(1, TrainingWanted(requested_by="x", at=NOON)),
-    "set_dataset": lambda store: store.set_dataset(1, [1]),
+    "set_tried": lambda store: store.lessons.set_tried(1, {1: "a"}),
+    "add_learnt": lambda store: store.lessons.add_learnt(1, {1: "a"}),
+    "see": lambda store: store.prompts.see(1, ["a"]),
     "take_lease": lambda store: store.take_lease(1, "a", "t", 9),
     "release_lease": lambda store: store.release_lease(1, "a", "t"),
     "has_worker": lambda store: store.has_worker(),
@@ -74,7 +76,7 @@ def store(redis_url: str) -> Iterator[Store]:
 def test_a_new_project_has_nothing(store: Store) -> None:
     assert (store.live(1), store.prompt(1), store.tally(1), store.progress(1), store.training_wanted(1)) == (None,) * 5
     assert (store.past(1), store.answers(1, 1), store.versions(1), store.runs(1), store.projects()) == ([],) * 5
-    assert (store.changes(1), store.dataset(1), store.has_worker()) == (0, frozenset(), False)
+    assert (store.changes(1), store.lessons.tried(1), store.has_worker()) == (0, {}, False)
 
 
 def test_the_pointer_moves_from_what_it_was(store: Store) -> None:
@@ -225,15 +227,6 @@ def test_progress_goes_with_its_training(store: Store) -> None:
 
     store.training_ended(1)
     assert store.progress(1) is None
-
-
-def test_a_dataset_replaces_the_one_before(store: Store) -> None:
-    store.set_dataset(1, [1, 2, 3])
-    store.set_dataset(1, [3, 4])
-    assert store.dataset(1) == {3, 4}
-
-    store.set_dataset(1, [])
-    assert store.dataset(1) == frozenset()
 
 
 def test_a_tally_is_kept(store: Store) -> None:

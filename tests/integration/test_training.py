@@ -83,8 +83,8 @@ def test_a_version_that_passes_goes_live_over_the_recipes_base(
     assert ollama.models == {run.version.model: digest}
     assert workshop.store.live(PROJECT) == run.version.ref
     assert workshop.store.versions(PROJECT) == [run.version]
-    assert workshop.store.dataset(PROJECT) == set(run.annotations)
-    assert len(run.annotations) == 17
+    assert workshop.store.lessons.tried(PROJECT) == workshop.store.lessons.learnt(PROJECT) == run.taught
+    assert len(run.taught) == 17
     assert manifest_is(workshop, run)
     assert weights_left(workshop, run) == {"adapter", "model.gguf"}
 
@@ -207,7 +207,8 @@ def test_a_step_that_fails_leaves_a_manifest_and_no_weights(
     assert manifest_is(workshop, run)
     assert weights_left(workshop, run) == set()
     assert ollama.models == {}
-    assert workshop.store.dataset(PROJECT) == set(run.annotations)
+    assert workshop.store.lessons.tried(PROJECT) == ({} if script == "prepare" else run.taught)
+    assert workshop.store.lessons.learnt(PROJECT) == {}
 
 
 @pytest.mark.parametrize(
@@ -338,7 +339,7 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     second = train(FakeEngine(weights=b"GGUF third"), promote="manual")
     promote(store, PROJECT, check=is_served)
     keep_pointers(store, workshop.settings.runs_dir, PROJECT)
-    before = (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT), store.dataset(PROJECT))
+    before = (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT), store.lessons.tried(PROJECT))
     assert first.version
     assert second.version
     del ollama.models[second.version.model]
@@ -350,7 +351,7 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     again = rebuild(store, workshop.settings.runs_dir, server)
     server.close()
 
-    assert (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT), store.dataset(PROJECT)) == before
+    assert (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT), store.lessons.tried(PROJECT)) == before
     assert store.prompt(PROJECT) == PromptVersion(**prompt.model_dump(), number=1)
     assert store.next_number(PROJECT) == 4
     assert (rebuilt.projects, rebuilt.versions, rebuilt.pointers) == ((PROJECT,), 3, 1)

@@ -12,9 +12,10 @@ from annotune.dataset import side
 from annotune.example import Answer
 from annotune.labeling import Labeling
 from annotune.prompt import Prompt
+from annotune.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.settings import Settings
-from annotune.studio import StudioAnnotation, StudioPrediction, StudioTask
-from trainer.examples import Lesson, newest_prompt, read_lesson
+from trainer.examples import Lesson, read_lesson
+from trainer.prompts import newest_prompt
 
 CONFIG = """<View><Text name="chat" value="$question"/>
 <TextArea name="prompt" toName="chat"/><TextArea name="response" toName="chat" editable="true" smart="false"/></View>"""
@@ -134,6 +135,19 @@ CASES = {
         log=(answer("30 mg"), answer("30 mg", "Something else.")),
     ),
     "the log serves where no prediction is named": Case((annotation(1, RESPONSE),), {}, {1}, log=(answer("30 mg"),)),
+    "an answer of the same text serves, whatever its clock": Case(
+        (annotation(1, RESPONSE),), {}, {1}, log=(answer("40 mg", minute=30),)
+    ),
+    "of several the one before decides": Case(
+        (annotation(1, RESPONSE),), {}, {1}, log=(answer("40 mg"), answer("40 mg", "Another.", minute=30))
+    ),
+    "an answer of the prediction's text serves, whatever its clock": Case(
+        (annotation(1, RESPONSE, prediction=4),),
+        {},
+        {1},
+        predictions=(prediction(4, region("response", "30 mg")),),
+        log=(answer("30 mg", minute=30),),
+    ),
     "an answer given after the annotation says nothing": Case(
         (annotation(1, RESPONSE),), {"no prompt": 1}, log=(answer("30 mg", minute=30),)
     ),
@@ -151,6 +165,7 @@ KINDS = {
     "typed, where no answer was given": ((), (), "typed", None),
     "accepted, where it equals one that was given": ((answer("40 mg\n"), answer("30 mg")), (), "accepted", None),
     "corrected, with the last that was given": ((answer("20 mg"), answer("30 mg")), (), "corrected", "30 mg"),
+    "accepted, though the backend's clock is ahead": ((answer("40 mg", minute=11),), (), "accepted", None),
     "not by answers given later": ((answer("30 mg", minute=30),), (), "typed", None),
     "accepted, where it equals the prediction": (
         (),
@@ -220,7 +235,7 @@ def prompt_of(
     *annotations: StudioAnnotation, predictions: Sequence[StudioPrediction] = (), log: Sequence[Answer] = ()
 ) -> str | None:
     task = StudioTask(id=1, data={}, annotations=annotations, predictions=tuple(predictions))
-    found = newest_prompt([task], Labeling.parse(CONFIG), lambda _: log)
+    found = newest_prompt([task], Labeling.parse(CONFIG), lambda _: log, frozenset())
     return found.text if found else None
 
 
@@ -291,6 +306,9 @@ def test_a_structured_answer_that_was_left_as_it_was_is_accepted() -> None:
         ((PROMPT, RESPONSE), REVIEW, [], "incomplete"),
         ((PROMPT, RESPONSE, verdict("other")), REVIEW, [], "incomplete"),
         ((PROMPT, RESPONSE), CONFIG, [given("40 mg", cut=True)], "cut"),
+        ((PROMPT, RESPONSE), CONFIG, [given("40 mg", cut=True, at=START + timedelta(hours=1))], "cut"),
+        ((region("prompt", "{question} {question} {question}" * 200_000), RESPONSE), CONFIG, [], "too long"),
+        ((PROMPT, region("response", "half \ud83d of a pair")), CONFIG, [], "unreadable"),
         ((PROMPT, RESPONSE), CONFIG.replace("<Text ", "<Image "), [], "picture"),
     ],
 )

@@ -127,6 +127,25 @@ def test_an_older_annotation_does_not_undo_a_newer_prompt(backend: Backend) -> N
     assert prompt_of(backend) == "Newer"
 
 
+def test_a_corrected_answer_does_not_turn_the_prompt_back(backend: Backend) -> None:
+    told = []
+    for number, (text, action, day) in enumerate(
+        [
+            ("First", "ANNOTATION_CREATED", 1),
+            ("Second", "ANNOTATION_CREATED", 2),
+            ("First", "ANNOTATION_UPDATED", 3),
+            ("Third", "ANNOTATION_UPDATED", 4),
+            ("Second", "ANNOTATION_UPDATED", 5),
+            ("First", "ANNOTATION_CREATED", 6),
+        ]
+    ):
+        event = submitted(text, action, updated_at=f"2027-01-0{day}T12:00:00Z", id=number)
+        backend.send("/webhook", event)
+        told.append(prompt_of(backend))
+
+    assert told == ["First", "Second", "Second", "Third", "Third", "First"]
+
+
 def test_a_time_without_a_zone_is_utc(backend: Backend) -> None:
     backend.store.set_prompt(4, ProjectPrompt(text="Older", source="command", at=datetime(2026, 1, 1, tzinfo=UTC)))
     backend.send("/webhook", submitted("Newer", updated_at="2026-11-22T15:01:44"))

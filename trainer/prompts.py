@@ -1,0 +1,64 @@
+"""The prompt that a project's annotations bring."""
+
+import logging
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from annotune.example import ProjectPrompt
+from annotune.labeling import Labeling
+from annotune.log import unexpected
+from annotune.prompt_book import text_sha
+from annotune.rows import StudioAnnotation, StudioTask
+from trainer.examples import Log, prediction_of, prompt_in, prompt_of
+
+_log = logging.getLogger(__name__)
+
+
+def newest_prompt(
+    tasks: Iterable[StudioTask], labeling: Labeling, log: Log, known: Collection[str]
+) -> ProjectPrompt | None:
+    """The prompt of the newest submitted annotation whose prompt is not the one that its prediction came with.
+
+    Whoever corrects an answer leaves the prompt beside it as it is, and chooses none. So an annotation counts from its last
+    change only where its prompt is new then, and else from its creation.
+
+    Args:
+        tasks: as `Studio.tasks` gives them.
+        labeling: the project's config.
+        log: the answers that the backend gave for a task.
+        known: as `PromptBook.known`; none at the first look, when nobody knows which text is new.
+    """
+    dated = [
+        (_at(annotation, text, known), annotation.id, text, annotation, task)
+        for task in tasks
+        for annotation in task.annotations
+        if not annotation.was_cancelled and (text := prompt_in(annotation, labeling)) is not None
+    ]
+    for at, number, text, annotation, task in sorted(dated, key=lambda each: each[:2], reverse=True):
+        if not _came_along(task, annotation, text, labeling, log):
+            return ProjectPrompt(text=text, source=f"annotation {number}", at=at)
+    return None
+
+
+def prompts_in(tasks: Iterable[StudioTask], labeling: Labeling) -> frozenset[str]:
+    """The prompts that annotations hold."""
+    found = (prompt_in(annotation, labeling) for task in tasks for annotation in task.annotations)
+    return frozenset(text for text in found if text is not None)
+
+
+def _at(annotation: StudioAnnotation, text: str, known: Collection[str]) -> datetime:
+    return annotation.updated_at if known and text_sha(text) not in known else annotation.created_at
+
+
+def _came_along(task: StudioTask, annotation: StudioAnnotation, text: str, labeling: Labeling, log: Log) -> bool:
+    prediction = prediction_of(task, annotation)
+    if prediction is None:
+        return False
+    if not prediction.readable:  # it may have brought any prompt
+        return True
+    given = log(task.id)
+    try:
+        return text == prompt_of(prediction, labeling, given)
+    except Exception as error:  # noqa: BLE001 - whatever one task holds, the others' prompts are read
+        _log.warning("task %d: its prompt is left out: %s", task.id, unexpected(error))
+        return True
