@@ -26,6 +26,16 @@ class Keys:
         """Set by a worker that is alive; expires."""
         return f"{PREFIX}:{self.deployment}:worker"
 
+    @property
+    def probe(self) -> str:
+        """Written to see whether Redis keeps what is new; expires."""
+        return f"{PREFIX}:{self.deployment}:probe"
+
+    @property
+    def start(self) -> str:
+        """Which start of Redis was noted: one that reads another's was started with what it had saved."""
+        return f"{PREFIX}:{self.deployment}:start"
+
     def of(self, project: int, name: str) -> str:
         return f"{PREFIX}:{self.deployment}:{project}:{name}"
 

@@ -84,6 +84,17 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr | None = Field(
         None, description="Value of the header `X-Annotune-Secret` that `/webhook` accepts."
     )
+    spool_dir: Path = Field(
+        Path("spool"),
+        description="Folder where answers wait that were given while Redis is away; one for all backend processes of a host,"
+        " on a volume that outlives them.",
+    )
+    answers_kept_days: int = Field(
+        365,
+        ge=0,
+        description="Days that Redis keeps an answer after the last one to its task; 0: for ever. Later nobody can tell"
+        " whether an annotator wrote a text or the model did, and what was asked may be unknown.",
+    )
     model_concurrency: int = Field(8, ge=1, description="Calls at a time to one model server, all processes together.")
     model_deadline_s: float = Field(
         90, gt=0, allow_inf_nan=False, description="Seconds an answer may take; below Label Studio's 100."
@@ -211,6 +222,11 @@ class Settings(BaseSettings):
             raise ConfigurationError(
                 "DEFAULT_PROMPT names a file that cannot be read as UTF-8: mend the file"
             ) from error
+
+    @property
+    def answers_kept_s(self) -> int:
+        """`ANSWERS_KEPT_DAYS` in seconds."""
+        return self.answers_kept_days * 86_400
 
     @property
     def calls_per_worker(self) -> int:

@@ -8,7 +8,7 @@ All values are JSON. Keys, in a deployment D (see keys.py), for a project P:
     annotune:D:P:queued                 set while a "changed" job waits in the queue
     annotune:D:P:live, annotune:D:P:past  the live model; the list of those before it, newest first
     annotune:D:P:prompt                 the project's prompt
-    annotune:D:P:answers:T              list of answers given for task T, oldest first
+    annotune:D:P:answers:T, annotune:D:P:asked:ID  answers given for task T, and their prompts: see answer_book.py
     annotune:D:P:versions               hash number -> ModelVersion
     annotune:D:P:number                 the last version number given out
     annotune:D:P:tried, annotune:D:P:learnt  hashes of annotation id -> sha of what it held (see lesson_book.py)
@@ -22,11 +22,12 @@ All values are JSON. Keys, in a deployment D (see keys.py), for a project P:
 
 import time
 import uuid
-from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Self, TypeVar
 
 import redis
 
+from annotune.answer_book import AnswerBook
 from annotune.connection import Patience, connect_redis, in_redis, redis_errors
 from annotune.errors import RecordUnreadable
 from annotune.example import Answer, ProjectPrompt, PromptVersion
@@ -38,12 +39,21 @@ from annotune.parameters import Parameters
 from annotune.prompt_book import PromptBook
 from annotune.scripts import BACK, CLAIM, NOTE_CHANGE, RAISE, RELEASE, RENEW, REPEATED_S, SWAP
 
-ANSWERS_KEPT = 200
 PAST_KEPT = 20
 RUNS_KEPT = 100
 QUEUED_S = 60
+PROBE_S = 60
 
 V = TypeVar("V", bound=Value)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A start of Redis: `id` is another for each; `noted` is the one that was noted in it, empty where none was."""
+
+    id: str
+    up_s: float
+    noted: str
 
 
 class Store:
@@ -56,6 +66,7 @@ class Store:
         self.keys = Keys(deployment)
         self.prompts = PromptBook(client, self.keys)
         self.lessons = LessonBook(client, self.keys)
+        self.answer_book = AnswerBook(client, self.keys)
 
     @classmethod
     def connect(cls, url: str, *, deployment: str = "main", patience: Patience = "web") -> Self:
@@ -69,6 +80,24 @@ class Store:
     def ping(self) -> None:
         with redis_errors():
             self._redis.ping()
+
+    def probe(self) -> None:
+        """Write something: a Redis that is full, or a read-only replica, answers all the same."""
+        with redis_errors():
+            self._redis.set(self.keys.probe, "1", ex=PROBE_S)
+
+    def started(self) -> Started:
+        """When Redis was started, and which start was noted in it."""
+        with redis_errors():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.info("server")
+            pipe.get(self.keys.start)
+            told, noted = pipe.execute()
+        return Started(id=str(told["run_id"]), up_s=float(told["uptime_in_seconds"]), noted=str(noted or ""))
+
+    def note_start(self, id_: str) -> None:
+        with redis_errors():
+            self._redis.set(self.keys.start, id_)
 
     # Versions that knew no deployments
 
@@ -167,18 +196,9 @@ class Store:
         with redis_errors():
             self._redis.set(key, parameters.model_dump_json()) if parameters else self._redis.delete(key)
 
-    def log_answers(self, answers: Iterable[Answer]) -> None:
-        with redis_errors():
-            pipe = self._redis.pipeline(transaction=False)
-            for answer in answers:
-                key = self.keys.of(answer.project, f"answers:{answer.task}")
-                pipe.rpush(key, answer.model_dump_json())
-                pipe.ltrim(key, -ANSWERS_KEPT, -1)
-            pipe.execute()
-
     def answers(self, project: int, task: int) -> list[Answer]:
         """Answers given for a task, oldest first."""
-        return self._values(Answer, project, f"answers:{task}")
+        return self.answer_book.given(project, task)
 
     # Versions and runs
 

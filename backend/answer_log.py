@@ -2,47 +2,78 @@
 
 import logging
 import threading
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from annotune.errors import StoreUnavailable
+from annotune.errors import RecordUnreadable, StoreUnavailable
 from annotune.example import Answer
 from annotune.store import Store
+from backend.spool import Spool
 
-SPOOL = 10_000
+# A Redis that was killed has lost its last second (appendfsync everysec), and more if its disk was slow.
+UNCERTAIN_S = 30.0
+RECENT = 5000
+TRIED_AGAIN_S = 1.0
 log = logging.getLogger(__name__)
 
 
 class AnswerLog:
-    """Writes answers to Redis; while it is away they wait in memory, the newest `SPOOL` of them."""
+    """Writes answers to Redis; while it is away, or keeps nothing, they wait in the spool."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, spool: Spool, *, kept_s: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """`kept_s`: seconds that Redis keeps an answer; 0: for ever."""
+        self.spool = spool
         self._store = store
+        self._kept_s = kept_s
+        self._clock = clock
         self._lock = threading.Lock()
-        self._waiting: deque[Answer] = deque(maxlen=SPOOL)
+        self._failed_at = float("-inf")
+        self._redis: str | None = None
+        self._recent: deque[tuple[float, Answer]] = deque(maxlen=RECENT)
 
     def add(self, answers: Iterable[Answer]) -> None:
         """Keep answers; never fails."""
+        given = tuple(answers)
         with self._lock:
-            self._waiting.extend(answers)
+            now = self._clock()
+            self._recent.extend((now, answer) for answer in given)
+            away = now - self._failed_at < TRIED_AGAIN_S  # each try would take its time
+        if away or not self._keep(given):
+            self.spool.add(given)
+
+    def look(self) -> None:
+        """Write down what waits, and once more what a Redis that was restarted may have lost; called now and then.
+
+        Raises:
+            StoreUnavailable: Redis keeps nothing; the message says why.
+        """
+        try:
+            started = self._store.started()
+            if started.noted != started.id and (not started.noted or started.up_s >= UNCERTAIN_S):
+                self._store.note_start(started.id)
+        except StoreUnavailable:
+            self._failed()
+            raise
+        if self._redis not in {None, started.id}:
+            with self._lock:
+                since = self._clock() - UNCERTAIN_S
+                lost = [answer for at, answer in self._recent if at >= since]
+            self.spool.add(lost)
+        self._redis = started.id
         self.flush()
 
     def flush(self) -> None:
-        """Write down what waits; without effect while Redis is away."""
-        with self._lock:
-            taken = list(self._waiting)
-            self._waiting.clear()
-        if not taken:
-            return
+        """Write down what waits.
+
+        Raises:
+            StoreUnavailable: Redis keeps nothing; the message says why.
+        """
         try:
-            self._store.log_answers(taken)
+            self.spool.empty(self._write)
         except StoreUnavailable:
-            with self._lock:
-                newer = list(self._waiting)
-                self._waiting.clear()
-                self._waiting.extend([*taken, *newer])
-                count = len(self._waiting)
-            log.warning("Redis is not reachable: %d answers wait in memory to be written down", count)
+            self._failed()
+            raise
 
     def given(self, project: int, task: int) -> list[Answer]:
         """The answers given for a task, oldest first.
@@ -50,9 +81,50 @@ class AnswerLog:
         Raises:
             StoreUnavailable: Redis is away; `waiting` has those given since.
         """
-        return [*self._store.answers(project, task), *self.waiting(project, task)]
+        waiting = self.waiting(
+            project, task
+        )  # first, since what is written down meanwhile is then read twice, not never
+        try:
+            kept = self._store.answers(project, task)
+        except StoreUnavailable:
+            self._failed()
+            raise
+        return sorted([*kept, *waiting], key=lambda answer: answer.at)
 
     def waiting(self, project: int, task: int) -> list[Answer]:
-        """Those of a task that are in memory only."""
+        """Those of a task that are not in Redis yet."""
+        return self.spool.waiting(project, task)
+
+    def is_certain(self, project: int, task: int) -> bool:
+        """Whether all answers to a task are surely known: not for a while after Redis failed, or was started again."""
+        if self._clock() - self._failed_at < UNCERTAIN_S or self.spool.has_dropped(project, task):
+            return False
+        try:
+            started = self._store.started()
+        except StoreUnavailable:
+            self._failed()
+            return False
+        return started.up_s >= UNCERTAIN_S or started.noted in {"", started.id}
+
+    def _keep(self, answers: tuple[Answer, ...]) -> bool:
+        try:
+            self._write(answers)
+        except StoreUnavailable as error:
+            self._failed()
+            log.warning("%s: answers wait in SPOOL_DIR", error)
+            return False
+        return True
+
+    def _write(self, answers: Iterable[Answer]) -> None:
+        try:
+            self._store.answer_book.add(answers, kept_s=self._kept_s)
+        except RecordUnreadable:
+            for answer in answers:
+                try:
+                    self._store.answer_book.add([answer], kept_s=self._kept_s)
+                except RecordUnreadable as error:
+                    log.error("an answer is not kept: %s", error)  # noqa: TRY400 - a sentence says it
+
+    def _failed(self) -> None:
         with self._lock:
-            return [answer for answer in self._waiting if (answer.project, answer.task) == (project, task)]
+            self._failed_at = self._clock()

@@ -37,7 +37,7 @@ class Report(TypedDict):
 
 
 class Health:
-    """Looks at all parts every `EVERY_S` seconds, and writes down what was answered while Redis was away."""
+    """Looks at all parts every `EVERY_S` seconds; what was answered while Redis was away is then written down."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -78,8 +78,6 @@ class Health:
         for line in _changes(self._report, report):
             log.warning("%s", line)
         self._report = report
-        if redis["ok"]:
-            self._services.answer_log.flush()
 
     def _run(self) -> None:
         while not self._over.is_set():
@@ -93,6 +91,8 @@ class Health:
         store, servers = self._services.store, {default_ref(self._services.settings).server}
         detail = "answers"
         try:
+            store.probe()
+            self._services.answer_log.look()
             alive = store.has_worker()
             for project in store.projects():
                 try:
@@ -102,9 +102,19 @@ class Health:
                     continue
                 servers |= {live.server} if live else set()
         except StoreUnavailable as error:
-            return Part(ok=False, detail=str(error)), Part(ok=None, detail="known only while Redis answers"), servers
+            told = "; ".join([str(error), *self._waiting()])
+            return Part(ok=False, detail=told), Part(ok=None, detail="known only while Redis answers"), servers
+        detail = "; ".join([detail, *self._waiting()])
         worker = "a worker is alive" if alive else "no worker: start 'annotune worker'"
         return Part(ok=True, detail=detail), Part(ok=alive, detail=worker), servers
+
+    def _waiting(self) -> list[str]:
+        """What is to be told of the answers that wait for Redis."""
+        spool = self._services.answer_log.spool
+        told = [why] if (why := spool.check()) else []
+        told += [f"{count} answers wait to be written down"] if (count := spool.count()) else []
+        told += [f"{spool.dropped} answers were dropped, since SPOOL_DIR is full"] if spool.dropped else []
+        return told
 
     def _server(self, name: ServerName) -> Part:
         try:

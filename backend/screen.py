@@ -54,14 +54,14 @@ class Screen:
         Label Studio sends the same request when a person edits an answer whose control is smart as when one asks again:
         only an answer that we did not give tells them apart.
         """
-        if self.labeling.protects_edits or self.answer is None:
-            return False
-        stored = [(self._text(regions), self.labeling.answer(regions)) for regions in given.stored]
-        said = {answer.text for answer in given.answers} | {text.strip() for _, text in stored if text}
-        if self.answer.strip() in said:
+        if self.labeling.protects_edits or self.answer is None or self._was_given(given):
             return False
         asked = any(answer.prompt_sha == prompt.sha for answer in given.answers)
-        return asked or any(shown == prompt.text for shown, _ in stored)
+        return asked or any(self._text(regions) == prompt.text for regions in given.stored)
+
+    def holds_own_text(self, given: Given) -> bool:
+        """Would an answer take the place of a text that we did not give, as far as it is known?"""
+        return self.tells and self.labeling.free_text is not None and not self._was_given(given)
 
     def set_by_hand(self, given: Given) -> frozenset[str]:
         """The controls that hold what we never gave: an answer leaves them as they are.
@@ -74,6 +74,11 @@ class Screen:
         before += [_fields(self.labeling.answer(regions)) for regions in given.stored]
         shown = {name: value for name, value in _fields(self.answer).items() if value != []}
         return frozenset(name for name, value in shown.items() if all(said.get(name) != value for said in before))
+
+    def _was_given(self, given: Given) -> bool:
+        """Is what stands in the controls an answer of ours?"""
+        stored = [text.strip() for regions in given.stored if (text := self.labeling.answer(regions))]
+        return self.answer is not None and self.answer.strip() in {*stored, *(answer.text for answer in given.answers)}
 
     def _text(self, regions: Iterable[Region]) -> str | None:
         control = self.labeling.prompt_control

@@ -12,6 +12,7 @@ from annotune.settings import Settings
 from annotune.store import Store
 from backend.answer_log import AnswerLog
 from backend.answers import Answers, ServerPool
+from backend.spool import Spool
 
 CONFIGS_KEPT = 64
 
@@ -47,7 +48,7 @@ class Services:
             jobs=jobs,
             live=Live(settings, store),
             answers=Answers(settings, servers),
-            answer_log=AnswerLog(store),
+            answer_log=AnswerLog(store, Spool(settings.spool_dir), kept_s=settings.answers_kept_s),
             pictures=Pictures(settings),
             labeling=labeling,
         )

@@ -103,6 +103,7 @@ def _push(desk: Desk, plan: Plan, servers: Servers, lost: Callable[[], bool]) ->
                 tally=tally,
                 heard=heard,
                 lost=lost,
+                kept_s=settings.answers_kept_s,
             )
             push.run(settings.model_concurrency, settings.model_deadline_s)
     except Stopped as stopped:

@@ -54,7 +54,8 @@ class Tally:
 class Push:
     """One run. It counts in `tally`; `heard` is told of each task that is done with, by one thread at a time.
 
-    `lost` becomes true when another process may be at the same project, so that this one must stop.
+    `lost` becomes true when another process may be at the same project, so that this one must stop. `kept_s` is how long
+    answers are kept.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Push:
         tally: Tally,
         heard: Callable[[Tally], object],
         lost: Callable[[], bool],
+        kept_s: int,
     ) -> None:
         self._plan = plan
         self._pictures = pictures
@@ -77,6 +79,7 @@ class Push:
         self._store = store
         self._heard = heard
         self._lost = lost
+        self._kept_s = kept_s
         self._lock = threading.Lock()
 
     def run(self, limit: int, deadline_s: float) -> None:
@@ -113,7 +116,7 @@ class Push:
                 self._skipped()
                 return
             # The log first: an answer that is stored and not logged would later pass for a person's own words.
-            self._store.log_answers(answers)
+            self._store.answer_book.add(answers, kept_s=self._kept_s)
             self._studio.push(task.id, prediction)
         except LabelStudioUnreachable:
             raise

@@ -28,7 +28,8 @@ class Deployment:
     def __init__(self, folder: Path, settings: Mapping[str, str], *, port: int | None = None) -> None:
         self.port = port or free_port()
         unset = {name.upper(): "" for name in Settings.model_fields}
-        ours = {"BACKEND_URL": self.url, "RUNS_DIR": str(folder / "runs"), "PYTHONUNBUFFERED": "1"}
+        folders = {"RUNS_DIR": str(folder / "runs"), "SPOOL_DIR": str(folder / "spool")}
+        ours = {"BACKEND_URL": self.url, **folders, "PYTHONUNBUFFERED": "1"}
         self.environment = unset | ours | dict(settings)
         where = ("--host", "127.0.0.1", "--port", str(self.port))
         self.backend = self._service("backend", folder, "serve", *where)

@@ -128,7 +128,7 @@ def test_a_look_counts_what_is_usable_new_and_left_out(workshop: Workshop, doubl
     double.submit(PROJECT, 1, "two")
     double.submit(PROJECT, 2, "", skipped=True)
     read_before(workshop, [known])
-    workshop.store.log_answers([answer_to(PROJECT * 1000 + 1, "before")])
+    workshop.store.answer_book.add([answer_to(PROJECT * 1000 + 1, "before")], kept_s=0)
 
     look(workshop, PROJECT)
 

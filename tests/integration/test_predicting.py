@@ -323,6 +323,7 @@ def test_a_run_whose_place_went_to_another_process_stops(
             tally=tally,
             heard=lambda _tally: None,
             lost=lambda: len(ollama.chats) >= 3,
+            kept_s=0,
         )
 
         with pytest.raises(InUse, match="project 4"):
@@ -423,6 +424,7 @@ def test_what_nobody_foresaw_fails_its_own_task(deployment, monkeypatch, store, 
             tally=tally,
             heard=lambda _tally: None,
             lost=lambda: False,
+            kept_s=0,
         )
         push.run(3, 10)
 

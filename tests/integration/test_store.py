@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from annotune.answer_book import KEPT
 from annotune.connection import connect_redis
 from annotune.errors import ConfigurationError, StoreUnavailable
 from annotune.example import Answer, ProjectPrompt
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
-from annotune.store import ANSWERS_KEPT, PAST_KEPT, RUNS_KEPT, Store
+from annotune.store import PAST_KEPT, RUNS_KEPT, Store
 from embedded.redis import RedisServer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -29,7 +30,7 @@ CALLS = {
     "live": lambda store: store.live(1),
     "swap_live": lambda store: store.swap_live(1, None, LLAMA),
     "prompt": lambda store: store.prompt(1),
-    "log_answers": lambda store: store.log_answers([answer(1)]),
+    "log_answers": lambda store: store.answer_book.add([answer(1)], kept_s=0),
     "answers": lambda store: store.answers(1, 1),
     "next_number": lambda store: store.next_number(1),
     "raise_number": lambda store: store.raise_number(1, 3),
@@ -145,17 +146,17 @@ def test_a_forgotten_project_is_listed_no_more(store: Store) -> None:
 
 
 def test_every_answer_is_kept_in_its_order(store: Store) -> None:
-    store.log_answers([answer(1), answer(2), answer(3, task=6)])
-    store.log_answers([answer(1)])
+    store.answer_book.add([answer(1), answer(2), answer(3, task=6)], kept_s=0)
+    store.answer_book.add([answer(1)], kept_s=0)
 
     assert store.answers(1, 5) == [answer(1), answer(2), answer(1)]
     assert store.answers(1, 6) == [answer(3, task=6)]
 
 
 def test_the_newest_answers_are_kept(store: Store) -> None:
-    store.log_answers(answer(number) for number in range(ANSWERS_KEPT + 3))
+    store.answer_book.add((answer(number) for number in range(KEPT + 3)), kept_s=0)
 
-    assert [kept.text for kept in store.answers(1, 5)] == [f"answer {number}" for number in range(3, ANSWERS_KEPT + 3)]
+    assert [kept.text for kept in store.answers(1, 5)] == [f"answer {number}" for number in range(3, KEPT + 3)]
 
 
 def test_a_prompt_is_kept_as_written(store: Store) -> None:

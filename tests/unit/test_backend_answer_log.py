@@ -1,13 +1,15 @@
 """The answer log while Redis is away. With a Redis: see the contract tests of Label Studio."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from annotune.errors import StoreUnavailable
 from annotune.example import Answer
 from annotune.store import Store
-from backend.answer_log import SPOOL, AnswerLog
+from backend.answer_log import AnswerLog
+from backend.spool import Spool
 
 
 def answer(text: str, task: int = 1) -> Answer:
@@ -16,9 +18,9 @@ def answer(text: str, task: int = 1) -> Answer:
 
 
 @pytest.fixture
-def log() -> AnswerLog:
+def log(tmp_path: Path) -> AnswerLog:
     """Nobody listens at port 1."""
-    return AnswerLog(Store.connect("redis://127.0.0.1:1/0"))
+    return AnswerLog(Store.connect("redis://127.0.0.1:1/0"), Spool(tmp_path / "spool"), kept_s=0)
 
 
 def test_adding_never_fails_and_keeps_the_order(log: AnswerLog) -> None:
@@ -34,8 +36,13 @@ def test_what_was_given_before_is_not_known(log: AnswerLog) -> None:
         log.given(4, 1)
 
 
-def test_memory_is_bounded_and_keeps_the_newest(log: AnswerLog) -> None:
-    log.add(answer(str(number)) for number in range(SPOOL + 5))
-    kept = log.waiting(4, 1)
+def test_nothing_is_certain(log: AnswerLog) -> None:
+    assert not log.is_certain(4, 1)
 
-    assert (len(kept), kept[-1].text) == (SPOOL, str(SPOOL + 4))
+
+def test_what_cannot_be_written_down_goes_on_waiting(log: AnswerLog) -> None:
+    log.add([answer("first")])
+    with pytest.raises(StoreUnavailable):
+        log.flush()
+
+    assert [kept.text for kept in log.waiting(4, 1)] == ["first"]

@@ -1,6 +1,7 @@
 """The backend with a fake model server and a real Redis."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from fake_model import Backend, FakeModel, FakePool, MakeBackend
@@ -13,12 +14,16 @@ from backend.app import create_app
 
 
 @pytest.fixture
-def make_backend(redis_url: str) -> Iterator[MakeBackend]:
-    """`make_backend(default_prompt="...", url=..., model=...)`: settings, another Redis, another fake."""
+def make_backend(redis_url: str, tmp_path: Path) -> Iterator[MakeBackend]:
+    """`make_backend(default_prompt="...", url=..., model=...)`: settings, another Redis, another fake.
+
+    All share a spool, as the processes of a host do.
+    """
     clients = []
 
     def make(*, url: str = redis_url, model: FakeModel | None = None, **settings: object) -> Backend:
-        given = {"openai_provider": "ollama", "openai_model": "base", **settings}
+        spool = {"spool_dir": tmp_path / "spool"}
+        given = {"openai_provider": "ollama", "openai_model": "base", **spool, **settings}
         store, queue = Store.connect(url), connect_redis(url, patience="web", decode=False)
         clients.extend([store._redis, queue])
         fake = model or FakeModel()

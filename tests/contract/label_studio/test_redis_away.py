@@ -1,9 +1,11 @@
 """Without Redis, what this process knew still answers, and nothing that was said is lost."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from fake_model import SIMPLE, UNPROTECTED, Backend, FakeModel, MakeBackend, region, task, texts
 
 from annotune.model import ModelRef
@@ -112,3 +114,112 @@ def test_a_backend_that_starts_without_redis_starts(make_backend: MakeBackend, o
     backend = make_backend(url=own_redis.url, model=FakeModel())
 
     assert backend.get("/health").status_code == 200
+
+
+def restarted(backend: Backend) -> None:
+    """Let the process of a backend end, as a stop or a kill does: its file in the spool is nobody's."""
+    backend.app.extensions["health"]._services.answer_log.spool.close()
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["while it lives", "after it ended"])
+def test_what_one_process_answered_meanwhile_protects_its_correction_at_another(
+    make_backend: MakeBackend, own_redis: RedisServer, ended: bool
+) -> None:
+    one, other = (make_backend(url=own_redis.url, default_prompt="Answer") for _ in range(2))
+    for each in (one, other):
+        each.send("/setup", SETUP | {"schema": UNPROTECTED})
+    own_redis.stop()
+    one.predict(task(), screen=[PROMPT], config=UNPROTECTED)
+    own_redis.start()
+    if ended:
+        restarted(one)
+
+    edited = other.predict(task(), screen=[PROMPT, region("response", "a person's words")], config=UNPROTECTED)
+
+    assert texts(edited) == [{}]
+    assert other.model.requests == []
+
+
+def test_what_a_process_left_is_written_down_by_another(make_backend: MakeBackend, own_redis: RedisServer) -> None:
+    one, other = (make_backend(url=own_redis.url, default_prompt="Answer") for _ in range(2))
+    for each in (one, other):
+        each.send("/setup", SETUP)
+    own_redis.stop()
+    one.predict(task(), screen=[PROMPT])
+    restarted(one)
+    own_redis.start()
+
+    other.app.extensions["health"].look()
+
+    assert [answer.text for answer in other.store.answers(4, 1)] == ["answer 1"]
+    assert other.app.extensions["health"]._services.answer_log.spool.count() == 0
+
+
+def test_after_a_restart_of_redis_no_text_that_may_be_a_persons_is_replaced(
+    make_backend: MakeBackend, own_redis: RedisServer
+) -> None:
+    """It may have lost the answer that the person corrects."""
+    backend = make_backend(url=own_redis.url, default_prompt="Answer")
+    backend.app.extensions["health"].look()
+    unknown = [PROMPT, region("response", "whose words?")]
+    assert "response" in texts(backend.predict(task(2), screen=unknown, config=UNPROTECTED))[0]
+    own_redis.restart()
+
+    reply = make_backend(url=own_redis.url).predict(task(1), screen=unknown, config=UNPROTECTED)
+
+    assert reply.status_code == 503
+    assert "stays" in reply.json["error"]
+
+
+def test_what_a_killed_redis_has_lost_is_written_down_once_more(
+    make_backend: MakeBackend, own_redis: RedisServer
+) -> None:
+    backend = make_backend(url=own_redis.url, default_prompt="Answer")
+    backend.app.extensions["health"].look()
+    backend.predict(task(), screen=[PROMPT])
+    own_redis.stop()
+    for kept in own_redis.folder.glob("appendonly*"):
+        shutil.rmtree(kept) if kept.is_dir() else kept.unlink()
+    own_redis.start()
+    assert backend.store.answers(4, 1) == []
+
+    backend.app.extensions["health"].look()
+
+    assert [answer.text for answer in backend.store.answers(4, 1)] == ["answer 1"]
+
+
+def test_a_redis_that_is_full_is_told_and_loses_no_answer(make_backend: MakeBackend, own_redis: RedisServer) -> None:
+    backend = make_backend(url=own_redis.url, default_prompt="Answer")
+    backend.send("/setup", SETUP)
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.config_set("maxmemory", 1)
+        replies = [backend.predict(task(number)) for number in (1, 2)]
+        health = backend.app.extensions["health"]
+        health.look()
+        told = backend.get("/health").json["redis"]
+        event = backend.replay("webhook-ANNOTATION_CREATED")
+        training = backend.replay("webhook-START_TRAINING")
+        client.config_set("maxmemory", 0)
+        health.look()
+
+    assert [reply.status_code for reply in replies] == [200, 200]
+    assert told["ok"] is False
+    assert "Redis is full" in told["detail"]
+    assert "2 answers wait" in told["detail"]
+    assert (event.status_code, event.json["queued"]) == (200, False)
+    assert "Redis is full" in event.json["message"]
+    assert training.status_code == 503
+    assert "Redis is full" in training.json["error"]
+    assert backend.get("/health").json["redis"] == {"ok": True, "detail": "answers"}
+    assert [len(backend.store.answers(4, number)) for number in (1, 2)] == [1, 1]
+
+
+def test_a_read_only_redis_is_told(make_backend: MakeBackend, own_redis: RedisServer) -> None:
+    backend = make_backend(url=own_redis.url)
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.replicaof("127.0.0.1", 1)
+        backend.app.extensions["health"].look()
+        client.replicaof("NO", "ONE")
+
+    assert "read-only" in backend.get("/health").json["redis"]["detail"]
+    assert backend.get("/health").json["redis"]["ok"] is False

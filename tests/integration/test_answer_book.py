@@ -1,0 +1,104 @@
+"""The answers given, in a real Redis: prompts once, an end by a setting, deleted with their project."""
+
+from datetime import UTC, datetime
+
+import pytest
+import redis
+
+from annotune.answer_book import KEPT
+from annotune.errors import RecordUnreadable
+from annotune.example import Answer
+from annotune.store import Store
+
+AT = datetime(2026, 11, 26, tzinfo=UTC)
+PROMPT = "Read the note and answer in one short sentence. " * 8
+DAY_S = 86_400
+
+
+def answer(text: str, task: int = 1, **more: object) -> Answer:
+    given = {"prompt": PROMPT, "prompt_sha": "ab" * 32, "model_version": "m@1", "at": AT}
+    return Answer.model_validate({"project": 4, "task": task, "text": text, **given, **more})
+
+
+@pytest.fixture
+def client(redis_url: str) -> redis.Redis:
+    return redis.Redis.from_url(redis_url, decode_responses=True)
+
+
+@pytest.fixture
+def store(redis_url: str) -> Store:
+    return Store.connect(redis_url)
+
+
+def test_what_was_kept_is_given_back(store: Store) -> None:
+    answers = [
+        answer("one"),
+        answer('{"asked":"no id"} \U0001f48a', prompt="other", prompt_sha="cd" * 32, typed=True),
+        answer("three", cut=True),
+    ]
+    store.answer_book.add(answers, kept_s=0)
+
+    assert store.answers(4, 1) == answers
+    assert store.answers(4, 2) == []
+
+
+def test_a_prompt_is_kept_once(store: Store, client: redis.Redis) -> None:
+    store.answer_book.add([answer("so", task) for task in range(100)], kept_s=0)
+
+    entries = [client.lrange(key, 0, -1) for key in client.scan_iter("annotune:main:4:answers:*")]
+    prompts = list(client.scan_iter("annotune:main:4:asked:*"))
+    assert (len(entries), len(prompts)) == (100, 1)
+    assert all(PROMPT not in entry and len(entry) < 200 for [entry] in entries)
+
+
+def test_answers_and_their_prompts_end_together(store: Store, client: redis.Redis) -> None:
+    store.answer_book.add([answer("one")], kept_s=DAY_S)
+    store.answer_book.add([answer("two", task=2)], kept_s=DAY_S)
+
+    left = {key: client.ttl(key) for key in client.scan_iter("annotune:main:4:*")}
+    assert len(left) == 3
+    assert all(DAY_S - 60 < seconds <= DAY_S for seconds in left.values())
+
+    store.answer_book.add([answer("three")], kept_s=0)
+
+    assert client.ttl("annotune:main:4:answers:1") == -1
+    assert client.ttl("annotune:main:4:answers:2") > 0
+
+
+def test_what_has_no_end_yet_is_given_one(store: Store, client: redis.Redis) -> None:
+    store.answer_book.add([answer("one")], kept_s=0)
+    store.answer_book.add([answer("two", task=2)], kept_s=60)
+
+    store.answer_book.expire(4, kept_s=DAY_S)
+
+    assert client.ttl("annotune:main:4:answers:1") > 60
+    assert client.ttl("annotune:main:4:answers:2") <= 60
+
+
+def test_an_answer_of_an_older_version_is_read(store: Store, client: redis.Redis) -> None:
+    client.rpush("annotune:main:4:answers:1", answer("old").model_dump_json())
+    store.answer_book.add([answer("new")], kept_s=0)
+
+    assert [given.text for given in store.answers(4, 1)] == ["old", "new"]
+
+
+def test_an_answer_that_cannot_be_read_is_named(store: Store, client: redis.Redis) -> None:
+    client.rpush("annotune:main:4:answers:1", "{")
+
+    with pytest.raises(RecordUnreadable, match="annotune:main:4:answers:1"):
+        store.answers(4, 1)
+
+
+def test_a_tasks_answers_are_bounded(store: Store) -> None:
+    store.answer_book.add([answer(str(number)) for number in range(KEPT + 3)], kept_s=0)
+
+    assert [given.text for given in store.answers(4, 1)] == [str(number) for number in range(3, KEPT + 3)]
+
+
+def test_a_project_is_forgotten_and_no_other(store: Store, client: redis.Redis) -> None:
+    store.answer_book.add([answer("one"), answer("two", task=2), answer("theirs", project=44)], kept_s=0)
+
+    assert store.answer_book.forget(4) == 2
+
+    assert list(client.scan_iter("annotune:main:4:*")) == []
+    assert [given.text for given in store.answers(44, 1)] == ["theirs"]
