@@ -66,7 +66,7 @@ def test_the_manifest_tells_counts_annotations_and_digest(tmp_path: Path) -> Non
         "counts": {"train": 2, "eval": 1},
         "annotations": {"train": [7, 9], "eval": [8]},
     }
-    assert set(dataset.annotations) == {7, 8, 9}
+    assert dataset.contents.keys() == {7, 8, 9}
 
 
 def test_the_digest_does_not_depend_on_the_order(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_an_empty_dataset_is_written_too(tmp_path: Path) -> None:
     dataset = write(tmp_path, [], [])
 
     assert lines(tmp_path / "train.jsonl") == []
-    assert dataset.annotations == ()
+    assert dataset.contents == {}
 
 
 def test_nothing_half_written_is_left(tmp_path: Path) -> None:
