@@ -17,6 +17,7 @@
     │       └── AnswerInvalid   the answer does not fit the labeling config: worth asking once more
     ├── InUse                   another process is at that very work
     ├── StoreUnavailable        Redis did not answer, or keeps nothing new
+    ├── StoreEmptied            Redis answers, and has lost all
     ├── RecordUnreadable        one project's record, in Redis or on disk, that this version cannot read
     ├── OrderRefused            a job in a queue that is none of ours
     ├── LabelStudioError        Label Studio did not answer as it should
@@ -122,6 +123,18 @@ class StoreUnavailable(AnnotuneError):
     """Redis did not answer, or keeps nothing new."""
 
     status = 503
+
+
+class StoreEmptied(AnnotuneError):
+    """Redis answers, and has lost what it knew."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Redis was emptied, so that which model answers here is not known: a worker restores it within seconds; start"
+            " 'annotune worker', or restart this backend to go on without what was lost"
+        )
 
 
 class RecordUnreadable(AnnotuneError):

@@ -36,6 +36,11 @@ class Keys:
         """Which start of Redis was noted: one that reads another's was started with what it had saved."""
         return f"{PREFIX}:{self.deployment}:start"
 
+    @property
+    def mark(self) -> str:
+        """By which a worker knows that Redis was not emptied."""
+        return f"{PREFIX}:{self.deployment}:mark"
+
     def of(self, project: int, name: str) -> str:
         return f"{PREFIX}:{self.deployment}:{project}:{name}"
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from annotune.errors import StoreUnavailable
+from annotune.errors import StoreEmptied, StoreUnavailable
 from annotune.model import ModelRef
 from annotune.parameters import Parameters
 from annotune.prompt import Prompt
@@ -46,12 +46,14 @@ class Live:
         self._default_prompt = settings.default_prompt_text
         self.default = self._serving(default_ref(settings), self._default_prompt, None)
         self._known: dict[int, Serving] = {}
+        self._marked = False
 
     def serving(self, project: int) -> Serving:
         """What answers now.
 
         Raises:
             StoreUnavailable: Redis is away, and this process never read the project's pointer.
+            StoreEmptied: Redis lost all since this process read it, and no worker has restored it yet.
         """
         try:
             found = self._read(project)
@@ -66,12 +68,23 @@ class Live:
         """What this process last read, by project."""
         return dict(self._known)
 
+    def check(self, mark: str) -> None:
+        """Hear the mark that Redis has now, or that it has none.
+
+        Raises:
+            StoreEmptied: it had one before: what was live and which prompts there were is not known.
+        """
+        if not mark and self._marked:
+            raise StoreEmptied
+        self._marked = self._marked or bool(mark)
+
     def _read(self, project: int) -> Serving:
         """A promoted or chosen model wins over the connection's own: else nothing learnt would ever answer."""
-        ref, own, system = self._store.live(project), self._store.prompt(project), self._store.prompts.system(project)
-        parameters = self._store.parameters(project) or Parameters()
-        text = own.text if own else self._default_prompt
-        found = self._serving(ref or parameters.ref(self.default.ref), text, system)
+        now = self._store.standing(project)
+        self.check(now.mark)
+        parameters = now.parameters or Parameters()
+        text = now.prompt.text if now.prompt else self._default_prompt
+        found = self._serving(now.live or parameters.ref(self.default.ref), text, now.system)
         return replace(found, options=parameters.over(found.options))
 
     def _serving(self, ref: ModelRef, text: str | None, system: str | None) -> Serving:

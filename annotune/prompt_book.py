@@ -134,23 +134,6 @@ class PromptBook:
             )
         return found
 
-    def restore(
-        self, project: int, versions: tuple[PromptVersion, ...], pinned: int | None, system: str | None
-    ) -> None:
-        """Bring back what a project had; nothing where it has versions."""
-        if not versions or self.versions(project):
-            return
-        with redis_errors():
-            pipe = self._redis.pipeline()
-            pipe.rpush(self._keys.of(project, "prompts"), *(version.model_dump_json() for version in versions))
-            pipe.set(self._keys.of(project, "prompt-number"), versions[-1].number)
-            pipe.set(self._keys.of(project, "prompt"), versions[-1].model_dump_json())
-            pipe.execute()
-        self.set_system(project, system)
-        kept = next((version for version in versions if version.number == pinned), None)
-        if kept:
-            self.pin(project, kept)
-
 
 def text_sha(text: str) -> str:
     """Short, of a prompt as written."""

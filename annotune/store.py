@@ -28,6 +28,7 @@ from typing import Self, TypeVar
 import redis
 
 from annotune.answer_book import AnswerBook
+from annotune.backup import Backup
 from annotune.connection import Patience, connect_redis, in_redis, redis_errors
 from annotune.errors import RecordUnreadable
 from annotune.example import Answer, ProjectPrompt, PromptVersion
@@ -38,6 +39,7 @@ from annotune.old_keys import TakenOver, has_old, take_over
 from annotune.parameters import Parameters
 from annotune.prompt_book import PromptBook
 from annotune.scripts import BACK, CLAIM, NOTE_CHANGE, RAISE, RELEASE, RENEW, REPEATED_S, SWAP
+from annotune.standing import Standing
 
 PAST_KEPT = 20
 RUNS_KEPT = 100
@@ -67,6 +69,7 @@ class Store:
         self.prompts = PromptBook(client, self.keys)
         self.lessons = LessonBook(client, self.keys)
         self.answer_book = AnswerBook(client, self.keys)
+        self.backup = Backup(client, self.keys)
 
     @classmethod
     def connect(cls, url: str, *, deployment: str = "main", patience: Patience = "web") -> Self:
@@ -177,6 +180,10 @@ class Store:
     def past(self, project: int) -> list[ModelRef]:
         """What was live before, newest first."""
         return self._values(ModelRef, project, "past")
+
+    def standing(self, project: int) -> Standing:
+        """What the project is answered with."""
+        return Standing.read(self._redis, self.keys, project)
 
     # Prompts and answers
 

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 import httpx
 
-from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable
+from annotune.errors import AnnotuneError, RecordUnreadable, StoreEmptied, StoreUnavailable
 from annotune.model import ServerName
 from annotune.network import AnswerTooLarge, get
 from annotune.servers.pool import default_ref
@@ -93,7 +93,8 @@ class Health:
         try:
             store.probe()
             self._services.answer_log.look()
-            alive = store.has_worker()
+            worker = _worker(store.has_worker())
+            self._services.live.check(store.backup.mark())
             for project in store.projects():
                 try:
                     live = store.live(project)
@@ -104,9 +105,10 @@ class Health:
         except StoreUnavailable as error:
             told = "; ".join([str(error), *self._waiting()])
             return Part(ok=False, detail=told), Part(ok=None, detail="known only while Redis answers"), servers
+        except StoreEmptied as error:
+            return Part(ok=False, detail=str(error)), worker, servers
         detail = "; ".join([detail, *self._waiting()])
-        worker = "a worker is alive" if alive else "no worker: start 'annotune worker'"
-        return Part(ok=True, detail=detail), Part(ok=alive, detail=worker), servers
+        return Part(ok=True, detail=detail), worker, servers
 
     def _waiting(self) -> list[str]:
         """What is to be told of the answers that wait for Redis."""
@@ -141,6 +143,10 @@ class Health:
         except (httpx.HTTPError, httpx.InvalidURL, AnswerTooLarge):
             return Part(ok=False, detail="Label Studio is not reachable: start it, or mend LABEL_STUDIO_URL")
         return Part(ok=True, detail="answers, and a key is set")
+
+
+def _worker(alive: bool) -> Part:
+    return Part(ok=alive, detail="a worker is alive" if alive else "no worker: start 'annotune worker'")
 
 
 def _changes(before: Report, after: Report) -> list[str]:

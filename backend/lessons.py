@@ -42,10 +42,10 @@ def take_event(services: Services, project: int, action: str, event: Event) -> A
     if not action.startswith(TELLING):
         return {"action": action, "queued": False, "message": "nothing to do for this action"}
     try:
-        services.jobs.changed(project)
         if action in SUBMITTED and not _can_look(services):
             for annotation in event.annotation:
                 _take_prompt(services, project, annotation, event, updated=action == UPDATED)
+        services.jobs.changed(project)  # last: the look that it queues writes a new prompt down
     except StoreUnavailable as error:
         log.warning("project %d: %s was not queued: %s", project, action, error)
         return {

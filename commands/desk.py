@@ -7,12 +7,12 @@ import click
 from rich.console import Console
 
 from annotune.connection import Patience, connect_redis
+from annotune.errors import StoreUnavailable
 from annotune.queue import Jobs
 from annotune.settings import Settings, load_settings
 from annotune.store import Store
 from annotune.studio import Studio
 from commands.customer import Customer
-from trainer.rebuild import keep_pointers
 
 WIDE = 200
 PROJECT = click.IntRange(min=1)
@@ -80,7 +80,8 @@ class Desk:
         return project
 
     def keep(self, project: int) -> None:
-        """Write a project's pointers and prompt into the runs folder too, where that is at hand, for `models rebuild`."""
-        if self.settings.runs_dir.is_dir():
-            with suppress(OSError):  # read-only here: the next training writes them
-                keep_pointers(self.store, self.settings.runs_dir, project)
+        """Have the worker write a project's pointers and prompts into its RUNS_DIR, for `models rebuild`."""
+        with suppress(StoreUnavailable):  # it does so by itself now and then
+            self.jobs.changed(project)
+            if not self.store.has_worker():
+                click.echo("no worker is alive: its copy in RUNS_DIR follows when 'annotune worker' runs", err=True)

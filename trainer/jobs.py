@@ -9,6 +9,7 @@ from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable, T
 from annotune.model import TrainingRun, TrainingWanted
 from trainer.lease import PACE, Pace, lease
 from trainer.look import look
+from trainer.mark import keep_pointers
 from trainer.training import run_training
 from trainer.workshop import Workshop, open_workshop
 
@@ -34,11 +35,12 @@ def train_project(project: int) -> None:
 
 
 def follow(workshop: Workshop, project: int, *, see: Callable[[Workshop, int], None] = look, pace: Pace = PACE) -> None:
-    """Look at Label Studio until no change has come meanwhile.
+    """Look at Label Studio until no change has come meanwhile, and write down what Redis alone knows of the project.
 
     Whoever finds the lease taken may leave: its holder compares the counter after having given the lease back.
     """
-    store = workshop.store
+    store, runs_dir = workshop.store, workshop.settings.runs_dir
+    keep_pointers(store, runs_dir, project)  # where Redis was emptied, all comes back before anything is put there
     store.take_queued(project)
     while True:
         with lease(store, project, "changed", pace) as held:
@@ -49,6 +51,7 @@ def follow(workshop: Workshop, project: int, *, see: Callable[[Workshop, int], N
                 see(workshop, project)
             finally:  # one that failed is repeated with the next change or reconciliation, one that was killed sooner
                 store.set_looked(project, seen)
+                keep_pointers(store, runs_dir, project)
         if store.changes(project) == seen:
             return
 
@@ -60,6 +63,7 @@ def train(workshop: Workshop, project: int, run_training: Train, *, pace: Pace =
     reconciliation queues it again.
     """
     store = workshop.store
+    keep_pointers(store, workshop.settings.runs_dir, project)
     with lease(store, project, "training", pace) as held:
         wanted = store.training_wanted(project)
         if wanted is None or not held.taken:

@@ -31,8 +31,8 @@ from trainer.engine import Engine, Event, SubprocessEngine
 from trainer.examples import Lesson
 from trainer.gates import Candidate, Losses, judge, read_held_out
 from trainer.look import lesson_of, read
+from trainer.mark import keep_pointers
 from trainer.promotion import go_live, why_a_person_decides
-from trainer.rebuild import keep_pointers
 from trainer.registry import is_taken, model_name, patiently, register
 from trainer.runs import BASES, check_disk, read_runs, remove_dead, run_folder, tidy, write_manifest
 from trainer.workshop import Workshop
@@ -231,6 +231,8 @@ class _Course:
 
     def _promote(self, recipe: Recipe, made: ModelVersion) -> None:
         replaces = self.run.replaces
+        # Should Redis have been emptied meanwhile, what was live comes back first.
+        keep_pointers(self._store, self._settings.runs_dir, self.run.project)
         if why := why_a_person_decides(self._settings, self._store, recipe, self.run.project, replaces):
             self.end("waiting", why)
             return

@@ -9,7 +9,9 @@ import multiprocessing
 import os
 import signal
 import time
+from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from types import FrameType
 
 import rq
@@ -17,13 +19,14 @@ from rq.job import Job
 
 import trainer.jobs  # noqa: F401 - loaded before the forks, so that no job has to wait for it
 from annotune.connection import connect_redis
-from annotune.errors import StoreUnavailable
+from annotune.errors import ConfigurationError, StoreUnavailable
 from annotune.keys import Keys
 from annotune.old_keys import HEIR
 from annotune.queue import KINDS, Jobs, open_queue
 from annotune.settings import Settings
 from annotune.store import Store
 from trainer.lifeline import die_with
+from trainer.mark import settle
 from trainer.ordered_job import OrderedJob
 from trainer.reconcile import TICK_S, Reconciler
 
@@ -115,6 +118,7 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
     store = Store.connect(settings.redis_url, deployment=settings.deployment, patience="web")
     jobs = Jobs(store, connect_redis(settings.redis_url, patience="web", decode=False))
     reconciler = Reconciler(store, jobs, settings.reconcile_s, tick_s)
+    keeper = Keeper(store, settings.runs_dir)
     children = [Child(kind, settings) for kind in KINDS]
     # Blocked and waited for: a handler could strike in the middle of a fork or of a call to Redis.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
@@ -126,6 +130,7 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
                 if not moved_in:
                     move_in(store, jobs)
                     moved_in = True
+                keeper.run()
                 for child in children:
                     child.keep()
                 reconciler.run()
@@ -143,6 +148,30 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
         for child in children:
             child.stop(deadline)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@dataclass
+class Keeper:
+    """Sees that Redis and RUNS_DIR belong together, and says so again and again where they do not."""
+
+    store: Store
+    runs_dir: Path
+    _said: float = float("-inf")
+
+    def run(self) -> None:
+        """As `settle`, but for a folder that cannot be used: trainings tell of that, and all else goes on.
+
+        Raises:
+            StoreUnavailable: Redis is away, or keeps nothing.
+        """
+        try:
+            settle(self.store, self.runs_dir)
+        except ConfigurationError as error:
+            if time.monotonic() - self._said > SAID_AGAIN_S:
+                _log.error("%s", error)
+                self._said = time.monotonic()
+        else:
+            self._said = float("-inf")
 
 
 def move_in(store: Store, jobs: Jobs) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def double() -> Iterator[StudioDouble]:
 
 
 @pytest.fixture
-def workshop(redis_url: str, double: StudioDouble) -> Workshop:
+def workshop(redis_url: str, double: StudioDouble, tmp_path: Path) -> Workshop:
     return workshop_of(
         Settings(
             redis_url=redis_url,
@@ -44,6 +45,7 @@ def workshop(redis_url: str, double: StudioDouble) -> Workshop:
             label_studio_api_key=SecretStr("legacy"),
             recipe="small",
             train_every=3,
+            runs_dir=tmp_path / "runs",
         )
     )
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from studio_double import StudioDouble
 
 from annotune.connection import connect_redis
-from annotune.model import TrainingRun, TrainingWanted
+from annotune.model import ModelRef, TrainingRun, TrainingWanted
 from annotune.queue import TRAINING, Jobs
 from annotune.store import Store
+from commands.main import annotune
 from embedded.processes import Service
 from embedded.redis import RedisServer
 
@@ -53,6 +55,7 @@ class Bench:
             "LABEL_STUDIO_URL": double.url,
             "LABEL_STUDIO_API_KEY": "legacy",
             "RECONCILE_S": "300",
+            "RUNS_DIR": str(folder / "runs"),
             "PYTHONPATH": str(ROOT),
         }
         self.worker = Service(
@@ -108,6 +111,32 @@ def test_a_webhook_leads_to_a_look(bench: Bench, double: StudioDouble, eventuall
     bench.jobs.changed(PROJECT)
 
     assert eventually(lambda: bench.store.tally(PROJECT), DEADLINE_S).usable == 1
+
+
+def test_what_a_command_chose_comes_back_by_itself_after_redis_was_emptied(
+    bench: Bench, double: StudioDouble, redis_url: str, eventually: Eventually
+) -> None:
+    bench.start()
+    double.refusal = (503, {"detail": "down for maintenance"})
+    deployment = {"REDIS_URL": redis_url, "RUNS_DIR": str(bench.folder / "nowhere")}
+    for project, text in ((PROJECT, "Be short."), (5, "Be kind.")):
+        told = CliRunner().invoke(annotune, ["prompts", "set", str(project)], env=deployment, input=text)
+        assert told.exit_code == 0, told.output
+    chosen = ModelRef(server="openai", model="gpt-9")
+    bench.store.swap_live(5, None, chosen)
+    bench.jobs.changed(5)
+    kept = bench.folder / "runs" / "p5" / "pointers.json"
+    eventually(lambda: kept.exists() and "gpt-9" in kept.read_text(), DEADLINE_S)
+    eventually((bench.folder / "runs" / f"p{PROJECT}" / "pointers.json").exists, DEADLINE_S)
+
+    with connect_redis(redis_url, patience="job", decode=False) as client:
+        client.flushall()
+    eventually(bench.store.backup.mark, DEADLINE_S)
+
+    assert bench.store.live(5) == chosen
+    assert [bench.store.prompt(project).text for project in (PROJECT, 5)] == ["Be short.", "Be kind."]
+    assert not (bench.folder / "nowhere").exists()
+    assert "Redis was emptied" in bench.worker.log.read_text()
 
 
 def test_what_no_webhook_told_is_found_at_the_start(bench: Bench, double: StudioDouble, eventually: Eventually) -> None:

@@ -26,7 +26,12 @@ def worker(redis_url: str, tmp_path: Path) -> Iterator[Service]:
     """Not started yet; its trainings are doubles that end at once."""
     (tmp_path / "go").touch()
     program = [sys.executable, str(Path(__file__).with_name("lesson_worker.py")), str(tmp_path)]
-    environment = {"REDIS_URL": redis_url, "RECONCILE_S": "300", "PYTHONPATH": str(ROOT)}
+    environment = {
+        "REDIS_URL": redis_url,
+        "RECONCILE_S": "300",
+        "RUNS_DIR": str(tmp_path / "runs"),
+        "PYTHONPATH": str(ROOT),
+    }
     with Service("worker", program, env=environment, log=tmp_path / "worker.log") as service:
         yield service
 

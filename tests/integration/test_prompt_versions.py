@@ -19,7 +19,7 @@ from annotune.prompt_book import KEPT
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE, Settings
 from annotune.store import Store
 from commands.main import annotune
-from trainer.rebuild import Pointers, keep_pointers
+from trainer.mark import keep_pointers, settle
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 Annotune = Callable[..., Result]
@@ -245,9 +245,8 @@ def test_history_pin_and_system_prompt_survive_an_emptied_redis(run: Annotune, s
     run("set", 4, typed="Two")
     run("use", 4, 1)
     keep_pointers(store, tmp_path / "runs", 4)
-    kept = Pointers.model_validate_json((tmp_path / "runs" / "p4" / "pointers.json").read_text())
     store._redis.flushall()
-    store.prompts.restore(4, kept.prompts, kept.pinned, kept.system)
+    settle(store, tmp_path / "runs")
 
     assert used(store) == "One"
     assert (store.prompts.pinned(4), store.prompts.system(4)) == (1, "Be kind.")

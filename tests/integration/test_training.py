@@ -17,8 +17,9 @@ from annotune.example import ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, TrainingRun
 from annotune.servers.ollama import OllamaServer
 from annotune.store import Store
+from trainer.mark import keep_pointers
 from trainer.promotion import promote, rollback
-from trainer.rebuild import keep_pointers, rebuild
+from trainer.rebuild import rebuild
 from trainer.registry import model_name
 from trainer.runs import check_disk, read_runs, run_folder
 from trainer.training import run_training

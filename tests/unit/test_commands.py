@@ -256,13 +256,23 @@ def test_models_promote_what_is_not_there_is_one_sentence(run: Annotune, written
     assert "v0009" in result.stderr
 
 
-def test_what_a_command_moves_is_kept_for_a_rebuild(run: Annotune, store: Store, tmp_path: Path) -> None:
+def test_what_a_command_moves_is_kept_by_the_worker_alone(run: Annotune, store: Store, tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
-    store.swap_live(4, None, LLAMA)
 
-    run("prompts", "set", 4, "-", typed="Be short: {text}")
+    without = run("prompts", "set", 4, "-", typed="Be short: {text}")
+    store.worker_alive(60)
+    beside = run("prompts", "set", 4, "-", typed="Be shorter: {text}")
 
-    assert "Be short" in (tmp_path / "runs" / "p4" / "pointers.json").read_text(encoding="utf-8")
+    assert list((tmp_path / "runs").iterdir()) == []
+    assert store.changes(4) == 2
+    assert ["no worker is alive" in each.stderr for each in (without, beside)] == [True, False]
+
+
+def test_a_rebuild_where_no_worker_works_says_where_it_belongs(run: Annotune, tmp_path: Path) -> None:
+    result = run("models", "rebuild")
+
+    assert (result.exit_code, list(tmp_path.iterdir())) == (1, [])
+    assert "docker compose exec worker annotune models rebuild" in result.stderr
 
 
 # Prompts

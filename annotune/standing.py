@@ -1,0 +1,50 @@
+"""What a project is answered with, read at once: it is asked for with each prediction."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from redis import RedisError
+
+from annotune.connection import in_redis, redis_errors
+from annotune.example import PromptVersion
+from annotune.keys import Keys
+from annotune.model import ModelRef
+from annotune.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The live pointer, the prompt in use, the connection's parameters and the project's system prompt, each None where
+    there is none; and the mark of this Redis, empty where it has none.
+    """
+
+    mark: str
+    live: ModelRef | None
+    prompt: PromptVersion | None
+    parameters: Parameters | None
+    system: str | None
+
+    @classmethod
+    def read(cls, client: Any, keys: Keys, project: int) -> "Standing":
+        """Raises StoreUnavailable where Redis does not answer, RecordUnreadable where one of them is no such record."""
+        names = ("live", "prompt", "parameters", "system")
+        wanted = {name: keys.of(project, name) for name in names} | {"mark": keys.mark}
+        with redis_errors():
+            pipe = client.pipeline()
+            for key in wanted.values():
+                pipe.get(key)
+            replies = pipe.execute(raise_on_error=False)
+        found: dict[str, Any] = {}
+        for (name, key), reply in zip(wanted.items(), replies, strict=True):
+            with redis_errors(key):
+                if isinstance(reply, RedisError):
+                    raise reply
+            found[name] = reply
+        live, prompt, parameters = (found[name] for name in ("live", "prompt", "parameters"))
+        return cls(
+            mark=found["mark"] or "",
+            live=ModelRef.recall(live, in_redis(wanted["live"])) if live else None,
+            prompt=PromptVersion.recall(prompt, in_redis(wanted["prompt"])) if prompt else None,
+            parameters=Parameters.recall(parameters, in_redis(wanted["parameters"])) if parameters else None,
+            system=found["system"],
+        )

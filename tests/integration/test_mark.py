@@ -1,0 +1,291 @@
+"""A worker knows an emptied Redis, a new disk and another's Redis apart; neither side's knowledge is lost."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from doubles import FakeEngine, FakeOllama, serving
+from lessons import WANTED, lesson, settings_of, workshop_in
+
+from annotune.errors import ConfigurationError, LabelStudioError, NotFound
+from annotune.example import ProjectPrompt
+from annotune.model import ModelRef, TrainingRun
+from annotune.servers.ollama import OllamaServer
+from annotune.store import Store
+from trainer.jobs import follow, train
+from trainer.mark import _keep, keep_pointers, read_mark, settle
+from trainer.pointers import read_pointers
+from trainer.rebuild import Rebuilt, rebuild
+from trainer.training import run_training
+from trainer.workshop import Workshop
+
+PROJECT = 3
+GPT = ModelRef(server="openai", model="gpt-9")
+LLAMA = ModelRef(server="ollama", model="llama3")
+
+
+@pytest.fixture
+def ollama() -> Iterator[FakeOllama]:
+    double = FakeOllama()
+    with serving(double) as double.url:
+        yield double
+
+
+@pytest.fixture
+def store(redis_url: str) -> Store:
+    return Store.connect(redis_url, deployment="test")
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def workshop(redis_url: str, ollama: FakeOllama, store: Store, runs: Path) -> Workshop:
+    return workshop_in(settings_of(redis_url, ollama.url, runs), store)
+
+
+@pytest.fixture
+def trained(workshop: Workshop) -> Callable[..., TrainingRun]:
+    """Trains the project by its job; each time another model comes of it."""
+
+    def run(shop: Workshop, project: int, engine: FakeEngine) -> TrainingRun:
+        return run_training(shop, project, WANTED, engine=engine, lesson=lambda *_: lesson(project))
+
+    def work(weights: str, meanwhile: Callable[[], None] = lambda: None) -> TrainingRun:
+        engine = FakeEngine(weights=weights.encode(), meanwhile=meanwhile)
+        workshop.store.want_training(PROJECT, WANTED)
+        train(workshop, PROJECT, lambda shop, project, _: run(shop, project, engine))
+        return workshop.store.runs(PROJECT)[0]
+
+    return work
+
+
+@pytest.fixture
+def rebuilt(ollama: FakeOllama, store: Store, runs: Path) -> Callable[[], Rebuilt]:
+    def by_hand() -> Rebuilt:
+        server = OllamaServer(ollama.url)
+        try:
+            return rebuild(store, runs, server)
+        finally:
+            server.close()
+
+    return by_hand
+
+
+def prompt(store: Store, project: int, *texts: str) -> None:
+    for text in texts:
+        store.set_prompt(project, ProjectPrompt(text=text, source="command", at=datetime.now(UTC)))
+
+
+def empty(store: Store) -> None:
+    store._redis.flushall()
+
+
+def known(store: Store) -> tuple[object, ...]:
+    return (
+        store.backup.read(PROJECT)[1],
+        store.versions(PROJECT),
+        store.runs(PROJECT),
+        store.projects(),
+        store.next_number(PROJECT),
+    )
+
+
+def test_the_first_start_gives_both_one_mark(store: Store, runs: Path) -> None:
+    mark = settle(store, runs)
+
+    assert (read_mark(runs), store.backup.mark(), mark.deployment) == (mark, mark.id, "test")
+    assert settle(store, runs) == mark
+
+
+def test_a_project_that_never_trained_comes_back(store: Store, runs: Path) -> None:
+    prompt(store, 7, "Be short.")
+    store.swap_live(7, None, GPT)
+    keep_pointers(store, runs, 7)
+    empty(store)
+
+    settle(store, runs)
+
+    assert (store.live(7), store.prompt(7).text, store.projects()) == (GPT, "Be short.", [7])
+
+
+def test_it_comes_back_by_hand_too(store: Store, runs: Path, rebuilt) -> None:
+    prompt(store, 7, "Be short.")
+    keep_pointers(store, runs, 7)
+    empty(store)
+
+    assert rebuilt().projects == (7,)
+    assert store.prompt(7).text == "Be short."
+
+
+def test_a_training_after_redis_was_emptied_does_not_overwrite_what_is_kept(store, runs, trained) -> None:
+    prompt(store, PROJECT, "one", "two")
+    first, second = trained("one"), trained("two")
+    store.prompts.set_system(PROJECT, "Be kind.")
+    keep_pointers(store, runs, PROJECT)
+    empty(store)
+
+    third = trained("three")
+
+    assert [run.state for run in (first, second, third)] == ["promoted"] * 3
+    assert store.live(PROJECT) == third.version.ref
+    assert store.past(PROJECT) == [second.version.ref, first.version.ref]
+    assert [version.number for version in store.versions(PROJECT)] == [1, 2, 3]
+    assert [version.text for version in store.prompts.versions(PROJECT)] == ["one", "two"]
+    assert store.prompts.system(PROJECT) == "Be kind."
+    assert read_pointers(runs, PROJECT) == store.backup.read(PROJECT)[1]
+
+
+def test_redis_is_emptied_while_a_training_runs(store, runs, trained) -> None:
+    prompt(store, PROJECT, "one", "two")
+    first = trained("one")
+
+    second = trained("two", meanwhile=lambda: empty(store))
+
+    assert (second.state, store.live(PROJECT)) == ("promoted", second.version.ref)
+    assert store.past(PROJECT) == [first.version.ref]
+    assert [(version.number, version.state) for version in store.versions(PROJECT)] == [
+        (1, "promoted"),
+        (2, "promoted"),
+    ]
+    assert [run.id for run in store.runs(PROJECT)] == [second.id, first.id]
+    assert [version.text for version in store.prompts.versions(PROJECT)] == ["one", "two"]
+    assert read_pointers(runs, PROJECT).past == (first.version.ref,)
+
+
+def test_what_was_rolled_back_does_not_come_back(store, workshop, trained) -> None:
+    first, second = trained("one"), trained("two")
+    store.swap_back(PROJECT, second.version.ref, first.version.ref)
+    follow(workshop, PROJECT, see=lambda *_: None)
+    empty(store)
+
+    settle(store, workshop.settings.runs_dir)
+
+    assert (store.live(PROJECT), store.past(PROJECT)) == (first.version.ref, [])
+
+
+def test_a_look_that_fails_is_kept_all_the_same(store: Store, workshop: Workshop, runs: Path) -> None:
+    def away(*_: object) -> None:
+        raise LabelStudioError("Label Studio is away")
+
+    prompt(store, PROJECT, "Be short.")
+
+    with pytest.raises(LabelStudioError):
+        follow(workshop, PROJECT, see=away)
+
+    assert read_pointers(runs, PROJECT).used.text == "Be short."
+
+
+def test_a_look_after_redis_was_emptied_finds_what_was_there(store: Store, workshop: Workshop, runs: Path) -> None:
+    prompt(store, PROJECT, "Be short.")
+    keep_pointers(store, runs, PROJECT)
+    empty(store)
+    seen: list[str] = []
+
+    follow(workshop, PROJECT, see=lambda shop, project: seen.append(shop.store.prompt(project).text))
+
+    assert seen == ["Be short."]
+
+
+def test_what_redis_loses_while_it_is_read_is_not_written_down(store: Store, runs: Path) -> None:
+    prompt(store, PROJECT, "Be short.")
+    keep_pointers(store, runs, PROJECT)
+    mark = settle(store, runs)
+    empty(store)
+
+    _keep(store, runs, PROJECT, mark)
+
+    assert read_pointers(runs, PROJECT).used.text == "Be short."
+
+
+def test_a_new_disk_gets_the_mark_and_all_projects(store: Store, runs: Path, tmp_path: Path) -> None:
+    for project, text in ((3, "three"), (4, "four")):
+        prompt(store, project, text)
+    mark = settle(store, runs)
+
+    assert settle(store, tmp_path / "new") == mark
+    assert [read_pointers(tmp_path / "new", project).used.text for project in (3, 4)] == ["three", "four"]
+
+
+def test_a_folder_of_an_older_version_gives_back_what_redis_does_not_know(store: Store, runs: Path) -> None:
+    for project in (3, 4):
+        prompt(store, project, "kept")
+        store.swap_live(project, None, GPT)
+        keep_pointers(store, runs, project)
+    (runs / "mark.json").unlink()
+    empty(store)
+    store.swap_live(4, None, LLAMA)
+
+    settle(store, runs)
+
+    assert [store.live(project) for project in (3, 4)] == [GPT, LLAMA]
+    assert (store.prompt(3).text, store.prompt(4)) == ("kept", None)
+
+
+@pytest.fixture
+def foreign(store: Store, runs: Path, tmp_path: Path) -> Store:
+    """A Redis that was emptied, and another worker with another disk was first to set a mark."""
+    prompt(store, PROJECT, "ours")
+    store.swap_live(PROJECT, None, GPT)
+    keep_pointers(store, runs, PROJECT)
+    empty(store)
+    settle(store, tmp_path / "another")
+    prompt(store, PROJECT, "theirs")
+    store.swap_live(PROJECT, None, LLAMA)
+    return store
+
+
+def test_a_folder_of_another_redis_is_neither_written_nor_restored(foreign: Store, runs: Path) -> None:
+    with pytest.raises(ConfigurationError, match="annotune models rebuild"):
+        settle(foreign, runs)
+    keep_pointers(foreign, runs, PROJECT)
+
+    assert (read_pointers(runs, PROJECT).live, foreign.live(PROJECT)) == (GPT, LLAMA)
+    assert [version.text for version in foreign.prompts.versions(PROJECT)] == ["theirs"]
+
+
+def test_by_hand_the_two_become_one_and_nothing_of_either_is_lost(foreign: Store, runs: Path, rebuilt) -> None:
+    rebuilt()
+    rebuilt()
+
+    assert settle(foreign, runs).id == foreign.backup.mark()
+    assert (foreign.live(PROJECT), foreign.past(PROJECT)) == (LLAMA, [GPT])
+    assert [version.text for version in foreign.prompts.versions(PROJECT)] == ["ours", "theirs"]
+    assert foreign.prompt(PROJECT).text == "theirs"
+    assert read_pointers(runs, PROJECT).past == (GPT,)
+
+
+def test_another_deployment_is_told_apart(store: Store, runs: Path, redis_url: str) -> None:
+    settle(store, runs)
+
+    with pytest.raises(ConfigurationError, match="is of deployment 'test'"):
+        settle(Store.connect(redis_url, deployment="other"), runs)
+
+
+def test_a_folder_that_cannot_be_used_stops_no_look(store: Store, workshop: Workshop, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    seen: list[int] = []
+    settings = workshop.settings.model_copy(update={"runs_dir": tmp_path / "file" / "runs"})
+
+    follow(replace(workshop, settings=settings), PROJECT, see=lambda _, project: seen.append(project))
+
+    assert seen == [PROJECT]
+
+
+def test_a_mark_that_cannot_be_read_is_told(store: Store, runs: Path) -> None:
+    settle(store, runs)
+    (runs / "mark.json").write_text("{")
+
+    with pytest.raises(ConfigurationError, match=r"mark\.json cannot be read.*delete it"):
+        settle(store, runs)
+
+
+def test_a_rebuild_where_no_worker_has_worked_names_the_place(rebuilt, runs: Path) -> None:
+    with pytest.raises(NotFound, match="docker compose exec worker"):
+        rebuilt()
+
+    assert not runs.exists()

@@ -1,0 +1,67 @@
+"""`RUNS_DIR/p<project>/pointers.json`: what of a project Redis alone knows."""
+
+import logging
+from pathlib import Path
+
+from annotune.backup import Kept
+from annotune.errors import RecordUnreadable
+from annotune.example import ProjectPrompt, PromptVersion
+from annotune.model import ModelRef, Value
+
+POINTERS = "pointers.json"
+
+_log = logging.getLogger(__name__)
+
+
+class Pointers(Value):
+    """What is live, what was before it (newest first), and the prompts (oldest first), `prompt` being the one in use."""
+
+    live: ModelRef | None
+    past: tuple[ModelRef, ...]
+    prompt: PromptVersion | ProjectPrompt | None
+    prompts: tuple[PromptVersion, ...] = ()
+    pinned: int | None = None
+    system: str | None = None
+
+    @property
+    def kept(self) -> Kept:
+        used = PromptVersion.model_validate(self.prompt.model_dump()) if self.prompt else None
+        return Kept(self.live, self.past, used, self.prompts, self.pinned, self.system)
+
+
+def write_pointers(runs_dir: Path, project: int, kept: Kept) -> None:
+    """Written beside and renamed, and only where something changed."""
+    pointers = Pointers(
+        live=kept.live,
+        past=kept.past,
+        prompt=kept.used,
+        prompts=kept.prompts,
+        pinned=kept.pinned,
+        system=kept.system,
+    )
+    path = runs_dir / f"p{project}" / POINTERS
+    text = pointers.model_dump_json(indent=1) + "\n"
+    if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{POINTERS}")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def read_pointers(runs_dir: Path, project: int) -> Kept | None:
+    """None where there is no such file, or one that cannot be read, which the log names."""
+    path = runs_dir / f"p{project}" / POINTERS
+    try:
+        return Pointers.recall(path.read_bytes(), str(path)).kept
+    except FileNotFoundError:
+        return None
+    except (OSError, RecordUnreadable) as error:
+        _log.warning("the runs alone say what was promoted: %s", error)
+        return None
+
+
+def projects_kept(runs_dir: Path) -> set[int]:
+    """The projects that have such a file."""
+    names = (path.parent.name.removeprefix("p") for path in runs_dir.glob(f"p*/{POINTERS}"))
+    return {int(name) for name in names if name.isdecimal()}

@@ -1,0 +1,83 @@
+"""From the folder of runs back into Redis: versions, numbers, runs, pointers, prompts."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from annotune.backup import Kept
+from annotune.errors import RecordUnreadable
+from annotune.model import PASSED, TrainingRun
+from annotune.store import Store
+from trainer.pointers import projects_kept, read_pointers
+from trainer.runs import read_runs
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Restored:
+    """The projects that the folder knows, and how many versions and live pointers came back."""
+
+    projects: tuple[int, ...]
+    versions: int
+    pointers: int
+
+
+def restore(store: Store, runs_dir: Path, *, emptied: bool, unknown_only: bool = False) -> Restored:
+    """Bring back what Redis does not have; nothing that it has changes. `emptied` as in `Backup.restore`.
+
+    `unknown_only`: only projects of which Redis has neither pointer nor prompt nor version.
+
+    Raises:
+        StoreUnavailable: what was restored by then stays; run again, it goes on.
+    """
+    runs = read_runs(runs_dir)
+    projects = tuple(sorted({run.project for run in runs} | projects_kept(runs_dir)))
+    versions = pointers = 0
+    for project in projects:
+        own = [run for run in runs if run.project == project]
+        try:
+            if unknown_only and (store.backup.read(project)[1] != Kept() or store.versions(project)):
+                continue
+            kept = read_pointers(runs_dir, project) or _from_runs(own)
+            pointers += store.backup.restore(project, kept, emptied=emptied)
+            versions += _restore_versions(store, project, own)
+            _restore_runs(store, project, own)
+        except RecordUnreadable as error:
+            _log.warning("project %d: not restored: %s", project, error)
+    return Restored(projects, versions, pointers)
+
+
+def _from_runs(runs: list[TrainingRun]) -> Kept:
+    """What the runs by themselves say: each that was promoted, in order, over what was live before the first."""
+    promoted = [run for run in runs if run.state == "promoted" and run.version]
+    if not promoted:
+        return Kept()
+    first = (promoted[0].replaces,) if promoted[0].replaces else ()
+    refs = (*first, *(run.version.ref for run in promoted if run.version))
+    return Kept(live=refs[-1], past=tuple(reversed(refs[:-1])))
+
+
+def _restore_versions(store: Store, project: int, runs: list[TrainingRun]) -> int:
+    known = {version.number for version in store.versions(project)}
+    live = {ref.model for ref in (store.live(project), *store.past(project)) if ref}
+    missing = [run.version for run in runs if run.version and run.version.number not in known]
+    for version in missing:
+        # Promoted by a person after its manifest was written.
+        promoted = version.model_copy(update={"state": "promoted"})
+        store.save_version(promoted if version.model in live else version)
+    store.raise_number(project, max((run.number for run in runs), default=0))
+    return len(missing)
+
+
+def _restore_runs(store: Store, project: int, runs: list[TrainingRun]) -> None:
+    if not store.runs(project):
+        for run in runs:
+            store.save_run(run)
+    trained = [run for run in runs if run.came_to_training]
+    if trained and not store.lessons.tried(project):
+        store.lessons.set_tried(project, trained[-1].taught)
+    if not store.lessons.learnt(project):
+        for run in trained:
+            if run.state in PASSED:
+                store.lessons.add_learnt(project, run.taught)
