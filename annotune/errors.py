@@ -3,6 +3,7 @@
     AnnotuneError
     ├── ConfigurationError      a setting is missing or wrong: names it
     ├── RequestInvalid          what came through the door is wrong
+    │   ├── BodyTooLarge        more than MAX_BODY_MB
     │   ├── LabelingInvalid     the labeling config cannot be served
     │   ├── PromptMissing       nothing tells the model what to do
     │   └── PromptTooLong       the prompt does not fit the model's window
@@ -47,6 +48,12 @@ class RequestInvalid(AnnotuneError):
     """What came through the door is wrong."""
 
     status = 400
+
+
+class BodyTooLarge(RequestInvalid):
+    """More than MAX_BODY_MB."""
+
+    status = 413
 
 
 class LabelingInvalid(RequestInvalid):

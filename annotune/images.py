@@ -19,11 +19,10 @@ import httpx
 from annotune.completion import Image
 from annotune.errors import RequestInvalid
 from annotune.network import SMALL_BYTES, Network, Resolve, Resolver
-from annotune.settings import Settings
+from annotune.settings import MEGABYTE, Settings
 
 FILES = ("/data/", "/storage-data/")  # Label Studio's own (1.23)
 ACCESS_S = 240.0  # an access token lives 300 s
-MEGABYTE = 1_000_000
 SIGNS = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",

@@ -38,6 +38,8 @@ KINDS: Mapping[str, type[Control]] = {
 }
 LONGEST_REPLY = 500_000
 OBJECTS_TRIED = 20
+LONGEST_CONFIG = 1_000_000  # characters; parsed they take 54 times as many bytes
+DEEPEST = 100  # tags within tags; the SDK's own parser takes 256
 INHERITED = ("visibleWhen", "whenTagName", "whenChoiceValue", "perRegion")
 
 
@@ -304,10 +306,19 @@ def _inherit(root: Element) -> None:
 
 
 def _root(config: str) -> Element:
+    if len(config) > LONGEST_CONFIG:
+        raise LabelingInvalid(
+            f"the labeling config has {len(config)} characters, of at most {LONGEST_CONFIG}: offer fewer labels"
+        )
     try:
         root: Element = fromstring(config.strip())
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise LabelingInvalid(f"the labeling config is no valid XML: {error}") from error
+    level, depth = list(root), 1
+    while level:
+        level, depth = [child for tag in level for child in tag], depth + 1
+    if depth > DEEPEST:
+        raise LabelingInvalid(f"the labeling config has {depth} tags within each other, of at most {DEEPEST}")
     return root
 
 

@@ -16,6 +16,7 @@ from annotune.errors import ConfigurationError
 DEFAULT_OLLAMA_ENDPOINT = "http://host.docker.internal:11434/v1/"
 DEFAULT_PROMPT_TEMPLATE = "{prompt}\n\n{text}"
 OLLAMA_PORT = 11434
+MEGABYTE = 1_000_000
 
 
 class Settings(BaseSettings):
@@ -60,6 +61,11 @@ class Settings(BaseSettings):
         None, description="With `BASIC_AUTH_PASS`: all but `/` and `/health` ask for it."
     )
     basic_auth_pass: SecretStr | None = Field(None, description="See `BASIC_AUTH_USER`.")
+    allow_anonymous: bool = Field(
+        False,
+        description="1: without `BASIC_AUTH_USER`, anyone who reaches the port may ask, train and set parameters.",
+    )
+    max_body_mb: float = Field(16, gt=0, le=1024, description="Megabytes that a request's body may have.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
     workers: int = Field(1, ge=1, description="Processes of the web server; limits are divided among them.")
     threads: int = Field(96, ge=1, description="Threads of each of these processes.")
@@ -194,6 +200,11 @@ class Settings(BaseSettings):
     def image_places(self) -> tuple[str, ...]:
         """`IMAGE_HOSTS`, one by one."""
         return _listed(self.image_hosts)
+
+    @property
+    def largest_body(self) -> int:
+        """`MAX_BODY_MB` in bytes."""
+        return int(self.max_body_mb * MEGABYTE)
 
     @property
     def template(self) -> str:

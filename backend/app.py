@@ -2,16 +2,19 @@
 
 from flask import Flask, Response, jsonify, request
 
+from annotune.errors import BodyTooLarge
 from annotune.queue import Jobs
 from annotune.settings import Settings
 from annotune.store import Store
 from backend.answers import ServerPool
+from backend.bodies import Bodies
+from backend.browsers import refuse_pages
 from backend.credentials import Credentials
 from backend.health import Health
 from backend.lessons import project_of
 from backend.model import Model
 from backend.replies import speak_json
-from backend.requests import MAX_BODY_BYTES, Event, Predict, Setup, read
+from backend.requests import Event, Predict, Setup
 from backend.services import Services
 from backend.versions import version_names
 
@@ -23,9 +26,11 @@ def create_app(settings: Settings, *, store: Store, servers: ServerPool, jobs: J
         ConfigurationError: the settings contradict each other.
     """
     app = Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = settings.largest_body
     speak_json(app)
+    refuse_pages(app, settings)
     credentials = Credentials.of(settings)
+    bodies = Bodies(settings)
     services = Services.of(settings, store=store, servers=servers, jobs=jobs)
     health = Health(services)
     app.extensions["health"] = health
@@ -38,20 +43,24 @@ def create_app(settings: Settings, *, store: Store, servers: ServerPool, jobs: J
     @app.post("/setup")
     def setup() -> Response:
         credentials.check(request.headers)
-        body = read(Setup, request.get_data(cache=False))
+        body = bodies.read(Setup)
         return jsonify(model_version=Model(body.project, body.label_config, services).set_up(body.extra_params))
 
     @app.post("/predict")
     def predict() -> Response:
         credentials.check(request.headers)
-        body = read(Predict, request.get_data(cache=False))
+        try:
+            body = bodies.read(Predict)
+        except BodyTooLarge as error:
+            services.batches.note(None, None, [error])
+            raise
         predictions = Model(body.project, body.label_config, services).predict(body.tasks, body.params.context)
         return jsonify(results=[prediction.as_dict() for prediction in predictions])
 
     @app.post("/webhook")
     def webhook() -> Response:
         credentials.check(request.headers, webhook=True)
-        event = read(Event, request.get_data(cache=False))
+        event = bodies.read(Event)
         project = project_of(event)
         if project is None:
             return jsonify(

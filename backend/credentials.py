@@ -41,6 +41,19 @@ class Credentials:
     def webhook_is_open(self) -> bool:
         return not self.basic and not self.secret
 
+    @property
+    def gaps(self) -> list[str]:
+        """What a deployer should know of them."""
+        both = "set BASIC_AUTH_USER and BASIC_AUTH_PASS"
+        if self.basic:
+            return []
+        if not self.secret:
+            return [f"all routes are open to anyone who reaches this address: {both}"]
+        return [
+            f"/setup, /predict and /versions are open to anyone who reaches this address: {both} beside WEBHOOK_SECRET",
+            f"START_TRAINING will be refused, since Label Studio sends no header with it: {both} beside WEBHOOK_SECRET",
+        ]
+
     def check(self, headers: Headers, *, webhook: bool = False) -> None:
         """Let a request pass.
 

@@ -11,6 +11,7 @@ from annotune.errors import AnnotuneError, RecordUnreadable, StoreEmptied, Store
 from annotune.model import ServerName
 from annotune.network import AnswerTooLarge, get
 from annotune.servers.pool import default_ref
+from backend.batches import Batch
 from backend.services import Services
 
 EVERY_S = 10.0
@@ -34,6 +35,7 @@ class Report(TypedDict):
     model_servers: dict[str, Part]
     label_studio: Part
     worker: Part
+    last_batch: Batch | None
 
 
 class Health:
@@ -51,11 +53,12 @@ class Health:
             model_servers={default: unknown},
             label_studio=unknown,
             worker=unknown,
+            last_batch=None,
         )
 
     @property
     def report(self) -> Report:
-        return self._report
+        return {**self._report, "last_batch": self._services.batches.last}
 
     def start(self) -> None:
         """Begin looking, in a thread that ends with the process."""
@@ -74,6 +77,7 @@ class Health:
             model_servers={name: self._server(name) for name in sorted(servers)},
             label_studio=self._label_studio(),
             worker=worker,
+            last_batch=None,
         )
         for line in _changes(self._report, report):
             log.warning("%s", line)

@@ -82,8 +82,12 @@ class Model:
         serving = self.services.live.serving(self.project)
         deadline = Deadline.after(self.services.settings.model_deadline_s)
         if context is None:
-            with self.services.answers.admitted():
-                predictions = self._batch(serving, deadline, tasks)
+            try:
+                with self.services.answers.admitted():
+                    predictions = self._batch(serving, deadline, tasks)
+            except AnnotuneError as error:
+                self.services.batches.note(self.project, len(tasks), [error] * len(tasks))
+                raise
         else:
             screen = Screen(self.labeling, context.result)
             predictions = [self._react(serving, deadline, screen, task) for task in tasks]
@@ -113,6 +117,7 @@ class Model:
         failed = [outcome for outcome in made if isinstance(outcome, AnnotuneError)]
         if failed and len(failed) == len(made):
             raise failed[0]
+        self.services.batches.note(self.project, len(tasks), failed)
         for reason, times in Counter(str(error) for error in failed).items():
             log.warning("project %d: %d of %d tasks unanswered: %s", self.project, times, len(tasks), reason)
         return [Unanswered(str(outcome)) if isinstance(outcome, AnnotuneError) else outcome for outcome in made]

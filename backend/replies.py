@@ -3,6 +3,7 @@
 Label Studio (1.23) shows the reason phrase of a failed call and never its body.
 """
 
+import json
 import logging
 
 from flask import Flask, Response, jsonify
@@ -10,14 +11,12 @@ from werkzeug.exceptions import HTTPException
 
 from annotune.errors import AnnotuneError, Unauthorized
 from annotune.log import unexpected
-from backend.requests import MAX_BODY_BYTES
 
 LONGEST_REASON = 200
 log = logging.getLogger(__name__)
 _SENTENCES = {
     404: "there is no such route: it is one of /, /health, /setup, /predict, /webhook and /versions",
     405: "this route does not take that method: GET /, /health and /versions, POST /setup, /predict and /webhook",
-    413: f"the body is larger than {MAX_BODY_BYTES >> 20} MiB: send fewer tasks at once",
 }
 
 
@@ -26,6 +25,18 @@ def failure(status: int, sentence: str) -> Response:
     reply = jsonify(error=sentence, status=status)
     reply.status = f"{status} {reason_phrase(sentence)}"
     return reply
+
+
+def failure_bytes(status: int, sentence: str) -> bytes:
+    """The same as it comes over the wire, for a request that no route sees; the connection ends with it."""
+    body = json.dumps({"error": sentence, "status": status}).encode()
+    head = (
+        f"HTTP/1.1 {status} {reason_phrase(sentence)}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    )
+    return "\r\n".join([*head, "", ""]).encode() + body
 
 
 def reason_phrase(sentence: str) -> str:

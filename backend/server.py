@@ -1,12 +1,15 @@
 """The web server: gunicorn with threads, configured in code."""
 
 import logging
+import resource
+from ipaddress import ip_address
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from annotune.connection import connect_redis
+from annotune.errors import ConfigurationError
 from annotune.live import Live
 from annotune.log import set_up
 from annotune.queue import Jobs
@@ -15,11 +18,16 @@ from annotune.settings import Settings
 from annotune.store import Store
 from backend.app import create_app
 from backend.credentials import Credentials
+from backend.web_worker import WebWorker
 
-DEFAULT_HOST = "0.0.0.0"  # noqa: S104 - Label Studio calls from another container
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - Label Studio calls from another container
+LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 9090
 BEYOND_DEADLINE_S = 10
 KEEPALIVE_S = 5
+CONNECTIONS = 1000
+TO_MAKE_ONE = 'python3 -c "import secrets; print(secrets.token_urlsafe(24))"'
+FILES_KEPT = 256  # for what the threads open: Redis, model servers, Label Studio
 log = logging.getLogger(__name__)
 
 
@@ -31,6 +39,11 @@ class WebServer(BaseApplication):  # type: ignore[misc]
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         super().__init__()
 
+    @property
+    def largest_body(self) -> int:
+        """Bytes."""
+        return self._settings.largest_body
+
     def load_config(self) -> None:
         for name, value in self._options().items():
             self.cfg.set(name, value)
@@ -39,7 +52,8 @@ class WebServer(BaseApplication):  # type: ignore[misc]
         longest_s = int(self._settings.model_deadline_s) + BEYOND_DEADLINE_S
         return {
             "bind": self._address,
-            "worker_class": "gthread",
+            "worker_class": WebWorker,
+            "worker_connections": _connections(),
             "workers": self._settings.workers,
             "threads": self._settings.threads,
             "timeout": longest_s,
@@ -62,32 +76,52 @@ class WebServer(BaseApplication):  # type: ignore[misc]
         return app
 
 
-def serve(settings: Settings, host: str = DEFAULT_HOST, port: int = DEFAULT_PORT) -> None:
-    """Serve until stopped; ends the process.
+def serve(settings: Settings, host: str | None = None, port: int = DEFAULT_PORT) -> None:
+    """Serve until stopped; ends the process. Without a host: on all addresses, or on loopback while anybody could ask.
 
     Raises:
-        ConfigurationError: a setting is wrong; told before anything listens.
+        ConfigurationError: a setting is wrong, or anybody could ask; told before anything listens.
     """
     set_up(settings.log_level)
+    host = default_host(settings) if host is None else host
     announce(settings, host, port)
     WebServer(settings, host, port).run()
+
+
+def default_host(settings: Settings) -> str:
+    """Raises ConfigurationError as `announce`."""
+    return EVERYWHERE if settings.allow_anonymous or Credentials.of(settings).basic else LOOPBACK
 
 
 def announce(settings: Settings, host: str, port: int) -> None:
     """Check the settings, and log what the deployer should know.
 
     Raises:
-        ConfigurationError: a setting is wrong.
+        ConfigurationError: a setting is wrong, or anybody could ask.
     """
     credentials = Credentials.of(settings)
-    default = Live(settings, Store.connect(settings.redis_url, deployment=settings.deployment)).default
+    if not credentials.basic and not settings.allow_anonymous and not _is_loopback(host):
+        raise ConfigurationError(
+            f"anyone who reaches {host}:{port} could ask, train and set parameters: set BASIC_AUTH_USER and"
+            f" BASIC_AUTH_PASS (a password: {TO_MAKE_ONE}), or ALLOW_ANONYMOUS=1 if that is meant, or listen at"
+            f" --host {LOOPBACK}"
+        )
+    default = Live(settings, Store.connect(settings.redis_url)).default
     log.info("listening at http://%s:%d; where a project has no model of its own, %s answers", host, port, default.ref)
     if default_ref(settings).server == "ollama":
         log.info("Ollama is expected at %s", settings.ollama_url)
-    if credentials.webhook_is_open:
-        log.warning("/webhook is open to anyone: set WEBHOOK_SECRET, or BASIC_AUTH_USER and BASIC_AUTH_PASS")
-    elif not credentials.basic:
-        log.warning(
-            "START_TRAINING will be refused, since Label Studio sends no header with it:"
-            " set BASIC_AUTH_USER and BASIC_AUTH_PASS beside WEBHOOK_SECRET"
-        )
+    for line in credentials.gaps:
+        log.warning("%s", line)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _connections() -> int:
+    """Of one process: fewer where it may open fewer files, since a listener that cannot accept answers nobody."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if files == resource.RLIM_INFINITY else max(64, min(CONNECTIONS, files - FILES_KEPT))

@@ -1,7 +1,7 @@
 """What a request needs, made once per process."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from typing import Protocol, Self
 
 from annotune.images import Pictures
@@ -12,9 +12,9 @@ from annotune.settings import Settings
 from annotune.store import Store
 from backend.answer_log import AnswerLog
 from backend.answers import Answers, ServerPool
+from backend.batches import Batches
+from backend.configs import Configs
 from backend.spool import Spool
-
-CONFIGS_KEPT = 64
 
 
 class ParseLabeling(Protocol):
@@ -34,13 +34,16 @@ class Services:
     answer_log: AnswerLog
     pictures: Pictures
     labeling: ParseLabeling
+    batches: Batches
 
     @classmethod
     def of(cls, settings: Settings, *, store: Store, servers: ServerPool, jobs: Jobs) -> Self:
-        @lru_cache(maxsize=CONFIGS_KEPT)
-        def labeling(config: str) -> Labeling:
-            return Labeling.parse(config, settings.prompt_prefix, settings.status_control, settings.answer_names)
-
+        parse = partial(
+            Labeling.parse,
+            prompt_prefix=settings.prompt_prefix,
+            status_control=settings.status_control,
+            only=settings.answer_names,
+        )
         return cls(
             settings=settings,
             store=store,
@@ -50,5 +53,6 @@ class Services:
             answers=Answers(settings, servers),
             answer_log=AnswerLog(store, Spool(settings.spool_dir), kept_s=settings.answers_kept_s),
             pictures=Pictures(settings),
-            labeling=labeling,
+            labeling=Configs(parse),
+            batches=Batches(),
         )

@@ -9,10 +9,10 @@ PORT = click.IntRange(min=1, max=65535)
 
 
 @click.command()
-@click.option("--host", default="0.0.0.0", show_default=True, help="Address to listen on.")  # noqa: S104 - a container's
+@click.option("--host", help="Address to listen on; unset: all, or 127.0.0.1 while anybody could ask.")
 @click.option("--port", default=9090, show_default=True, type=PORT, help="Port to listen on.")
 @click.pass_obj
-def serve(desk: Desk, host: str, port: int) -> None:
+def serve(desk: Desk, host: str | None, port: int) -> None:
     """Serve Label Studio: predictions, and the webhook."""
     from backend.server import serve as serve_backend  # noqa: PLC0415 - gunicorn is of no use to the others
 

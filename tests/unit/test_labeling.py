@@ -122,9 +122,9 @@ def test_a_config_that_cannot_be_served_is_refused_with_the_reason(text: str, re
         Labeling.parse(text)
 
 
-@pytest.mark.parametrize("depth", [1000, 100_000])
+@pytest.mark.parametrize("depth", [200, 2000, 50_000])
 def test_a_config_too_deep_to_read_is_refused(depth: int) -> None:
-    with pytest.raises(LabelingInvalid, match="cannot read the labeling config"):
+    with pytest.raises(LabelingInvalid, match="tags within each other"):
         Labeling.parse("<View>" * depth + config() + "</View>" * depth)
 
 

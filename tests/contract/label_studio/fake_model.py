@@ -80,9 +80,9 @@ class Backend:
     jobs: Jobs
 
     def send(self, path: str, body: object = None, **headers: str) -> TestResponse:
-        """POST JSON, or bytes as they are."""
+        """POST JSON, or bytes as they are; as JSON where no other `Content-Type` is given."""
         data = body if isinstance(body, bytes) else json.dumps(body)
-        return self.app.test_client().post(path, data=data, headers=headers)
+        return self.app.test_client().post(path, data=data, headers={"Content-Type": "application/json"} | headers)
 
     def get(self, path: str, **headers: str) -> TestResponse:
         return self.app.test_client().get(path, headers=headers)
@@ -90,7 +90,8 @@ class Backend:
     def replay(self, name: str) -> TestResponse:
         request = recorded(name)
         data = None if request["body"] is None else json.dumps(request["body"])
-        return self.app.test_client().open(request["path"], method=request["method"], data=data)
+        kind = request["headers"].get("Content-Type")
+        return self.app.test_client().open(request["path"], method=request["method"], data=data, content_type=kind)
 
     def predict(self, *tasks: dict[str, Any], screen: object = "batch", config: str = SIMPLE) -> TestResponse:
         """`screen`: the regions that an annotator sees; without it, a batch."""

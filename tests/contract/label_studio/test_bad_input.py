@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from fake_model import SIMPLE, Backend, MakeBackend, task
 
-from backend.requests import MAX_BODY_BYTES
+from annotune.labeling import DEEPEST, LONGEST_CONFIG
+from backend.requests import MOST_TASKS
 
 DEEP = 10_000
 PREDICT = {"tasks": [task()], "project": 4, "label_config": SIMPLE, "params": {"context": None}}
@@ -22,13 +23,14 @@ UNREADABLE = {
     "deep lists": b"[" * DEEP,
     "deep objects": b'{"a":' * DEEP + b"1" + b"}" * DEEP,
     "NaN": b"NaN",
+    "NaN in a task": b'{"tasks": [{"id": 1, "data": {"question": NaN}}], "project": 4, "label_config": "<View/>"}',
 }
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("/predict", PREDICT | {"tasks": 1}, "tasks"),
     ("/predict", PREDICT | {"tasks": [1]}, "tasks.0"),
     ("/predict", PREDICT | {"tasks": [{"data": {}}]}, "tasks.0.id"),
     ("/predict", PREDICT | {"tasks": [{"id": 1, "data": "x"}]}, "tasks.0.data"),
-    ("/predict", PREDICT | {"tasks": [{"id": 1, "data": {"question": float("nan")}}]}, "tasks.0.data"),
+    ("/predict", PREDICT | {"tasks": [1] * (MOST_TASKS + 1)}, "tasks"),
     ("/predict", PREDICT | {"tasks": [{"id": -1, "data": {}}]}, "tasks.0.id"),
     ("/predict", PREDICT | {"project": "four"}, "project"),
     ("/predict", PREDICT | {"project": None}, "project"),
@@ -52,7 +54,13 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("/webhook", {"action": "ANNOTATION_CREATED", "project": {"id": 4}, "annotation": "x"}, "annotation.0"),
     ("/webhook", {"action": "START_TRAINING"}, "project"),
 ]
+NESTED = "".join(f'<Choice value="{n}">' for n in range(2000)) + "</Choice>" * 2000
+SIXTEEN_MB = f"<View><!--{'x' * 15_900_000}--></View>"
 BROKEN_CONFIGS = {
+    "choices 2000 deep": f'<View><Text name="c" value="$q"/><Taxonomy name="r" toName="c">{NESTED}</Taxonomy></View>',
+    "views 2000 deep": f'<View><Text name="c" value="$q"/>{"<View>" * 2000}{"</View>" * 2000}</View>',
+    "longer than may be": f"<View>{' ' * LONGEST_CONFIG}</View>",
+    "as long as a body": SIXTEEN_MB,
     "empty": "",
     "no XML": "<View>",
     "no answer control": '<View><Text name="chat" value="$question"/></View>',
@@ -136,11 +144,32 @@ def test_a_task_without_the_labelled_field_is_an_error_that_names_it(backend: Ba
     assert "'question'" in reply.json["error"]
 
 
-def test_a_body_over_the_limit_is_413(backend: Backend) -> None:
-    reply = backend.send("/webhook", b" " * (MAX_BODY_BYTES + 1))
+def test_a_config_may_be_as_deep_as_it_is_said(backend: Backend) -> None:
+    views = DEEPEST - 2
+    inner = f'{"<View>" * views}<TextArea name="r" toName="c"/>{"</View>" * views}'
+    config = f'<View><Text name="c" value="$q"/>{inner}</View>'
+    reply = backend.send("/setup", {"project": 4, "schema": config})
+    deeper = backend.send("/setup", {"project": 4, "schema": f"<View>{config}</View>"})
+
+    assert reply.status_code == 200
+    assert deeper.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/setup", "/predict", "/webhook"])
+def test_a_body_over_the_limit_is_413(make_backend: MakeBackend, path: str, caplog: pytest.LogCaptureFixture) -> None:
+    reply = make_backend(max_body_mb=1.5).send(path, b" " * 1_600_000)
 
     assert reply.status_code == 413
-    assert "64 MiB" in reply.json["error"]
+    assert reply.json["error"] == reply.status.removeprefix("413 ")
+    assert all(word in reply.json["error"] for word in ("1.6 MB", "1.5", "'annotune predict'", "MAX_BODY_MB"))
+    assert reply.json["error"] in caplog.text
+
+
+def test_a_body_within_the_limit_is_read(make_backend: MakeBackend) -> None:
+    backend = make_backend(max_body_mb=1.5, default_prompt="Go")
+    reply = backend.predict(task(meta=" " * 1_300_000))
+
+    assert reply.status_code == 200
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/train", 404), ("GET", "/predict", 405)])

@@ -14,6 +14,7 @@ from annotune.servers.limited import Limited
 from annotune.settings import Settings
 from backend.app import create_app
 from backend.server import BEYOND_DEADLINE_S, WebServer
+from backend.web_worker import WebWorker
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SETUP = {"project": 4, "schema": SIMPLE}
@@ -196,4 +197,4 @@ def test_row_17_a_worker_that_hangs_is_ended_soon_after_the_deadline() -> None:
     server = WebServer(Settings(model_deadline_s=90), "127.0.0.1", 9090)
 
     assert server.cfg.timeout == 90 + BEYOND_DEADLINE_S
-    assert server.cfg.worker_class_str == "gthread"
+    assert server.cfg.worker_class is WebWorker

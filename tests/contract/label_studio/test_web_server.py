@@ -11,7 +11,7 @@ from fake_model import SIMPLE, recorded, region, task
 
 from annotune.errors import ConfigurationError
 from annotune.settings import Settings
-from backend.server import announce
+from backend.server import EVERYWHERE, LOOPBACK, announce, default_host
 from embedded.processes import Service, answers, free_port
 from embedded.redis import RedisServer
 
@@ -52,7 +52,8 @@ def web_server(
 def ask(web_server: tuple[Service, int]) -> Ask:
     def call(method: str, path: str, body: object = None) -> tuple[http.client.HTTPResponse, dict]:
         connection = http.client.HTTPConnection("127.0.0.1", web_server[1], timeout=30)
-        connection.request(method, path, body=None if body is None else json.dumps(body))
+        kind = {"Content-Type": "application/json"}
+        connection.request(method, path, body=None if body is None else json.dumps(body), headers=kind)
         reply = connection.getresponse()
         parsed = json.loads(reply.read())
         connection.close()
@@ -87,14 +88,54 @@ def test_setup_and_webhook_are_answered(ask: Ask, redis_url: str) -> None:
     assert ask("POST", "/webhook", recorded("webhook-ANNOTATION_CREATED")["body"])[1]["queued"] is True
 
 
-def test_an_open_webhook_is_told_once_at_the_start(web_server: tuple[Service, int]) -> None:
+def test_open_routes_are_told_once_at_the_start(web_server: tuple[Service, int]) -> None:
     service, port = web_server
     written = service.log.read_text()
 
-    assert written.count("/webhook is open to anyone") == 1
+    assert written.count("all routes are open to anyone") == 1
     assert f"listening at http://127.0.0.1:{port}" in written
 
 
 def test_a_wrong_setting_is_told_before_anything_listens() -> None:
     with pytest.raises(ConfigurationError, match="set both BASIC_AUTH_USER and BASIC_AUTH_PASS, or neither"):
         announce(Settings(basic_auth_user="ls"), "127.0.0.1", free_port())
+
+
+BOTH = {"basic_auth_user": "ls", "basic_auth_pass": "p4ss"}
+OPEN: dict[str, dict[str, object]] = {"nothing": {}, "a secret": {"webhook_secret": "s3cret"}}
+
+
+@pytest.mark.parametrize("settings", OPEN.values(), ids=OPEN)
+@pytest.mark.parametrize("host", [EVERYWHERE, "::", "10.0.0.7", "backend.example.org", ""])
+def test_beyond_loopback_an_open_backend_does_not_start(settings: dict, host: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        announce(Settings(**settings), host, 9090)
+
+    assert all(
+        word in str(caught.value) for word in ("BASIC_AUTH_USER", "BASIC_AUTH_PASS", "ALLOW_ANONYMOUS=1", "secrets")
+    )
+
+
+@pytest.mark.parametrize("settings", [BOTH, {"allow_anonymous": True}])
+def test_beyond_loopback_it_starts_where_that_is_meant(settings: dict, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    announce(Settings(**settings), EVERYWHERE, 9090)
+
+    assert "listening at http://0.0.0.0:9090" in caplog.text
+    assert ("open to anyone" in caplog.text) == ("allow_anonymous" in settings)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_on_loopback_the_log_says_what_a_secret_alone_leaves_open(host: str, caplog: pytest.LogCaptureFixture) -> None:
+    announce(Settings(webhook_secret="s3cret"), host, 9090)
+
+    assert "/setup, /predict and /versions are open to anyone" in caplog.text
+    assert "START_TRAINING will be refused" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "address"),
+    [({}, LOOPBACK), (OPEN["a secret"], LOOPBACK), (BOTH, EVERYWHERE), ({"allow_anonymous": True}, EVERYWHERE)],
+)
+def test_without_a_host_it_listens_on_all_addresses_only_where_it_may(settings: dict, address: str) -> None:
+    assert default_host(Settings(**settings)) == address

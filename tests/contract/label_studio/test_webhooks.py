@@ -56,8 +56,8 @@ def test_what_is_unknown_or_without_payload_is_acknowledged(backend: Backend, bo
     assert (reply.status_code, reply.json["queued"]) == (200, False)
 
 
-def test_a_body_of_50_megabytes_is_acknowledged(backend: Backend) -> None:
-    body = {"action": "START_TRAINING", "project": PROJECT, "annotations": ["x" * 1_000_000] * 50}
+def test_a_body_of_15_megabytes_is_acknowledged(backend: Backend) -> None:
+    body = {"action": "START_TRAINING", "project": PROJECT, "annotations": ["x" * 1_000_000] * 15}
 
     assert backend.send("/webhook", body).json["queued"] is True
 
@@ -192,11 +192,10 @@ def test_either_the_secret_or_the_basic_auth_opens_the_webhook(
 @pytest.mark.parametrize("path", ["/setup", "/predict", "/versions"])
 def test_the_other_routes_ask_for_basic_auth_and_no_secret_opens_them(make_backend: MakeBackend, path: str) -> None:
     backend = make_backend(**SECRET, **AUTH)
-    method = "GET" if path == "/versions" else "POST"
-    client = backend.app.test_client()
+    ask = backend.get if path == "/versions" else backend.send
 
-    assert client.open(path, method=method, headers=RIGHT_SECRET).status_code == 401
-    assert client.open(path, method=method, headers=RIGHT_AUTH).status_code in {200, 400}
+    assert ask(path, **RIGHT_SECRET).status_code == 401
+    assert ask(path, **RIGHT_AUTH).status_code in {200, 400}
 
 
 @pytest.mark.parametrize("path", ["/", "/health"])

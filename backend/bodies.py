@@ -1,0 +1,35 @@
+"""Bodies of requests: how large they may be; large ones are read one at a time, since their values take many times more."""
+
+import threading
+from contextlib import nullcontext
+
+from flask import request
+
+from annotune.errors import BodyTooLarge
+from annotune.settings import Settings
+from backend.memory import LARGE
+from backend.requests import Parsed, read
+
+
+class Bodies:
+    """Reads the body of the request at hand."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._one_at_a_time = threading.Lock()
+
+    def read(self, kind: type[Parsed]) -> Parsed:
+        """What Label Studio sent.
+
+        Raises:
+            BodyTooLarge: it has over MAX_BODY_MB.
+            RequestInvalid: it is not what this route takes.
+        """
+        length = request.content_length or 0
+        if length > self._settings.largest_body:
+            raise BodyTooLarge(
+                f"the body has {length / 1e6:.1f} MB, of at most {self._settings.max_body_mb:g}: select fewer tasks, or let"
+                " 'annotune predict' answer them, or raise MAX_BODY_MB"
+            )
+        with self._one_at_a_time if length > LARGE else nullcontext():
+            return read(kind, request.get_data(cache=False))

@@ -1,0 +1,79 @@
+"""What is kept of parsed labeling configs."""
+
+import pytest
+
+from annotune.errors import LabelingInvalid
+from annotune.labeling import Labeling
+from backend.configs import LARGE, MOST, MOST_CHARACTERS, Configs
+
+SIMPLE = '<View><Text name="t" value="$q"/><TextArea name="r" toName="t"/></View>'
+
+
+class Parser:
+    """Counts what it parses."""
+
+    def __init__(self) -> None:
+        self.parsed: list[str] = []
+
+    def __call__(self, config: str) -> Labeling:
+        self.parsed.append(config)
+        return Labeling.parse(config)
+
+
+@pytest.fixture
+def parser() -> Parser:
+    return Parser()
+
+
+def config(number: int, size: int = 0) -> str:
+    return SIMPLE.replace("<Text", f"<!--{number}{'x' * size}--><Text")
+
+
+def test_a_config_is_parsed_once(parser: Parser) -> None:
+    configs = Configs(parser)
+
+    assert configs(SIMPLE) is configs(str(SIMPLE))
+    assert len(parser.parsed) == 1
+
+
+def test_the_one_used_longest_ago_goes_first(parser: Parser) -> None:
+    configs = Configs(parser)
+    for number in range(MOST):
+        configs(config(number))
+    configs(config(0))
+    configs(config(MOST))
+    parser.parsed.clear()
+    configs(config(0))
+    configs(config(1))
+
+    assert parser.parsed == [config(1)]
+
+
+def test_all_together_have_a_bound_in_characters(parser: Parser) -> None:
+    configs = Configs(parser)
+    size = MOST_CHARACTERS // 10
+    for number in range(30):
+        configs(config(number, size))
+    parser.parsed.clear()
+    for number in reversed(range(30)):
+        configs(config(number, size))
+
+    assert 20 < len(parser.parsed) < 30
+
+
+def test_a_config_that_is_large_alone_is_not_kept(parser: Parser) -> None:
+    configs = Configs(parser)
+    for _ in range(2):
+        configs(config(1, MOST_CHARACTERS // 4))
+
+    assert len(parser.parsed) == 2
+
+
+@pytest.mark.parametrize("size", [1, LARGE + 1])
+def test_one_that_cannot_be_parsed_leaves_nothing_behind(parser: Parser, size: int) -> None:
+    configs = Configs(parser)
+    for _ in range(2):
+        with pytest.raises(LabelingInvalid):
+            configs("<View>" + " " * size)
+
+    assert configs(config(1, size))

@@ -1,0 +1,92 @@
+"""A request's bytes, however they come."""
+
+import pytest
+
+from backend.incoming import LARGEST_HEAD, Incoming
+
+HEAD = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
+GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def came(*pieces: bytes, largest: int = 100) -> Incoming:
+    incoming = Incoming(largest)
+    for piece in pieces:
+        incoming.feed(piece)
+    return incoming
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize("before", [b"", b"\r\n", b"\r\n\r\n"])
+def test_a_request_is_whole_however_its_bytes_come(step: int, before: bytes) -> None:
+    sent = before + HEAD + b"hello"
+    incoming = Incoming(100)
+    for at in range(0, len(sent), step):
+        assert incoming.take() is None
+        incoming.feed(sent[at : at + step])
+    whole = incoming.take()
+
+    assert whole is not None
+    assert (whole.head, whole.body, whole.rest, whole.cut) == (HEAD, b"hello", b"", False)
+
+
+def test_what_comes_after_it_is_the_next_requests() -> None:
+    whole = came(HEAD + b"hello" + GET).take()
+
+    assert whole is not None
+    assert (whole.body, whole.rest) == (b"hello", GET)
+    following = Incoming(100, whole.rest)
+    following.feed(b"")
+    assert following.take() is not None
+
+
+def test_a_body_over_the_limit_is_not_waited_for() -> None:
+    whole = came(HEAD, largest=4).take()
+
+    assert whole is not None
+    assert (whole.cut, whole.body) == (True, b"")
+
+
+def test_what_is_missing_is_known_once_the_head_is_there() -> None:
+    assert came(HEAD[:-1]).missing == 0
+    assert came(HEAD, b"he").missing == 3
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"POST / HTTP/1.1\r\n\r\n", 411),
+        (b"PUT / HTTP/1.1\r\nHost: x\r\n\r\n", 411),
+        (b"\r\nPOST / HTTP/1.1\r\n\r\n", 411),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", 411),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\ntransfer-encoding : x\r\n\r\n", 411),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-length : 1\r\n\r\n", 400),
+        *[
+            (b"GET / HTTP/1.1\r\nContent-Length: %s\r\n\r\n" % value, 400)
+            for value in (b"", b"-1", b"1,1", b"0x1", b"9" * 30)
+        ],
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * LARGEST_HEAD, 431),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * LARGEST_HEAD + b"\r\n\r\n", 431),
+    ],
+)
+def test_what_is_not_clear_is_refused(head: bytes, status: int) -> None:
+    refusal = came(head).refusal
+
+    assert refusal is not None
+    assert refusal.status == status
+
+
+@pytest.mark.parametrize(
+    "head", [HEAD, GET, b"HEAD / HTTP/1.0\r\n\r\n", b"DELETE / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"]
+)
+def test_what_is_clear_is_not_refused(head: bytes) -> None:
+    assert came(head).refusal is None
+
+
+def test_the_word_to_go_on_is_wanted_once_and_only_for_a_body_that_may_come() -> None:
+    expecting = HEAD.replace(b"Host", b"expect: 100-Continue\r\nHost")
+    incoming = came(expecting)
+
+    assert [incoming.wants_continue(), incoming.wants_continue()] == [True, False]
+    assert not came(expecting, b"hello").wants_continue()
+    assert not came(expecting, largest=4).wants_continue()
+    assert not came(HEAD).wants_continue()
