@@ -1,5 +1,6 @@
 """Which model answers in a project, how it is asked, and with which prompt."""
 
+import logging
 from dataclasses import dataclass, replace
 
 from annotune.errors import StoreEmptied, StoreUnavailable
@@ -12,6 +13,7 @@ from annotune.settings import Settings
 from annotune.store import Store
 
 SHA_SHOWN = 8
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Live:
         self.default = self._serving(default_ref(settings), self._default_prompt, None)
         self._known: dict[int, Serving] = {}
         self._marked = False
+        self._told: dict[int, Parameters] = {}
 
     def serving(self, project: int) -> Serving:
         """What answers now.
@@ -78,11 +81,31 @@ class Live:
             raise StoreEmptied
         self._marked = self._marked or bool(mark)
 
+    def without_pointer(self, project: int) -> ModelRef:
+        """What answers where no model was promoted or chosen: the connection's own, else the environment's.
+
+        Raises:
+            StoreUnavailable: Redis is away.
+        """
+        return self._within(project, self._store.parameters(project) or Parameters()).ref(self.default.ref)
+
+    def _within(self, project: int, kept: Parameters) -> Parameters:
+        """A connection's parameters, as far as they are allowed now; said once where they are not."""
+        found = kept.within(self._settings, self.default.ref)
+        if found != kept and self._told.get(project) != kept:
+            self._told[project] = kept
+            _log.warning(
+                "project %d: its connection's extra parameters are not all allowed any more (ALLOWED_MODELS, MAX_TOKENS,"
+                " NUM_CTX): what is not gives way to the settings",
+                project,
+            )
+        return found
+
     def _read(self, project: int) -> Serving:
         """A promoted or chosen model wins over the connection's own: else nothing learnt would ever answer."""
         now = self._store.standing(project)
         self.check(now.mark)
-        parameters = now.parameters or Parameters()
+        parameters = self._within(project, now.parameters or Parameters())
         text = now.prompt.text if now.prompt else self._default_prompt
         found = self._serving(now.live or parameters.ref(self.default.ref), text, now.system)
         return replace(found, options=parameters.over(found.options))

@@ -10,9 +10,14 @@ from annotune.model import Given, ModelRef, ServerName
 from annotune.question import Options
 from annotune.settings import Settings
 
+LIMITED = ("max_tokens", "num_ctx")
+
 
 class Parameters(Given):
-    """Each wins over its setting, up to the setting's own limit; an address or a key is never one of them."""
+    """Each wins over its setting, up to the setting's own limit; an address or a key is never one of them.
+
+    They are kept, and the limits may be lowered afterwards: see `within`.
+    """
 
     provider: ServerName | None = None
     model: Annotated[str, Field(min_length=1, max_length=200)] | None = None
@@ -44,18 +49,24 @@ class Parameters(Given):
 
     def checked(self, settings: Settings, default: ModelRef) -> Self:
         """Itself, if it keeps to the limits and the allow-list. Raises RequestInvalid."""
-        for name in ("max_tokens", "num_ctx"):
-            given, most = getattr(self, name), getattr(settings, name)
-            if given is not None and given > most:
-                raise RequestInvalid(f"the extra parameter {name!r} is over {most}, the setting {name.upper()}")
-        chosen = self.ref(default)
-        allowed = {str(default), *settings.models_allowed}
-        if str(chosen) not in allowed:
+        for name, most in _over(self, settings).items():
+            raise RequestInvalid(f"the extra parameter {name!r} is over {most}, the setting {name.upper()}")
+        if not self._is_allowed(settings, default):
             raise RequestInvalid(
-                f"the extra parameters choose {chosen}, which is not allowed: choose one of {', '.join(sorted(allowed))},"
-                " or add it to ALLOWED_MODELS"
+                f"the extra parameters choose {self.ref(default)}, which is not allowed: choose one of"
+                f" {', '.join(sorted(_allowed(settings, default)))}, or add it to ALLOWED_MODELS"
             )
         return self
+
+    def within(self, settings: Settings, default: ModelRef) -> Self:
+        """Itself, as far as the limits and the allow-list of now let it: no number is over its setting, and without leave
+        for its model the default answers.
+        """
+        chosen = {} if self._is_allowed(settings, default) else {"provider": None, "model": None}
+        return self.model_copy(update=_over(self, settings) | chosen)
+
+    def _is_allowed(self, settings: Settings, default: ModelRef) -> bool:
+        return str(self.ref(default)) in _allowed(settings, default)
 
     def ref(self, default: ModelRef) -> ModelRef:
         """The model that they choose."""
@@ -67,3 +78,13 @@ class Parameters(Given):
         """The options with these in place of theirs."""
         mine = self.model_dump(exclude_none=True, exclude={"provider", "model", "thinking"})
         return replace(options, **mine, think=options.think if self.thinking is None else self.thinking)
+
+
+def _over(parameters: Parameters, settings: Settings) -> dict[str, int]:
+    """The settings that are limits and lower than what is given, by name."""
+    most = {name: getattr(settings, name) for name in LIMITED}
+    return {name: limit for name, limit in most.items() if (getattr(parameters, name) or 0) > limit}
+
+
+def _allowed(settings: Settings, default: ModelRef) -> set[str]:
+    return {str(default), *settings.models_allowed}

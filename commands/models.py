@@ -7,8 +7,8 @@ import click
 from rich.table import Table
 
 from annotune.errors import ModelServerError, NotFound, RecordUnreadable, StoreUnavailable
+from annotune.live import Live
 from annotune.model import ModelRef, ModelVersion, version_number
-from annotune.parameters import Parameters
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.pool import Servers, default_ref
 from commands.desk import PROJECT, Desk
@@ -58,8 +58,7 @@ def list_models(desk: Desk, project: int | None) -> None:
 
 def _list(desk: Desk, project: int) -> None:
     live, versions, runs = desk.store.live(project), desk.store.versions(project), desk.store.runs(project)
-    origin = "" if live else " (the environment's default)"
-    click.echo(f"project {project}: {live or default_ref(desk.settings)}{origin}")
+    click.echo(f"project {project}: {live or told_without_pointer(desk, project)}")
     if versions:
         desk.console.print(_table(versions, live, {run.id: run.metrics for run in runs}))
 
@@ -144,7 +143,14 @@ def _check(desk: Desk, project: int, ref: ModelRef | None) -> None:
 
 def _without_pointer(desk: Desk, project: int) -> ModelRef:
     """The connection's own model, or the environment's."""
-    return (desk.store.parameters(project) or Parameters()).ref(default_ref(desk.settings))
+    return Live(desk.settings, desk.store).without_pointer(project)
+
+
+def told_without_pointer(desk: Desk, project: int) -> str:
+    """What answers where no model was promoted or chosen, and whose it is."""
+    own = _without_pointer(desk, project)
+    whose = "the environment's default" if own == default_ref(desk.settings) else "the connection's own"
+    return f"{own} ({whose})"
 
 
 def _move(desk: Desk, project: int, chosen: ModelRef) -> None:
@@ -174,10 +180,7 @@ def rollback(desk: Desk, project: int) -> None:
     """Let the model that answered before answer again for PROJECT."""
     ref = promotion.rollback(desk.store, desk.known(project), check=partial(_check, desk, project))
     desk.keep(project)
-    own = _without_pointer(desk, project)
-    whose = "the environment's default" if own == default_ref(desk.settings) else "the connection's own"
-    shown = str(ref) if ref else f"{own} ({whose})"
-    click.echo(f"project {project}: {shown} answers again")
+    click.echo(f"project {project}: {ref or told_without_pointer(desk, project)} answers again")
 
 
 @models.command()

@@ -8,6 +8,7 @@ from annotune.live import Live
 from annotune.model import Tally, TrainingRun
 from annotune.queue import CHANGES, TRAINING
 from commands.desk import Desk
+from commands.models import told_without_pointer
 from commands.train import duration
 
 PROMPT_SHOWN = 100
@@ -53,9 +54,12 @@ def _rows(desk: Desk, project: int) -> list[tuple[str, str]]:
 
 def _known(desk: Desk, project: int) -> list[tuple[str, str]]:
     store, serving = desk.store, Live(desk.settings, desk.store).serving(project)
-    ref, default = serving.ref, "" if store.live(project) else " (the environment's default)"
+    live = store.live(project)
     rows = [
-        ("model", f"{ref}{f' ({ref.version})' if ref.version else ''}{default}"),
+        (
+            "model",
+            f"{live}{f' ({live.version})' if live.version else ''}" if live else told_without_pointer(desk, project),
+        ),
         ("told", serving.model_version),
         ("prompt", _first_line(serving.prompt.text) if serving.prompt else "none yet"),
         ("annotations", _counted(store.tally(project))),

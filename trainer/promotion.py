@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from annotune.errors import NotFound, TrainingRefused
+from annotune.live import Live
 from annotune.model import ModelRef, ModelVersion, version_name, version_number
 from annotune.recipe import Recipe
-from annotune.servers.pool import default_ref
 from annotune.settings import Settings
 from annotune.store import Store
 
@@ -15,11 +15,14 @@ Check = Callable[[ModelRef | None], None]
 def why_a_person_decides(
     settings: Settings, store: Store, recipe: Recipe, project: int, live: ModelRef | None
 ) -> str | None:
-    """Why a version that passed must wait to replace `live` (None: the environment's model answers); None if it need not."""
+    """Why a version that passed must wait to replace `live` (None: the connection's model answers, or the environment's).
+
+    None if it need not. It is asked when the run ends, since a connection may have chosen another model meanwhile.
+    """
     command = f"run 'annotune models promote {project}' to make it live"
     if settings.promote == "manual":
         return f"it passed, and PROMOTE=manual leaves the rest to a person: {command}"
-    over = live or default_ref(settings)
+    over = live or Live(settings, store).without_pointer(project)
     if recipe.is_base(over) or any(
         version.ref == over or version.model == over.model for version in store.versions(project)
     ):

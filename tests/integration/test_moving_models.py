@@ -92,7 +92,8 @@ def test_a_rollback_to_the_connections_own_model_says_so(run: Annotune, store: S
     for _ in range(2):
         run("rollback", 4)
 
-    assert "ollama:chosen (the connection's own) answers again" in run("rollback", 4).stdout
+    told = run("rollback", 4, ALLOWED_MODELS="ollama:chosen").stdout
+    assert "ollama:chosen (the connection's own) answers again" in told
 
 
 @pytest.mark.parametrize("command", [("use", 4, "v0001"), ("promote", 4, "v0001"), ("rollback", 4)])

@@ -15,6 +15,7 @@ from lessons import BASE, WANTED, lesson, settings_of, workshop_in
 from annotune.errors import ConfigurationError, NotFound, TrainingCancelled, TrainingFailed, TrainingRefused
 from annotune.example import ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, TrainingRun
+from annotune.parameters import Parameters
 from annotune.servers.ollama import OllamaServer
 from annotune.store import Store
 from trainer.mark import keep_pointers
@@ -176,6 +177,30 @@ def test_over_a_teacher_a_version_waits_for_a_person(train: Train, workshop: Wor
     assert workshop.store.live(PROJECT) == ref == run.version.ref
     assert [version.state for version in workshop.store.versions(PROJECT)] == ["promoted"]
     assert rollback(workshop.store, PROJECT, check=is_served) == GPT
+
+
+TEACHER = Parameters(provider="openai", model="gpt-3.5-turbo")
+
+
+@pytest.mark.parametrize("chosen", ["before", "meanwhile"])
+def test_over_a_teacher_that_a_connection_chose_a_version_waits_for_a_person(
+    train: Train, workshop: Workshop, chosen: str
+) -> None:
+    if chosen == "before":
+        workshop.store.set_parameters(PROJECT, TEACHER)
+    engine = FakeEngine(meanwhile=lambda: workshop.store.set_parameters(PROJECT, TEACHER))
+
+    run = train(engine, allowed_models="openai:gpt-3.5-turbo")
+
+    assert run.state == "waiting"
+    assert "openai:gpt-3.5-turbo answers now" in run.reason
+    assert workshop.store.live(PROJECT) is None
+
+
+def test_a_teacher_that_is_not_allowed_any_more_holds_nothing_back(train: Train, workshop: Workshop) -> None:
+    workshop.store.set_parameters(PROJECT, TEACHER)
+
+    assert train().state == "promoted"
 
 
 @pytest.mark.parametrize("changed", [{"promote": "manual"}, {"openai_provider": "openai", "openai_model": "gpt-4"}])

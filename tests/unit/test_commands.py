@@ -13,6 +13,7 @@ from annotune.connection import connect_redis
 from annotune.errors import AnnotuneError, ConfigurationError, NotFound
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted, Verdict
+from annotune.parameters import Parameters
 from annotune.queue import Jobs
 from annotune.settings import Settings
 from annotune.store import Store
@@ -216,6 +217,15 @@ def test_models_list_names_the_default_where_a_project_has_no_model(run: Annotun
     store.remember_project(4)
 
     assert "ollama:small (the environment's default)" in run("models", "list").stdout
+
+
+def test_the_model_that_a_connection_chose_is_named(run: Annotune, store: Store) -> None:
+    store.remember_project(4)
+    store.set_parameters(4, Parameters(model="chosen"))
+
+    for command in (("models", "list"), ("status",)):
+        assert "ollama:chosen (the connection's own)" in run(*command, ALLOWED_MODELS="ollama:chosen").stdout
+        assert "ollama:small (the environment's default)" in run(*command).stdout
 
 
 def test_models_use_an_unreachable_server_moves_nothing(run: Annotune, store: Store) -> None:

@@ -54,6 +54,21 @@ def test_a_model_of_the_allow_list_answers(make_backend: MakeBackend) -> None:
     assert backend.model.requests[0].model == "other"
 
 
+def test_limits_that_were_lowered_later_hold(make_backend: MakeBackend, caplog: pytest.LogCaptureFixture) -> None:
+    before = make_backend(default_prompt="Go", allowed_models="openai:gpt-4o")
+    given = {"provider": "openai", "model": "gpt-4o", "max_tokens": 1024, "num_ctx": 2048, "temperature": 0.1}
+    assert set_up(before, given)["status"] == 200
+
+    after = make_backend(default_prompt="Go", max_tokens=64, num_ctx=1024)
+    for number in range(3):
+        after.predict(task(number))
+
+    asked = {(one.model, one.max_tokens, one.num_ctx, one.temperature) for one in after.model.requests}
+    assert asked == {("base", 64, 1024, 0.1)}
+    assert caplog.text.count("project 4: its connection's extra parameters are not all allowed any more") == 1
+    assert set_up(after, given)["status"] == 400
+
+
 def test_a_promoted_model_wins_over_them(make_backend: MakeBackend) -> None:
     backend = make_backend(allowed_models="ollama:other")
     backend.store.swap_live(4, None, ModelRef(server="ollama", model="tuned"))
