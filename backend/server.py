@@ -106,7 +106,7 @@ def announce(settings: Settings, host: str, port: int) -> None:
             f" BASIC_AUTH_PASS (a password: {TO_MAKE_ONE}), or ALLOW_ANONYMOUS=1 if that is meant, or listen at"
             f" --host {LOOPBACK}"
         )
-    default = Live(settings, Store.connect(settings.redis_url)).default
+    default = Live(settings, Store.connect(settings.redis_url, deployment=settings.deployment)).default
     log.info("listening at http://%s:%d; where a project has no model of its own, %s answers", host, port, default.ref)
     if default_ref(settings).server == "ollama":
         log.info("Ollama is expected at %s", settings.ollama_url)
