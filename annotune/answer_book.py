@@ -63,6 +63,7 @@ class _Entry(Value):
     at: datetime
     typed: bool = False
     cut: bool = False
+    lost: bool = False
 
 
 class AnswerBook:

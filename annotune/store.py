@@ -204,8 +204,8 @@ class Store:
             self._redis.set(key, parameters.model_dump_json()) if parameters else self._redis.delete(key)
 
     def answers(self, project: int, task: int) -> list[Answer]:
-        """Answers given for a task, oldest first."""
-        return self.answer_book.given(project, task)
+        """Answers given for a task that are known, oldest first."""
+        return [answer for answer in self.answer_book.given(project, task) if not answer.lost]
 
     # Versions and runs
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from annotune.errors import RecordUnreadable, StoreUnavailable
 from annotune.example import Answer
-from annotune.store import Store
+from annotune.store import Started, Store
 from backend.spool import Spool
 
 # A Redis that was killed has lost its last second (appendfsync everysec), and more if its disk was slow.
@@ -55,13 +55,22 @@ class AnswerLog:
         except StoreUnavailable:
             self._failed()
             raise
-        if self._redis not in {None, started.id}:
+        if self._is_another(started):
             with self._lock:
-                since = self._clock() - UNCERTAIN_S
+                self._failed_at = self._clock()
+                since = self._failed_at - UNCERTAIN_S
                 lost = [answer for at, answer in self._recent if at >= since]
             self.spool.add(lost)
         self._redis = started.id
         self.flush()
+
+    def close(self) -> None:
+        """Write down what waits, if Redis takes it, and let go of the file, so that another process may."""
+        try:
+            self.flush()
+        except StoreUnavailable as error:
+            log.warning("%s: %d answers go on waiting in SPOOL_DIR", error, self.spool.count())
+        self.spool.close()
 
     def flush(self) -> None:
         """Write down what waits.
@@ -81,11 +90,9 @@ class AnswerLog:
         Raises:
             StoreUnavailable: Redis is away; `waiting` has those given since.
         """
-        waiting = self.waiting(
-            project, task
-        )  # first, since what is written down meanwhile is then read twice, not never
+        waiting = self.waiting(project, task)  # first: what is written down meanwhile is then read twice, not never
         try:
-            kept = self._store.answers(project, task)
+            kept = self._store.answer_book.given(project, task)
         except StoreUnavailable:
             self._failed()
             raise
@@ -95,16 +102,28 @@ class AnswerLog:
         """Those of a task that are not in Redis yet."""
         return self.spool.waiting(project, task)
 
-    def is_certain(self, project: int, task: int) -> bool:
-        """Whether all answers to a task are surely known: not for a while after Redis failed, or was started again."""
-        if self._clock() - self._failed_at < UNCERTAIN_S or self.spool.has_dropped(project, task):
+    def doubt(self, given: Iterable[Answer]) -> str:
+        """Why there may be more answers than those that were found for a task; empty where there are surely none.
+
+        For a while after Redis failed or was started again nothing is certain, and where one was lost it never is.
+        """
+        if self.spool.forgets or any(answer.lost for answer in given):
+            return "there was no room for an answer while Redis was away"
+        return "" if self._is_certain() else "Redis failed or was started less than half a minute ago"
+
+    def _is_certain(self) -> bool:
+        if self._clock() - self._failed_at < UNCERTAIN_S:
             return False
         try:
             started = self._store.started()
         except StoreUnavailable:
             self._failed()
             return False
-        return started.up_s >= UNCERTAIN_S or started.noted in {"", started.id}
+        return not self._is_another(started) and (started.up_s >= UNCERTAIN_S or started.noted in {"", started.id})
+
+    def _is_another(self, started: Started) -> bool:
+        """Whether Redis may hold less than when this process last looked: it was started since, or emptied."""
+        return self._redis is not None and (self._redis != started.id or not started.noted)
 
     def _keep(self, answers: tuple[Answer, ...]) -> bool:
         try:

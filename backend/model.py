@@ -152,10 +152,10 @@ class Model:
         given = self._given(task) if screen.tells else Given((), ())
         if screen.is_correction(prompt, given):
             return [], None
-        if screen.holds_own_text(given) and not self.services.answer_log.is_certain(self.project, task.id):
+        if screen.holds_own_text(given) and (why := self.services.answer_log.doubt(given.answers)):
             raise StoreUnavailable(
-                "Redis failed or was started a moment ago, so that nobody knows whether the text on the screen is a"
-                " person's: it stays; ask again in half a minute"
+                f"{why}, so that nobody knows whether the text on the screen is a person's: it stays;"
+                " ask again later, or empty the field to be answered at once"
             )
         with self.services.answers.admitted():
             reply = self._ask(serving, prompt, deadline, task, urgent=True)

@@ -1,5 +1,9 @@
 """The spool's files: read by all processes, written down by whoever comes first, bounded."""
 
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,6 +11,9 @@ import pytest
 
 from annotune.example import Answer
 from backend.spool import Spool
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = 1500
 
 
 def answer(text: str, task: int = 1) -> Answer:
@@ -89,15 +96,88 @@ def test_what_is_refused_stays(folder: Path) -> None:
     assert sorted(texts(spool.waiting(4, 1))) == ["one", "two"]
 
 
-def test_where_it_is_full_answers_are_dropped_and_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    spool = Spool(folder, most_bytes=300)
-    spool.add([answer("one"), answer("two", task=2), answer("three", task=3), answer("four", task=3)])
+def test_where_it_is_full_a_mark_is_left_that_all_processes_read(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool, other = Spool(folder, most_bytes=300), Spool(folder)
+    spool.add([answer("one" * 20), answer("two" * 20, task=2), answer("three" * 20, task=3), answer("four", task=3)])
 
-    assert spool.count() + spool.dropped == 4
-    assert spool.dropped
-    assert not spool.has_dropped(4, 1)
-    assert spool.has_dropped(4, 3)
+    assert [kept.lost for kept in other.waiting(4, 1)] == [False]
+    assert [(kept.lost, kept.text, kept.prompt) for kept in other.waiting(4, 3)] == [(True, "", "")] * 2
+    assert (spool.dropped, spool.count(), spool.forgets) == (3, 4, False)
     assert caplog.text.count("is full") == 1
+
+
+def test_where_not_even_a_mark_has_room_nothing_is_certain_any_more(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = Spool(folder, most_bytes=300, marks_bytes=200)
+    spool.add(answer("one", task) for task in range(9))
+
+    assert spool.forgets
+    assert spool.count() < 9
+    assert caplog.text.count("no room for marks") == 1
+
+
+def test_no_file_is_taken_for_one_that_was_left_while_its_owner_begins_it(folder: Path) -> None:
+    taken: list[Answer] = []
+    over = threading.Event()
+
+    def take_what_is_left() -> None:
+        spool = Spool(folder)
+        while not over.is_set():
+            spool.empty(taken.extend)
+
+    with ThreadPoolExecutor(2) as threads:
+        takers = [threads.submit(take_what_is_left) for _ in range(2)]
+        mine = Spool(folder)
+        for number in range(FILES):
+            mine.add([answer(str(number))])
+            mine.close()
+        over.set()
+        for taker in takers:
+            taker.result()
+    Spool(folder).empty(taken.extend)
+
+    assert {one.text for one in taken} == set(map(str, range(FILES)))
+
+
+def test_what_waits_in_memory_is_found_while_it_is_written_down(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    spool = Spool(tmp_path / "file" / "spool")
+    spool.add([answer("one")])
+    found: list[list[str]] = []
+
+    spool.empty(lambda _: found.append(texts(spool.waiting(4, 1))))
+
+    assert found == [["one"]]
+    assert spool.waiting(4, 1) == []
+
+
+def test_a_disk_that_is_full_spoils_no_other_answer(tmp_path: Path) -> None:
+    """In a process of its own, since the limit holds for all its files."""
+    script = f"""
+import logging, resource, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from annotune.example import Answer
+from backend.spool import Spool
+logging.disable(logging.CRITICAL)
+def answer(text, task):
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    return Answer(project=4, task=task, prompt="p", prompt_sha="s", text=text, model_version="m", at=at)
+spool = Spool(Path({str(tmp_path / "spool")!r}))
+spool.add([answer("one", 1)])
+size = sum(path.stat().st_size for path in Path({str(tmp_path / "spool")!r}).iterdir())
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50, resource.RLIM_INFINITY))
+spool.add([answer("two", 2)])
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+spool.add([answer("three", 3)])
+print([[found.text for found in spool.waiting(4, task)] for task in (1, 2, 3)])
+"""
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert ended.stdout == "[['one'], ['two'], ['three']]\n", ended.stderr
 
 
 def test_nobody_else_can_read_it(folder: Path) -> None:

@@ -2,12 +2,14 @@
 
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import redis
 from fake_model import SIMPLE, UNPROTECTED, Backend, FakeModel, MakeBackend, region, task, texts
 
+from annotune.example import Answer
 from annotune.model import ModelRef
 from embedded.redis import RedisServer
 
@@ -116,6 +118,11 @@ def test_a_backend_that_starts_without_redis_starts(make_backend: MakeBackend, o
     assert backend.get("/health").status_code == 200
 
 
+def ours(task: int) -> Answer:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    return Answer(project=4, task=task, prompt="Explain", prompt_sha="s", text="so", model_version="m", at=at)
+
+
 def restarted(backend: Backend) -> None:
     """Let the process of a backend end, as a stop or a kill does: its file in the spool is nobody's."""
     backend.app.extensions["health"]._services.answer_log.spool.close()
@@ -171,21 +178,66 @@ def test_after_a_restart_of_redis_no_text_that_may_be_a_persons_is_replaced(
     assert "stays" in reply.json["error"]
 
 
+def emptied(server: RedisServer) -> None:
+    """Start it again with nothing of what it held."""
+    server.stop()
+    for kept in server.folder.glob("appendonly*"):
+        shutil.rmtree(kept) if kept.is_dir() else kept.unlink()
+    server.start()
+
+
 def test_what_a_killed_redis_has_lost_is_written_down_once_more(
     make_backend: MakeBackend, own_redis: RedisServer
 ) -> None:
     backend = make_backend(url=own_redis.url, default_prompt="Answer")
     backend.app.extensions["health"].look()
     backend.predict(task(), screen=[PROMPT])
-    own_redis.stop()
-    for kept in own_redis.folder.glob("appendonly*"):
-        shutil.rmtree(kept) if kept.is_dir() else kept.unlink()
-    own_redis.start()
+    emptied(own_redis)
     assert backend.store.answers(4, 1) == []
 
     backend.app.extensions["health"].look()
 
     assert [answer.text for answer in backend.store.answers(4, 1)] == ["answer 1"]
+
+
+@pytest.mark.parametrize("restarts", [True, False], ids=["restarted", "flushed"])
+def test_after_redis_was_emptied_no_text_that_may_be_a_persons_is_replaced(
+    make_backend: MakeBackend, own_redis: RedisServer, restarts: bool
+) -> None:
+    backend = make_backend(url=own_redis.url, default_prompt="Answer")
+    backend.app.extensions["health"].look()
+    backend.predict(task(), screen=[PROMPT], config=UNPROTECTED)
+    with redis.Redis.from_url(own_redis.url) as client:
+        emptied(own_redis) if restarts else client.flushall()
+
+    edited = [PROMPT, region("response", "a person's words")]
+    reply = backend.predict(task(), screen=edited, config=UNPROTECTED)
+    backend.app.extensions["health"].look()
+    again = backend.predict(task(2), screen=edited, config=UNPROTECTED)
+
+    assert (reply.status_code, again.status_code) == (503, 503)
+    assert "stays" in reply.json["error"]
+
+
+def test_a_text_of_a_task_whose_answer_had_no_room_is_never_replaced(
+    make_backend: MakeBackend, own_redis: RedisServer
+) -> None:
+    one, other = (make_backend(url=own_redis.url, default_prompt="Answer") for _ in range(2))
+    log = one.app.extensions["health"]._services.answer_log
+    log.spool._most_bytes = 0
+    own_redis.stop()
+    log.add([ours(task=1)])
+    own_redis.start()
+    log.look()
+
+    screen = [PROMPT, region("response", "whose words?")]
+    lost = other.predict(task(1), screen=screen, config=UNPROTECTED)
+    empty = other.predict(task(1), screen=[PROMPT], config=UNPROTECTED)
+
+    assert lost.status_code == 503
+    assert "no room" in lost.json["error"]
+    assert texts(empty) == [{"response": ["answer 1"]}]
+    assert [answer.text for answer in other.store.answers(4, 1)] == ["answer 1"]
 
 
 def test_a_redis_that_is_full_is_told_and_loses_no_answer(make_backend: MakeBackend, own_redis: RedisServer) -> None:
