@@ -118,7 +118,8 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
     store = Store.connect(settings.redis_url, deployment=settings.deployment, patience="web")
     jobs = Jobs(store, connect_redis(settings.redis_url, patience="web", decode=False))
     reconciler = Reconciler(store, jobs, settings.reconcile_s, tick_s)
-    keeper = Keeper(store, settings.runs_dir)
+    patient = Store.connect(settings.redis_url, deployment=settings.deployment, patience="job")
+    keeper = Keeper(store, patient, settings.runs_dir)
     children = [Child(kind, settings) for kind in KINDS]
     # Blocked and waited for: a handler could strike in the middle of a fork or of a call to Redis.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
@@ -152,26 +153,33 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
 
 @dataclass
 class Keeper:
-    """Sees that Redis and RUNS_DIR belong together, and says so again and again where they do not."""
+    """Sees that Redis and RUNS_DIR belong together, and says so again and again where they do not.
+
+    `patient` is the same store, for what must not be given up half-way.
+    """
 
     store: Store
+    patient: Store
     runs_dir: Path
+    _mark: str = ""
     _said: float = float("-inf")
 
     def run(self) -> None:
-        """As `settle`, but for a folder that cannot be used: trainings tell of that, and all else goes on.
+        """Where Redis has another mark than at the last time, or none: as `settle`.
+
+        A folder that cannot be used stops nothing here: a training says so.
 
         Raises:
             StoreUnavailable: Redis is away, or keeps nothing.
         """
+        if self._mark and self.store.backup.mark() == self._mark:
+            return
         try:
-            settle(self.store, self.runs_dir)
+            self._mark = settle(self.patient, self.runs_dir).id
         except ConfigurationError as error:
             if time.monotonic() - self._said > SAID_AGAIN_S:
                 _log.error("%s", error)
                 self._said = time.monotonic()
-        else:
-            self._said = float("-inf")
 
 
 def move_in(store: Store, jobs: Jobs) -> None:
