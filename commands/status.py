@@ -1,17 +1,46 @@
 """`annotune status`: what goes on."""
 
+from contextlib import closing
+
 import click
 from rich.table import Table
 
-from annotune.errors import AnnotuneError, RecordUnreadable
+from annotune.errors import AnnotuneError, ModelServerError, RecordUnreadable
 from annotune.live import Live
-from annotune.model import Tally, TrainingRun
+from annotune.model import ModelRef, Tally, TrainingRun
 from annotune.queue import CHANGES, TRAINING
+from annotune.servers.ollama import OllamaServer
 from commands.desk import Desk
 from commands.models import told_without_pointer
 from commands.train import duration
 
 PROMPT_SHOWN = 100
+CHECK_S = 5.0
+
+
+class Ollama:
+    """Whether Ollama has the models that answer; one that is away is asked once."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._away = ""
+
+    def lacks(self, ref: ModelRef) -> str:
+        """Why a model cannot answer now; empty where it can, or where it is another server's."""
+        if ref.server != "ollama":
+            return ""
+        if self._away:
+            return self._away
+        try:
+            with closing(OllamaServer(self._url)) as server:
+                server.check(deadline_s=CHECK_S)
+                if server.show(ref.model) is not None:
+                    return ""
+        except ModelServerError as error:
+            self._away = str(error)
+            return self._away
+        back = "annotune models rebuild" if ref.version else f"ollama pull {ref.model}"
+        return f"Ollama does not have it: '{back}' brings it back"
 
 
 @click.command()
@@ -26,12 +55,13 @@ def status(desk: Desk) -> None:
     projects = store.projects()
     if not projects:
         click.echo("projects: none yet; run 'annotune connect PROJECT'")
+    ollama = Ollama(desk.settings.ollama_url)
     for project in projects:
         click.echo(f"\nproject {project}{_title(desk, project)}")
         table = Table(box=None, show_header=False, pad_edge=False)
         table.add_column(no_wrap=True)
         table.add_column()
-        for name, text in _rows(desk, project):
+        for name, text in _rows(desk, project, ollama):
             table.add_row(f"  {name}", text)
         desk.console.print(table)
 
@@ -45,21 +75,23 @@ def _title(desk: Desk, project: int) -> str:
         return f" ({error})"
 
 
-def _rows(desk: Desk, project: int) -> list[tuple[str, str]]:
+def _rows(desk: Desk, project: int, ollama: Ollama) -> list[tuple[str, str]]:
     try:
-        return _known(desk, project)
+        return _known(desk, project, ollama)
     except RecordUnreadable as error:
         return [("unreadable", str(error))]
 
 
-def _known(desk: Desk, project: int) -> list[tuple[str, str]]:
+def _known(desk: Desk, project: int, ollama: Ollama) -> list[tuple[str, str]]:
     store, serving = desk.store, Live(desk.settings, desk.store).serving(project)
     live = store.live(project)
+    lacks = [("but", why)] if (why := ollama.lacks(serving.ref)) else []
     rows = [
         (
             "model",
             f"{live}{f' ({live.version})' if live.version else ''}" if live else told_without_pointer(desk, project),
         ),
+        *lacks,
         ("told", serving.model_version),
         ("prompt", _first_line(serving.prompt.text) if serving.prompt else "none yet"),
         ("annotations", _counted(store.tally(project))),

@@ -56,7 +56,7 @@ def store(redis_url: str) -> Store:
 
 @pytest.fixture
 def run(redis_url: str, ollama: FakeOllama, store: Store, tmp_path: Path) -> Annotune:
-    """Runs `annotune models ...`; keywords change its environment."""
+    """Runs `annotune models ...`, or `annotune status`; keywords change its environment."""
     deployment = {
         "REDIS_URL": redis_url,
         "RUNS_DIR": str(tmp_path / "runs"),
@@ -66,7 +66,8 @@ def run(redis_url: str, ollama: FakeOllama, store: Store, tmp_path: Path) -> Ann
     }
 
     def invoke(*arguments: object, **changed: str) -> Result:
-        return CliRunner().invoke(annotune, ["models", *map(str, arguments)], env=deployment | changed)
+        group = [] if arguments == ("status",) else ["models"]
+        return CliRunner().invoke(annotune, [*group, *map(str, arguments)], env=deployment | changed)
 
     return invoke
 
@@ -138,3 +139,12 @@ def test_an_api_need_not_wait_for_ollama(run: Annotune, store: Store) -> None:
         result = run("rollback", 4, OLLAMA_ENDPOINT="http://127.0.0.1:1", **keys)
 
     assert (result.exit_code, store.live(4)) == (0, GPT)
+
+
+def test_status_tells_that_a_live_model_is_lost(run: Annotune, ollama: FakeOllama) -> None:
+    there = run("status").stdout
+    del ollama.models[SECOND.model]
+
+    assert "Ollama does not have it" not in there
+    assert "Ollama does not have it: 'annotune models rebuild' brings it back" in run("status").stdout
+    assert "is not reachable" in run("status", OLLAMA_ENDPOINT="http://127.0.0.1:1").stdout
