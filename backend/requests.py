@@ -1,5 +1,6 @@
 """What Label Studio (1.23) sends, parsed into types at the door. Keys that we do not use are ignored, and so never kept."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
@@ -140,6 +141,22 @@ class Event(Body):
 
 
 Parsed = TypeVar("Parsed", bound=Body)
+# A backslash that stands for itself, a surrogate pair, and (the group) half of one.
+_ESCAPED = re.compile(
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+
+
+def _values(body: bytes) -> object:
+    """A body's JSON. Half a surrogate pair, as one task may hold, is read as a browser shows it. Raises ValueError."""
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError:
+        whole = bytearray(body)
+        for match in _ESCAPED.finditer(body):
+            if match[1]:
+                whole[match.start() : match.end()] = rb"\ufffd"
+        return from_json(bytes(whole), allow_inf_nan=False)
 
 
 def read(kind: type[Parsed], body: bytes) -> Parsed:
@@ -155,7 +172,7 @@ def read(kind: type[Parsed], body: bytes) -> Parsed:
     if not body.strip():
         raise RequestInvalid("the body is empty: send a JSON object")
     try:
-        return kind.model_validate(from_json(body, allow_inf_nan=False))
+        return kind.model_validate(_values(body))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     except ValueError as error:

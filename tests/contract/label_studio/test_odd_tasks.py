@@ -25,6 +25,21 @@ def test_markup_that_no_browser_minds_is_read(make_backend: MakeBackend) -> None
     assert backend.model.requests[-1].messages[-1].content in {"Answer\n\nx\ny", "Answer\n\nWhy?"}
 
 
+def test_half_a_letter_costs_no_task_its_answer(make_backend: MakeBackend) -> None:
+    backend = make_backend(default_prompt="Answer")
+    texts(backend.predict(task(1), task(2, "half \ud83d, whole \U0001f48a, written \\ud83d")))
+
+    asked = {said.messages[-1].content for said in backend.model.requests}
+    assert asked == {"Answer\n\nWhy?", "Answer\n\nhalf \ufffd, whole \U0001f48a, written \\ud83d"}
+
+
+def test_a_prompt_with_half_a_letter_is_asked(make_backend: MakeBackend) -> None:
+    backend = make_backend()
+    texts(backend.predict(task(1), screen=[region("prompt", "half \udc8a")]))
+
+    assert backend.model.requests[0].messages[-1].content.startswith("half \ufffd")
+
+
 @pytest.mark.parametrize("field", ["dose", "sure"])
 def test_a_number_that_no_double_holds_is_refused_and_the_others_are_kept(
     make_backend: MakeBackend, field: str
