@@ -65,7 +65,9 @@ class Health:
         threading.Thread(target=self._run, name="health", daemon=True).start()
 
     def stop(self) -> None:
+        """End looking, and write down what waits."""
         self._over.set()
+        self._services.answer_log.close()
 
     def look(self) -> None:
         """Look once."""
@@ -110,7 +112,8 @@ class Health:
             told = "; ".join([str(error), *self._waiting()])
             return Part(ok=False, detail=told), Part(ok=None, detail="known only while Redis answers"), servers
         except StoreEmptied as error:
-            return Part(ok=False, detail=str(error)), worker, servers
+            told = "; ".join([str(error), *self._waiting()])
+            return Part(ok=False, detail=told), worker, servers
         detail = "; ".join([detail, *self._waiting()])
         return Part(ok=True, detail=detail), worker, servers
 
@@ -119,7 +122,10 @@ class Health:
         spool = self._services.answer_log.spool
         told = [why] if (why := spool.check()) else []
         told += [f"{count} answers wait to be written down"] if (count := spool.count()) else []
-        told += [f"{spool.dropped} answers were dropped, since SPOOL_DIR is full"] if spool.dropped else []
+        if spool.dropped:
+            told.append(f"SPOOL_DIR was full: of {spool.dropped} answers only a mark is kept")
+        if spool.forgets:
+            told.append("not even a mark had room: until this process restarts, no text on a screen is replaced")
         return told
 
     def _server(self, name: ServerName) -> Part:

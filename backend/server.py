@@ -64,6 +64,7 @@ class WebServer(BaseApplication):  # type: ignore[misc]
             "loglevel": self._settings.log_level.lower(),
             "control_socket_disable": True,
             "proc_name": "annotune",
+            "worker_exit": _end,
         }
 
     def load(self) -> Flask:
@@ -112,6 +113,12 @@ def announce(settings: Settings, host: str, port: int) -> None:
         log.info("Ollama is expected at %s", settings.ollama_url)
     for line in credentials.gaps:
         log.warning("%s", line)
+
+
+def _end(_arbiter: Any, worker: Any) -> None:
+    """Called in each worker when it stops."""
+    if worker.wsgi is not None:
+        worker.wsgi.extensions["health"].stop()
 
 
 def _is_loopback(host: str) -> bool:

@@ -77,6 +77,7 @@ def start(studio: StudioDouble, ollama: Held, store: Store, redis_url: str, tmp_
         "MODEL_CONCURRENCY": "2",
         "RECIPE": "small",
         "RUNS_DIR": str(tmp_path / "runs"),
+        "SPOOL_DIR": str(tmp_path / "spool"),
         "PYTHONUNBUFFERED": "1",
     }
     unset = {name.upper(): "" for name in Settings.model_fields}

@@ -44,9 +44,10 @@ MEBIBYTE = 1 << 20
 
 @pytest.fixture(scope="module")
 def server(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, int]]:
-    port = free_port()
+    port, folder = free_port(), tmp_path_factory.mktemp("slow")
     env = {
         "REDIS_URL": redis_server.url,
+        "SPOOL_DIR": str(folder / "spool"),
         "OPENAI_PROVIDER": "ollama",
         "OLLAMA_ENDPOINT": f"http://127.0.0.1:{free_port()}",
         "DEFAULT_PROMPT": "Answer",
@@ -54,7 +55,7 @@ def server(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) 
         "MAX_BODY_MB": "2",
     }
     command = [sys.executable, "-c", SERVE.format(port)]
-    with Service("backend", command, env=env, log=tmp_path_factory.mktemp("slow") / "log", cwd=ROOT) as service:
+    with Service("backend", command, env=env, log=folder / "log", cwd=ROOT) as service:
         service.start(answers(f"http://127.0.0.1:{port}/health"), deadline_s=60)
         yield service, port
 
@@ -268,7 +269,13 @@ def test_a_stop_lets_an_answer_end_and_waits_for_no_half_request(
     redis_server: RedisServer, tmp_path: Path, held: Held, workers: str
 ) -> None:
     port = free_port()
-    env = {"REDIS_URL": redis_server.url, "OPENAI_PROVIDER": "ollama", "OLLAMA_ENDPOINT": held.url, "WORKERS": workers}
+    env = {
+        "REDIS_URL": redis_server.url,
+        "SPOOL_DIR": str(tmp_path / "spool"),
+        "OPENAI_PROVIDER": "ollama",
+        "OLLAMA_ENDPOINT": held.url,
+        "WORKERS": workers,
+    }
     command = [sys.executable, "-c", SERVE.format(port)]
     with Service("backend", command, env=env, log=tmp_path / "log", cwd=ROOT) as service:
         service.start(answers(f"http://127.0.0.1:{port}/health"), deadline_s=60)

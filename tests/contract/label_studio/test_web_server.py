@@ -4,14 +4,18 @@ import http.client
 import json
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from fake_model import SIMPLE, recorded, region, task
 
 from annotune.errors import ConfigurationError
+from annotune.example import Answer
 from annotune.settings import Settings
+from annotune.store import Store
 from backend.server import EVERYWHERE, LOOPBACK, announce, default_host
+from backend.spool import Spool
 from embedded.processes import Service, answers, free_port
 from embedded.redis import RedisServer
 
@@ -35,15 +39,17 @@ def web_server(
     redis_server: RedisServer, nobody: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Service, int]]:
     port = free_port()
+    folder = tmp_path_factory.mktemp("web")
     env = {
         "REDIS_URL": redis_server.url,
         "OPENAI_PROVIDER": "ollama",
         "OLLAMA_ENDPOINT": nobody,
         "WORKERS": "2",
         "THREADS": "8",
+        "SPOOL_DIR": str(folder / "spool"),
     }
     command = [sys.executable, "-c", SERVE.format(port)]
-    with Service("backend", command, env=env, log=tmp_path_factory.mktemp("web") / "log", cwd=ROOT) as service:
+    with Service("backend", command, env=env, log=folder / "log", cwd=ROOT) as service:
         service.start(answers(f"http://127.0.0.1:{port}/health"), deadline_s=60)
         yield service, port
 
@@ -94,6 +100,33 @@ def test_open_routes_are_told_once_at_the_start(web_server: tuple[Service, int])
 
     assert written.count("all routes are open to anyone") == 1
     assert f"listening at http://127.0.0.1:{port}" in written
+
+
+def test_what_waits_is_written_down_when_it_stops(
+    tmp_path: Path, nobody: str, eventually: Callable[..., object]
+) -> None:
+    port, spool = free_port(), Spool(tmp_path / "spool")
+    with RedisServer(tmp_path / "redis") as server:
+        env = {"REDIS_URL": server.url, "OLLAMA_HOST": nobody, "SPOOL_DIR": str(tmp_path / "spool")}
+        command = [sys.executable, "-c", SERVE.format(port)]
+        with Service("backend", command, env=env, log=tmp_path / "log", cwd=ROOT) as service:
+            service.start(answers(f"http://127.0.0.1:{port}/health"), deadline_s=60)
+            eventually(lambda: _health(port)["checked_at"])
+            at = datetime(2026, 1, 1, tzinfo=UTC)
+            spool.add([Answer(project=4, task=1, prompt="p", prompt_sha="s", text="so", model_version="m", at=at)])
+            spool.close()
+            service.stop()
+
+        assert [answer.text for answer in Store.connect(server.url).answers(4, 1)] == ["so"]
+    assert spool.count() == 0
+
+
+def _health(port: int) -> dict:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", "/health")
+    report = json.loads(connection.getresponse().read())
+    connection.close()
+    return report
 
 
 def test_a_wrong_setting_is_told_before_anything_listens() -> None:
