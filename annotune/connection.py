@@ -41,6 +41,8 @@ _REFUSALS: tuple[tuple[type[redis.RedisError], str, str], ...] = (
         "Redis has no connection left: raise its maxclients, or lower WORKERS and THREADS",
     ),
 )
+# How Redis says that a key holds something else than the command is for.
+_ODD = ("WRONGTYPE", "value is not an integer")
 _DISK = "Redis cannot save to its disk and therefore keeps nothing new: free space there, and see its own log"
 _UNREACHABLE = "Redis is not reachable: start it, or set REDIS_URL to where it answers"
 _REFUSED = "Redis refuses what it was asked: Annotune needs Redis 6.2 or later at REDIS_URL"
@@ -79,12 +81,12 @@ def redis_errors(key: str = "its keys") -> Iterator[None]:
 
     Raises:
         StoreUnavailable: Redis did not do what was asked; the message says why.
-        RecordUnreadable: the key is there and of another type.
+        RecordUnreadable: the key holds something else than the command is for.
     """
     try:
         yield
     except redis.RedisError as error:
-        if "WRONGTYPE" in str(error):
+        if any(word in str(error) for word in _ODD):
             raise RecordUnreadable(in_redis(key)) from error
         raise StoreUnavailable(_told(error)) from error
 

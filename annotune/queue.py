@@ -4,6 +4,7 @@
 another's training. RQ's `unique` is not used: it refuses a change that arrives while a job runs.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from redis import Redis
@@ -12,6 +13,7 @@ from rq.job import Job
 from rq.utils import decode_redis_hash
 
 from annotune.connection import redis_errors
+from annotune.due import PAGE, pages
 from annotune.errors import OrderRefused
 from annotune.keys import Keys
 from annotune.old_keys import OLD_QUEUES
@@ -22,7 +24,6 @@ CHANGES = "changes"
 TRAINING = "training"
 KINDS = (CHANGES, TRAINING)
 FAILURE_KEPT_S = 3600
-PAGE = 500
 
 
 class Jobs:
@@ -32,39 +33,43 @@ class Jobs:
         self._store = store
         self._connection = connection
 
-    def changed(self, project: int) -> None:
-        """Something changed in a project: raise its counter, and queue a look unless one waits already.
+    def changed(self, *projects: int) -> None:
+        """Something changed in these projects: raise their counters, and queue a look at each that none waits for.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+            RecordUnreadable: the counter of the only one is none; of several it is passed over, and logged.
+        """
+        self.look(*self._store.note_changes(*projects))
+
+    def look(self, *projects: int) -> None:
+        """Queue a look at each project for changes that were told of before.
 
         Raises:
             StoreUnavailable: Redis does not answer.
         """
-        if self._store.note_change(project):
-            self.look(project)
+        self._put(CHANGES, CHANGED_JOB, projects)
 
-    def look(self, project: int) -> None:
-        """Queue a look at a project for changes that were told of before.
-
-        Raises:
-            StoreUnavailable: Redis does not answer.
-        """
-        self._put(CHANGES, CHANGED_JOB, project)
-
-    def train(self, project: int) -> None:
-        """Queue the training that the store says is wanted.
+    def train(self, *projects: int) -> None:
+        """Queue the training of each project that the store says is wanted.
 
         Raises:
             StoreUnavailable: Redis does not answer.
         """
-        self._put(TRAINING, TRAIN_JOB, project)
+        self._put(TRAINING, TRAIN_JOB, projects)
 
-    def projects_waiting(self, kind: str) -> frozenset[int]:
-        """Projects that have a job in the queue of a kind.
+    def line(self, kind: str) -> list[int]:
+        """The projects of the jobs in the queue of a kind, first come first; one may be there twice.
 
         Raises:
             StoreUnavailable: Redis does not answer.
         """
         with redis_errors():
-            return frozenset(self._projects(self._queue(kind)))
+            return self._projects(self._queue(kind))
+
+    def projects_waiting(self, kind: str) -> frozenset[int]:
+        """Projects that have a job in the queue of a kind. Raises StoreUnavailable."""
+        return frozenset(self.line(kind))
 
     def waiting(self) -> dict[str, int]:
         """Jobs in the queue of each kind."""
@@ -104,11 +109,14 @@ class Jobs:
                     found.append(Order.read(decode_redis_hash(fields) if isinstance(fields, dict) else {}).project)
         return found
 
-    def _put(self, kind: str, job: str, project: int) -> None:
+    def _put(self, kind: str, job: str, projects: Sequence[int]) -> None:
+        queue, limit_s = self._queue(kind), LIMITS_S[job]
         with redis_errors():
-            self._queue(kind).enqueue_call(
-                job, args=(project,), timeout=LIMITS_S[job], result_ttl=0, failure_ttl=FAILURE_KEPT_S
-            )
+            for page in pages(projects):
+                queue.enqueue_many(
+                    Queue.prepare_data(job, args=(project,), timeout=limit_s, result_ttl=0, failure_ttl=FAILURE_KEPT_S)
+                    for project in page
+                )
 
 
 def open_queue(keys: Keys, kind: str, connection: Redis, *, job_class: type[Job] = Job) -> Queue:

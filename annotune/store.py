@@ -23,30 +23,28 @@ All values are JSON. Keys, in a deployment D (see keys.py), for a project P:
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Self
 
 import redis
 
 from annotune.answer_book import AnswerBook
 from annotune.backup import Backup
 from annotune.connection import Patience, connect_redis, in_redis, redis_errors
-from annotune.errors import RecordUnreadable
+from annotune.due import QUEUED_S, Due, due, note_changes
 from annotune.example import Answer, ProjectPrompt, PromptVersion
 from annotune.keys import Keys
 from annotune.lesson_book import LessonBook
-from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted, Value
+from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
 from annotune.old_keys import TakenOver, has_old, take_over
 from annotune.parameters import Parameters
 from annotune.prompt_book import PromptBook
-from annotune.scripts import BACK, CLAIM, NOTE_CHANGE, RAISE, RELEASE, RENEW, REPEATED_S, SWAP
+from annotune.records import Records
+from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, RENEW, REPEATED_S, SWAP
 from annotune.standing import Standing
 
 PAST_KEPT = 20
 RUNS_KEPT = 100
-QUEUED_S = 60
 PROBE_S = 60
-
-V = TypeVar("V", bound=Value)
 
 
 @dataclass(frozen=True)
@@ -58,14 +56,11 @@ class Started:
     noted: str
 
 
-class Store:
-    """Redis, in our words. Every method raises StoreUnavailable where Redis does not answer, and RecordUnreadable where what
-    it finds is not what it should be.
-    """
+class Store(Records):
+    """Redis, in our words. Every method raises as those of `Records` do."""
 
     def __init__(self, client: redis.Redis, deployment: str = "main") -> None:
-        self._redis = client
-        self.keys = Keys(deployment)
+        super().__init__(client, Keys(deployment))
         self.prompts = PromptBook(client, self.keys)
         self.lessons = LessonBook(client, self.keys)
         self.answer_book = AnswerBook(client, self.keys)
@@ -127,14 +122,19 @@ class Store:
         with redis_errors():
             self._redis.srem(self.keys.projects, project)
 
+    def note_changes(self, *projects: int) -> list[int]:
+        """Raise the counters of projects; those that a "changed" job must be queued for, since none waits.
+
+        A single one whose counter is none raises RecordUnreadable; of several it is passed over, and logged.
+        """
+        with redis_errors(self.keys.projects):
+            if projects:
+                self._redis.sadd(self.keys.projects, *projects)
+        return note_changes(self._redis, self.keys, projects)
+
     def note_change(self, project: int) -> bool:
-        """Raise the project's counter. True: a "changed" job must be queued, since none waits."""
-        keys = [self.keys.of(project, name) for name in ("changes", "queued")]
-        with redis_errors(keys[0]):
-            pipe = self._redis.pipeline()
-            pipe.sadd(self.keys.projects, project)
-            pipe.eval(NOTE_CHANGE, len(keys), *keys, uuid.uuid4().hex, QUEUED_S)
-            return bool(pipe.execute()[1])
+        """As `note_changes`. True: a "changed" job must be queued, since none waits."""
+        return bool(self.note_changes(project))
 
     def changes(self, project: int) -> int:
         return self._number(project, "changes")
@@ -146,6 +146,16 @@ class Store:
     def set_looked(self, project: int, changes: int) -> None:
         with redis_errors():
             self._redis.set(self.keys.of(project, "looked"), changes)
+
+    def note_queued(self, project: int) -> bool:
+        """True: a "changed" job must be queued, since none waits."""
+        with redis_errors():
+            key = self.keys.of(project, "queued")
+            return bool(self._redis.eval(CLAIM, 1, key, uuid.uuid4().hex, QUEUED_S * 1000))
+
+    def due(self) -> list[Due]:
+        """What is due in any project."""
+        return due(self._redis, self.keys, self.projects())
 
     def take_queued(self, project: int) -> None:
         """A "changed" job has begun: the next change needs another."""
@@ -306,32 +316,3 @@ class Store:
     def has_worker(self) -> bool:
         with redis_errors():
             return bool(self._redis.exists(self.keys.worker))
-
-    # Reading
-
-    def _text(self, project: int, name: str) -> str:
-        """What a key holds; empty where it is not there."""
-        key = self.keys.of(project, name)
-        with redis_errors(key):
-            return str(self._redis.get(key) or "")
-
-    def _texts(self, project: int, name: str, first: int = 0, last: int = -1) -> list[str]:
-        key = self.keys.of(project, name)
-        with redis_errors(key):
-            return [str(item) for item in self._redis.lrange(key, first, last)]
-
-    def _number(self, project: int, name: str) -> int:
-        text = self._text(project, name) or "0"
-        if not text.isdecimal():
-            raise RecordUnreadable(in_redis(self.keys.of(project, name)))
-        return int(text)
-
-    def _read(self, kind: type[V], text: str, project: int, name: str) -> V | None:
-        return kind.recall(text, in_redis(self.keys.of(project, name))) if text else None
-
-    def _value(self, kind: type[V], project: int, name: str) -> V | None:
-        return self._read(kind, self._text(project, name), project, name)
-
-    def _values(self, kind: type[V], project: int, name: str) -> list[V]:
-        where = in_redis(self.keys.of(project, name))
-        return [kind.recall(text, where) for text in self._texts(project, name)]

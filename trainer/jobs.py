@@ -35,25 +35,25 @@ def train_project(project: int) -> None:
 
 
 def follow(workshop: Workshop, project: int, *, see: Callable[[Workshop, int], None] = look, pace: Pace = PACE) -> None:
-    """Look at Label Studio until no change has come meanwhile, and write down what Redis alone knows of the project.
+    """Look at Label Studio once, and write down what Redis alone knows of the project. If a change has come meanwhile, the
+    next look waits behind those at other projects.
 
     Whoever finds the lease taken may leave: its holder compares the counter after having given the lease back.
     """
     store, runs_dir = workshop.store, workshop.settings.runs_dir
     keep_pointers(store, runs_dir, project)  # where Redis was emptied, all comes back before anything is put there
     store.take_queued(project)
-    while True:
-        with lease(store, project, "changed", pace) as held:
-            if not held.taken:
-                return
-            seen = store.changes(project)
-            try:
-                see(workshop, project)
-            finally:  # one that failed is repeated with the next change or reconciliation, one that was killed sooner
-                store.set_looked(project, seen)
-                keep_pointers(store, runs_dir, project)
-        if store.changes(project) == seen:
+    with lease(store, project, "changed", pace) as held:
+        if not held.taken:
             return
+        seen = store.changes(project)
+        try:
+            see(workshop, project)
+        finally:  # one that failed is repeated with the next change or reconciliation, one that was killed sooner
+            store.set_looked(project, seen)
+            keep_pointers(store, runs_dir, project)
+    if store.changes(project) != seen and store.note_queued(project):
+        workshop.jobs.look(project)
 
 
 def train(workshop: Workshop, project: int, run_training: Train, *, pace: Pace = PACE) -> None:

@@ -14,9 +14,9 @@ _log = logging.getLogger(__name__)
 
 
 def look_everywhere(store: Store, jobs: Jobs) -> None:
-    """Queue a look at each known project."""
-    for project in store.projects():
-        jobs.changed(project)
+    """Queue a look at each known project, unless one waits already."""
+    waiting = jobs.projects_waiting(CHANGES)
+    jobs.changed(*(project for project in store.projects() if project not in waiting))
 
 
 def revive(store: Store, jobs: Jobs) -> None:
@@ -25,21 +25,22 @@ def revive(store: Store, jobs: Jobs) -> None:
     A job that was taken from the queue a moment ago may not hold its lease yet: then a second one is queued, which finds
     nothing to do.
     """
-    for project in store.projects():
-        if store.training_wanted(project) and _is_left(store, jobs, project, "training", TRAINING):
-            _log.info("project %d: its training is wanted and does not run: queued", project)
-            jobs.train(project)
-        if store.changes(project) != store.looked(project) and _is_left(store, jobs, project, "changed", CHANGES):
-            jobs.look(project)
-
-
-def _is_left(store: Store, jobs: Jobs, project: int, lease: str, queue: str) -> bool:
-    return not store.lease_held(project, lease) and project not in jobs.projects_waiting(queue)
+    due = store.due()
+    looking, training = (jobs.projects_waiting(kind) for kind in (CHANGES, TRAINING))
+    wanted = [each.project for each in due if each.training and each.project not in training]
+    for project in wanted:
+        _log.info("project %d: its training is wanted and does not run: queued", project)
+    jobs.train(*wanted)
+    jobs.look(*(each.project for each in due if each.changed and each.project not in looking))
 
 
 @dataclass
 class Reconciler:
-    """Does both when they are due: the first at its start and each `reconcile_s`, the second each `tick_s`."""
+    """Does both when they are due: the first at its start and each `reconcile_s`, the second each `tick_s`.
+
+    Both read and write in bulk: what they take grows with the number of projects, and whoever keeps a pulse waits seconds
+    for thousands of them.
+    """
 
     store: Store
     jobs: Jobs

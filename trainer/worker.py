@@ -19,7 +19,7 @@ from rq.job import Job
 
 import trainer.jobs  # noqa: F401 - loaded before the forks, so that no job has to wait for it
 from annotune.connection import connect_redis
-from annotune.errors import ConfigurationError, StoreUnavailable
+from annotune.errors import AnnotuneError, ConfigurationError
 from annotune.keys import Keys
 from annotune.old_keys import HEIR
 from annotune.queue import KINDS, Jobs, open_queue
@@ -136,7 +136,7 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
                     child.keep()
                 reconciler.run()
                 said = float("-inf")
-            except StoreUnavailable as error:
+            except AnnotuneError as error:  # Redis is away, or what all projects share in it cannot be read
                 if time.monotonic() - said > SAID_AGAIN_S:
                     _log.error("%s; the worker waits for it", error)
                     said = time.monotonic()

@@ -72,6 +72,8 @@ def bench(tmp_path: Path, redis_url: str, studio: StudioDouble) -> Iterator[Benc
     made = Bench(tmp_path, redis_url, studio)
     with made.worker:
         yield made
+    made.store.close()
+    made.connection.close()
 
 
 @pytest.fixture

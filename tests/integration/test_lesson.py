@@ -25,6 +25,7 @@ from trainer.reconcile import Reconciler, look_everywhere, revive
 from trainer.workshop import Workshop, workshop_of
 
 PROJECT = 4
+OTHER = 5
 QUESTIONS = 60
 SHORT = Pace(ttl_s=0.5, renew_s=0.1)
 
@@ -74,6 +75,22 @@ def test_fifty_changes_wait_as_one_job(workshop: Workshop) -> None:
     assert workshop.jobs.waiting()[CHANGES] == 1
 
 
+def test_a_busy_project_is_looked_at_once_a_job_and_waits_behind_others(workshop: Workshop) -> None:
+    looks: list[int] = []
+
+    def see(shop: Workshop, project: int) -> None:
+        looks.append(project)
+        assert len(looks) < 9, "this job has no end"
+        shop.store.note_change(project)
+        shop.store.take_queued(project)  # as when the job of that change found the lease taken
+
+    workshop.jobs.look(PROJECT, OTHER)
+    follow(workshop, PROJECT, see=see)
+
+    assert looks == [PROJECT]
+    assert workshop.jobs.line(CHANGES) == [PROJECT, OTHER, PROJECT]
+
+
 def test_a_change_that_arrives_during_a_look_is_looked_at(workshop: Workshop) -> None:
     looks: list[int] = []
 
@@ -84,7 +101,10 @@ def test_a_change_that_arrives_during_a_look_is_looked_at(workshop: Workshop) ->
 
     follow(workshop, PROJECT, see=see)
 
+    assert workshop.jobs.waiting()[CHANGES] == 1
+    follow(workshop, PROJECT, see=see)
     assert looks == [PROJECT, PROJECT]
+    assert workshop.store.looked(PROJECT) == workshop.store.changes(PROJECT)
 
 
 def test_of_two_jobs_one_looks_and_the_other_leaves_it_the_change(workshop: Workshop) -> None:
@@ -95,13 +115,13 @@ def test_of_two_jobs_one_looks_and_the_other_leaves_it_the_change(workshop: Work
 
     def first(shop: Workshop, project: int) -> None:
         looks.append("first")
-        if len(looks) == 1:
-            shop.jobs.changed(project)
-            follow(shop, project, see=second)
+        shop.store.note_change(project)
+        follow(shop, project, see=second)  # the job of that change
 
     follow(workshop, PROJECT, see=first)
 
-    assert looks == ["first", "first"]
+    assert looks == ["first"]
+    assert workshop.jobs.waiting()[CHANGES] == 1
 
 
 def test_a_change_during_a_look_queues_another_job(workshop: Workshop) -> None:
@@ -697,6 +717,7 @@ def test_each_is_done_when_it_is_due(workshop: Workshop) -> None:
         now[0] = at
         reconciler.run()
         counted.append(workshop.store.changes(PROJECT))
+        workshop.jobs._queue(CHANGES).empty()
 
     assert counted == [1, 1, 2, 2]
 

@@ -1,0 +1,95 @@
+"""Reconciling many projects, and odd ones among them."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+import redis
+
+from annotune.connection import connect_redis
+from annotune.model import TrainingWanted
+from annotune.queue import CHANGES, TRAINING, Jobs
+from annotune.store import Store
+from trainer.reconcile import Reconciler, look_everywhere, revive
+
+WANTED = TrainingWanted(requested_by="a test", at=datetime(2026, 1, 1, tzinfo=UTC))
+FEW, MANY = 40, 160
+
+
+@pytest.fixture
+def connection(redis_url: str) -> Iterator[redis.Redis]:
+    with connect_redis(redis_url, patience="web", decode=False) as made:
+        yield made
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator[Store]:
+    made = Store.connect(redis_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def jobs(store: Store, connection: redis.Redis) -> Jobs:
+    return Jobs(store, connection)
+
+
+@pytest.mark.parametrize("act", [look_everywhere, revive])
+def test_what_redis_does_grows_with_the_number_of_projects_alone(
+    store: Store, jobs: Jobs, connection: redis.Redis, act: Callable[[Store, Jobs], None]
+) -> None:
+    def commands(projects: int) -> int:
+        connection.flushall()
+        for project in range(projects):
+            store.remember_project(project)
+            jobs.look(project)
+            store.note_change(project)
+            store.want_training(project, WANTED)
+        before = connection.info("stats")["total_commands_processed"]
+        act(store, jobs)
+        return connection.info("stats")["total_commands_processed"] - before
+
+    assert commands(MANY) < 1.5 * MANY / FEW * commands(FEW)
+
+
+def test_a_look_that_waits_is_not_queued_again_however_long_it_waits(
+    store: Store, jobs: Jobs, connection: redis.Redis
+) -> None:
+    for project in range(3):
+        store.remember_project(project)
+    look_everywhere(store, jobs)
+    for project in range(3):
+        store.take_queued(project)  # as when it expired
+
+    look_everywhere(store, jobs)
+    revive(store, jobs)
+
+    assert sorted(jobs.line(CHANGES)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("changes", "list"), ("changes", "x"), ("looked", "list"), ("training", "x"), ("training", "list")],
+)
+def test_what_cannot_be_read_stops_no_other_project(store: Store, jobs: Jobs, name: str, kind: str) -> None:
+    for project in (4, 5):
+        store.remember_project(project)
+    store.want_training(5, WANTED)
+    key = store.keys.of(4, name)
+    if kind == "list":
+        store._redis.rpush(key, "x")
+    else:
+        store._redis.set(key, kind)
+
+    Reconciler(store, jobs, reconcile_s=300).run()
+
+    assert 5 in jobs.projects_waiting(CHANGES)
+    assert 5 in jobs.projects_waiting(TRAINING)
+
+
+def test_what_is_no_project_among_the_projects_is_passed_over(store: Store, jobs: Jobs) -> None:
+    store._redis.sadd(store.keys.projects, "5", "x", "")
+
+    Reconciler(store, jobs, reconcile_s=300).run()
+
+    assert jobs.projects_waiting(CHANGES) == {5}
