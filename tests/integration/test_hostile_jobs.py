@@ -46,6 +46,7 @@ class Bench:
             "LABEL_STUDIO_API_KEY": "legacy",
             "RECONCILE_S": "300",
             "HOSTILE_MARK": str(self.mark),
+            "RUNS_DIR": str(folder / "runs"),
             "PYTHONPATH": str(ROOT),
         }
         self.worker = Service(
