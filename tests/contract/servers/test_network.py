@@ -157,17 +157,22 @@ def vendor() -> Iterator[Script]:
         yield lambda *replies: stack.enter_context(Vendor(replies))
 
 
-@pytest.mark.parametrize("fault", SLOW)
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize(("error", "call"), CALLS.values(), ids=CALLS)
 def test_a_call_ends_at_its_deadline_and_its_connection_with_it(
-    vendor: Script, request_: ChatRequest, name: str, fault: str
+    vendor: Script, request_: ChatRequest, error: type[Exception], call: Callable[[str, ChatRequest], object]
 ) -> None:
-    error, call = CALLS[name]
-    slow = vendor(replace(json_reply(RIGHT), fault=fault))
+    def asked(slow: Vendor) -> tuple[bool, str]:
+        try:
+            call(slow.url, request_)
+        except error:
+            return True, slow.how_it_ended()
+        return False, slow.how_it_ended()
 
-    with pytest.raises(error):
-        call(slow.url, request_)
-    assert slow.how_it_ended() == "left"
+    servers = [vendor(replace(json_reply(RIGHT), fault=fault)) for fault in SLOW]
+    with ThreadPoolExecutor(len(SLOW)) as threads:
+        ended = dict(zip(SLOW, threads.map(asked, servers), strict=True))
+
+    assert ended == dict.fromkeys(SLOW, (True, "left"))
 
 
 def test_a_dribbling_backend_is_not_waited_for_by_connect(vendor: Script, capsys: pytest.CaptureFixture[str]) -> None:
