@@ -145,8 +145,8 @@ class TrainingRun(Value):
     @property
     def taught(self) -> dict[int, str]:
         """What each annotation held (`Origin.content`); empty where it is unknown."""
-        contents = self.contents or ("",) * len(self.annotations)
-        return dict(zip(self.annotations, contents, strict=True))
+        told = self.contents if len(self.contents) == len(self.annotations) else ("",) * len(self.annotations)
+        return dict(zip(self.annotations, told, strict=True))
 
 
 class TrainingWanted(Value):

@@ -365,7 +365,8 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     second = train(FakeEngine(weights=b"GGUF third"), promote="manual")
     promote(store, PROJECT, check=is_served)
     keep_pointers(store, workshop.settings.runs_dir, PROJECT)
-    before = (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT), store.lessons.tried(PROJECT))
+    before = (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT))
+    known = (store.lessons.tried(PROJECT), store.lessons.learnt(PROJECT))
     assert first.version
     assert second.version
     del ollama.models[second.version.model]
@@ -377,7 +378,8 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     again = rebuild(store, workshop.settings.runs_dir, server)
     server.close()
 
-    assert (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT), store.lessons.tried(PROJECT)) == before
+    assert (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT)) == before
+    assert (store.lessons.tried(PROJECT), store.lessons.learnt(PROJECT)) == known == (second.taught, second.taught)
     assert store.prompt(PROJECT) == PromptVersion(**prompt.model_dump(), number=1)
     assert store.next_number(PROJECT) == 4
     assert (rebuilt.projects, rebuilt.versions, rebuilt.pointers) == ((PROJECT,), 3, 1)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from annotune.errors import RequestInvalid
-from annotune.model import ModelRef, ModelVersion, Verdict, version_name, version_number
+from annotune.model import ModelRef, ModelVersion, TrainingRun, Verdict, version_name, version_number
 
 REFS = {
     "ollama:llama3": ("ollama", "llama3"),
@@ -101,3 +101,17 @@ def test_a_version_is_json_again() -> None:
     made = version(Verdict(gate="loss", passed=True, reason="“é”"))
 
     assert ModelVersion.model_validate_json(made.model_dump_json()) == made
+
+
+@pytest.mark.parametrize(
+    ("contents", "taught"), [(("a", "b"), {1: "a", 2: "b"}), ((), {1: "", 2: ""}), (("a",), {1: "", 2: ""})]
+)
+def test_a_run_tells_what_each_annotation_held_as_far_as_it_is_known(
+    contents: tuple[str, ...], taught: dict[int, str]
+) -> None:
+    began = datetime(2026, 11, 23, tzinfo=UTC)
+    run = TrainingRun(
+        id="r", project=4, number=1, state="promoted", started_at=began, annotations=(1, 2), contents=contents
+    )
+
+    assert run.taught == taught
