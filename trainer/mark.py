@@ -18,7 +18,7 @@ from pathlib import Path
 from annotune.errors import ConfigurationError, RecordUnreadable
 from annotune.model import Value
 from annotune.store import Store
-from trainer.pointers import write_pointers
+from trainer.pointers import write_pointers, write_whole
 from trainer.restoration import restore
 
 MARK = "mark.json"
@@ -76,15 +76,15 @@ def adopt(store: Store, runs_dir: Path, wished: str = "") -> Mark:
         ConfigurationError: RUNS_DIR cannot be written to.
         StoreUnavailable: Redis is away, or keeps nothing.
     """
+    with _usable(runs_dir):  # else a mark would promise what nobody keeps
+        write_whole(runs_dir / f".{MARK}", "")
+        (runs_dir / f".{MARK}").unlink(missing_ok=True)
     restore(store, runs_dir, emptied=False, unknown_only=True)
     mark = Mark(deployment=store.keys.deployment, id=store.backup.claim(wished or uuid.uuid4().hex))
     for project in store.projects():
         _keep(store, runs_dir, project, mark)
     with _usable(runs_dir):
-        runs_dir.mkdir(parents=True, exist_ok=True)
-        beside = runs_dir / f".{MARK}"
-        beside.write_text(mark.model_dump_json() + "\n", encoding="utf-8")
-        beside.replace(runs_dir / MARK)
+        write_whole(runs_dir / MARK, mark.model_dump_json() + "\n")
     return mark
 
 

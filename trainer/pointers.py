@@ -1,6 +1,7 @@
 """`RUNS_DIR/p<project>/pointers.json`: what of a project Redis alone knows."""
 
 import logging
+import os
 from pathlib import Path
 
 from annotune.backup import Kept
@@ -30,7 +31,7 @@ class Pointers(Value):
 
 
 def write_pointers(runs_dir: Path, project: int, kept: Kept) -> None:
-    """Written beside and renamed, and only where something changed."""
+    """Only where something changed."""
     pointers = Pointers(
         live=kept.live,
         past=kept.past,
@@ -43,8 +44,13 @@ def write_pointers(runs_dir: Path, project: int, kept: Kept) -> None:
     text = pointers.model_dump_json(indent=1) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text:
         return
+    write_whole(path, text)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Written beside and renamed: no reader sees half of it, and two writers do not disturb each other."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{POINTERS}")
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(text, encoding="utf-8")
     beside.replace(path)
 

@@ -274,6 +274,7 @@ def test_a_folder_that_cannot_be_used_stops_no_look(store: Store, workshop: Work
     follow(replace(workshop, settings=settings), PROJECT, see=lambda _, project: seen.append(project))
 
     assert seen == [PROJECT]
+    assert store.backup.mark() == ""  # which would promise that something is kept
 
 
 def test_a_mark_that_cannot_be_read_is_told(store: Store, runs: Path) -> None:
