@@ -16,6 +16,7 @@ from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from annotune.errors import ConfigurationError, TrainingCancelled, TrainingFailed
+from trainer.environment import for_scripts
 
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
 NICE = 15
@@ -160,7 +161,7 @@ class Engine(Protocol):
 
 
 class SubprocessEngine:
-    """Runs the scripts with another interpreter, each in a session of its own.
+    """Runs the scripts with another interpreter, each in a session of its own and without our keys (`for_scripts`).
 
     Jobs and logs lie in the run's folder as `train.job.json` and `train.log`.
     """
@@ -195,6 +196,7 @@ class SubprocessEngine:
         with log_file.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), str(nice), *script],
+                env=for_scripts(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -11,12 +11,23 @@ from pathlib import Path
 import pytest
 
 from annotune.errors import ConfigurationError, TrainingCancelled, TrainingFailed
+from annotune.settings import Settings
 from trainer.engine import PREPARE, Entered, Event, Prepared, Stepped, SubprocessEngine
 
 JOB = {"recipe": {"device": "cpu"}, "word": "hub/name"}
 SAY = "import json, sys, os, signal, subprocess\ndef say(**line): print(json.dumps(line), flush=True)\n"
 DONE = 'say(event="done", base="x")\n'
 HANG = "signal.pause()\n"
+NEEDED = {
+    "PATH",
+    "HOME",
+    "HF_HOME",
+    "HF_TOKEN",
+    "HTTPS_PROXY",
+    "SSL_CERT_FILE",
+    "CUDA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS",
+}
 
 
 @pytest.fixture
@@ -65,6 +76,19 @@ def test_what_a_script_prints_on_stderr_goes_to_the_runs_log(run: Callable[..., 
     run("print('a library says', file=sys.stderr)\n" + DONE)
 
     assert "a library says" in (tmp_path / "prepare.log").read_text()
+
+
+def test_a_script_is_given_what_trains_needs_and_no_key_of_ours(
+    run: Callable[..., Prepared], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = {name.upper() for name in Settings.model_fields}
+    for name in ours | NEEDED:
+        monkeypatch.setenv(name, "1")
+
+    given = set(run("say(event='done', base=' '.join(os.environ))\n").base.split())
+
+    assert given & ours == set()
+    assert given >= NEEDED
 
 
 def test_on_a_cpu_a_script_is_nice_and_leads_a_session(run: Callable[..., Prepared]) -> None:
