@@ -2,7 +2,7 @@
 
 Two things go wrong in silence when a model moves from training to a server: the chat template is replaced by one that
 resembles it (Ollama 0.33), and a beginning-of-text token is added twice. So the server's text and its token count are
-compared with what training saw.
+compared with what training saw. A verdict is logged and kept in the manifest: it never quotes a prompt or an answer.
 """
 
 import time
@@ -14,7 +14,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from annotune.completion import ChatRequest, Completion, Message
 from annotune.dataset import Dataset
-from annotune.errors import ModelServerBusy, ModelServerError, ModelServerUnreachable, PromptTooLong, TrainingFailed
+from annotune.errors import (
+    DeadlineExceeded,
+    ModelServerBusy,
+    ModelServerError,
+    ModelServerUnreachable,
+    PromptTooLong,
+    TrainingFailed,
+)
 from annotune.model import Verdict
 from annotune.servers.ollama import OllamaServer, as_request
 from trainer.registry import patiently
@@ -23,7 +30,6 @@ CALL_S = 300
 AGAIN_S = 2
 ANSWER_TOKENS = 256
 STOPS_BY_ITSELF = 0.9
-SHOWN = 40
 
 
 class Rendered(BaseModel):
@@ -108,7 +114,7 @@ def answers(candidate: Candidate) -> Verdict:
         candidate.chat([Message("user", "Hello?")], max_tokens=1)
         return _passed("answers", "a chat was answered")
 
-    return _asked("answers", ask)
+    return _asked("answers", ask, may_quote=True)
 
 
 def rendered_text(candidate: Candidate, held_out: Sequence[HeldOut]) -> Verdict:
@@ -118,7 +124,7 @@ def rendered_text(candidate: Candidate, held_out: Sequence[HeldOut]) -> Verdict:
         for prompt in held_out:
             text = candidate.render(prompt.messages)
             if text != prompt.rendered.text:
-                return _refused("rendered text", _difference(text, prompt.rendered.text))
+                return _refused("rendered text", _difference(text, prompt))
         return _passed("rendered text", f"equal to training's for all {len(held_out)} held-out prompts")
 
     return _asked("rendered text", ask)
@@ -174,23 +180,37 @@ def _refused(gate: str, reason: str) -> Verdict:
     return Verdict(gate=gate, passed=False, reason=reason)
 
 
-def _asked(gate: str, ask: Callable[[], Verdict]) -> Verdict:
-    """The verdict; an error that comes twice is one too. Once it may be a server on its way down, which then stays away."""
+def _asked(gate: str, ask: Callable[[], Verdict], *, may_quote: bool = False) -> Verdict:
+    """The verdict; an error that comes twice is one too. Once it may be a server on its way down, which then stays away.
+
+    A server's own message may hold what it was sent, so that it is told only where that was nobody's text.
+    """
     for tries_left in (1, 0):
         try:
             return ask()
         except (ModelServerUnreachable, ModelServerBusy):
             raise
-        except (ModelServerError, PromptTooLong) as error:
+        except (PromptTooLong, DeadlineExceeded) as error:
             refused = _refused(gate, str(error))
+        except ModelServerError as error:
+            told = (
+                str(error) if may_quote else f"a held-out prompt ended in {type(error).__name__}: see the server's log"
+            )
+            refused = _refused(gate, told)
         if tries_left:
             time.sleep(AGAIN_S)
     return refused
 
 
-def _difference(served: str, trained: str) -> str:
-    """Where two texts first differ."""
+def _difference(served: str, prompt: HeldOut) -> str:
+    """Where the server's text leaves training's, and whose part that is."""
+    trained = prompt.rendered.text
     at = next((i for i, (one, other) in enumerate(zip(served, trained, strict=False)) if one != other), None)
     at = min(len(served), len(trained)) if at is None else at
-    here, there = served[at : at + SHOWN], trained[at : at + SHOWN]
-    return f"the server renders another text than training did: at character {at} {here!r} where training had {there!r}"
+    starts = [(trained.find(message.content), message) for message in prompt.messages]
+    inside = [message.role for start, message in starts if 0 <= start <= at < start + len(message.content)]
+    part = f"the {inside[0]} message" if inside else "what the chat template adds to the messages"
+    return (
+        f"the server renders another text than training did: {len(served)} characters where training had {len(trained)},"
+        f" and they part at character {at}, in {part} (annotation {prompt.rendered.id})"
+    )

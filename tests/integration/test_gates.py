@@ -2,13 +2,15 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from doubles import FakeOllama, Replay, count, render, serving
 
 from annotune.completion import Message
+from annotune.model import Verdict
 from annotune.servers.ollama import OllamaServer
 from embedded.ollama import OllamaServer as EmbeddedOllama
 from trainer.gates import (
@@ -71,8 +73,43 @@ def test_a_chat_template_that_ollama_replaced_by_one_it_knows_is_refused(recorde
     verdict = rendered_text(Candidate(recorded, model, 2048), HELD_OUT)
 
     assert not verdict.passed
-    assert "at character 12 'user\\nWhat is the capital" in verdict.reason
-    assert "where training had 'system\\nYou are a helpful" in verdict.reason
+    assert "part at character 12, in what the chat template adds to the messages (annotation 1)" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (lambda text: text.replace("secret", "SECRET"), "part at character 15, in the user message (annotation 7)"),
+        (lambda text: text + "\n", "36 characters where training had 35, and they part at character 35"),
+        (lambda text: text[:20], "20 characters where training had 35, and they part at character 20"),
+    ],
+)
+def test_a_difference_is_told_without_a_word_of_the_prompt(
+    fake: tuple[FakeOllama, Candidate], changed: Callable[[str], str], told: str
+) -> None:
+    double, candidate = fake
+    messages = [Message("user", "What is secret?")]
+    text = render([message.as_dict() for message in messages])
+    double.render = lambda sent: changed(render(sent))
+
+    verdict = rendered_text(candidate, [HeldOut(tuple(messages), "Yes.", Rendered(id=7, text=text, tokens=1))])
+
+    assert not verdict.passed
+    assert told in verdict.reason
+    assert "secret" not in verdict.reason.lower()
+
+
+@pytest.mark.parametrize("gate", [rendered_text, token_count, partial(stops, max_tokens=8)])
+def test_an_error_of_the_server_is_told_without_what_it_quotes(
+    fake: tuple[FakeOllama, Candidate], gate: Callable[[Candidate, tuple[HeldOut, ...]], Verdict]
+) -> None:
+    double, candidate = fake
+    double.chat_error = "cannot tokenize: question 0"
+
+    verdict = gate(candidate, prompts(5))
+
+    assert not verdict.passed
+    assert verdict.reason == "a held-out prompt ended in ModelServerError: see the server's log"
 
 
 def test_tokens_that_a_replaced_template_lacks_are_refused(recorded: OllamaServer) -> None:
