@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from annotune.errors import ConfigurationError
 from annotune.model import Given, ModelRef
@@ -46,10 +46,12 @@ class Recipe(Given):
     """A training from base to served file. Lengths and windows are in tokens.
 
     `base` is a Hugging Face name, a folder, or `package:MODULE/FILE.gguf`; `served_as` lists the names under which a model
-    server counts as serving that base; an empty `chat_template` keeps the base's own.
+    server counts as serving that base; an empty `chat_template` keeps the base's own. `revision` pins a base on the hub: a
+    branch, a tag or, since those move, a commit; empty is what its default branch holds when it is fetched.
     """
 
     base: str
+    revision: str = Field("", pattern=r"^[\w.\-/]*$")
     served_as: tuple[str, ...]
     device: Literal["cpu", "cuda"]
     max_seq_length: int = Field(ge=32)
@@ -60,6 +62,14 @@ class Recipe(Given):
     num_ctx: int = Field(ge=256)
     lora: Lora
     training: Training
+
+    @field_validator("revision")
+    @classmethod
+    def _on_the_hub(cls, revision: str, others: ValidationInfo) -> str:
+        base = str(others.data.get("base", ""))
+        if revision and (base.startswith(("package:", "/", ".", "~")) or Path(base).is_dir()):
+            raise ValueError(f"only a base on the hub has revisions, and {base!r} is none: leave it empty")
+        return revision
 
     @classmethod
     def load(cls, name: str) -> Self:

