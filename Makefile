@@ -1,7 +1,7 @@
 # make demo    the whole loop on this machine: a model in Label Studio learns from corrected answers
 # make test    all tests
 # make lint    ruff and mypy
-# make install the service's environment alone
+# make install the service's environment alone                make env      .env for docker-compose.yml, with fresh secrets
 # make faults  restarts and kills under load (10 minutes)        make bench-serve  figures of the web process (5 minutes)
 # make bench-answers  how many answers of a small model fit, and what its scores are worth (2 minutes)
 # make lock    resolve the lock files anew                       make clean        remove all that these made
@@ -14,7 +14,7 @@ PIP_INSTALL := bin/python -m pip install --quiet --no-deps --disable-pip-version
 ARGS ?=
 TESTS ?=
 
-.PHONY: help check install demo test lint faults bench-serve bench-answers lock clean
+.PHONY: help check install env demo test lint faults bench-serve bench-answers lock clean
 help:
 	@sed -n 's/^# \{0,1\}//;/^$$/q;p' Makefile
 
@@ -25,6 +25,13 @@ check:
 	@[ -d .venv-trainer ] || [ "$$(df -Pk . | awk 'NR==2 {print $$4}')" -gt 8000000 ] || { echo "Annotune's environments need 8 GB of disk here; there are less."; exit 1; }
 
 install: check .venv/installed
+
+env:
+	@[ ! -e .env ] || { echo ".env is there already: it is left as it is."; exit 1; }
+	@umask 077; while IFS= read -r line; do case "$$line" in \
+		*_PASS=|*_PASSWORD=|*_SECRET=) line="$$line$$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')";; \
+	esac; printf '%s\n' "$$line"; done < .env.example > .env
+	@echo "Wrote .env: put your address and, later, Label Studio's token into it."
 
 .venv/installed: requirements-dev.txt embedded/model.txt backend/mlbase.txt pyproject.toml
 	@echo "Installing the service's environment into .venv (about 1 minute)"
