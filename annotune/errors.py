@@ -4,6 +4,7 @@
     ├── ConfigurationError      a setting is missing or wrong: names it
     ├── RequestInvalid          what came through the door is wrong
     │   ├── BodyTooLarge        more than MAX_BODY_MB
+    │   ├── TooManyProjects         a project that would be one too many
     │   ├── LabelingInvalid     the labeling config cannot be served
     │   ├── PromptMissing       nothing tells the model what to do
     │   └── PromptTooLong       the prompt does not fit the model's window
@@ -54,6 +55,10 @@ class BodyTooLarge(RequestInvalid):
     """More than MAX_BODY_MB."""
 
     status = 413
+
+
+class TooManyProjects(RequestInvalid):
+    """A project that would be one too many to be known at once."""
 
 
 class LabelingInvalid(RequestInvalid):

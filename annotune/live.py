@@ -1,6 +1,7 @@
 """Which model answers in a project, how it is asked, and with which prompt."""
 
 import logging
+import threading
 from dataclasses import dataclass, replace
 
 from annotune.errors import StoreEmptied, StoreUnavailable
@@ -13,6 +14,7 @@ from annotune.settings import Settings
 from annotune.store import Store
 
 SHA_SHOWN = 8
+KNOWN = 1000
 _log = logging.getLogger(__name__)
 
 
@@ -37,7 +39,7 @@ class Serving:
 
 
 class Live:
-    """Reads the live pointers; while Redis is away, what this process last read still holds.
+    """Reads the live pointers; while Redis is away, what this process last read still holds, for `KNOWN` projects.
 
     `default` is what answers where a project has nothing of its own.
     """
@@ -48,6 +50,7 @@ class Live:
         self._default_prompt = settings.default_prompt_text
         self.default = self._serving(default_ref(settings), self._default_prompt, None)
         self._known: dict[int, Serving] = {}
+        self._lock = threading.Lock()
         self._marked = False
         self._told: dict[int, Parameters] = {}
 
@@ -61,15 +64,23 @@ class Live:
         try:
             found = self._read(project)
         except StoreUnavailable:
-            if project not in self._known:
+            known = self._known.get(project)
+            if known is None:
                 raise
-            return self._known[project]
-        self._known[project] = found
+            return known
+        with self._lock:
+            self._known.pop(project, None)
+            self._known[project] = found  # the last one that was asked for is the last one to be dropped
+            if len(self._known) > KNOWN:
+                dropped = next(iter(self._known))
+                del self._known[dropped]
+                self._told.pop(dropped, None)
         return found
 
     def known(self) -> dict[int, Serving]:
         """What this process last read, by project."""
-        return dict(self._known)
+        with self._lock:
+            return dict(self._known)
 
     def check(self, mark: str) -> None:
         """Hear the mark that Redis has now, or that it has none.

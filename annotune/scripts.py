@@ -63,6 +63,16 @@ if redis.call('EXISTS', KEYS[3]) == 0 then redis.call('SET', KEYS[2], version) e
 return answer(number)
 """
 )
+# Of the set of projects: each of these is in it afterwards, unless it has no room left; then the first that is not.
+REMEMBER = """
+for place = 2, #ARGV do
+  if redis.call('SISMEMBER', KEYS[1], ARGV[place]) == 0 then
+    if redis.call('SCARD', KEYS[1]) >= tonumber(ARGV[1]) then return ARGV[place] end
+    redis.call('SADD', KEYS[1], ARGV[place])
+  end
+end
+return ''
+"""
 # Of keys (changes, queued): the counter rises; 1 where no job waits yet, or where it was this request that said so.
 NOTE_CHANGE = """
 redis.call('INCR', KEYS[1])

@@ -30,7 +30,8 @@ import redis
 from annotune.answer_book import AnswerBook
 from annotune.backup import Backup
 from annotune.connection import Patience, connect_redis, in_redis, redis_errors
-from annotune.due import QUEUED_S, Due, due, note_changes
+from annotune.due import QUEUED_S, Due, due, note_changes, pages
+from annotune.errors import TooManyProjects
 from annotune.example import Answer, ProjectPrompt, PromptVersion
 from annotune.keys import Keys
 from annotune.lesson_book import LessonBook
@@ -39,11 +40,14 @@ from annotune.old_keys import TakenOver, has_old, take_over
 from annotune.parameters import Parameters
 from annotune.prompt_book import PromptBook
 from annotune.records import Records
-from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, RENEW, REPEATED_S, SWAP
+from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEATED_S, SWAP
 from annotune.standing import Standing
 
 PAST_KEPT = 20
 RUNS_KEPT = 100
+PROJECTS_KNOWN = 10_000
+# What comes again by itself: it goes with a project that Label Studio does not have.
+PASSING = ("changes", "looked", "queued", "tally", "training", "progress", "parameters")
 PROBE_S = 60
 
 
@@ -114,22 +118,39 @@ class Store(Records):
             found = map(str, self._redis.smembers(self.keys.projects))
         return sorted(int(each) for each in found if each.isdecimal())
 
-    def remember_project(self, project: int) -> None:
-        with redis_errors():
-            self._redis.sadd(self.keys.projects, project)
+    def remember_project(self, *projects: int) -> None:
+        """Know these projects from now on.
+
+        Raises:
+            TooManyProjects: so many are known that one has no room left.
+        """
+        for page in pages(projects):
+            with redis_errors(self.keys.projects):
+                refused = self._redis.eval(REMEMBER, 1, self.keys.projects, PROJECTS_KNOWN, *page)
+            if refused:
+                raise TooManyProjects(
+                    f"project {refused} is not taken in, since {PROJECTS_KNOWN} are known already: 'annotune status'"
+                    " lists them; disconnect those that are none, or let a worker forget what Label Studio does not have"
+                )
+
+    def knows(self, project: int) -> bool:
+        with redis_errors(self.keys.projects):
+            return bool(self._redis.sismember(self.keys.projects, str(project)))
 
     def forget_project(self, project: int) -> None:
+        """Know a project no more; what it made or was given (models, prompts, runs, answers) stays, if it comes back."""
         with redis_errors():
-            self._redis.srem(self.keys.projects, project)
+            pipe = self._redis.pipeline()
+            pipe.srem(self.keys.projects, project)
+            pipe.delete(*(self.keys.of(project, name) for name in PASSING))
+            pipe.execute()
 
     def note_changes(self, *projects: int) -> list[int]:
         """Raise the counters of projects; those that a "changed" job must be queued for, since none waits.
 
         A single one whose counter is none raises RecordUnreadable; of several it is passed over, and logged.
         """
-        with redis_errors(self.keys.projects):
-            if projects:
-                self._redis.sadd(self.keys.projects, *projects)
+        self.remember_project(*projects)
         return note_changes(self._redis, self.keys, projects)
 
     def note_change(self, project: int) -> bool:
@@ -169,8 +190,7 @@ class Store(Records):
 
     def swap_live(self, project: int, expected: ModelRef | None, new: ModelRef) -> bool:
         """Point at `new` if the pointer is still `expected` (None: no pointer yet)."""
-        with redis_errors():
-            self._redis.sadd(self.keys.projects, project)
+        self.remember_project(project)
         was = self._text(project, "live")
         if self._read(ModelRef, was, project, "live") != expected:
             return False
@@ -229,8 +249,8 @@ class Store(Records):
             self._redis.eval(RAISE, 1, self.keys.of(project, "number"), number)
 
     def save_version(self, version: ModelVersion) -> None:
+        self.remember_project(version.project)
         with redis_errors():
-            self._redis.sadd(self.keys.projects, version.project)
             self._redis.hset(self.keys.of(version.project, "versions"), str(version.number), version.model_dump_json())
 
     def versions(self, project: int) -> list[ModelVersion]:
@@ -257,8 +277,8 @@ class Store(Records):
 
     def want_training(self, project: int, wanted: TrainingWanted) -> bool:
         """Ask for a training. False: one is wanted or running already."""
+        self.remember_project(project)
         with redis_errors():
-            self._redis.sadd(self.keys.projects, project)
             return bool(self._redis.eval(CLAIM, 1, self.keys.of(project, "training"), wanted.model_dump_json()))
 
     def training_wanted(self, project: int) -> TrainingWanted | None:

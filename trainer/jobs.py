@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable, TrainingCancelled, TrainingRefused
 from annotune.model import TrainingRun, TrainingWanted
 from trainer.lease import PACE, Pace, lease
-from trainer.look import look
+from trainer.look import is_gone, look
 from trainer.mark import keep_pointers
 from trainer.training import run_training
 from trainer.workshop import Workshop, open_workshop
@@ -50,9 +50,10 @@ def follow(workshop: Workshop, project: int, *, see: Callable[[Workshop, int], N
         try:
             see(workshop, project)
         finally:  # one that failed is repeated with the next change or reconciliation, one that was killed sooner
-            store.set_looked(project, seen)
-            keep_pointers(store, runs_dir, project)
-    if store.changes(project) != seen and store.note_queued(project):
+            if store.knows(project):
+                store.set_looked(project, seen)
+                keep_pointers(store, runs_dir, project)
+    if store.knows(project) and store.changes(project) != seen and store.note_queued(project):
         workshop.jobs.look(project)
 
 
@@ -67,6 +68,10 @@ def train(workshop: Workshop, project: int, run_training: Train, *, pace: Pace =
     with lease(store, project, "training", pace) as held:
         wanted = store.training_wanted(project)
         if wanted is None or not held.taken:
+            return
+        if is_gone(workshop, project):
+            _log.warning("project %d: not trained, and forgotten: Label Studio has no such project", project)
+            store.forget_project(project)
             return
         run = _run(replace(workshop, cancelled=held.lost), project, wanted, run_training)
         if run is None or held.lost():

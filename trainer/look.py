@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 from annotune.dataset import FEWEST_HELD_OUT
-from annotune.errors import ConfigurationError, LabelingInvalid, NotFound
+from annotune.errors import AnnotuneError, ConfigurationError, LabelingInvalid, NotFound
 from annotune.labeling import Labeling
 from annotune.lesson_book import UNKNOWN, changed, settled
 from annotune.model import PASSED, Tally, TrainingWanted
@@ -56,6 +56,18 @@ def look(workshop: Workshop, project: int) -> None:
     if workshop.store.want_training(project, TrainingWanted(requested_by=TRAIN_EVERY, at=datetime.now(UTC))):
         _log.info("project %d: %d annotations are new since the last try: training is asked for", project, new)
         workshop.jobs.train(project)
+
+
+def is_gone(workshop: Workshop, project: int) -> bool:
+    """Does Label Studio say that it has no such project? Not, where it does not answer or is not configured."""
+    try:
+        with closing(workshop.studio()) as studio:
+            studio.project(project)
+    except NotFound:
+        return True
+    except AnnotuneError:
+        return False
+    return False
 
 
 def read(workshop: Workshop, project: int) -> tuple[list[StudioTask], Labeling]:

@@ -31,7 +31,7 @@ class Pointers(Value):
 
 
 def write_pointers(runs_dir: Path, project: int, kept: Kept) -> None:
-    """Only where something changed."""
+    """Only where something changed; no folder is made for a project that has nothing."""
     pointers = Pointers(
         live=kept.live,
         past=kept.past,
@@ -41,6 +41,8 @@ def write_pointers(runs_dir: Path, project: int, kept: Kept) -> None:
         system=kept.system,
     )
     path = runs_dir / f"p{project}" / POINTERS
+    if kept == Kept() and not path.exists():
+        return
     text = pointers.model_dump_json(indent=1) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text:
         return

@@ -15,7 +15,7 @@ from studio_double import StudioDouble, region
 
 from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
 from annotune.example import Answer, ProjectPrompt
-from annotune.model import Tally, TrainingRun, TrainingWanted
+from annotune.model import ModelRef, Tally, TrainingRun, TrainingWanted
 from annotune.queue import CHANGES, TRAINING
 from annotune.settings import Settings
 from trainer.jobs import follow, train
@@ -26,6 +26,7 @@ from trainer.workshop import Workshop, workshop_of
 
 PROJECT = 4
 OTHER = 5
+WANTED = TrainingWanted(requested_by="a test", at=datetime(2026, 1, 1, tzinfo=UTC))
 QUESTIONS = 60
 SHORT = Pace(ttl_s=0.5, renew_s=0.1)
 
@@ -725,3 +726,41 @@ def test_each_is_done_when_it_is_due(workshop: Workshop) -> None:
 @pytest.fixture(autouse=True)
 def _all_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
+
+
+# Projects that Label Studio does not have
+
+
+def test_an_invented_project_leaves_no_key_and_no_folder(workshop: Workshop) -> None:
+    store = workshop.store
+    workshop.jobs.changed(OTHER)
+    store.want_training(OTHER, WANTED)
+
+    follow(workshop, OTHER)
+
+    assert store._redis.keys(store.keys.of(OTHER, "*")) == []
+    assert not (workshop.settings.runs_dir / f"p{OTHER}").exists()
+    assert store.projects() == []
+
+
+def test_an_invented_project_is_not_trained(workshop: Workshop) -> None:
+    workshop.store.want_training(OTHER, WANTED)
+
+    train(workshop, OTHER, never)
+
+    assert workshop.store._redis.keys(workshop.store.keys.of(OTHER, "*")) == []
+    assert not (workshop.settings.runs_dir / f"p{OTHER}").exists()
+
+
+def test_what_a_project_made_outlives_a_moment_in_which_label_studio_does_not_have_it(workshop: Workshop) -> None:
+    store, ref = workshop.store, ModelRef.parse("ollama:llama3")
+    store.swap_live(OTHER, None, ref)
+    store.set_prompt(OTHER, ProjectPrompt(text="p", source="command", at=WANTED.at))
+    store.next_number(OTHER)
+
+    workshop.jobs.changed(OTHER)
+    follow(workshop, OTHER)
+
+    assert store.projects() == []
+    assert (store.live(OTHER), store.next_number(OTHER)) == (ref, 2)
+    assert [version.text for version in store.prompts.versions(OTHER)] == ["p"]

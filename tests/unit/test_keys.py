@@ -16,7 +16,9 @@ NAMES = ["changes", "live", "prompt-number", "answers:7", "lease:training"]
 
 def every_name(deployment: str) -> set[str]:
     keys = Keys(deployment)
-    return {keys.projects, keys.worker} | {keys.of(project, name) for project in (4, 12) for name in NAMES}
+    shared = {getattr(keys, name) for name, kind in vars(Keys).items() if isinstance(kind, property)}
+    assert {keys.projects, keys.worker} <= shared
+    return shared | {keys.of(project, name) for project in (4, 12) for name in NAMES}
 
 
 @pytest.mark.parametrize("name", AWKWARD)
