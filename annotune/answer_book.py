@@ -7,8 +7,9 @@ Keys, in a deployment D, for a project P; both expire when nobody has written th
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from annotune.connection import in_redis, redis_errors
@@ -19,7 +20,7 @@ from annotune.model import Value
 KEPT = 200
 PAGE = 500
 ID_SHOWN = 16
-ENDLESS = -1  # of a TTL
+ANY = "*"
 # Of keys (answers, prompt) and (answer, prompt, seconds that they are kept (0: for ever), most answers of a task).
 _ADD = """
 redis.call('RPUSH', KEYS[1], ARGV[1])
@@ -44,6 +45,18 @@ for _, answer in ipairs(answers) do
   end
 end
 return {answers, prompts}
+"""
+# Of keys, and seconds (0: for ever): what would end later, or never, ends then.
+_SHORTEN = """
+local seconds = tonumber(ARGV[1])
+for _, key in ipairs(KEYS) do
+  local left = redis.call('TTL', key)
+  if seconds == 0 then
+    redis.call('PERSIST', key)
+  elseif left == -1 or left > seconds then
+    redis.call('EXPIRE', key, seconds)
+  end
+end
 """
 
 
@@ -91,44 +104,92 @@ class AnswerBook:
         Raises:
             RecordUnreadable: what is kept there is none.
         """
-        key, prefix = (self._keys.of(project, name) for name in (f"answers:{task}", "asked:"))
-        with redis_errors(key):
-            entries, named = self._redis.eval(_READ, 2, key, prefix)
-        prompts = {
-            id_: _Asked.recall(text, in_redis(prefix)) for id_, text in zip(named[::2], named[1::2], strict=True)
-        }
-        return [
-            answer for text in entries if (answer := _answer(project, task, text, prompts, in_redis(key))) is not None
-        ]
+        return self.of_tasks(project, [task])(task)
+
+    def of_tasks(self, project: int, tasks: Iterable[int]) -> Callable[[int], list[Answer]]:
+        """`given` for each of these tasks, read in a few round trips.
+
+        What is unreadable is raised for its own task alone, when that is asked for; a task that was not named has none.
+        """
+        prefix = self._keys.of(project, "asked:")
+        found: dict[int, Any] = {}
+        for page in _paged(tasks):
+            with redis_errors(prefix):
+                pipe = self._redis.pipeline(transaction=False)
+                for task in page:
+                    pipe.eval(_READ, 2, self._answers(project, task), prefix)
+                replies = pipe.execute(raise_on_error=False)
+                for reply in replies:
+                    if isinstance(reply, Exception) and "WRONGTYPE" not in str(reply):
+                        raise reply
+            found.update(zip(page, replies, strict=True))
+
+        def given(task: int) -> list[Answer]:
+            key = self._answers(project, task)
+            with redis_errors(key):
+                reply = found.get(task, ([], []))
+                if isinstance(reply, Exception):
+                    raise reply
+            return _answers(project, task, reply, in_redis(key), in_redis(prefix))
+
+        return given
 
     def forget(self, project: int) -> int:
-        """Delete all answers of a project, and its prompts that only they need; how many tasks had some."""
-        tasks = self._delete(project, "answers")
-        self._delete(project, "asked")
+        """Delete all answers of a project, and their prompts; how many tasks had some."""
+        tasks = 0
+        with redis_errors():
+            for kind in ("answers", "asked"):
+                for page in self._pages(str(project), kind):
+                    gone = self._redis.unlink(*page)
+                    tasks += int(gone) if kind == "answers" else 0
         return tasks
 
-    def expire(self, project: int, *, kept_s: int) -> None:
-        """Let expire what has no end yet, as older versions kept it."""
-        with redis_errors():
-            for page in self._pages(project, "answers"):
-                asked, set_ = (self._redis.pipeline(transaction=False) for _ in range(2))
-                for key in page:
-                    asked.ttl(key)
-                for key, left_s in zip(page, asked.execute(), strict=True):
-                    if left_s == ENDLESS:
-                        set_.expire(key, kept_s)
-                set_.execute()
+    def shorten(self, project: int, *, kept_s: int) -> None:
+        """Let all answers of a project end after so many seconds, if not sooner anyway; new ones are kept as ever."""
+        self._shorten(str(project), kept_s)
 
-    def _delete(self, project: int, kind: str) -> int:
-        with redis_errors():
-            return sum(int(self._redis.unlink(*page)) for page in self._pages(project, kind))
+    def settle(self, *, kept_s: int) -> None:
+        """Let a changed setting hold for what is kept already, as also what older versions kept without an end.
 
-    def _pages(self, project: int, kind: str) -> Iterable[list[str]]:
+        A shorter time ends what is there sooner; a longer one is for new answers; without an end nothing of it ends.
+        """
+        mark = self._keys.answers_kept
+        with redis_errors(mark):
+            if self._redis.get(mark) == str(kept_s):
+                return
+        self._shorten(ANY, kept_s)
+        with redis_errors(mark):
+            self._redis.set(mark, kept_s)
+
+    def _shorten(self, project: str, kept_s: int) -> None:
+        with redis_errors():
+            for kind in ("answers", "asked"):
+                for page in self._pages(project, kind):
+                    self._redis.eval(_SHORTEN, len(page), *page, kept_s)
+
+    def _answers(self, project: int, task: int) -> str:
+        return self._keys.of(project, f"answers:{task}")
+
+    def _pages(self, project: str, kind: str) -> Iterator[list[str]]:
         cursor = None
         while cursor != 0:
             cursor, page = self._redis.scan(cursor or 0, match=self._keys.of(project, f"{kind}:*"), count=PAGE)
             if page:
                 yield page
+
+
+def _paged(tasks: Iterable[int]) -> Iterator[list[int]]:
+    left = iter(tasks)
+    while page := list(islice(left, PAGE)):
+        yield page
+
+
+def _answers(project: int, task: int, reply: Any, where: str, prompts_where: str) -> list[Answer]:
+    """What `_READ` gave."""
+    entries, named = reply
+    prompts = {id_: _Asked.recall(text, prompts_where) for id_, text in zip(named[::2], named[1::2], strict=True)}
+    found = [_answer(project, task, text, prompts, where) for text in entries]
+    return [answer for answer in found if answer is not None]
 
 
 def _answer(project: int, task: int, text: str, prompts: dict[str, _Asked], where: str) -> Answer | None:

@@ -41,7 +41,12 @@ class Keys:
         """By which a worker knows that Redis was not emptied."""
         return f"{PREFIX}:{self.deployment}:mark"
 
-    def of(self, project: int, name: str) -> str:
+    @property
+    def answers_kept(self) -> str:
+        """For how many seconds the answers are kept that are there."""
+        return f"{PREFIX}:{self.deployment}:answers-kept"
+
+    def of(self, project: int | str, name: str) -> str:
         return f"{PREFIX}:{self.deployment}:{project}:{name}"
 
     def queue(self, kind: str) -> str:

@@ -17,6 +17,7 @@ DEFAULT_OLLAMA_ENDPOINT = "http://host.docker.internal:11434/v1/"
 DEFAULT_PROMPT_TEMPLATE = "{prompt}\n\n{text}"
 OLLAMA_PORT = 11434
 MEGABYTE = 1_000_000
+DAY_S = 86_400
 
 
 class Settings(BaseSettings):
@@ -237,7 +238,7 @@ class Settings(BaseSettings):
     @property
     def answers_kept_s(self) -> int:
         """`ANSWERS_KEPT_DAYS` in seconds."""
-        return self.answers_kept_days * 86_400
+        return self.answers_kept_days * DAY_S
 
     @property
     def calls_per_worker(self) -> int:

@@ -22,6 +22,7 @@ All values are JSON. Keys, in a deployment D (see keys.py), for a project P:
 
 import time
 import uuid
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -235,7 +236,12 @@ class Store(Records):
 
     def answers(self, project: int, task: int) -> list[Answer]:
         """Answers given for a task that are known, oldest first."""
-        return [answer for answer in self.answer_book.given(project, task) if not answer.lost]
+        return self.answers_of(project, [task])(task)
+
+    def answers_of(self, project: int, tasks: Iterable[int]) -> Callable[[int], list[Answer]]:
+        """`answers` for each of these tasks, read in a few round trips; see `AnswerBook.of_tasks`."""
+        given = self.answer_book.of_tasks(project, tasks)
+        return lambda task: [answer for answer in given(task) if not answer.lost]
 
     # Versions and runs
 

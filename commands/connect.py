@@ -1,7 +1,5 @@
 """`annotune connect`, `annotune disconnect`: a project becomes, or stops being, a customer of the backend."""
 
-import contextlib
-
 import click
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -56,14 +54,19 @@ def connect(desk: Desk, project: int, url: str | None) -> None:
 @click.argument("project", type=PROJECT)
 @click.pass_obj
 def disconnect(desk: Desk, project: int) -> None:
-    """Take PROJECT back from the backend, the webhook that Label Studio leaves behind included."""
+    """Take PROJECT back from the backend, the webhook that Label Studio leaves behind included; delete its answers."""
     try:
         address = Address.of(None, desk.settings)
     except ConfigurationError:
         address = None  # ours are known by their title and header too
     _tell(project, desk.customer(project).disconnect(address), "was not connected: nothing changed")
-    with contextlib.suppress(StoreUnavailable):
+    try:
+        tasks = desk.store.answer_book.forget(project)
         desk.store.forget_project(project)
+    except StoreUnavailable as error:
+        click.echo(f"the answers given stay ({error}): disconnect again to delete them", err=True)
+    else:
+        click.echo(f"deleted the answers given for {tasks} tasks; models and prompts stay, and what Label Studio holds")
 
 
 def _tell(project: int, connection: Connection, unchanged: str) -> None:

@@ -10,12 +10,14 @@ from annotune.labeling import Labeling
 from annotune.lesson_book import UNKNOWN, changed, settled
 from annotune.model import PASSED, Tally, TrainingWanted
 from annotune.rows import StudioTask
+from annotune.settings import DAY_S
 from annotune.store import Store
-from trainer.examples import Lesson, read_lesson
+from trainer.examples import Lesson, Log, read_lesson
 from trainer.prompts import newest_prompt, prompts_in
 from trainer.workshop import Workshop
 
 TRAIN_EVERY = "TRAIN_EVERY"
+FORGOTTEN_DAYS = 30
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +25,8 @@ _log = logging.getLogger(__name__)
 def look(workshop: Workshop, project: int) -> None:
     """Bring the prompt and the tally up to date, and ask for a training where enough is new.
 
-    A project that Label Studio does not have is forgotten; without a key there is nothing to look at.
+    A project that Label Studio does not have is forgotten, and its answers after a while: a wrong LABEL_STUDIO_URL looks
+    the same. Without a key there is nothing to look at.
 
     Raises:
         LabelStudioError, Unauthorized, StoreUnavailable: the look is to be repeated.
@@ -34,7 +37,8 @@ def look(workshop: Workshop, project: int) -> None:
         _log.warning("project %d: not looked at: %s", project, error)
         return
     except NotFound as error:
-        _log.warning("project %d: forgotten: %s", project, error)
+        _log.warning("project %d: forgotten, and its answers in %d days: %s", project, FORGOTTEN_DAYS, error)
+        workshop.store.answer_book.shorten(project, kept_s=FORGOTTEN_DAYS * DAY_S)
         workshop.store.forget_project(project)
         return
     _keep_prompt(workshop, project, tasks, labeling)
@@ -89,15 +93,17 @@ def lesson_of(workshop: Workshop, project: int, tasks: list[StudioTask], labelin
     """The examples of a project's tasks, by the answers that Redis remembers."""
     store = workshop.store
     system = store.prompts.system(project)
-    return read_lesson(
-        project, tasks, labeling, workshop.settings, lambda task: store.answers(project, task), system=system
-    )
+    return read_lesson(project, tasks, labeling, workshop.settings, _log_of(store, project, tasks), system=system)
+
+
+def _log_of(store: Store, project: int, tasks: list[StudioTask]) -> Log:
+    return store.answers_of(project, [task.id for task in tasks])
 
 
 def _keep_prompt(workshop: Workshop, project: int, tasks: list[StudioTask], labeling: Labeling) -> None:
     store = workshop.store
     known = store.prompts.known(project) if store.prompts.seen(project) else frozenset[str]()
-    found = newest_prompt(tasks, labeling, lambda task: store.answers(project, task), known)
+    found = newest_prompt(tasks, labeling, _log_of(store, project, tasks), known)
     stored = store.prompts.newest(project)
     if found and (stored is None or (found.text != stored.text and found.at > stored.at)):
         _log.info("project %d: %s brings a new version of its prompt", project, found.source)

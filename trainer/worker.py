@@ -130,6 +130,7 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
                 store.worker_alive(ALIVE_S)
                 if not moved_in:
                     move_in(store, jobs)
+                    store.answer_book.settle(kept_s=settings.answers_kept_s)
                     moved_in = True
                 keeper.run()
                 for child in children:

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from annotune.answer_book import KEPT
-from annotune.errors import RecordUnreadable
+from annotune.errors import RecordUnreadable, StoreUnavailable
 from annotune.example import Answer
 from annotune.store import Store
 
@@ -65,14 +65,61 @@ def test_answers_and_their_prompts_end_together(store: Store, client: redis.Redi
     assert client.ttl("annotune:main:4:answers:2") > 0
 
 
-def test_what_has_no_end_yet_is_given_one(store: Store, client: redis.Redis) -> None:
-    store.answer_book.add([answer("one")], kept_s=0)
+def test_a_changed_setting_holds_for_what_is_there(store: Store, client: redis.Redis) -> None:
+    client.rpush("annotune:main:4:answers:1", answer("of an older version").model_dump_json())
     store.answer_book.add([answer("two", task=2)], kept_s=60)
+    store.answer_book.add([answer("three", task=3, prompt="other")], kept_s=2 * DAY_S)
+    theirs = Store.connect(
+        f"redis://127.0.0.1:{client.connection_pool.connection_kwargs['port']}/0", deployment="other"
+    )
+    theirs.answer_book.add([answer("theirs")], kept_s=0)
 
-    store.answer_book.expire(4, kept_s=DAY_S)
+    store.answer_book.settle(kept_s=DAY_S)
 
-    assert client.ttl("annotune:main:4:answers:1") > 60
-    assert client.ttl("annotune:main:4:answers:2") <= 60
+    kept = {task: client.ttl(f"annotune:main:4:answers:{task}") for task in (1, 2, 3)}
+    assert DAY_S - 60 < kept[1] <= DAY_S
+    assert kept[2] <= 60
+    assert DAY_S - 60 < kept[3] <= DAY_S
+    assert all(client.ttl(key) <= DAY_S for key in client.scan_iter("annotune:main:4:asked:*"))
+    assert client.ttl("annotune:other:4:answers:1") == -1
+
+    store.answer_book.settle(kept_s=0)
+
+    assert {client.ttl(key) for key in client.scan_iter("annotune:main:4:*")} == {-1}
+
+
+def test_a_setting_that_did_not_change_costs_one_request(store: Store, client: redis.Redis) -> None:
+    store.answer_book.settle(kept_s=DAY_S)
+    client.rpush("annotune:main:4:answers:1", answer("one").model_dump_json())
+
+    store.answer_book.settle(kept_s=DAY_S)
+
+    assert client.ttl("annotune:main:4:answers:1") == -1
+
+
+def test_many_tasks_are_read_in_few_requests(store: Store, client: redis.Redis) -> None:
+    store.answer_book.add([answer(str(task), task) for task in range(1200)], kept_s=0)
+    client.rpush("annotune:main:4:answers:7", "{")
+    client.set("annotune:main:4:answers:5000", "no list")
+    before = client.info("stats")["total_reads_processed"]
+
+    given = store.answers_of(4, [*range(1200), 5000, 5001])
+
+    assert client.info("stats")["total_reads_processed"] - before < 100
+    assert [[each.text for each in given(task)] for task in (0, 6, 1199, 5001)] == [["0"], ["6"], ["1199"], []]
+    for task in (7, 5000):
+        with pytest.raises(RecordUnreadable, match=f"annotune:main:4:answers:{task}"):
+            given(task)
+
+
+def test_a_full_or_stopped_redis_is_no_tasks_fault(store: Store, client: redis.Redis) -> None:
+    client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(StoreUnavailable, match="full"):
+            store.answer_book.add([answer("one")], kept_s=0)
+        assert store.answers(4, 1) == []
+    finally:
+        client.config_set("maxmemory", 0)
 
 
 def test_an_answer_of_an_older_version_is_read(store: Store, client: redis.Redis) -> None:

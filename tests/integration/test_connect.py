@@ -3,6 +3,8 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
@@ -11,6 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 from label_studio_sdk import LabelStudio as Client
 
+from annotune.example import Answer
+from annotune.store import Store
 from commands.customer import ACTIONS
 from commands.main import annotune
 from embedded.label_studio import LabelStudio
@@ -320,6 +324,26 @@ def test_disconnect_removes_the_backend_and_the_webhook_that_label_studio_leaves
     assert result.exit_code == 0, result.output
     assert rows(studio, project) == ([], [])
     assert "nothing changed" in run("disconnect", project).stdout
+
+
+def test_disconnect_deletes_the_answers_given_and_says_so(run, studio, project, redis_url) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    given = {"prompt": "p", "prompt_sha": "s", "text": "so", "model_version": "m", "at": at}
+    with closing(Store.connect(redis_url)) as store:
+        for number, task in ((project, 1), (project, 2), (project + 1, 1)):
+            store.answer_book.add([Answer(project=number, task=task, **given)], kept_s=0)
+
+        result = run("disconnect", project)
+
+        assert "deleted the answers given for 2 tasks" in result.stdout
+        assert (store.answers(project, 1), len(store.answers(project + 1, 1))) == ([], 1)
+
+
+def test_disconnect_says_where_the_answers_stay(run, project) -> None:
+    result = run("disconnect", project, REDIS_URL="redis://127.0.0.1:1/0")
+
+    assert result.exit_code == 0
+    assert "the answers given stay" in result.stderr
 
 
 def test_disconnect_leaves_other_backends_and_webhooks_alone(run, studio, project) -> None:

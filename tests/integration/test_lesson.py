@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from pydantic import SecretStr
 from studio_double import StudioDouble, region
 
@@ -17,10 +18,10 @@ from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
 from annotune.example import Answer, ProjectPrompt
 from annotune.model import ModelRef, Tally, TrainingRun, TrainingWanted
 from annotune.queue import CHANGES, TRAINING
-from annotune.settings import Settings
+from annotune.settings import DAY_S, Settings
 from trainer.jobs import follow, train
 from trainer.lease import Pace, lease
-from trainer.look import lesson_of, look, read
+from trainer.look import FORGOTTEN_DAYS, lesson_of, look, read
 from trainer.reconcile import Reconciler, look_everywhere, revive
 from trainer.workshop import Workshop, workshop_of
 
@@ -478,6 +479,34 @@ def test_a_project_that_label_studio_lacks_is_forgotten(workshop: Workshop, capl
 
     assert workshop.store.projects() == []
     assert "has no project 99" in caplog.text
+
+
+def test_the_answers_of_a_forgotten_project_end_and_no_others(workshop: Workshop, redis_url: str) -> None:
+    """Not at once: a LABEL_STUDIO_URL that is wrong for a while looks the same."""
+    for project in (PROJECT, 99):
+        workshop.store.answer_book.add([answer_to(1, "so").model_copy(update={"project": project})], kept_s=0)
+
+    look(workshop, 99)
+
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        left = {
+            key: client.ttl(key) for key in client.scan_iter("annotune:main:*") if "answers:" in key or "asked:" in key
+        }
+    gone = {key for key in left if ":99:" in key}
+    assert len(gone) == 2
+    assert all(0 < left[key] <= FORGOTTEN_DAYS * DAY_S for key in gone)
+    assert {left[key] for key in set(left) - gone} == {-1}
+    assert [kept.text for kept in workshop.store.answers(99, 1)] == ["so"]
+
+
+def test_a_look_at_many_tasks_asks_redis_little(workshop: Workshop, double: StudioDouble, redis_url: str) -> None:
+    double.submit_all(PROJECT)
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        before = client.info("stats")["total_reads_processed"]
+        look(workshop, PROJECT)
+        asked = client.info("stats")["total_reads_processed"] - before
+
+    assert asked < QUESTIONS
 
 
 @pytest.mark.parametrize(
