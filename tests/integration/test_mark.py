@@ -14,6 +14,7 @@ from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, TrainingRun
 from annotune.servers.ollama import OllamaServer
 from annotune.store import Store
+from annotune.studio import Studio
 from trainer.jobs import follow, train
 from trainer.mark import _keep, keep_pointers, read_mark, settle
 from trainer.pointers import read_pointers
@@ -45,7 +46,8 @@ def runs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def workshop(redis_url: str, ollama: FakeOllama, store: Store, runs: Path) -> Workshop:
-    return workshop_in(settings_of(redis_url, ollama.url, runs), store)
+    settings = settings_of(redis_url, ollama.url, runs)
+    return replace(workshop_in(settings, store), studio=lambda: Studio.from_settings(settings))  # which names none
 
 
 @pytest.fixture
