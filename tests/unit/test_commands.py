@@ -385,3 +385,35 @@ def test_training_that_is_off_names_the_setting(run: Annotune) -> None:
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (65.4, "1:05"), (3600, "60:00")])
 def test_a_duration_is_minutes_and_seconds(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
+
+
+# What another version wrote
+
+
+@pytest.mark.parametrize("name", ["live", "versions", "runs", "tally", "training"])
+def test_status_goes_on_with_the_other_projects_and_names_the_key(run: Annotune, store: Store, name: str) -> None:
+    store.swap_live(5, None, LLAMA)
+    store.remember_project(4)
+    store._redis.set(store.keys.of(4, name), "<?xml?>")
+
+    shown = run("status")
+
+    assert shown.exit_code == 0
+    assert "ollama:llama3" in shown.output
+    if name != "versions":  # status does not read them
+        assert f"annotune:main:4:{name}" in shown.output
+
+
+@pytest.mark.parametrize("name", ["live", "versions", "runs"])
+def test_models_list_goes_on_with_the_other_projects_and_names_the_key(run: Annotune, store: Store, name: str) -> None:
+    store.swap_live(5, None, LLAMA)
+    store.remember_project(4)
+    store._redis.set(store.keys.of(4, name), "<?xml?>")
+
+    listed, alone = run("models", "list"), run("models", "list", 4)
+
+    assert listed.exit_code == 0
+    assert "project 5: ollama:llama3" in listed.output
+    assert f"annotune:main:4:{name}" in listed.output
+    assert alone.exit_code == 1
+    assert f"annotune:main:4:{name}" in alone.output

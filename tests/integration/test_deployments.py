@@ -1,0 +1,83 @@
+"""Two deployments on one Redis."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from annotune.example import ProjectPrompt
+from annotune.keys import Keys
+from annotune.model import ModelRef, TrainingWanted
+from annotune.orders import Order
+from annotune.queue import CHANGES, TRAINING, open_queue
+from annotune.settings import load_settings
+from trainer.ordered_job import OrderedJob
+from trainer.workshop import Workshop, workshop_of
+
+PROJECT = 4
+OURS = ModelRef(server="ollama", model="annotune/hospital-a-p4:v0001-01234567")
+WANTED = TrainingWanted.model_validate({"requested_by": "a test", "at": "2026-01-01T00:00:00Z"})
+
+
+@pytest.fixture(params=[("hospital-a", "hospital-b"), ("main", "4"), ("4", "5")], ids="-".join)
+def pair(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Iterator[tuple[Workshop, Workshop]]:
+    """What the workers of both work with."""
+    one, other = (
+        workshop_of(load_settings(redis_url=redis_url, deployment=name, runs_dir=tmp_path / name))
+        for name in request.param
+    )
+    yield one, other
+    one.store.close()
+    other.store.close()
+
+
+def test_a_project_of_one_is_none_of_the_other(pair: tuple[Workshop, Workshop]) -> None:
+    one, other = pair
+    one.store.swap_live(PROJECT, None, OURS)
+    one.store.set_prompt(PROJECT, ProjectPrompt(text="p", source="command", at=WANTED.at))
+    one.store.want_training(PROJECT, WANTED)
+    one.store.take_lease(PROJECT, "training", "mine", 60)
+    one.store.worker_alive(60)
+
+    assert other.store.projects() == []
+    assert (other.store.live(PROJECT), other.store.prompt(PROJECT), other.store.training_wanted(PROJECT)) == (None,) * 3
+    assert other.store.take_lease(PROJECT, "training", "theirs", 60)
+    assert not other.store.has_worker()
+
+
+def test_a_job_of_one_waits_in_no_queue_of_the_other(pair: tuple[Workshop, Workshop]) -> None:
+    one, other = pair
+    one.jobs.changed(PROJECT)
+    one.jobs.train(PROJECT)
+
+    assert one.jobs.waiting() == {CHANGES: 1, TRAINING: 1}
+    assert other.jobs.waiting() == {CHANGES: 0, TRAINING: 0}
+
+
+def test_rq_keeps_what_it_knows_of_jobs_apart_too(pair: tuple[Workshop, Workshop]) -> None:
+    connection = pair[0].jobs._connection
+    names = {
+        key
+        for workshop in pair
+        for kind in (CHANGES, TRAINING)
+        for queue in [open_queue(Keys(workshop.settings.deployment), kind, connection, job_class=OrderedJob)]
+        for key in (
+            queue.key,
+            queue.started_job_registry.key,
+            queue.failed_job_registry.key,
+            queue.intermediate_queue_key,
+        )
+    }
+
+    assert len(names) == 2 * 2 * 4
+
+
+def test_a_job_says_the_same_in_each(pair: tuple[Workshop, Workshop]) -> None:
+    one, _ = pair
+    one.jobs.look(PROJECT)
+    queue = open_queue(one.store.keys, CHANGES, one.jobs._connection, job_class=OrderedJob)
+    [job] = queue.jobs
+
+    assert isinstance(job, OrderedJob)
+    assert not job.refusal
+    assert Order(str(job.func_name), job.args[0]).project == PROJECT
