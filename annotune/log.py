@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 import uuid
 
 from annotune.errors import Unexpected
@@ -21,5 +22,11 @@ def set_up(level: str) -> None:
 def unexpected(error: Exception) -> Unexpected:
     """Log a fault of our own with its traceback, and give what people are told of it."""
     number = uuid.uuid4().hex[:8]
-    _log.error("unexpected error %s", number, exc_info=error)
+    _log.error("unexpected error %s\n%s", number, where(error))
     return Unexpected(f"an unexpected error, which the log has under {number}")
+
+
+def where(error: BaseException) -> str:
+    """The traceback of an error and its class. Its message is left out, since it may quote what people wrote."""
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return f"Traceback (most recent call last):\n{frames}{type(error).__name__}"

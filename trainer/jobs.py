@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable, TrainingCancelled, TrainingRefused
+from annotune.log import where
 from annotune.model import TrainingRun, TrainingWanted
 from trainer.lease import PACE, Pace, lease
 from trainer.look import is_gone, look
@@ -98,7 +99,7 @@ def _run(workshop: Workshop, project: int, wanted: TrainingWanted, run_training:
         _log.warning("project %d: the training failed: %s", project, error)
         return _ended(project, wanted, began, "failed", str(error))
     except Exception as error:  # noqa: BLE001 - whatever it was, the wish must end, or it would fail for ever
-        _log.exception("project %d: the training failed", project)
+        _log.error("project %d: the training failed\n%s", project, where(error))
         return _ended(project, wanted, began, "failed", f"{type(error).__name__}: the worker's log has the rest")
     _log.info("project %d: run %s ended: %s %s", project, run.id, run.state, run.reason)
     return run

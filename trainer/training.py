@@ -23,6 +23,7 @@ from annotune.errors import (
     TrainingFailed,
     TrainingRefused,
 )
+from annotune.log import where
 from annotune.model import PASSED, ModelVersion, Progress, TrainingRun, TrainingWanted
 from annotune.recipe import Recipe
 from annotune.servers.ollama import OllamaServer, file_sha256
@@ -99,7 +100,7 @@ def run_training(
     except (AnnotuneError, OSError) as error:
         course.end("failed", str(error))
     except Exception as error:  # noqa: BLE001 - whatever it was, the run leaves a manifest that says so
-        _log.exception("project %d: run %s broke off", project, run.id)
+        _log.error("project %d: run %s broke off\n%s", project, run.id, where(error))
         course.end("failed", f"a fault of the trainer's own, {type(error).__name__}: its log has the rest")
     return course.run
 
