@@ -4,6 +4,7 @@
 # make install the service's environment alone                make env      .env for docker-compose.yml, with fresh secrets
 # make faults  restarts and kills under load (10 minutes)        make bench-serve  figures of the web process (5 minutes)
 # make bench-answers  how many answers of a small model fit, and what its scores are worth (2 minutes)
+# make bench-memory  memory of the web process after many large requests (4 minutes)
 # make lock    resolve the lock files anew                       make clean        remove all that these made
 
 SHELL := /bin/bash
@@ -14,7 +15,7 @@ PIP_INSTALL := bin/python -m pip install --quiet --no-deps --disable-pip-version
 ARGS ?=
 TESTS ?=
 
-.PHONY: help check install env demo test lint faults bench-serve bench-answers lock clean
+.PHONY: help check install env demo test lint faults bench-serve bench-answers bench-memory lock clean
 help:
 	@sed -n 's/^# \{0,1\}//;/^$$/q;p' Makefile
 
@@ -73,6 +74,9 @@ bench-serve: $(ENVIRONMENTS)
 
 bench-answers: install
 	@.venv/bin/python -m benchmarks.answers $(ARGS)
+
+bench-memory: install
+	@.venv/bin/python -m benchmarks.memory
 
 lock: install
 	@.venv/bin/python -m pip install --quiet uv

@@ -74,7 +74,8 @@ def each(calls: Sequence[Callable[[Deadline], Result]], limit: int, deadline: De
         except AnnotuneError as error:
             if isinstance(error, FOR_ALL):
                 met.append(error)
-            return error
+            # A traceback's frames lead to the future that holds the error: a circle, and the tasks in it come free late.
+            return error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - a fault that one odd task brings out costs no other its answer
             return unexpected(error)
 

@@ -99,6 +99,7 @@ class Answers:
         finally:
             with self._lock:
                 del self._running[key]
+            del mine  # it holds the error, whose traceback holds this frame
         if remember:
             self._keep(key, reply)
         return reply

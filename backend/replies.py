@@ -55,6 +55,8 @@ def speak_json(app: Flask) -> None:
 
 def _told(error: AnnotuneError) -> Response:
     log.warning("%d %s: %s", error.status, type(error).__name__, error)
+    # Its frames hold the request, and a list of errors in one of them this error: memory that comes back late.
+    error.__traceback__ = None
     reply = failure(error.status, str(error))
     if isinstance(error, Unauthorized):
         reply.headers["WWW-Authenticate"] = 'Basic realm="annotune"'

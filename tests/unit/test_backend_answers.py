@@ -1,6 +1,8 @@
 """Asking side by side, within one deadline, and once for the same question."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -20,6 +22,10 @@ Eventually = Callable[..., object]
 def answers() -> Answers:
     settings = Settings()
     return Answers(settings, Servers(settings))
+
+
+class Task:
+    """Something large."""
 
 
 def broken() -> str:
@@ -52,6 +58,24 @@ def test_the_same_question_later_is_asked_again(answers: Answers) -> None:
         answers.ask_once("key", lambda: (str(asked.append(1)),), Deadline.after(10), remember=False)
 
     assert len(asked) == 2
+
+
+def test_what_a_failed_question_held_is_free_at_once(answers: Answers) -> None:
+    held: list[weakref.ref[Task]] = []
+
+    def ask() -> str:
+        task = Task()
+        held.append(weakref.ref(task))
+        return broken()
+
+    gc.disable()
+    try:
+        with pytest.raises(ModelServerError) as caught:
+            answers.ask_once("key", ask, Deadline.after(10), remember=False)  # type: ignore[arg-type]
+        del caught
+        assert held[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_an_error_is_not_kept(answers: Answers) -> None:

@@ -1,7 +1,9 @@
 """Calls side by side, within one deadline."""
 
+import gc
 import re
 import threading
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +17,12 @@ from annotune.errors import (
     Unexpected,
 )
 from annotune.parallel import FAIR_S, Deadline, each, side_by_side
+
+Eventually = Callable[..., object]
+
+
+class Task:
+    """Something large."""
 
 
 def broken() -> str:
@@ -138,3 +146,22 @@ def test_a_call_gets_its_share_of_what_is_left(tasks: int, limit: int, share_s: 
     assert len(shares) == tasks
     assert shares[0] == pytest.approx(share_s, abs=1)
     assert shares[-1] == pytest.approx(90, abs=1)  # the last ones may use all that is left
+
+
+def test_what_a_failed_call_held_is_free_at_once(eventually: Eventually) -> None:
+    """Without the collector of circles, which looks at what is large and old last."""
+    held: list[weakref.ref[Task]] = []
+
+    def fail(_: Deadline) -> str:
+        task = Task()
+        held.append(weakref.ref(task))
+        raise ModelServerError("gone")
+
+    gc.disable()
+    try:
+        made = each([fail, fail, fail], limit=2, deadline=Deadline.after(10))
+        assert all(isinstance(one, ModelServerError) for one in made)
+        del made
+        eventually(lambda: len(held) == 3 and not any(reference() for reference in held))
+    finally:
+        gc.enable()

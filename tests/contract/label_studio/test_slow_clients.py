@@ -264,6 +264,34 @@ def test_large_bodies_together_are_bounded_and_small_requests_still_come(port: i
         assert refused == [1]
 
 
+FEW = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (320, 320))
+"""
+
+
+def test_of_too_many_connections_the_oldest_half_sent_goes_first(redis_server: RedisServer, tmp_path: Path) -> None:
+    """Where a process may open 320 files it keeps 64 connections."""
+    port = free_port()
+    env = {
+        "REDIS_URL": redis_server.url,
+        "OPENAI_PROVIDER": "ollama",
+        "OLLAMA_ENDPOINT": f"http://127.0.0.1:{free_port()}",
+    }
+    command = [sys.executable, "-c", FEW + SERVE.format(port)]
+    with (
+        Service("backend", command, env=env | {"THREADS": "2"}, log=tmp_path / "log", cwd=ROOT) as service,
+        ExitStack() as slow,
+    ):
+        service.start(answers(f"http://127.0.0.1:{port}/health"), deadline_s=60)
+        clients = [slow.enter_context(connect(port, HALF["half a head"])) for _ in range(80)]
+
+        assert ask(port, "GET", "/health") == 200
+        assert clients[0].recv(1) == b""
+        clients[-1].sendall(b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+        assert clients[-1].recv(12) == b"HTTP/1.1 400"
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_stop_lets_an_answer_end_and_waits_for_no_half_request(
     redis_server: RedisServer, tmp_path: Path, held: Held, workers: str
