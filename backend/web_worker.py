@@ -32,7 +32,7 @@ SEND_S = 30.0
 TELL_S = 60.0
 CHUNK = 256 << 10
 SMALL = 64 << 10  # requests up to this size are never refused for the size of all
-BODIES_HELD = 4
+BODIES_HELD = 8
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
