@@ -42,6 +42,7 @@ from annotune.parameters import Parameters
 from annotune.prompt_book import PromptBook
 from annotune.records import Records
 from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEATED_S, SWAP
+from annotune.settings import DAY_S
 from annotune.standing import Standing
 
 PAST_KEPT = 20
@@ -50,6 +51,7 @@ PROJECTS_KNOWN = 10_000
 # What comes again by itself: it goes with a project that Label Studio does not have.
 PASSING = ("changes", "looked", "queued", "tally", "training", "progress", "parameters")
 PROBE_S = 60
+FORGOTTEN_S = 30 * DAY_S  # not at once: a wrong LABEL_STUDIO_URL looks as if all projects were gone
 
 
 @dataclass(frozen=True)
@@ -139,12 +141,13 @@ class Store(Records):
             return bool(self._redis.sismember(self.keys.projects, str(project)))
 
     def forget_project(self, project: int) -> None:
-        """Know a project no more; what it made or was given (models, prompts, runs, answers) stays, if it comes back."""
+        """Know a project no more; models, prompts and runs stay, and answers for `FORGOTTEN_S`, if it comes back."""
         with redis_errors():
             pipe = self._redis.pipeline()
             pipe.srem(self.keys.projects, project)
             pipe.delete(*(self.keys.of(project, name) for name in PASSING))
             pipe.execute()
+        self.answer_book.shorten(project, kept_s=FORGOTTEN_S)
 
     def note_changes(self, *projects: int) -> list[int]:
         """Raise the counters of projects; those that a "changed" job must be queued for, since none waits.

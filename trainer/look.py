@@ -10,14 +10,12 @@ from annotune.labeling import Labeling
 from annotune.lesson_book import UNKNOWN, changed, settled
 from annotune.model import PASSED, Tally, TrainingWanted
 from annotune.rows import StudioTask
-from annotune.settings import DAY_S
 from annotune.store import Store
 from trainer.examples import Lesson, Log, read_lesson
 from trainer.prompts import newest_prompt, prompts_in
 from trainer.workshop import Workshop
 
 TRAIN_EVERY = "TRAIN_EVERY"
-FORGOTTEN_DAYS = 30
 
 _log = logging.getLogger(__name__)
 
@@ -25,8 +23,7 @@ _log = logging.getLogger(__name__)
 def look(workshop: Workshop, project: int) -> None:
     """Bring the prompt and the tally up to date, and ask for a training where enough is new.
 
-    A project that Label Studio does not have is forgotten, and its answers after a while: a wrong LABEL_STUDIO_URL looks
-    the same. Without a key there is nothing to look at.
+    A project that Label Studio does not have is forgotten; without a key there is nothing to look at.
 
     Raises:
         LabelStudioError, Unauthorized, StoreUnavailable: the look is to be repeated.
@@ -37,8 +34,7 @@ def look(workshop: Workshop, project: int) -> None:
         _log.warning("project %d: not looked at: %s", project, error)
         return
     except NotFound as error:
-        _log.warning("project %d: forgotten, and its answers in %d days: %s", project, FORGOTTEN_DAYS, error)
-        workshop.store.answer_book.shorten(project, kept_s=FORGOTTEN_DAYS * DAY_S)
+        _log.warning("project %d: forgotten: %s", project, error)
         workshop.store.forget_project(project)
         return
     _keep_prompt(workshop, project, tasks, labeling)

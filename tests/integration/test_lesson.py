@@ -18,10 +18,11 @@ from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
 from annotune.example import Answer, ProjectPrompt
 from annotune.model import ModelRef, Tally, TrainingRun, TrainingWanted
 from annotune.queue import CHANGES, TRAINING
-from annotune.settings import DAY_S, Settings
+from annotune.settings import Settings
+from annotune.store import FORGOTTEN_S
 from trainer.jobs import follow, train
 from trainer.lease import Pace, lease
-from trainer.look import FORGOTTEN_DAYS, lesson_of, look, read
+from trainer.look import lesson_of, look, read
 from trainer.reconcile import Reconciler, look_everywhere, revive
 from trainer.workshop import Workshop, workshop_of
 
@@ -494,7 +495,7 @@ def test_the_answers_of_a_forgotten_project_end_and_no_others(workshop: Workshop
         }
     gone = {key for key in left if ":99:" in key}
     assert len(gone) == 2
-    assert all(0 < left[key] <= FORGOTTEN_DAYS * DAY_S for key in gone)
+    assert all(0 < left[key] <= FORGOTTEN_S for key in gone)
     assert {left[key] for key in set(left) - gone} == {-1}
     assert [kept.text for kept in workshop.store.answers(99, 1)] == ["so"]
 

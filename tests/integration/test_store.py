@@ -15,7 +15,7 @@ from annotune.connection import connect_redis
 from annotune.errors import ConfigurationError, StoreUnavailable
 from annotune.example import Answer, ProjectPrompt
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
-from annotune.store import PAST_KEPT, RUNS_KEPT, Store
+from annotune.store import FORGOTTEN_S, PAST_KEPT, RUNS_KEPT, Store
 from embedded.redis import RedisServer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -143,6 +143,16 @@ def test_a_forgotten_project_is_listed_no_more(store: Store) -> None:
     store.forget_project(3)
 
     assert store.projects() == []
+
+
+def test_a_forgotten_projects_answers_end_after_a_while(store: Store, redis_url: str) -> None:
+    store.answer_book.add([answer(1)], kept_s=0)
+
+    store.forget_project(1)
+
+    with connect_redis(redis_url, patience="web", decode=True) as client:
+        assert 0 < client.ttl("annotune:main:1:answers:5") <= FORGOTTEN_S
+    assert store.answers(1, 5) == [answer(1)]
 
 
 def test_every_answer_is_kept_in_its_order(store: Store) -> None:
