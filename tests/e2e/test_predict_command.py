@@ -37,6 +37,7 @@ def deployment(
         "REDIS_URL": redis_url,
         "LABEL_STUDIO_URL": label_studio.url,
         "LABEL_STUDIO_API_KEY": label_studio.api_key,
+        "DEPLOYMENT": "e2e",
         "TEMPERATURE": "0",
         "MAX_TOKENS": "24",
         "NUM_CTX": "2048",
