@@ -24,7 +24,7 @@ from annotune.example import Answer
 
 SUFFIX = ".jsonl"
 UNLOCKED = ".new"
-MOST_BYTES = 32 << 20  # of the folder: some 30,000 answers
+MOST_BYTES = 32 << 20  # of the folder: some 20,000 answers
 MARKS_BYTES = 8 << 20  # beyond that, for some 50,000 marks
 PAGE = 500
 log = logging.getLogger(__name__)
