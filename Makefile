@@ -78,11 +78,15 @@ bench-answers: install
 bench-memory: install
 	@.venv/bin/python -m benchmarks.memory
 
+# Every file has hashes: pip then refuses what differs, and takes no requirement without one beside them.
+COMPILE := .venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet
+ALONE := backend/mlbase embedded/model trainer/requirements-prepare trainer/requirements-convert
 lock: install
 	@.venv/bin/python -m pip install --quiet uv
-	@.venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --no-header --no-emit-index-url -q -o requirements.txt
-	@.venv/bin/uv pip compile pyproject.toml --extra embedded --extra tests -c requirements.txt --universal --python-version 3.11 --no-header --no-emit-index-url -q -o requirements-dev.txt
-	@echo 'label-studio==1.23.2' | .venv/bin/uv pip compile - --universal --python-version 3.11 --no-header --no-emit-index-url -q -o embedded/label-studio.txt
+	@$(COMPILE) pyproject.toml -o requirements.txt
+	@$(COMPILE) pyproject.toml --extra embedded --extra tests -c requirements.txt -o requirements-dev.txt
+	@echo 'label-studio==1.23.2' | $(COMPILE) - -o embedded/label-studio.txt
+	@for name in $(ALONE); do $(COMPILE) --no-deps --no-annotate $$name.in -o $$name.txt; done
 
 clean:
 	@if [ -x .venv/bin/python ]; then .venv/bin/python -m embedded.demo --clean; fi

