@@ -23,10 +23,7 @@ def merge(job: dict, emit: Emit) -> dict:
 
 
 def merge_on_gpu(job: dict, adapter: Path, merged: Path) -> None:
-    """Unsloth's merge: after a training in 4 bits it takes the base's 16-bit weights, and may download them.
-
-    It finds the base by the adapter's note of it, and takes no revision (2026.10.9): that pins what was trained.
-    """
+    """Unsloth's merge: after a training in 4 bits it takes the base's 16-bit weights, and may download them."""
     from unsloth import FastLanguageModel  # noqa: PLC0415
 
     recipe = job["recipe"]
@@ -42,9 +39,7 @@ def merge_on_cpu(job: dict, adapter: Path, merged: Path) -> None:
     from peft import PeftModel  # noqa: PLC0415
     from transformers import AutoModelForCausalLM  # noqa: PLC0415
 
-    base = AutoModelForCausalLM.from_pretrained(
-        job["base"], revision=job["recipe"]["revision"] or None, dtype=torch.float32
-    )
+    base = AutoModelForCausalLM.from_pretrained(job["base"], dtype=torch.float32)
     model = PeftModel.from_pretrained(base, adapter).merge_and_unload()
     model.to(torch.float16).save_pretrained(merged)
 

@@ -2,8 +2,8 @@
 
 Job: {"recipe": {"base": ..., "revision": ...}, "cache": folder}. Done: {"base": folder or hub name, "source": ...}.
 A base `package:PACKAGE/FILE.gguf` is a GGUF inside an installed package; it is dequantised once and kept
-under `cache`. Any other base is already a checkpoint and named as it is; train.py and merge.py fetch it at the recipe's
-`revision`.
+under `cache`. A base on the hub with a `revision` is fetched whole, so that training and merge see that revision alone
+and ask the hub for nothing more. Any other base is already a checkpoint and named as it is.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ from lines import Emit, Refused, quiet, run, written_whole
 # The transformers that Unsloth allows reads this file's tokenizer wrong without a word (end-of-text is
 # <|im_start|>, byte fallback is on), and every chat with what is trained on it then fails. 5.23 reads it right.
 NEWER_TRANSFORMERS = Path(sys.prefix) / "prepare"
+CHECKPOINT = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
 SENTENCE = "Zorvaxil, 5 mg once daily - naïve? Ünïcödé 東京 \N{PILL}."
 
 
@@ -29,7 +30,11 @@ def prepare(job: dict, emit: Emit) -> dict:
     base: str = job["recipe"]["base"]
     if not base.startswith("package:"):
         revision = job["recipe"]["revision"]
-        return {"base": base, "source": f"{base}@{revision}" if revision else base}
+        return (
+            {"base": fetch(base, revision), "source": f"{base}@{revision}"}
+            if revision
+            else {"base": base, "source": base}
+        )
     gguf = find_packaged(base.removeprefix("package:"))
     emit("loading")
 
@@ -47,6 +52,20 @@ def prepare(job: dict, emit: Emit) -> dict:
                 check(beside)
                 (beside / "source.json").write_text(json.dumps(source), encoding="utf-8")
     return {"base": str(folder), "source": source}
+
+
+def fetch(base: str, revision: str) -> str:
+    """The folder, in the hub's own cache, of a base at a revision."""
+    quiet(hub=True)
+    from huggingface_hub import snapshot_download  # noqa: PLC0415
+
+    folder = snapshot_download(base, revision=revision, allow_patterns=CHECKPOINT)
+    if "quantization_config" in json.loads((Path(folder) / "config.json").read_text(encoding="utf-8")):
+        raise Refused(
+            f"The base {base!r} is quantised: its merge takes weights of another repository, which no revision pins."
+            " Name the 16-bit base, which load_in_4bit quantises itself, or leave the revision empty."
+        )
+    return folder
 
 
 @contextlib.contextmanager

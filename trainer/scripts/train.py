@@ -75,9 +75,6 @@ def load(base: str, recipe: dict, output: Path) -> tuple[Any, Any]:
     dtype = None if recipe["dtype"] == "auto" else getattr(torch, recipe["dtype"])
     model, tokenizer = FastLanguageModel.from_pretrained(
         base,
-        revision=recipe["revision"] or None,
-        # Unsloth takes some names for others, and then drops the revision.
-        use_exact_model_name=bool(recipe["revision"]),
         max_seq_length=recipe["max_seq_length"],
         dtype=dtype,
         load_in_4bit=recipe["load_in_4bit"],
