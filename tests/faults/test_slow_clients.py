@@ -124,12 +124,12 @@ def test_two_hundred_dripping_clients_hold_up_nobody(deployment: Deployment) -> 
     seconds_of(port, "POST", "/predict", asked(0))
     drippers = Drippers(port)
     try:
-        healths, answers = [], []
+        healths, answers, pause = [], [], threading.Event()
         until = time.monotonic() + FOR_S
         while time.monotonic() < until:
             healths.append(seconds_of(port, "GET", "/health"))
             answers.append(seconds_of(port, "POST", "/predict", asked(len(answers) + 1)))
-            time.sleep(0.05)
+            pause.wait(0.05)
     finally:
         drippers.stop()
 
