@@ -47,7 +47,7 @@ env:
 	@.venv-label-studio/$(PIP_INSTALL) -r $<
 	@touch $@
 
-.venv-trainer/installed: trainer/install.sh trainer/requirements-cpu.txt
+.venv-trainer/installed: trainer/install.sh trainer/requirements-cpu.txt trainer/requirements-prepare.txt trainer/requirements-convert.txt
 	@echo "Installing what trains into .venv-trainer (about 3 minutes)"
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$${TORCH_INDEX:-}" bash trainer/install.sh CPU .venv-trainer
 	@touch $@
