@@ -7,8 +7,13 @@ supervisor starts them again and queues what was lost, and every process dies wi
 import logging
 import multiprocessing
 import os
+import select
 import signal
+import socket
+import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -96,7 +101,11 @@ class Child:
         fork = multiprocessing.get_context("fork")
         self._process = fork.Process(target=_work, args=(self._kind, self._settings, os.getpid()))
         self._began = time.monotonic()
-        self._process.start()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)  # until the child has handlers of its own
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def ask_to_stop(self) -> None:
         if self._process is not None:
@@ -121,10 +130,8 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
     patient = Store.connect(settings.redis_url, deployment=settings.deployment, patience="job")
     keeper = Keeper(store, patient, settings.runs_dir)
     children = [Child(kind, settings) for kind in KINDS]
-    # Blocked and waited for: a handler could strike in the middle of a fork or of a call to Redis.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     said, moved_in = float("-inf"), False
-    try:
+    with stops() as stopped, ended(children):
         while True:
             try:
                 store.worker_alive(ALIVE_S)
@@ -141,15 +148,21 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
                 if time.monotonic() - said > SAID_AGAIN_S:
                     _log.error("%s; the worker waits for it", error)
                     said = time.monotonic()
-            if signal.sigtimedwait(STOPS, BEAT_S) is not None:
+            if stopped(BEAT_S):
                 return
+
+
+@contextmanager
+def ended(children: Sequence[Child]) -> Iterator[None]:
+    """Ends them with the block."""
+    try:
+        yield
     finally:
         for child in children:
             child.ask_to_stop()
         deadline = time.monotonic() + STOP_S
         for child in children:
             child.stop(deadline)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass
@@ -209,8 +222,39 @@ def move_in(store: Store, jobs: Jobs) -> None:
         )
 
 
+@contextmanager
+def stops() -> Iterator[Callable[[float], bool]]:
+    """Gives `stopped(seconds)`: waits so long for SIGTERM or SIGINT, and tells whether one has come.
+
+    By handlers that only note it, and not by blocking the two: libraries have threads (numpy's, which Label Studio's SDK
+    loads), and the kernel ends the process by a signal that one of them does not block. One that was ignored stays so.
+    """
+    came = threading.Event()
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    heard = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda *_: came.set()) for number in heard}
+    was = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+
+    def stopped(seconds: float) -> bool:
+        return came.is_set() or bool(select.select([reading], [], [], seconds)[0])
+
+    try:
+        yield stopped
+    finally:
+        signal.set_wakeup_fd(was)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        reading.close()
+        writing.close()
+
+
 def _work(kind: str, settings: Settings, supervisor: int) -> None:
     die_with(supervisor)
+    signal.set_wakeup_fd(-1)
+    for number in STOPS:  # RQ sets its own when it begins
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     connection = connect_redis(settings.redis_url, patience="job", decode=False)
     JobWorker(

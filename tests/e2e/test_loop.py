@@ -56,7 +56,9 @@ def test_corrections_become_a_promoted_version_that_setup_predict_and_versions_n
     assert list(run.stages_s) == STAGES
     assert run.metrics["tuned_loss"] < run.metrics["base_loss"]
     assert run.packages.keys() >= {"unsloth", "torch", "transformers", "ollama"}
-    assert read_runs(tmp_path / "runs", project.id) == [run]
+    [manifest] = read_runs(tmp_path / "runs", project.id)
+    assert manifest.taught.keys() == set(run.annotations)
+    assert manifest.model_copy(update={"contents": ()}) == run
     left = {path.name for path in run_folder(tmp_path / "runs", project.id, run.id).iterdir()}
     assert left >= {"manifest.json", "model.gguf", "dataset"}
     assert "merged" not in left
