@@ -1,5 +1,6 @@
 """The web server: gunicorn with threads, configured in code."""
 
+import gc
 import logging
 import resource
 from ipaddress import ip_address
@@ -74,6 +75,9 @@ class WebServer(BaseApplication):  # type: ignore[misc]
         queue = connect_redis(settings.redis_url, patience="web", decode=False)
         app = create_app(settings, store=store, servers=Servers(settings), jobs=Jobs(store, queue))
         app.extensions["health"].start()
+        # What was loaded stays: without this each full collection walks through it, and nobody is answered for 0.1 s.
+        gc.collect()
+        gc.freeze()
         return app
 
 
