@@ -157,10 +157,6 @@ class Store(Records):
         self.remember_project(*projects)
         return note_changes(self._redis, self.keys, projects)
 
-    def note_change(self, project: int) -> bool:
-        """As `note_changes`. True: a "changed" job must be queued, since none waits."""
-        return bool(self.note_changes(project))
-
     def changes(self, project: int) -> int:
         return self._number(project, "changes")
 

@@ -17,7 +17,7 @@ from embedded.redis import RedisServer
 
 WRITES: dict[str, Callable[[Store], object]] = {
     "a command": lambda store: store.remember_project(1),
-    "a transaction": lambda store: store.note_change(1),
+    "a transaction": lambda store: store.note_changes(1),
     "a script": lambda store: store.raise_number(1, 3),
 }
 

@@ -84,7 +84,7 @@ def test_a_busy_project_is_looked_at_once_a_job_and_waits_behind_others(workshop
     def see(shop: Workshop, project: int) -> None:
         looks.append(project)
         assert len(looks) < 9, "this job has no end"
-        shop.store.note_change(project)
+        shop.store.note_changes(project)
         shop.store.take_queued(project)  # as when the job of that change found the lease taken
 
     workshop.jobs.look(PROJECT, OTHER)
@@ -118,7 +118,7 @@ def test_of_two_jobs_one_looks_and_the_other_leaves_it_the_change(workshop: Work
 
     def first(shop: Workshop, project: int) -> None:
         looks.append("first")
-        shop.store.note_change(project)
+        shop.store.note_changes(project)
         follow(shop, project, see=second)  # the job of that change
 
     follow(workshop, PROJECT, see=first)
@@ -701,7 +701,7 @@ def test_a_training_that_nobody_carries_out_is_queued_once(workshop: Workshop) -
 
 
 def test_a_change_whose_job_was_killed_is_queued_once(workshop: Workshop) -> None:
-    workshop.store.note_change(PROJECT)  # and no job
+    workshop.store.note_changes(PROJECT)  # and no job
 
     revive(workshop.store, workshop.jobs)
     revive(workshop.store, workshop.jobs)
@@ -710,7 +710,7 @@ def test_a_change_whose_job_was_killed_is_queued_once(workshop: Workshop) -> Non
 
 
 def test_a_change_that_was_looked_at_is_not_queued(workshop: Workshop) -> None:
-    workshop.store.note_change(PROJECT)
+    workshop.store.note_changes(PROJECT)
     follow(workshop, PROJECT)
 
     revive(workshop.store, workshop.jobs)
@@ -720,7 +720,7 @@ def test_a_change_that_was_looked_at_is_not_queued(workshop: Workshop) -> None:
 
 def test_a_look_that_failed_waits_for_the_reconciliation(workshop: Workshop, double: StudioDouble) -> None:
     double.refusal = (400, {"detail": "oops"})
-    workshop.store.note_change(PROJECT)
+    workshop.store.note_changes(PROJECT)
     with pytest.raises(LabelStudioError):
         follow(workshop, PROJECT)
 

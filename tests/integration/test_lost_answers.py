@@ -104,7 +104,7 @@ def test_who_took_a_lease_is_told_so(store: Store, proxy: LossyProxy) -> None:
 def test_a_first_change_is_told_to_be_queued(store: Store, proxy: LossyProxy) -> None:
     proxy.lose(b"queued")
 
-    assert store.note_change(1)
+    assert store.note_changes(1)
 
     assert proxy.lost == 1
-    assert not store.note_change(1)
+    assert not store.note_changes(1)

@@ -43,7 +43,7 @@ def test_what_redis_does_grows_with_the_number_of_projects_alone(
         for project in range(projects):
             store.remember_project(project)
             jobs.look(project)
-            store.note_change(project)
+            store.note_changes(project)
             store.want_training(project, WANTED)
         before = connection.info("stats")["total_commands_processed"]
         act(store, jobs)

@@ -25,7 +25,7 @@ NOT_OURS = ["redis-host", "http://localhost:6379", "redis://localhost:port/0", "
 CALLS = {
     "ping": lambda store: store.ping(),
     "projects": lambda store: store.projects(),
-    "note_change": lambda store: store.note_change(1),
+    "note_changes": lambda store: store.note_changes(1),
     "take_queued": lambda store: store.take_queued(1),
     "live": lambda store: store.live(1),
     "swap_live": lambda store: store.swap_live(1, None, LLAMA),
@@ -125,16 +125,16 @@ def test_the_past_is_newest_first_and_bounded(store: Store) -> None:
 
 
 def test_one_changed_job_is_queued_until_it_is_taken(store: Store) -> None:
-    assert [store.note_change(1) for _ in range(50)] == [True] + [False] * 49
+    assert [store.note_changes(1) for _ in range(50)] == [[1]] + [[]] * 49
 
     store.take_queued(1)
 
-    assert [store.note_change(1), store.note_change(1)] == [True, False]
+    assert [store.note_changes(1), store.note_changes(1)] == [[1], []]
     assert store.changes(1) == 52
 
 
 def test_a_change_of_one_project_does_not_hide_another(store: Store) -> None:
-    assert [store.note_change(1), store.note_change(2)] == [True, True]
+    assert [store.note_changes(1), store.note_changes(2)] == [[1], [2]]
     assert store.projects() == [1, 2]
 
 
