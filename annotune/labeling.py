@@ -166,10 +166,13 @@ class Labeling:
         Raises:
             RequestInvalid: the task lacks a field.
         """
-        texts = {item.name: item.text(data) for item in self.objects if not item.is_image}
-        if len(texts) == 1:
-            return next(iter(texts.values()))
-        return "\n\n".join(f"{name}:\n{text}" for name, text in texts.items())
+        return "\n\n".join(text for _, text in self.shown_in(data))
+
+    def shown_in(self, data: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+        """The field and the part of `text_of` of each object that has a text. Raises as `text_of`."""
+        read = [(item, item.text(data)) for item in self.objects if not item.is_image]
+        several = len(read) != 1
+        return tuple((item.field, f"{item.name}:\n{text}" if several else text) for item, text in read)
 
     def turns_of(self, data: Mapping[str, object]) -> tuple[Message, ...]:
         """The turns of the dialogue that a task shows; none where it shows anything else."""

@@ -172,8 +172,10 @@ def ask_messages(labeling: Labeling, prompt: Prompt, data: Mapping[str, object])
         RequestInvalid: the task lacks a field that the config shows.
     """
     turns = labeling.turns_of(data)
-    text = "" if turns else labeling.text_of(data)
-    *system, asked = prompt.render(data, text=text, labels=labeling.labels)
+    shown = () if turns else labeling.shown_in(data)
+    *system, asked = prompt.render(
+        data, text="\n\n".join(text for _, text in shown), labels=labeling.labels, shown=shown
+    )
     content = asked.content
     if turns or labeling.instruction:
         content = "\n\n".join(part for part in (content.strip(), labeling.instruction) if part)

@@ -17,7 +17,7 @@ from annotune.log import unexpected
 from annotune.parallel import Deadline, each
 from annotune.parameters import Parameters
 from annotune.prediction import Prediction, Region, Unanswered
-from annotune.prompt import Prompt
+from annotune.prompt import Prompt, told_unknown, unknown
 from annotune.question import Question, Reply
 from annotune.record import answers_given, prefilled
 from backend.lessons import Acknowledged, take_event
@@ -118,9 +118,16 @@ class Model:
         if failed and len(failed) == len(made):
             raise failed[0]
         self.services.batches.note(self.project, len(tasks), failed)
+        self._tell_unknown(prompt, tasks)
         for reason, times in Counter(str(error) for error in failed).items():
             log.warning("project %d: %d of %d tasks unanswered: %s", self.project, times, len(tasks), reason)
         return [Unanswered(str(outcome)) if isinstance(outcome, AnnotuneError) else outcome for outcome in made]
+
+    def _tell_unknown(self, prompt: Prompt, tasks: Sequence[Task]) -> None:
+        """Log the placeholders that name nothing in a batch, once for all its tasks."""
+        fields = {name for task in tasks for name in task.data}
+        if sentence := told_unknown(unknown(prompt.text, fields), fields, place="any task of this batch"):
+            log.warning("project %d: %s", self.project, sentence)
 
     def _prepare(self, serving: Serving, prompt: Prompt, task: Task, deadline: Deadline) -> Prediction:
         reply = self._ask(serving, prompt, deadline, task, urgent=False)
@@ -161,8 +168,10 @@ class Model:
             reply = self._ask(serving, prompt, deadline, task, urgent=True)
         kept = screen.set_by_hand(given)
         regions = [region for region in reply.regions if region["from_name"] not in kept]
-        if reply.cut and self.labeling.status_control:
-            regions.append(self._status(f"the answer was cut after {serving.options.max_tokens} tokens: {LONGER}"))
+        told = [f"The answer was cut after {serving.options.max_tokens} tokens: {LONGER}."] if reply.cut else []
+        told += [sentence] if (sentence := told_unknown(unknown(prompt.text, task.data), task.data)) else []
+        if told and self.labeling.status_control:
+            regions.append(self._status(" ".join(told)))
         elif screen.shows_status:
             regions.append(self._status(""))
         return regions, reply.score

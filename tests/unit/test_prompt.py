@@ -6,7 +6,8 @@ import json
 import pytest
 
 from annotune.completion import Message
-from annotune.prompt import Prompt
+from annotune.prompt import LONGEST_NAME, Prompt, told_unknown, unknown
+from annotune.settings import DEFAULT_PROMPT_TEMPLATE
 
 HOSTILE = [
     "{text.__class__}",
@@ -59,8 +60,8 @@ def test_a_hostile_prompt_stays_literal_save_for_known_names(payload: str) -> No
 
 @pytest.mark.parametrize("payload", [*HOSTILE, "{text}", "{prompt}", "{labels}", "{question}"])
 def test_a_hostile_value_is_written_as_it_is_and_never_read_again(payload: str) -> None:
-    prompt = Prompt("Q: {question} T: {text}", "{prompt} | {question}")
-    (message,) = prompt.render({"question": payload}, text=payload)
+    prompt = Prompt("Q: {question} T: {text}", "{prompt} | {other}")
+    (message,) = prompt.render({"question": payload, "other": payload}, text=payload)
 
     assert message.content == f"Q: {payload} T: {payload} | {payload}"
 
@@ -135,6 +136,103 @@ def test_a_template_without_the_prompt_leaves_it_out() -> None:
 
 def test_a_template_may_hold_the_prompt_twice() -> None:
     assert said("{text}", "{prompt}/{prompt}") == "Where is it?/Where is it?"
+
+
+LLM_INTERACTIVE = '**Source Text**:\n\n"{text}"\n\n**Task Directive**:\n\n"{prompt}"'
+BOTH = {"question": "How much?", "context": "5 mg of Zorvaxil daily 💊💊"}
+PLACED = [
+    # prompt, template, what is sent
+    ("Answer {text}", DEFAULT_PROMPT_TEMPLATE, "Answer Where is it?"),
+    ("{text}\nAnswer.", DEFAULT_PROMPT_TEMPLATE, "Where is it?\nAnswer."),
+    ("Answer {question}", DEFAULT_PROMPT_TEMPLATE, "Answer Where is it?"),
+    ("Answer.", DEFAULT_PROMPT_TEMPLATE, "Answer.\n\nWhere is it?"),
+    ("Answer {txt} {prompt}", DEFAULT_PROMPT_TEMPLATE, "Answer {txt} {prompt}\n\nWhere is it?"),
+    ("Answer {place}", DEFAULT_PROMPT_TEMPLATE, "Answer here\n\nWhere is it?"),
+    ("Answer {text}", "{text}\n\n{prompt}", "Answer Where is it?"),
+    ("Answer {text}", "{question}\n\n{prompt}", "Answer Where is it?"),
+    ("Answer {text}", "Be kind.\n\n{text}\n\n{prompt}\n{text}", "Be kind.\n\nAnswer Where is it?"),
+    ("Answer {text}", "{prompt} {text}", "Answer Where is it?"),
+    ("Answer {text}", "{text} {prompt}", "Answer Where is it?"),
+    ("Answer {text}", "{prompt}\nIt is about {text}, in short.", "Answer Where is it?\nIt is about , in short."),
+    ("Answer {text}", LLM_INTERACTIVE, '**Source Text**:\n\n**Task Directive**:\n\n"Answer Where is it?"'),
+    ("Answer.", LLM_INTERACTIVE, '**Source Text**:\n\n"Where is it?"\n\n**Task Directive**:\n\n"Answer."'),
+    ("One of {labels}", "{prompt}\n{labels}\n{text}", "One of a, b\nWhere is it?"),
+    ("At {place}", "{prompt}\n{place}\n{text}", "At here\nWhere is it?"),
+    ("Answer {text}", "Summarise: {text}", "Summarise: Where is it?"),
+    ("Answer {text}", "{prompt}", "Answer Where is it?"),
+    ("Answer {text}", "{prompt}\n", "Answer Where is it?\n"),
+]
+
+
+@pytest.mark.parametrize(("prompt", "template", "sent"), PLACED)
+def test_a_template_leaves_out_what_the_prompt_has_placed(prompt: str, template: str, sent: str) -> None:
+    data = {"question": WHERE, "place": "here"}
+    (message,) = Prompt(prompt, template).render(data, text=WHERE, labels=("a", "b"), shown=[("question", WHERE)])
+
+    assert message.content == sent
+
+
+@pytest.mark.parametrize(
+    ("prompt", "sent"),
+    [
+        ("Go.", f"Go.\n\nq:\nHow much?\n\nc:\n{BOTH['context']}"),
+        ("Go: {question}", f"Go: How much?\n\nc:\n{BOTH['context']}"),
+        ("Go: {context}", f"Go: {BOTH['context']}\n\nq:\nHow much?"),
+        ("Go: {context} {question}", f"Go: {BOTH['context']} How much?"),
+        ("Go:\n{text}", f"Go:\nq:\nHow much?\n\nc:\n{BOTH['context']}"),
+    ],
+)
+def test_of_several_objects_the_template_adds_those_that_the_prompt_left(prompt: str, sent: str) -> None:
+    shown = [("question", f"q:\n{BOTH['question']}"), ("context", f"c:\n{BOTH['context']}")]
+    text = "\n\n".join(part for _, part in shown)
+    (message,) = Prompt(prompt, DEFAULT_PROMPT_TEMPLATE).render(BOTH, text=text, shown=shown)
+
+    assert message.content == sent
+
+
+@pytest.mark.parametrize(
+    ("prompt", "found"),
+    [
+        ("Answer {text} with {labels} and {question}", ()),
+        ("Answer {txt}", ("txt",)),
+        ("{b} {a} {b} {text}", ("b", "a")),
+        ("{prompt}", ("prompt",)),
+        ('Reply as {"topic": "x", "n": {"a": 1}} or {} or {0} or { text } or {text.x} or {a:>9}', ()),
+        ("{{txt}} ${txt}", ("txt",)),
+        (r"\frac{a}{2} {Frage}", ("a", "Frage")),
+        ("{тext} {téxt} {te\u200bxt}", ()),
+    ],
+)
+def test_a_placeholder_that_names_nothing_is_known(prompt: str, found: tuple[str, ...]) -> None:
+    assert unknown(prompt, ["question", "prompt"]) == found
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ((), ""),
+        (("txt",), "The prompt has {txt}, which names nothing in this task: did you mean {text}?"),
+        (("Question",), "The prompt has {Question}, which names nothing in this task: did you mean {question}?"),
+        (("answer",), "The prompt has {answer}, which names nothing in this task: it is sent as it stands."),
+        (
+            ("txt", "lables"),
+            "The prompt has {txt} and {lables}, which name nothing in this task: did you mean {text} or {labels}?",
+        ),
+        (
+            ("a", "b", "c", "d", "e"),
+            "The prompt has {a}, {b}, {c} and 2 more, which name nothing in this task: it is sent as it stands.",
+        ),
+        (("promt",), "The prompt has {promt}, which names nothing in this task: it is sent as it stands."),
+    ],
+)
+def test_what_names_nothing_is_told_with_the_name_that_comes_near(names: tuple[str, ...], told: str) -> None:
+    assert told_unknown(names, ["question", "prompt", "a field, no name"]) == told
+
+
+def test_a_name_of_any_length_is_told_in_a_short_sentence() -> None:
+    names = unknown("{" + "x" * 1_000_000 + "}" + "{y}" * 100_000, ["z" * 1_000_000])
+
+    assert len(told_unknown(names, ["z" * 1_000_000])) < 5 * LONGEST_NAME
 
 
 def test_the_system_prompt_comes_first_and_is_not_rendered() -> None:

@@ -74,3 +74,45 @@ def test_a_batch_marks_a_cut_answer_on_its_region(backend: Backend) -> None:
     (result,) = backend.predict(task(), config=WITH_STATUS).json["results"]
 
     assert [item.get("meta") for item in result["result"]] == [None, {"text": ["cut after 1024 tokens"]}]
+
+
+def test_a_placeholder_that_names_nothing_is_told_beside_the_answer(backend: Backend) -> None:
+    screen = [region("prompt", "Summarise for 👩\u200d⚕️: {txt} {chat}")]
+    (shown,) = texts(backend.predict(task(), screen=screen, config=WITH_STATUS))
+
+    assert shown == {
+        "response": ["answer 1"],
+        "llm_status": ["The prompt has {txt} and {chat}, which name nothing in this task: did you mean {text}?"],
+    }
+
+
+def test_a_prompt_whose_placeholders_all_name_something_is_told_nothing_of(backend: Backend) -> None:
+    prompt = 'Of {question} in {year} and {text} among {labels}, as {"topic": "..."}'
+    asked = {"id": 1, "data": {"question": "Why?", "year": 1904}}
+    (shown,) = texts(backend.predict(asked, screen=[region("prompt", prompt)], config=WITH_STATUS))
+
+    assert shown == {"response": ["answer 1"]}
+
+
+def test_a_batch_logs_a_placeholder_that_names_nothing_once(
+    make_backend: MakeBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = make_backend(default_prompt="Summarise {qestion}, {text}")
+    reply = backend.predict(task(1), task(2), task(3), config=WITH_STATUS)
+
+    assert [shown["prompt"] for shown in texts(reply)] == [["Summarise {qestion}, {text}"]] * 3
+    told = [record.getMessage() for record in caplog.records if "{qestion}" in record.getMessage()]
+    assert told == [
+        "project 4: The prompt has {qestion}, which names nothing in any task of this batch: did you mean {question}?"
+    ]
+
+
+@pytest.mark.parametrize("prompt", ["Summarise: {text}", "Summarise: {question}", "Summarise:"])
+@pytest.mark.parametrize("screen", [True, False], ids=["a person asks", "a batch"])
+def test_the_text_is_sent_once_wherever_it_is_placed(make_backend: MakeBackend, prompt: str, screen: bool) -> None:
+    text = "Zorvaxil 💊 lindert «Kopfweh»; 5 mg {täglich}."
+    backend = make_backend(default_prompt=prompt)
+    context = {"screen": [region("prompt", prompt)]} if screen else {}
+    backend.predict(task(question=text), **context)
+
+    assert backend.model.requests[0].messages[-1].content.count(text) == 1
