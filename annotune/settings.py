@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     prompt_prefix: str = Field("prompt", description="A TextArea whose name starts so is the prompt control.")
     prompt_template: str = Field(
         DEFAULT_PROMPT_TEMPLATE,
-        description="What the model is sent: `{prompt}`, `{text}`, `{labels}`, task fields; less what the prompt itself has.",
+        description="What the model is sent: `{prompt}`, `{text}`, `{labels}`, task fields, less what the prompt has.",
     )
     use_internal_prompt_template: bool = Field(
         True, description="1: the prompt goes into `PROMPT_TEMPLATE`; 0: the prompt itself is the template."
