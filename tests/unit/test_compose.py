@@ -1,4 +1,4 @@
-"""What docker-compose.yml opens and closes, as far as the file can show it."""
+"""What docker-compose.yml and its overlays open, close and build, as far as the files can show it."""
 
 import ipaddress
 import re
@@ -13,8 +13,12 @@ from annotune.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
-GPU = yaml.safe_load((ROOT / "docker-compose.gpu.yml").read_text(encoding="utf-8"))["services"]
+OVERLAYS = {
+    device: yaml.safe_load((ROOT / f"docker-compose.{device}.yml").read_text(encoding="utf-8"))["services"]
+    for device in ("cpu", "gpu")
+}
 OURS = ("backend", "worker")
+OTHERS = {"label-studio": "label-studio.env", "ollama": "ollama.env"}
 SECRETS = {"BASIC_AUTH_PASS", "WEBHOOK_SECRET", "REDIS_PASSWORD"}
 NOT_PASSED = {
     "OLLAMA_HOST": "OLLAMA_ENDPOINT is set, and wins",
@@ -86,13 +90,73 @@ def test_our_services_run_read_only_without_privileges(service: str) -> None:
     assert "no-new-privileges:true" in written["security_opt"]
     assert written["restart"] == "unless-stopped"
     assert written["stop_grace_period"]
-    assert not {"read_only", "tmpfs", "cap_drop", "init"} & GPU.get(service, {}).keys()
+    closed = {"read_only", "tmpfs", "cap_drop", "init", "security_opt", "networks", "ports"}
+    assert all(not closed & overlay.get(service, {}).keys() for overlay in OVERLAYS.values())
 
 
 def test_a_stop_waits_for_the_longest_answer() -> None:
     longest_s = Settings.model_fields["model_deadline_s"].default + 10
 
     assert SERVICES["backend"]["stop_grace_period"] == f"{longest_s}s"
+
+
+def test_label_studio_and_ollama_are_left_out_by_a_profile_and_nothing_else_is() -> None:
+    written = (ROOT / ".env.example").read_text(encoding="utf-8")
+
+    assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
+        name: [name] for name in OTHERS
+    }
+    assert "\nCOMPOSE_PROFILES=label-studio,ollama\n" in written
+    assert not {each for service in SERVICES.values() for each in service.get("depends_on", [])} & set(OTHERS)
+
+
+def test_a_label_studio_and_an_ollama_outside_can_be_named_and_reached() -> None:
+    written = (ROOT / ".env.example").read_text(encoding="utf-8")
+    named = {"LABEL_STUDIO_URL", "BACKEND_URL", "OLLAMA_ENDPOINT"}
+
+    assert all(f"\n{name}=\n" in written for name in (*named, "BACKEND_BIND"))
+    assert all(COMPOSE["x-annotune"][name].startswith(f"${{{name}:-http") for name in named)
+    assert SERVICES["backend"]["ports"] == ["${BACKEND_BIND:-127.0.0.1}:${BACKEND_PORT:-9090}:9090"]
+    assert all(SERVICES[name]["extra_hosts"] == ["host.docker.internal:host-gateway"] for name in OURS)
+
+
+@pytest.mark.parametrize(("service", "file"), OTHERS.items())
+def test_others_get_their_own_settings_from_a_file_of_their_own_and_none_of_ours(service: str, file: str) -> None:
+    assert SERVICES[service]["env_file"] == [{"path": file, "required": False}]
+    assert not set(SERVICES[service].get("environment", {})) & set(COMPOSE["x-annotune"])
+    assert all("env_file" not in SERVICES[name] for name in (*OURS, "redis"))
+    ignored = subprocess.run(["git", "check-ignore", "--no-index", file], cwd=ROOT, check=False, capture_output=True)
+    assert ignored.returncode == 0, f"git would take in {file}"
+
+
+@pytest.mark.parametrize("device", ["", *OVERLAYS])
+def test_no_two_services_build_one_tag_and_each_image_of_ours_is_built(device: str) -> None:
+    overlay = OVERLAYS.get(device, {})
+    services = {name: SERVICES[name] | overlay.get(name, {}) for name in OURS}
+    built = [service["image"] for service in services.values() if "build" in service]
+
+    assert len(set(built)) == len(built)
+    assert {service["image"] for service in services.values()} == set(built)
+    assert SERVICES["worker"]["pull_policy"] == "never"
+    assert "backend" in SERVICES["worker"]["depends_on"]
+
+
+@pytest.mark.parametrize(("device", "recipe", "index"), [("cpu", "small", "https://"), ("gpu", "article", "")])
+def test_an_overlay_builds_the_trainer_and_tells_the_recipe_to_both(device: str, recipe: str, index: str) -> None:
+    overlay = OVERLAYS[device]
+    build = overlay["worker"]["build"]
+
+    assert {overlay[name]["environment"]["RECIPE"] for name in OURS} == {f"${{RECIPE:-{recipe}}}"}
+    assert (build["target"], build["args"]["TRAINER_DEVICE"]) == ("trainer", device.upper())
+    assert build["args"]["TORCH_INDEX"].startswith(f"${{TORCH_INDEX:-{index}")
+    assert overlay["worker"]["image"] == f"${{TRAINER_IMAGE:-annotune-trainer-{device}}}"
+    assert overlay["worker"]["volumes"] == ["base-models:/base-models"]
+    assert "HF_TOKEN" in overlay["worker"]["environment"]
+    assert "HF_TOKEN" not in {*overlay["backend"]["environment"], *COMPOSE["x-annotune"]}
+
+
+def test_commands_in_either_container_find_the_runs() -> None:
+    assert all("runs:/runs" in SERVICES[name]["volumes"] for name in OURS)
 
 
 def test_label_studio_takes_no_strangers_and_calls_nobody() -> None:
