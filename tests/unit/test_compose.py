@@ -117,7 +117,7 @@ def test_a_label_studio_and_an_ollama_outside_can_be_named_and_reached() -> None
     assert all(f"\n{name}=\n" in written for name in (*named, "BACKEND_BIND"))
     assert all(COMPOSE["x-annotune"][name].startswith(f"${{{name}:-http") for name in named)
     assert SERVICES["backend"]["ports"] == ["${BACKEND_BIND:-127.0.0.1}:${BACKEND_PORT:-9090}:9090"]
-    assert all(SERVICES[name]["extra_hosts"] == ["host.docker.internal:host-gateway"] for name in OURS)
+    assert all(SERVICES[name]["extra_hosts"] == ["host.docker.internal:${HOST_GATEWAY:-host-gateway}"] for name in OURS)
 
 
 @pytest.mark.parametrize(("service", "file"), OTHERS.items())
