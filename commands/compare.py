@@ -9,8 +9,6 @@ from functools import partial
 from itertools import islice
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
 from annotune.errors import AnnotuneError, NotFound
 from annotune.ids import ALL
@@ -24,15 +22,18 @@ from annotune.rows import StudioTask
 from annotune.servers.pool import Servers
 from commands.desk import PROJECT, Desk
 from commands.models import named
+from commands.output import json_option, say, say_json, say_table, table_of
+from commands.push import ENDS_ASKING
 
 
 @dataclass(frozen=True)
 class Said:
-    """One answer: its text or why there is none, how near it is to a person's (0..1), and the model's own score."""
+    """One answer, or why it is `missing`: how near it is to a person's (0..1), and the model's own score."""
 
     text: str
     right: float | None = None
     score: float | None = None
+    missing: bool = False
 
 
 @click.command()
@@ -43,14 +44,15 @@ class Said:
     "--tasks", "number", default=10, show_default=True, type=click.IntRange(1, 1000), help="On so many tasks."
 )
 @click.option("--model", help="Another model than the live one, such as `ollama:llama3`.")
+@json_option
 @click.pass_obj
-def compare(  # noqa: PLR0917 - click's
-    desk: Desk, project: int, first: str, second: str, number: int, model: str | None
+def compare(
+    desk: Desk, project: int, first: str, second: str, *, number: int, model: str | None, as_json: bool
 ) -> None:
     """Ask the model of PROJECT with versions FIRST and SECOND of its prompt about the same tasks.
 
     Annotated tasks come first: an answer is compared with the newest submitted one (exactly, and a free text by the words
-    that they share). Nothing is stored.
+    that they share). Nothing is stored. Exit code 1 where an answer is missing.
     """
     settings, book = desk.settings, desk.store.prompts
     config = desk.studio.project(project).label_config
@@ -77,13 +79,35 @@ def compare(  # noqa: PLR0917 - click's
     calls = [partial(ask, prompt, task) for task in tasks for prompt in prompts]
     with closing(Servers(settings.model_copy(update={"workers": 1}))) as servers:
         made = each(calls, settings.model_concurrency, Deadline.after(settings.model_deadline_s * len(tasks)))
-    said = [Said(f"({one})") if isinstance(one, AnnotuneError) else one for one in made]
-    names = [f"version {version.number}" for version in versions]
-    table = Table("task", *names, show_lines=True)
-    for task, left, right in zip(tasks, said[::2], said[1::2], strict=True):
-        table.add_row(str(task.id), _shown(left), _shown(right))
-    table.add_row("mean", _mean(said[::2]), _mean(said[1::2]))
-    desk.console.print(table)
+    failed = [one for one in made if isinstance(one, AnnotuneError)]
+    if failed and (len(failed) == len(made) or isinstance(failed[0], ENDS_ASKING)):
+        raise failed[0]
+    said = [Said(str(one), missing=True) if isinstance(one, AnnotuneError) else one for one in made]
+    numbers = [version.number for version in versions]
+    if as_json:
+        pairs = [(task, number) for task in tasks for number in numbers]
+        say_json([_object(task, number, one) for (task, number), one in zip(pairs, said, strict=True)])
+    else:
+        table = table_of("task", *(f"version {number}" for number in numbers), lines=True)
+        for task, left, right in zip(tasks, said[::2], said[1::2], strict=True):
+            table.add_row(str(task.id), _shown(left), _shown(right))
+        table.add_row("mean", _mean(said[::2]), _mean(said[1::2]))
+        say_table(desk.console, table)
+    if failed:
+        say(f"{len(failed)} of {len(made)} answers are missing: {failed[0]}", err=True)
+        click.get_current_context().exit(1)
+
+
+def _object(task: StudioTask, version: int, said: Said) -> dict[str, object]:
+    answer, reason = (None, said.text) if said.missing else (said.text, "")
+    return {
+        "task": task.id,
+        "version": version,
+        "answer": answer,
+        "right": said.right,
+        "score": said.score,
+        "reason": reason,
+    }
 
 
 def _annotated_first(desk: Desk, project: int, number: int) -> Iterable[StudioTask]:
@@ -109,7 +133,8 @@ def _nearness(labeling: Labeling, text: str, task: StudioTask) -> float | None:
 def _shown(said: Said) -> str:
     marks = [f"right {said.right:.2f}"] if said.right is not None else []
     marks += [f"score {said.score:.2f}"] if said.score is not None else []
-    return "\n".join([escape(said.text), *([f"({', '.join(marks)})"] if marks else [])])
+    text = f"({said.text})" if said.missing else said.text
+    return "\n".join([text, *([f"({', '.join(marks)})"] if marks else [])])
 
 
 def _mean(answers: Iterable[Said]) -> str:

@@ -9,6 +9,7 @@ from annotune.network import AnswerTooLarge, get
 from commands.address import Address
 from commands.customer import Connection
 from commands.desk import PROJECT, Desk
+from commands.output import say
 
 HEALTH_S = 5.0
 URL = "Where Label Studio reaches this backend; default: the setting BACKEND_URL."
@@ -37,17 +38,15 @@ def connect(desk: Desk, project: int, url: str | None) -> None:
     customer = desk.customer(project)
     connection = customer.connect(address)
     _tell(project, connection, "was connected already: nothing changed")
-    click.echo(
-        f"Label Studio reaches the backend at {address.url}; its model is {connection.model_version or 'unnamed'}"
-    )
-    click.echo(f"our API key reaches Label Studio at {desk.settings.label_studio_url} ({_key_kind(desk)})")
+    say(f"Label Studio reaches the backend at {address.url}; its model is {connection.model_version or 'unnamed'}")
+    say(f"our API key reaches Label Studio at {desk.settings.label_studio_url} ({_key_kind(desk)})")
     _doubt(address)
     if not address.headers:
-        click.echo("anybody may call the webhook: set WEBHOOK_SECRET here and where it is served, and connect again")
+        say("anybody may call the webhook: set WEBHOOK_SECRET here and where it is served, and connect again")
     try:
         desk.store.remember_project(project)
     except StoreUnavailable as error:
-        click.echo(f"the project is not noted yet ({error}); its first prediction or webhook will do it", err=True)
+        say(f"the project is not noted yet ({error}); its first prediction or webhook will do it", err=True)
 
 
 @click.command()
@@ -64,17 +63,17 @@ def disconnect(desk: Desk, project: int) -> None:
         tasks = desk.store.answer_book.forget(project)
         desk.store.forget_project(project)
     except StoreUnavailable as error:
-        click.echo(f"the answers given stay ({error}): disconnect again to delete them", err=True)
+        say(f"the answers given stay ({error}): disconnect again to delete them", err=True)
     else:
-        click.echo(f"deleted the answers given for {tasks} tasks; models and prompts stay, and what Label Studio holds")
+        say(f"deleted the answers given for {tasks} tasks; models and prompts stay, and what Label Studio holds")
 
 
 def _tell(project: int, connection: Connection, unchanged: str) -> None:
     about = f"project {project} {connection.title!r}"
     for change in connection.changes:
-        click.echo(f"{about}: {change}")
+        say(f"{about}: {change}")
     if not connection.changes:
-        click.echo(f"{about} {unchanged}")
+        say(f"{about} {unchanged}")
 
 
 def _doubt(address: Address) -> None:
@@ -84,9 +83,7 @@ def _doubt(address: Address) -> None:
     except (httpx.HTTPError, AnswerTooLarge, ValidationError):
         return  # reached by Label Studio, but not from here, or another's backend
     if health.label_studio.ok is False:
-        click.echo(
-            f"but the backend that is served there does not reach Label Studio: {health.label_studio.detail}", err=True
-        )
+        say(f"but the backend that is served there does not reach Label Studio: {health.label_studio.detail}", err=True)
 
 
 def _key_kind(desk: Desk) -> str:

@@ -4,7 +4,6 @@ from contextlib import ExitStack, suppress
 from functools import cached_property
 
 import click
-from rich.console import Console
 
 from annotune.connection import Patience, connect_redis
 from annotune.errors import StoreUnavailable
@@ -13,8 +12,8 @@ from annotune.settings import Settings, load_settings
 from annotune.store import Store
 from annotune.studio import Studio
 from commands.customer import Customer
+from commands.output import PlainConsole, console, say
 
-WIDE = 200
 PROJECT = click.IntRange(min=1)
 
 
@@ -46,10 +45,9 @@ class Desk:
         return Jobs(self.store, connect_redis(self.settings.redis_url, patience="web", decode=False))
 
     @cached_property
-    def console(self) -> Console:
-        """Standard output; a pipe gets lines as long as they are."""
-        console = Console(highlight=False)
-        return console if console.is_terminal else Console(highlight=False, width=WIDE)
+    def console(self) -> PlainConsole:
+        """Standard output, for tables and bars."""
+        return console()
 
     @property
     def has_label_studio(self) -> bool:
@@ -84,4 +82,4 @@ class Desk:
         with suppress(StoreUnavailable):  # it does so by itself now and then
             self.jobs.changed(project)
             if not self.store.has_worker():
-                click.echo("no worker is alive: its copy in RUNS_DIR follows when 'annotune worker' runs", err=True)
+                say("no worker is alive: its copy in RUNS_DIR follows when 'annotune worker' runs", err=True)

@@ -10,6 +10,7 @@ from annotune.errors import AnnotuneError, ConfigurationError
 from commands.connect import connect, disconnect
 from commands.desk import Desk
 from commands.models import models
+from commands.output import shown
 from commands.predict import predict
 from commands.processes import serve, worker
 from commands.prompts import prompts
@@ -21,7 +22,7 @@ class Failed(click.ClickException):
     """One sentence on standard error, and no traceback."""
 
     def __init__(self, error: AnnotuneError) -> None:
-        super().__init__(str(error))
+        super().__init__(shown(str(error)))
 
 
 class Misconfigured(Failed):

@@ -1,17 +1,18 @@
 """`annotune models`: which model answers for a project, and the versions that we made."""
 
+from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 
 import click
-from rich.table import Table
 
 from annotune.errors import ModelServerError, NotFound, RecordUnreadable, StoreUnavailable
 from annotune.live import Live
-from annotune.model import ModelRef, ModelVersion, version_number
+from annotune.model import ModelRef, version_number
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.pool import Servers, default_ref
 from commands.desk import PROJECT, Desk
+from commands.output import json_option, say, say_json, say_table, table_of
 from trainer import promotion
 from trainer.rebuild import rebuild as rebuild_store
 
@@ -41,42 +42,56 @@ def models() -> None:
 
 @models.command(name="list")
 @click.argument("project", type=PROJECT, required=False)
+@json_option
 @click.pass_obj
-def list_models(desk: Desk, project: int | None) -> None:
+def list_models(desk: Desk, project: int | None, as_json: bool) -> None:
     """List the versions of PROJECT, or of all projects; a star marks the model that answers."""
     projects = [desk.known(project)] if project else desk.store.projects()
-    if not projects:
-        click.echo("no projects yet: run 'annotune connect PROJECT'")
+    if not projects and not as_json:
+        say("no projects yet: run 'annotune connect PROJECT'")
+    found: list[dict[str, object]] = []
     for each in projects:
         try:
-            _list(desk, each)
+            rows = list(_rows(desk, each))
         except RecordUnreadable as error:
             if project:
                 raise
-            click.echo(f"project {each}: {error}", err=True)
+            say(f"project {each}: {error}", err=True)
+            continue
+        found += rows
+        if not as_json:
+            _list(desk, each, rows)
+    if as_json:
+        say_json(found)
 
 
-def _list(desk: Desk, project: int) -> None:
-    live, versions, runs = desk.store.live(project), desk.store.versions(project), desk.store.runs(project)
-    click.echo(f"project {project}: {live or told_without_pointer(desk, project)}")
-    if versions:
-        desk.console.print(_table(versions, live, {run.id: run.metrics for run in runs}))
-
-
-def _table(versions: list[ModelVersion], live: ModelRef | None, metrics: dict[str, dict[str, float]]) -> Table:
-    table = Table("", "version", "state", "made (UTC)", "held-out loss", "model", "reason", box=None, pad_edge=False)
+def _rows(desk: Desk, project: int) -> Iterator[dict[str, object]]:
+    """What is told of each version, the newest first."""
+    live, versions = desk.store.live(project), desk.store.versions(project)
+    losses = {run.id: run.metrics.get(LOSS) for run in desk.store.runs(project)}
     for version in reversed(versions):
-        loss = metrics.get(version.run, {}).get(LOSS)
-        table.add_row(
-            "*" if live and live.model == version.model else "",
-            version.name,
-            version.state,
-            f"{version.created_at:%Y-%m-%d %H:%M}",
-            "" if loss is None else f"{loss:.3f}",
-            version.model,
-            version.reason,
-        )
-    return table
+        yield {
+            "project": project,
+            "live": live is not None and live.model == version.model,
+            "version": version.name,
+            "state": version.state,
+            "made": version.created_at.isoformat(timespec="seconds"),
+            "held_out_loss": losses.get(version.run),
+            "model": version.model,
+            "reason": version.reason,
+        }
+
+
+def _list(desk: Desk, project: int, rows: list[dict[str, object]]) -> None:
+    say(f"project {project}: {desk.store.live(project) or told_without_pointer(desk, project)}")
+    table = table_of("", "version", "state", "made (UTC)", "held-out loss", "model", "reason")
+    for row in rows:
+        made, loss = str(row["made"])[:16].replace("T", " "), row["held_out_loss"]
+        shown_loss = "" if loss is None else f"{loss:.3f}"
+        names = (str(row[name]) for name in ("version", "state"))
+        table.add_row("*" if row["live"] else "", *names, made, shown_loss, str(row["model"]), str(row["reason"]))
+    if rows:
+        say_table(desk.console, table)
 
 
 @models.command()
@@ -93,7 +108,7 @@ def use(desk: Desk, project: int, ref: str) -> None:
     _check(desk, project, chosen)
     _move(desk, project, chosen)
     desk.keep(project)
-    click.echo(f"project {project}: {chosen} answers from now on")
+    say(f"project {project}: {chosen} answers from now on")
 
 
 def named(desk: Desk, project: int, text: str) -> ModelRef:
@@ -170,7 +185,7 @@ def promote(desk: Desk, project: int, version: int | None) -> None:
 def _promote(desk: Desk, project: int, number: int | None) -> None:
     ref = promotion.promote(desk.store, desk.known(project), number, check=partial(_check, desk, project))
     desk.keep(project)
-    click.echo(f"project {project}: {ref.version} answers from now on ({ref.model})")
+    say(f"project {project}: {ref.version} answers from now on ({ref.model})")
 
 
 @models.command()
@@ -180,7 +195,7 @@ def rollback(desk: Desk, project: int) -> None:
     """Let the model that answered before answer again for PROJECT."""
     ref = promotion.rollback(desk.store, desk.known(project), check=partial(_check, desk, project))
     desk.keep(project)
-    click.echo(f"project {project}: {ref or told_without_pointer(desk, project)} answers again")
+    say(f"project {project}: {ref or told_without_pointer(desk, project)} answers again")
 
 
 @models.command()
@@ -192,9 +207,9 @@ def rebuild(desk: Desk) -> None:
         back = rebuild_store(desk.store, desk.settings.runs_dir, server)
     finally:
         server.close()
-    click.echo(
+    say(
         f"{len(back.projects)} projects in {desk.settings.runs_dir}: {back.versions} versions and {back.pointers} live"
         f" pointers came back, {len(back.registered)} models were registered again"
     )
     for name in back.lost:
-        click.echo(f"{name} is lost: Ollama does not have it, and its file is not in the runs folder", err=True)
+        say(f"{name} is lost: Ollama does not have it, and its file is not in the runs folder", err=True)

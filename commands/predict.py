@@ -7,7 +7,6 @@ from itertools import islice
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from annotune.errors import InUse, RequestInvalid
@@ -18,6 +17,7 @@ from annotune.question import Question
 from annotune.servers.pool import Servers
 from commands.desk import PROJECT, Desk
 from commands.estimate import CHARACTERS_A_TOKEN, Estimate, estimate
+from commands.output import PlainConsole, say
 from commands.plan import Plan
 from commands.push import Push, Tally
 from commands.signals import Stopped, stoppable
@@ -72,7 +72,7 @@ def predict(
     plan = Plan.of(desk, project, model=model, ids=ids, only_missing=only_missing)
     given = sum(map(len, ids)) if ids else plan.found
     if given > plan.found:
-        click.echo(f"of the {given} ids given, {plan.found} are tasks of project {project}", err=True)
+        say(f"of the {given} ids given, {plan.found} are tasks of project {project}", err=True)
     # A process of its own: the limit is not divided among the web server's.
     with closing(Servers(desk.settings.model_copy(update={"workers": 1}))) as servers:
         if dry_run:
@@ -91,7 +91,7 @@ def predict(
 def _push(desk: Desk, plan: Plan, servers: Servers, lost: Callable[[], bool]) -> int:
     """Ask, push and tell; the exit code."""
     settings, tally = desk.settings, Tally()
-    click.echo(f"project {plan.project} {plan.title!r}: {plan.found} tasks, asking {plan.ref} as {plan.model_version}")
+    say(f"project {plan.project} {plan.title!r}: {plan.found} tasks, asking {plan.ref} as {plan.model_version}")
     try:
         with stoppable(), _watching(desk.console, plan.found) as heard:
             push = Push(
@@ -107,7 +107,7 @@ def _push(desk: Desk, plan: Plan, servers: Servers, lost: Callable[[], bool]) ->
             )
             push.run(settings.model_concurrency, settings.model_deadline_s)
     except Stopped as stopped:
-        click.echo("interrupted: run it again, and it goes on", err=True)
+        say("interrupted: run it again, and it goes on", err=True)
         return stopped.exit_code
     finally:
         _tell(tally)
@@ -115,9 +115,9 @@ def _push(desk: Desk, plan: Plan, servers: Servers, lost: Callable[[], bool]) ->
 
 
 @contextmanager
-def _watching(console: Console, total: int) -> Iterator[Callable[[Tally], None]]:
+def _watching(console: PlainConsole, total: int) -> Iterator[Callable[[Tally], None]]:
     """What shows how far it is: a bar, or a line now and then where no terminal shows one."""
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False), TimeRemainingColumn())
     step = max(1, total // LINES)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         bar = bars.add_task("", total=total)
@@ -125,25 +125,25 @@ def _watching(console: Console, total: int) -> Iterator[Callable[[Tally], None]]
         def heard(tally: Tally) -> None:
             bars.update(bar, completed=tally.done, description=f"{tally.failures} failed" if tally.failed else "")
             if not console.is_terminal and tally.done % step == 0:
-                click.echo(f"{tally.done} of {total}")
+                say(f"{tally.done} of {total}")
 
         yield heard
 
 
 def _tell(tally: Tally) -> None:
     """Print what came of it."""
-    click.echo(f"{tally.pushed} predictions pushed, {tally.skipped} tasks skipped, {tally.failures} failed")
+    say(f"{tally.pushed} predictions pushed, {tally.skipped} tasks skipped, {tally.failures} failed")
     if tally.cut:
-        click.echo(f"{tally.cut} answers were cut at the token limit: raise MAX_TOKENS", err=True)
+        say(f"{tally.cut} answers were cut at the token limit: raise MAX_TOKENS", err=True)
     _tell_failed(tally.failed)
 
 
 def _tell_failed(failed: Mapping[str, Sequence[int]]) -> None:
     for reason, tasks in islice(failed.items(), REASONS_TOLD):
         more = f" and {len(tasks) - TASKS_TOLD} more" if len(tasks) > TASKS_TOLD else ""
-        click.echo(f"task {', '.join(map(str, tasks[:TASKS_TOLD]))}{more}: {reason}", err=True)
+        say(f"task {', '.join(map(str, tasks[:TASKS_TOLD]))}{more}: {reason}", err=True)
     if len(failed) > REASONS_TOLD:
-        click.echo(f"and {len(failed) - REASONS_TOLD} other reasons", err=True)
+        say(f"and {len(failed) - REASONS_TOLD} other reasons", err=True)
 
 
 def _rehearse(desk: Desk, plan: Plan, servers: Servers, prices: Prices, *, show: int) -> None:
@@ -158,7 +158,7 @@ def _rehearse(desk: Desk, plan: Plan, servers: Servers, prices: Prices, *, show:
     found = estimate(plan, plan.tasks(desk.studio, skip), server, show=show)
     for task, question in found.shown:
         _show(task, question, plan.pictures(question.data))
-    click.echo(
+    say(
         f"project {plan.project} {plan.title!r}: {found.tasks} tasks would be asked of {plan.ref} as"
         f" {plan.model_version}, {skipped.skipped} skipped"
     )
@@ -168,14 +168,14 @@ def _rehearse(desk: Desk, plan: Plan, servers: Servers, prices: Prices, *, show:
 
 
 def _show(task: int, question: Question, pictures: Sequence[str]) -> None:
-    click.echo(f"task {task} would be asked:")
+    say(f"task {task} would be asked:")
     for message in question.messages:
-        click.echo(f"[{message.role}]\n{message.content}")
+        say(f"[{message.role}]\n{message.content}")
     for address in pictures:
-        click.echo(f"[picture]\n{address[:ADDRESS_SHOWN]}")
+        say(f"[picture]\n{address[:ADDRESS_SHOWN]}")
     if question.labeling.schema:
-        click.echo(f"[JSON schema of the answer]\n{json.dumps(question.labeling.schema, ensure_ascii=False)}")
-    click.echo()
+        say(f"[JSON schema of the answer]\n{json.dumps(question.labeling.schema, ensure_ascii=False)}")
+    say()
 
 
 def _tell_costs(plan: Plan, found: Estimate, prices: Prices) -> None:
@@ -183,19 +183,19 @@ def _tell_costs(plan: Plan, found: Estimate, prices: Prices) -> None:
     rule = f"about {CHARACTERS_A_TOKEN} characters a token"
     how = f"counted on {found.counted} tasks" if found.counted else rule
     if found.uncounted:
-        click.echo(f"the prompts could not be counted: {found.uncounted}", err=True)
-    click.echo(
+        say(f"the prompts could not be counted: {found.uncounted}", err=True)
+    say(
         f"tokens in: {about}{found.prompt_tokens / found.tasks:,.0f} a task, {about}{found.prompt_tokens:,.0f} in total"
         f" ({how})"
     )
-    click.echo(
+    say(
         f"tokens out: at most {found.answer_tokens // found.tasks:,} a task, {found.answer_tokens:,} in total"
         " (an answer that does not fit is asked for once more: not reckoned)"
     )
     price = prices.of(plan.ref)
     if price is None:
-        click.echo(f"cost: no price known for {plan.ref}: give --prices FILE")
+        say(f"cost: no price known for {plan.ref}: give --prices FILE")
     elif price == FREE:
-        click.echo("cost: none, the model server is one's own")
+        say("cost: none, the model server is one's own")
     else:
-        click.echo(f"cost: at most {about}{found.usd(price):,.2f} USD (prices as noted on {prices.noted})")
+        say(f"cost: at most {about}{found.usd(price):,.2f} USD (prices as noted on {prices.noted})")

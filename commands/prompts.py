@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 import click
-from rich.markup import escape
-from rich.table import Table
 
 from annotune.errors import PromptMissing
 from annotune.example import ProjectPrompt, PromptVersion
@@ -14,6 +12,7 @@ from annotune.live import SHA_SHOWN
 from annotune.prompt import Prompt
 from commands.compare import compare
 from commands.desk import PROJECT, Desk
+from commands.output import first_line, json_option, say, say_json, say_raw, say_table, table_of
 
 LATEST = "latest"
 
@@ -28,26 +27,43 @@ prompts.add_command(compare)
 
 @prompts.command(name="list")
 @click.argument("project", type=PROJECT)
+@json_option
 @click.pass_obj
-def list_prompts(desk: Desk, project: int) -> None:
+def list_prompts(desk: Desk, project: int, as_json: bool) -> None:
     """List the versions of PROJECT's prompt, newest first.
 
     A star marks the one that is used; its sha is what predictions bear behind the `@` of their model version.
     """
     book = desk.store.prompts
     used, pinned = book.used(desk.known(project)), book.pinned(project)
-    table = Table(box=None)
-    for title in ("", "version", "sha", "since (UTC)", "set by", "system", "text"):
-        table.add_column(title)
+    table, objects = table_of("", "version", "sha", "since (UTC)", "set by", "system", "text"), []
     for version in reversed(book.versions(project)):
-        mark = "*" if used and version.number == used.number else ""
+        in_use = used is not None and version.number == used.number
         pin = " (pinned)" if version.number == pinned else ""
         sha = _prompt(desk, version).sha[:SHA_SHOWN]
         system = "" if version.system is None else "own"
-        first = version.text.strip().splitlines()[0]
         at = f"{version.at:%Y-%m-%d %H:%M}"
-        table.add_row(mark, f"{version.number}{pin}", sha, at, version.source, system, escape(first))
-    desk.console.print(table if table.row_count else f"project {project} has no prompt of its own")
+        mark, text = "*" if in_use else "", first_line(version.text)
+        table.add_row(mark, f"{version.number}{pin}", sha, at, version.source, system, text)
+        objects.append(
+            {
+                "project": project,
+                "used": in_use,
+                "pinned": bool(pin),
+                "version": version.number,
+                "sha": sha,
+                "since": version.at.isoformat(timespec="seconds"),
+                "set_by": version.source,
+                "system": version.system,
+                "text": version.text,
+            }
+        )
+    if as_json:
+        say_json(objects)
+    elif objects:
+        say_table(desk.console, table)
+    else:
+        say(f"project {project} has no prompt of its own")
 
 
 @prompts.command()
@@ -62,13 +78,13 @@ def show(desk: Desk, project: int, version: str, system: bool) -> None:
     prompt = book.find(project, version) if version else book.used(project)
     if system:
         own = prompt.system if version and prompt else book.system(project)
-        click.echo(desk.settings.system_prompt if own is None else own)
+        say_raw(desk.settings.system_prompt if own is None else own)
     elif prompt is not None:
-        click.echo(prompt.text)
-        click.echo(f"(version {prompt.number}, set by {prompt.source}, {prompt.at:%Y-%m-%d %H:%M} UTC)", err=True)
+        say_raw(prompt.text)
+        say(f"(version {prompt.number}, set by {prompt.source}, {prompt.at:%Y-%m-%d %H:%M} UTC)", err=True)
     elif desk.settings.default_prompt_text:
-        click.echo(desk.settings.default_prompt_text)
-        click.echo("(DEFAULT_PROMPT: the project has none of its own)", err=True)
+        say_raw(desk.settings.default_prompt_text)
+        say("(DEFAULT_PROMPT: the project has none of its own)", err=True)
     else:
         raise PromptMissing(
             f"project {project} has no prompt: submit an annotation with one, run 'annotune prompts set {project}',"
@@ -91,7 +107,7 @@ def diff(desk: Desk, project: int, older: str, newer: str) -> None:
         before, after = ((getattr(version, part) or "").splitlines() for version in (first, second))
         old, new = (f"{name}, {part}" for name in names)
         for line in difflib.unified_diff(before, after, old, new, lineterm=""):
-            click.echo(line)
+            say(line)
 
 
 @prompts.command(name="set")
@@ -117,7 +133,7 @@ def set_prompt(desk: Desk, project: int, file: TextIO, system: TextIO | None, pi
     if pin:
         book.pin(project, version)
     desk.keep(project)
-    click.echo(f"project {project} has a new prompt of {len(text)} characters: version {version.number}")
+    say(f"project {project} has a new prompt of {len(text)} characters: version {version.number}")
 
 
 @prompts.command()
@@ -131,11 +147,11 @@ def use(desk: Desk, project: int, version: str) -> None:
     if version == LATEST:
         newest = book.unpin(project)
         said = f"version {newest.number} is used" if newest else "there is none yet"
-        click.echo(f"project {project}: the last submitted prompt is used from now on ({said})")
+        say(f"project {project}: the last submitted prompt is used from now on ({said})")
     else:
         found = book.find(project, version)
         book.pin(project, found)
-        click.echo(f"project {project}: version {found.number} of its prompt is used, whatever is submitted")
+        say(f"project {project}: version {found.number} of its prompt is used, whatever is submitted")
     desk.keep(project)
 
 

@@ -3,7 +3,6 @@
 from contextlib import closing
 
 import click
-from rich.table import Table
 
 from annotune.errors import AnnotuneError, ModelServerError, RecordUnreadable
 from annotune.live import Live
@@ -12,9 +11,9 @@ from annotune.queue import CHANGES, TRAINING
 from annotune.servers.ollama import OllamaServer
 from commands.desk import Desk
 from commands.models import told_without_pointer
+from commands.output import first_line, json_option, say, say_json, say_table, table_of
 from commands.train import duration
 
-PROMPT_SHOWN = 100
 CHECK_S = 5.0
 
 
@@ -44,35 +43,53 @@ class Ollama:
 
 
 @click.command()
+@json_option
 @click.pass_obj
-def status(desk: Desk) -> None:
-    """Show projects, live versions, queue, worker and running training."""
-    store, waiting = desk.store, desk.jobs.waiting()
-    worker = "alive" if store.has_worker() else "none is alive: run 'annotune worker'"
-    click.echo(f"worker: {worker}")
-    click.echo(f"queue: {waiting[CHANGES]} changes, {waiting[TRAINING]} trainings waiting")
-    click.echo(f"training: {'recipe ' + desk.settings.recipe if desk.settings.recipe else 'off, RECIPE is not set'}")
-    projects = store.projects()
-    if not projects:
-        click.echo("projects: none yet; run 'annotune connect PROJECT'")
+def status(desk: Desk, as_json: bool) -> None:
+    """Show the worker, the queue, and for each project its model, prompt, annotations and training."""
+    deployment, projects = _deployment(desk), desk.store.projects()
     ollama = Ollama(desk.settings.ollama_url)
+    if as_json:
+        found = [_object(None, deployment)]
+        found += [_object(each, [("title", _title(desk, each)), *_rows(desk, each, ollama)]) for each in projects]
+        say_json(found)
+        return
+    for name, text in deployment:
+        say(f"{name}: {text}")
+    if not projects:
+        say("projects: none yet; run 'annotune connect PROJECT'")
     for project in projects:
-        click.echo(f"\nproject {project}{_title(desk, project)}")
-        table = Table(box=None, show_header=False, pad_edge=False)
+        title = _title(desk, project)
+        say(f"\nproject {project}{f' {title}' if title else ''}")
+        table = table_of()
         table.add_column(no_wrap=True)
-        table.add_column()
+        table.add_column(overflow="fold")
         for name, text in _rows(desk, project, ollama):
             table.add_row(f"  {name}", text)
-        desk.console.print(table)
+        say_table(desk.console, table)
+
+
+def _deployment(desk: Desk) -> list[tuple[str, str]]:
+    """What is of no project."""
+    waiting, recipe = desk.jobs.waiting(), desk.settings.recipe
+    return [
+        ("worker", "alive" if desk.store.has_worker() else "none is alive: run 'annotune worker'"),
+        ("queue", f"{waiting[CHANGES]} changes, {waiting[TRAINING]} trainings waiting"),
+        ("training", f"recipe {recipe}" if recipe else "off, RECIPE is not set"),
+    ]
+
+
+def _object(project: int | None, rows: list[tuple[str, str]]) -> dict[str, object]:
+    return {"project": project} | {name.replace(" ", "_"): text for name, text in rows}
 
 
 def _title(desk: Desk, project: int) -> str:
     if not desk.has_label_studio:
         return ""
     try:
-        return f" {desk.customer(project).title()!r}"
+        return repr(desk.customer(project).title())
     except AnnotuneError as error:
-        return f" ({error})"
+        return f"({error})"
 
 
 def _rows(desk: Desk, project: int, ollama: Ollama) -> list[tuple[str, str]]:
@@ -93,7 +110,7 @@ def _known(desk: Desk, project: int, ollama: Ollama) -> list[tuple[str, str]]:
         ),
         *lacks,
         ("told", serving.model_version),
-        ("prompt", _first_line(serving.prompt.text) if serving.prompt else "none yet"),
+        ("prompt", first_line(serving.prompt.text) if serving.prompt else "none yet"),
         ("annotations", _counted(store.tally(project))),
     ]
     wanted, progress = store.training_wanted(project), store.progress(project)
@@ -108,11 +125,6 @@ def _known(desk: Desk, project: int, ollama: Ollama) -> list[tuple[str, str]]:
     if runs:
         rows.append(("last run", _ended(runs[0])))
     return rows
-
-
-def _first_line(text: str) -> str:
-    first, *rest = text.strip().splitlines()
-    return first[:PROMPT_SHOWN] + (" ..." if rest or len(first) > PROMPT_SHOWN else "")
 
 
 def _counted(tally: Tally | None) -> str:

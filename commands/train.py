@@ -10,6 +10,7 @@ from annotune.errors import ConfigurationError, TrainingRefused
 from annotune.model import TrainingRun, TrainingWanted
 from annotune.recipe import Recipe
 from commands.desk import PROJECT, Desk
+from commands.output import say
 from commands.signals import Stopped, stoppable
 
 POLL_S = 0.5
@@ -28,18 +29,18 @@ def train(desk: Desk, project: int, no_wait: bool) -> None:
     before = _newest(desk, project)
     if desk.store.want_training(project, TrainingWanted(requested_by="command", at=datetime.now(UTC))):
         desk.jobs.train(project)
-        click.echo(f"project {project}: a training is queued")
+        say(f"project {project}: a training is queued")
     else:
-        click.echo(f"project {project}: a training is wanted or running already")
+        say(f"project {project}: a training is wanted or running already")
     if not desk.store.has_worker():
-        click.echo("no worker is alive: the training waits until 'annotune worker' runs", err=True)
+        say("no worker is alive: the training waits until 'annotune worker' runs", err=True)
     if no_wait:
         return
     try:
         with stoppable():
             _watch(desk, project)
     except Stopped as stopped:
-        click.echo(f"project {project}: no longer watched; the training goes on", err=True)
+        say(f"project {project}: no longer watched; the training goes on", err=True)
         click.get_current_context().exit(stopped.exit_code)
     _tell(project, before, _newest(desk, project))
 
@@ -51,9 +52,9 @@ def _newest(desk: Desk, project: int) -> TrainingRun | None:
 def _watch(desk: Desk, project: int) -> None:
     """Return when the training has ended."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[detail]}"),
+        TextColumn("{task.fields[detail]}", markup=False),
         TimeElapsedColumn(),
     )
     told = ""
@@ -62,7 +63,7 @@ def _watch(desk: Desk, project: int) -> None:
         while desk.patient_store.training_wanted(project) is not None:
             stage = _show(desk, project, bars, bar)
             if stage != told and not desk.console.is_terminal:
-                click.echo(stage)  # a pipe sees no bar
+                say(stage)  # a pipe sees no bar
             told = stage
             time.sleep(POLL_S)
 
@@ -100,9 +101,9 @@ def _tell(project: int, before: TrainingRun | None, run: TrainingRun | None) -> 
         raise TrainingRefused(f"project {project}: the training ended without a run: see the worker's log")
     name = run.version.name if run.version else f"run {run.id}"
     if run.state == "promoted":
-        click.echo(f"project {project}: {name} is live, trained on {run.examples} examples")
+        say(f"project {project}: {name} is live, trained on {run.examples} examples")
     elif run.state == "waiting":
-        click.echo(f"project {project}: {name} waits for a person: {run.reason or 'its gates passed'}")
-        click.echo(f"make it live: annotune models promote {project} {name}")
+        say(f"project {project}: {name} waits for a person: {run.reason or 'its gates passed'}")
+        say(f"make it live: annotune models promote {project} {name}")
     else:
         raise TrainingRefused(f"project {project}: {name} {run.state}: {run.reason or 'see the worker log'}")

@@ -1,5 +1,6 @@
 """Versions of a project's prompt: kept, pinned, shown, compared, and brought back after Redis was emptied."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -26,9 +27,11 @@ Annotune = Callable[..., Result]
 
 
 class Echo(FakeOllama):
-    """Says the first word of a prompt."""
+    """Says the first word of a prompt; lacks the model `nope`."""
 
     def _chat(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if body["model"] == "nope":
+            return 404, {"error": "model 'nope' not found"}
         word = body["messages"][-1]["content"].split()[0]
         return 200, {
             "message": {"role": "assistant", "content": word},
@@ -228,7 +231,24 @@ def test_what_is_not_answered_is_told_in_the_comparison(run: Annotune, studio: S
     run("set", 4, typed="One.")
     studio.projects[4][0]["data"] = {"other": 1}
 
-    assert "no field 'question'" in run("compare", 4, 1, 1).stdout.replace("\n", " ")
+    shown = run("compare", 4, 1, 1)
+    [first, *others] = json.loads(run("compare", 4, 1, 1, "--json").stdout)[::2]
+
+    assert shown.exit_code == 1
+    assert "no field 'question'" in shown.stdout
+    assert "2 of 6 answers are missing" in shown.stderr
+    assert (first["answer"], "no field 'question'" in first["reason"]) == (None, True)
+    assert [row["answer"] for row in others] == ["One.", "One."]
+
+
+def test_an_error_that_all_would_meet_is_told_once(run: Annotune) -> None:
+    run("set", 4, typed="One.")
+
+    shown = run("compare", 4, 1, 1, "--model", "ollama:nope")
+
+    assert (shown.exit_code, shown.stdout) == (1, "")
+    assert "has no model 'nope': run 'ollama pull nope'" in shown.stderr
+    assert len(shown.stderr.splitlines()) == 1
 
 
 def test_an_odd_task_is_compared_all_the_same(run: Annotune, studio: StudioDouble) -> None:

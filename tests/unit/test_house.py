@@ -1,6 +1,7 @@
 """The arrows between the rooms, read from the imports."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -103,6 +104,17 @@ def test_only_the_trainers_scripts_import_what_trains() -> None:
 
 def test_the_trainers_scripts_import_nothing_of_ours() -> None:
     assert {short(path): ours for path in sources("trainer/scripts") if (ours := tops(path) & set(PACKAGES))} == {}
+
+
+def test_only_one_module_prints_so_that_nothing_that_people_wrote_steers_a_terminal() -> None:
+    """`rich.progress` is let in: its columns say markup=False."""
+    ways = re.compile(
+        r"\bclick\.(echo|secho)\b|\bprint\(|\bsys\.std|from rich(?!\.progress)|TextColumn\((?!.*markup=False)"
+    )
+
+    assert {short(path) for path in sources("commands") if ways.search(path.read_text(encoding="utf-8"))} == {
+        "commands/output.py"
+    }
 
 
 def test_no_module_is_longer_than_a_reader_bears() -> None:
