@@ -1,6 +1,7 @@
 # make demo    the whole loop on this machine: a model in Label Studio learns from corrected answers
 # make test    all tests
 # make lint    ruff and mypy
+# make test-walk  README's steps for a Label Studio of one's own, from an empty folder (10 minutes)
 # make install the service's environment alone                make env      .env for docker-compose.yml, with fresh secrets
 # make faults  restarts and kills under load (10 minutes)        make bench-serve  figures of the web process (5 minutes)
 # make bench-answers  how many answers of a small model fit, and what its scores are worth (2 minutes)
@@ -15,7 +16,7 @@ PIP_INSTALL := bin/python -m pip install --quiet --no-deps --disable-pip-version
 ARGS ?=
 TESTS ?=
 
-.PHONY: help check install env demo test lint faults bench-serve bench-answers bench-memory lock clean
+.PHONY: help check install env demo test test-walk lint faults bench-serve bench-answers bench-memory lock clean
 help:
 	@sed -n 's/^# \{0,1\}//;/^$$/q;p' Makefile
 
@@ -64,6 +65,10 @@ lint: install
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
+
+# README's steps for a Label Studio of one's own, in a copy of this folder; it installs what they install.
+test-walk: $(ENVIRONMENTS)
+	@.venv/bin/python -m pytest tests/walk $(ARGS)
 
 faults: $(ENVIRONMENTS)
 	@.venv/bin/python -m pytest tests/faults -rP
