@@ -20,10 +20,10 @@ class Typed:
 
     def mismatch(self, output: str) -> str:
         """The first line that README promises and that the output lacks, in this order; empty where all are there."""
-        lines = iter(output.splitlines())
+        lines = iter([_spaced(line) for line in output.splitlines()])
         for promised in self.printed:
-            pattern = ".*".join(map(re.escape, promised.strip().split(ANYTHING)))
-            if not any(re.fullmatch(pattern, line.strip()) for line in lines):
+            pattern = ".*".join(map(re.escape, _spaced(promised).split(ANYTHING)))
+            if not any(re.fullmatch(pattern, line) for line in lines):
                 return promised
         return ""
 
@@ -45,6 +45,11 @@ def steps(text: str) -> list[Step]:
     assert [int(head[1]) for head in heads] == list(range(1, len(heads) + 1))
     ends = [*(head.start() for head in heads[1:]), len(section)]
     return [Step(head[2], _typed(section[head.end() : end])) for head, end in zip(heads, ends, strict=True)]
+
+
+def _spaced(line: str) -> str:
+    """A table's columns are as wide as what is in them."""
+    return " ".join(line.split())
 
 
 def _typed(text: str) -> tuple[Typed, ...]:

@@ -27,7 +27,7 @@ ROOT = README.parent
 PROMPT = "Answer in one short sentence."
 CORRECTION = "Between 36.1 and 37.2 °C, measured in the mouth."
 ANNOTATIONS = 30
-SEEN_S = 90
+SEEN_S = 300
 BROWSER = "Ask, correct, submit"
 
 
