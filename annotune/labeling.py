@@ -1,13 +1,10 @@
 """A project's labeling config, parsed: the prompt control, the controls that a model fills, the objects that they label."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
-from xml.etree.ElementTree import Element, ParseError, tostring
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
 from label_studio_sdk.label_interface import LabelInterface
 
 from annotune.completion import Message
@@ -20,6 +17,7 @@ from annotune.controls import (
     TextArea,
 )
 from annotune.errors import AnswerInvalid, LabelingInvalid
+from annotune.label_config import config_root, for_people, sdk_interface
 from annotune.labels import Choices, Taxonomy
 from annotune.objects import OBJECTS, READABLE, LabeledObject
 from annotune.prediction import Prediction, Region
@@ -36,11 +34,9 @@ KINDS: Mapping[str, type[Control]] = {
     "Pairwise": Pairwise,
     "Labels": Labels,
 }
+PAIRWISE = "pairwise"
 LONGEST_REPLY = 500_000
 OBJECTS_TRIED = 20
-LONGEST_CONFIG = 1_000_000  # characters; parsed they take 54 times as many bytes
-DEEPEST = 100  # tags within tags; the SDK's own parser takes 256
-INHERITED = ("visibleWhen", "whenTagName", "whenChoiceValue", "perRegion")
 
 
 @dataclass(frozen=True)
@@ -75,8 +71,7 @@ class Labeling:
         Raises:
             LabelingInvalid: the config cannot be served; the message says which tag or attribute to mend.
         """
-        root = _root(config)
-        _inherit(root)
+        root = config_root(config)
         shown = {
             tag.get("name", ""): tag
             for tag in root.iter()
@@ -95,6 +90,9 @@ class Labeling:
         # What no model can read is labelled by people, unless there is nothing else.
         hidden = {name for name, tag in shown.items() if tag.tag not in READABLE}
         chosen = [tag for tag in chosen if not hidden & set(tag.get("toName", "").split(","))] or chosen
+        chosen = [tag for tag in chosen if tag.get("name") in only or not for_people(tag, shown)] or chosen
+        for reason in filter(None, (for_people(tag, shown) for tag in chosen)):
+            raise LabelingInvalid(f"{reason}: add another control for the model, or name others in ANSWER_CONTROLS")
         controls = tuple(KINDS[str(tag.tag)].parse(tag) for tag in chosen)
         if not controls:
             raise LabelingInvalid(
@@ -115,7 +113,7 @@ class Labeling:
             status_control=status_control if status_control in areas else None,
             controls=controls,
             objects=tuple(LabeledObject.parse(shown[target]) for target in targets),
-            interface=_interface(root),
+            interface=sdk_interface(root),
             to_names={tag.get("name", ""): tag.get("toName", "") for tag in root.iter("TextArea")},
         )
 
@@ -201,7 +199,7 @@ class Labeling:
             for control in asked
             if control.shown_when and not control.shown_when.holds(given.get(control.shown_when.control))
         }
-        return [region for name, regions in made.items() if name not in hidden for region in regions]
+        return in_order(region for name, regions in made.items() if name not in hidden for region in regions)
 
     def answer(self, regions: Sequence[Mapping[str, Any]]) -> str | None:
         """Regions as the reply that a model should have given: the text, or JSON of all that is filled.
@@ -252,6 +250,11 @@ class Labeling:
         return prediction
 
 
+def in_order(regions: Iterable[Region]) -> list[Region]:
+    """Regions as the page (1.23.2) takes them from a person's request: a Pairwise last, since it drops what follows one."""
+    return sorted(regions, key=lambda region: region["type"] == PAIRWISE)
+
+
 def _stands(control: Control, region: Region) -> bool:
     """Whether a region is what its control makes of its own answer."""
     keys = ("from_name", "to_name", "type", "value")
@@ -293,40 +296,3 @@ def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
-
-
-def _inherit(root: Element) -> None:
-    """Give each tag the conditions of the views around it."""
-    waiting = [root]
-    while waiting:
-        tag = waiting.pop()
-        for child in tag:
-            if tag.tag == "View":
-                for name in INHERITED:
-                    if tag.get(name) is not None and child.get(name) is None:
-                        child.set(name, tag.get(name, ""))
-            waiting.append(child)
-
-
-def _root(config: str) -> Element:
-    if len(config) > LONGEST_CONFIG:
-        raise LabelingInvalid(
-            f"the labeling config has {len(config)} characters, of at most {LONGEST_CONFIG}: offer fewer labels"
-        )
-    try:
-        root: Element = fromstring(config.strip())
-    except (ParseError, DefusedXmlException, ValueError) as error:
-        raise LabelingInvalid(f"the labeling config is no valid XML: {error}") from error
-    level, depth = list(root), 1
-    while level:
-        level, depth = [child for tag in level for child in tag], depth + 1
-    if depth > DEEPEST:
-        raise LabelingInvalid(f"the labeling config has {depth} tags within each other, of at most {DEEPEST}")
-    return root
-
-
-def _interface(root: Element) -> LabelInterface:
-    try:
-        return LabelInterface(tostring(root, encoding="unicode"))
-    except Exception as error:  # the SDK raises many kinds for a broken config
-        raise LabelingInvalid(f"Label Studio's SDK cannot read the labeling config: {error}") from error

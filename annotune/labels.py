@@ -59,8 +59,7 @@ class Book:
 
     def stored(self, path: object) -> Label | None:
         """The label that Label Studio stores so: a name, or a path of names."""
-        names = path if isinstance(path, list) else [path]
-        return self._stored.get(tuple(name for name in names if isinstance(name, str)))
+        return self._stored.get(_path(path))
 
 
 @dataclass(frozen=True)
@@ -129,10 +128,9 @@ class Choices(Control):
         return label
 
     def answer(self, regions: Iterable[Mapping[str, Any]]) -> str | list[str] | None:
+        """As in `Control`; a list also where a person chose a whole branch of what should be one."""
         values = _known(self.book, self._value(regions, "choices"))
-        if self.multiple:
-            return values or None
-        return values[0] if len(values) == 1 else None
+        return values[0] if len(values) == 1 and not self.multiple else values or None
 
 
 @dataclass(frozen=True)
@@ -201,9 +199,21 @@ def parse_label(tag: Element, above: tuple["Label", ...] = ()) -> Label | None:
 
 
 def _known(book: Book, stored: object) -> list[str]:
-    """The values of the labels that a region holds; none where one of them is no label."""
-    found = [book.stored(path) for path in stored] if isinstance(stored, list) else []
-    return [label.value for label in found if label] if all(found) else []
+    """The values of the labels that a region holds; none where one of them is no label.
+
+    Of nested choices the editor (1.23.2) stores a parent too, where all below it are ticked: it is passed over.
+    """
+    paths = [_path(path) for path in stored] if isinstance(stored, list) else []
+    found = [label for label in map(book.stored, paths) if label]
+    above = {label.path[:depth] for label in found for depth in range(1, len(label.path))}
+    known = above | {label.path for label in found}
+    return list(dict.fromkeys(label.value for label in found)) if known.issuperset(paths) else []
+
+
+def _path(stored: object) -> tuple[str, ...]:
+    """A path of names, or a single name, as Label Studio stores it."""
+    names = stored if isinstance(stored, list | tuple) else [stored]
+    return tuple(name for name in names if isinstance(name, str))
 
 
 def _choices(tag: Element) -> Iterator[Element]:

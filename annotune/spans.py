@@ -1,4 +1,7 @@
-"""Labels over a Text: the model quotes, the code finds the place."""
+"""Labels over a Text: the model quotes, the code finds the place.
+
+The editor (1.23.2) counts offsets in code points, as Python does: an emoji is one.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -67,9 +70,8 @@ class Labels(Control):
         if label is None:
             raise self._refused(item.get("label"))
         quote = item["quote"]
-        begin = self._place(quote, text)
-        start = _utf16(text[:begin])
-        value = {"start": start, "end": start + _utf16(quote), "text": quote, "labels": [label.path[-1]]}
+        start = self._place(quote, text)
+        value = {"start": start, "end": start + len(quote), "text": quote, "labels": [label.path[-1]]}
         return self._region("labels", value)
 
     def _place(self, quote: str, text: str) -> int:
@@ -94,15 +96,12 @@ class Labels(Control):
         return value["start"], value["end"], value["labels"][0]
 
     def answer(self, regions: Iterable[Mapping[str, Any]]) -> list[dict[str, str]] | None:
-        found = []
+        """As in `Control`; the same place with the same label counts once, since asking again adds all spans again."""
+        found: dict[str, dict[str, str]] = {}
         for value in self._values(regions):
             labels = value.get("labels")
             label = self.book.stored(labels[0]) if isinstance(labels, list) and labels else None
             if label and isinstance(value.get("text"), str):
-                found.append({"quote": value["text"], "label": label.value})
-        return found or None
-
-
-def _utf16(text: str) -> int:
-    """Length as the editor counts: in UTF-16 units, since it is JavaScript."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+                span = {"quote": value["text"], "label": label.value}
+                found.setdefault(repr((value.get("start"), value.get("end"), *span.values())), span)
+        return list(found.values()) or None

@@ -11,7 +11,7 @@ from typing import Any
 
 from annotune.completion import Image
 from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, StoreUnavailable
-from annotune.labeling import Labeling
+from annotune.labeling import Labeling, in_order
 from annotune.live import Serving, model_version
 from annotune.log import unexpected
 from annotune.parallel import Deadline, each
@@ -150,7 +150,7 @@ class Model:
             told_error = error if isinstance(error, AnnotuneError) else unexpected(error)
             log.warning("project %d: task %d: %s: %s", self.project, task.id, type(error).__name__, told_error)
             regions, score = [self._status(str(told_error))], None
-        return self.labeling.check(Prediction(tuple(regions), told, score))
+        return self.labeling.check(Prediction(tuple(in_order(regions)), told, score))
 
     def _respond(
         self, serving: Serving, prompt: Prompt, deadline: Deadline, screen: Screen, task: Task

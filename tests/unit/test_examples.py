@@ -1,5 +1,6 @@
 """Examples from annotations: what is certain counts, what is not is left out and counted."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -314,3 +315,36 @@ def test_a_structured_answer_that_was_left_as_it_was_is_accepted() -> None:
 )
 def test_what_would_teach_something_wrong_is_left_out(regions: tuple, config: str, log: list, reason: str) -> None:
     assert lesson([annotation(1, *regions)], config=config, log=log).left_out == {reason: 1}
+
+
+NESTED = """<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>
+<Choices name="kind" toName="chat" choice="multiple" allowNested="true"><Choice value="Drug"><Choice value="Dose"/>
+<Choice value="Use"/></Choice><Choice value="Other"/></Choices>
+<Labels name="marks" toName="chat"><Label value="Word"/></Labels></View>"""
+
+
+def kinds(*paths: list[str]) -> dict[str, Any]:
+    return {"from_name": "kind", "to_name": "chat", "type": "choices", "value": {"choices": list(paths)}}
+
+
+def marked(start: int, text: str) -> dict[str, Any]:
+    value = {"start": start, "end": start + len(text), "text": text, "labels": ["Word"]}
+    return {"from_name": "marks", "to_name": "chat", "type": "labels", "value": value}
+
+
+def test_nested_choices_are_learnt_as_their_leaves_and_a_span_that_is_there_twice_once() -> None:
+    ticked = kinds(["Drug"], ["Drug", "Dose"], ["Drug", "Use"])
+    spans = marked(12, "usual"), marked(18, "dose"), marked(12, "usual")
+    (example,) = lesson([annotation(1, PROMPT, ticked, *spans)], config=NESTED).examples
+
+    assert json.loads(example.answer) == {
+        "kind": ["Drug > Dose", "Drug > Use"],
+        "marks": [{"quote": "usual", "label": "Word"}, {"quote": "dose", "label": "Word"}],
+    }
+
+
+def test_a_whole_branch_where_one_leaf_is_wanted_is_left_out() -> None:
+    one = NESTED.replace('choice="multiple"', 'choice="single"')
+    ticked = kinds(["Drug"], ["Drug", "Dose"], ["Drug", "Use"])
+
+    assert lesson([annotation(1, PROMPT, ticked)], config=one).left_out == {"incomplete": 1}

@@ -5,7 +5,7 @@ import random
 from contextlib import suppress
 
 import pytest
-from labeling_configs import CASES, DATA, REFUSALS, Case, choices, view, written
+from labeling_configs import CASES, DATA, REFUSALS, SHOWN, Case, choices, view, written
 
 from annotune.controls import LONGEST_TEXT
 from annotune.errors import AnswerInvalid, LabelingInvalid
@@ -120,13 +120,153 @@ def test_a_model_is_told_the_labels_and_their_hints() -> None:
     assert '"label": one of "Very good" (no mistake), "Bad"' in labeling.instruction
 
 
-def test_offsets_of_spans_count_as_javascript_does() -> None:
-    reply = '{"label": [{"quote": "stop after", "label": "Dose"}]}'
-    (region,) = Labeling.parse(CASES["spans"].config).regions(reply, DATA)
-    in_utf16 = DATA["text"].encode("utf-16-le")
-    start, end = region["value"]["start"], region["value"]["end"]
+ASTRAL = {
+    "two emoji": "😀😀 Take Zorvaxil 20 mg.",
+    "a family, which is seven": "Ask 👨‍👩‍👧‍👦 and take Zorvaxil.",
+    "a flag": "🇫🇷 Zorvaxil",
+    "a combining accent": "cafe\u0301 Zorvaxil",
+    "CR and LF": "one\r\ntwo\r\nZorvaxil",
+    "a byte order mark and U+2028": "\ufeffone\u2028Zorvaxil",
+    "half a surrogate pair": "\ud83d and Zorvaxil",
+    "old letters": "𐎠𐎡 Zorvaxil",
+}
 
-    assert in_utf16[2 * start : 2 * end].decode("utf-16-le") == region["value"]["text"] == "stop after"
+
+@pytest.mark.parametrize("text", ASTRAL.values(), ids=ASTRAL)
+def test_offsets_of_spans_count_code_points_as_the_editor_does(text: str) -> None:
+    reply = '{"label": [{"quote": "Zorvaxil", "label": "Drug"}]}'
+    (region,) = Labeling.parse(CASES["spans"].config).regions(reply, {"text": text})
+    start = text.index("Zorvaxil")
+
+    assert region["value"] == {"start": start, "end": start + 8, "text": "Zorvaxil", "labels": ["Drug"]}
+
+
+def test_a_quote_with_an_emoji_ends_where_the_editor_ends_it() -> None:
+    reply = '{"label": [{"quote": "blood 😀; stop", "label": "Dose"}]}'
+    (region,) = Labeling.parse(CASES["spans"].config).regions(reply, DATA)
+
+    assert DATA["text"][region["value"]["start"] : region["value"]["end"]] == "blood 😀; stop"
+
+
+def span(start: object, end: object, text: str = "aspirin", label: str = "Drug") -> dict:
+    return {
+        "from_name": "label",
+        "type": "labels",
+        "value": {"start": start, "end": end, "text": text, "labels": [label]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("regions", "read"),
+    [
+        ([span(5, 12), span(5, 12)], [("aspirin", "Drug")]),
+        (
+            [span(13, 19, "100 mg", "Dose"), span(5, 12), span(13, 19, "100 mg", "Dose")],
+            [("100 mg", "Dose"), ("aspirin", "Drug")],
+        ),
+        ([span(5, 12), span(5, 12, label="Dose")], [("aspirin", "Drug"), ("aspirin", "Dose")]),
+        ([span(5, 12), span(40, 47)], [("aspirin", "Drug"), ("aspirin", "Drug")]),
+        ([span([5], {}), span([5], {})], [("aspirin", "Drug")]),
+    ],
+    ids=["asked twice", "in their order", "another label", "another place", "odd offsets"],
+)
+def test_a_span_that_is_there_twice_is_read_once(regions: list[dict], read: list[tuple[str, str]]) -> None:
+    answer = json.loads(Labeling.parse(CASES["spans"].config).answer(regions) or "")
+
+    assert [(found["quote"], found["label"]) for found in answer["label"]] == read
+
+
+FOREST = (
+    '<Choice value="A"><Choice value="A1"/><Choice value="A2"/></Choice>'
+    '<Choice value="B" alias="bee"><Choice value="B1" alias="b-one"/></Choice>'
+    '<Choice value="C"><Choice value="C1"><Choice value="C11"/><Choice value="C12"/></Choice><Choice value="C2"/></Choice>'
+    '<Choice value="D"/>'
+)
+# As Label Studio's page (1.23.2) stores what is ticked by hand.
+TICKED = [
+    ([["A", "A1"]], ["A > A1"]),
+    ([["A"], ["A", "A1"], ["A", "A2"]], ["A > A1", "A > A2"]),
+    ([["bee"], ["bee", "b-one"]], ["B > B1"]),
+    ([["C", "C1"], ["C", "C1", "C11"], ["C", "C1", "C12"]], ["C > C1 > C11", "C > C1 > C12"]),
+    (
+        [["C"], ["C", "C1"], ["C", "C1", "C11"], ["C", "C1", "C12"], ["C", "C2"]],
+        ["C > C1 > C11", "C > C1 > C12", "C > C2"],
+    ),
+    ([["A", "A1"], ["bee"], ["bee", "b-one"]], ["A > A1", "B > B1"]),
+    ([["D"]], ["D"]),
+]
+
+
+@pytest.mark.parametrize("choice", ["multiple", "single"])
+@pytest.mark.parametrize(("stored", "leaves"), TICKED)
+def test_nested_choices_of_a_person_are_read_as_the_leaves(choice: str, stored: list, leaves: list[str]) -> None:
+    labeling = Labeling.parse(view(choices(FOREST, more=f'allowNested="true" choice="{choice}"')))
+    region = {"from_name": "label", "to_name": "t", "type": "choices", "value": {"choices": stored}}
+
+    one = choice == "single" and len(leaves) == 1
+    assert json.loads(labeling.answer([region]) or "null") == {"label": leaves[0] if one else leaves}
+
+
+@pytest.mark.parametrize(
+    "stored", [[["A"]], [["A", "X"]], [["A"], ["C", "C2"]], [["A", "A1"], ["X"]], [[3]], ["A1"], "A", []]
+)
+def test_a_parent_without_a_leaf_or_a_strange_path_is_no_answer(stored: object) -> None:
+    labeling = Labeling.parse(view(choices(FOREST, more='allowNested="true" required="true" choice="multiple"')))
+    region = {"from_name": "label", "to_name": "t", "type": "choices", "value": {"choices": stored}}
+
+    assert labeling.answer([region]) is None
+
+
+def test_a_pairwise_comes_last_since_the_page_drops_what_follows_it() -> None:
+    case = CASES["pairwise with a reason"]
+    made = Labeling.parse(case.config).regions(case.reply, DATA)
+
+    assert [region["type"] for region in made] == ["textarea", "pairwise"]
+
+
+PAIR_SHOWN = '<Text name="t" value="$text"/><Text name="u" value="$right"/>'
+HYPER = '<HyperText name="t" value="$html"/>'
+NOT_PLAIN = {
+    "a HyperText": (HYPER, '<Labels name="span" toName="t"><Label value="Drug"/></Labels>', "of a HyperText"),
+    "a dialogue": (
+        '<Paragraphs name="t" value="$talk"/>',
+        '<Labels name="span" toName="t"><Label value="Drug"/></Labels>',
+        "of a Paragraphs",
+    ),
+    "a picture": (
+        '<Image name="t" value="$image"/>',
+        '<Labels name="span" toName="t"><Label value="Drug"/></Labels>',
+        "of a Image",
+    ),
+    "two texts": (PAIR_SHOWN, '<Labels name="span" toName="t,u"><Label value="Drug"/></Labels>', "of one object"),
+    "a text from an address": (
+        '<Text name="t" value="$text" valueType="url"/>',
+        '<Labels name="span" toName="t"><Label value="Drug"/></Labels>',
+        "valueType='url'",
+    ),
+    "an encoded text": (
+        '<Text name="t" value="$text" encoding="base64"/>',
+        '<Labels name="span" toName="t"><Label value="Drug"/></Labels>',
+        "encoding='base64'",
+    ),
+    "a rating of two texts": (PAIR_SHOWN, '<Rating name="span" toName="t,u"/>', "of one object"),
+    "a taxonomy of marked words": (
+        SHOWN,
+        '<Taxonomy name="span" toName="t" labeling="true"><Choice value="Drug"/></Taxonomy>',
+        "labeling='true'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("shown", "control", "reason"), NOT_PLAIN.values(), ids=NOT_PLAIN)
+def test_what_a_model_cannot_place_is_left_to_people(shown: str, control: str, reason: str) -> None:
+    beside = view(control, choices("Short", "Long"), shown=shown)
+
+    assert [found.name for found in Labeling.parse(beside).controls] == ["label"]
+    with pytest.raises(LabelingInvalid, match=f"{reason}.*add another control"):
+        Labeling.parse(view(control, shown=shown))
+    with pytest.raises(LabelingInvalid, match=f"{reason}.*ANSWER_CONTROLS"):
+        Labeling.parse(beside, only=("span", "label"))
 
 
 def test_a_pairwise_names_itself_as_its_object_as_the_editor_does() -> None:

@@ -188,3 +188,25 @@ def test_another_prompt_is_not_answered_from_memory(make_backend: MakeBackend) -
 
     assert len(seen) == 2
     assert Prompt("One").sha != Prompt("Two").sha
+
+
+def test_nested_choices_that_a_person_ticked_stay(make_backend: MakeBackend) -> None:
+    config = """<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>
+    <Choices name="kind" toName="chat" smart="false" choice="multiple" allowNested="true"><Choice value="A">
+    <Choice value="A1"/><Choice value="A2"/></Choice><Choice value="B"/></Choices>
+    <Rating name="stars" toName="chat"/></View>"""
+    ticked = [["A"], ["A", "A1"], ["A", "A2"]]  # as the page (1.23.2) stores the tick at A
+    kind = {"from_name": "kind", "to_name": "chat", "type": "choices", "value": {"choices": ticked}}
+    backend = make_backend(model=says({"kind": ["B"], "stars": 4}))
+
+    assert values(backend, PROMPT, kind, config=config) == {"stars": {"rating": 4}}
+
+
+def test_a_pairwise_comes_behind_the_status_since_the_page_drops_what_follows_it(make_backend: MakeBackend) -> None:
+    config = """<View><Text name="chat" value="$question"/><Text name="other" value="$question"/>
+    <Pairwise name="better" toName="chat,other"/><TextArea name="prompt" toName="chat"/>
+    <TextArea name="why" toName="chat" smart="false"/><TextArea name="llm_status" toName="chat"/></View>"""
+    backend = make_backend(model=says({"better": "left", "why": "So."}))
+    brought = values(backend, PROMPT, region("llm_status", "Nothing came."), config=config)
+
+    assert list(brought) == ["why", "llm_status", "better"]
