@@ -18,6 +18,7 @@ All values are JSON. Keys, in a deployment D (see keys.py), for a project P:
     annotune:D:P:progress               how far it is
     annotune:D:P:lease:NAME             token of whoever holds a lease; expires
     annotune:D:P:runs                   list of ended runs, newest first
+    annotune:D:P:batch, annotune:D:P:scores  what is told of the last batch and of scores (see report_book.py)
 """
 
 import time
@@ -41,6 +42,7 @@ from annotune.old_keys import TakenOver, has_old, take_over
 from annotune.parameters import Parameters
 from annotune.prompt_book import PromptBook
 from annotune.records import Records
+from annotune.report_book import ReportBook
 from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEATED_S, SWAP
 from annotune.settings import DAY_S
 from annotune.standing import Standing
@@ -49,7 +51,7 @@ PAST_KEPT = 20
 RUNS_KEPT = 100
 PROJECTS_KNOWN = 10_000
 # What comes again by itself: it goes with a project that Label Studio does not have.
-PASSING = ("changes", "looked", "queued", "tally", "training", "progress", "parameters")
+PASSING = ("changes", "looked", "queued", "tally", "training", "progress", "parameters", "batch", "scores")
 PROBE_S = 60
 FORGOTTEN_S = 30 * DAY_S  # not at once: a wrong LABEL_STUDIO_URL looks as if all projects were gone
 
@@ -72,6 +74,7 @@ class Store(Records):
         self.lessons = LessonBook(client, self.keys)
         self.answer_book = AnswerBook(client, self.keys)
         self.backup = Backup(client, self.keys)
+        self.reports = ReportBook(client, self.keys)
 
     @classmethod
     def connect(cls, url: str, *, deployment: str = "main", patience: Patience = "web") -> Self:

@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, jsonify, request
 
-from annotune.errors import BodyTooLarge
+from annotune.errors import RequestInvalid
 from annotune.queue import Jobs
 from annotune.settings import Settings
 from annotune.store import Store
@@ -51,8 +51,8 @@ def create_app(settings: Settings, *, store: Store, servers: ServerPool, jobs: J
         credentials.check(request.headers)
         try:
             body = bodies.read(Predict)
-        except BodyTooLarge as error:
-            services.batches.note(None, None, [error])
+        except RequestInvalid as error:
+            services.batches.refuse(error)
             raise
         predictions = Model(body.project, body.label_config, services).predict(body.tasks, body.params.context)
         return jsonify(results=[prediction.as_dict() for prediction in predictions])

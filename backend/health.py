@@ -10,8 +10,9 @@ import httpx
 from annotune.errors import AnnotuneError, RecordUnreadable, StoreEmptied, StoreUnavailable
 from annotune.model import ServerName
 from annotune.network import AnswerTooLarge, get
+from annotune.report_book import Batch
 from annotune.servers.pool import default_ref
-from backend.batches import Batch
+from backend.batches import Told
 from backend.services import Services
 
 EVERY_S = 10.0
@@ -35,7 +36,8 @@ class Report(TypedDict):
     model_servers: dict[str, Part]
     label_studio: Part
     worker: Part
-    last_batch: Batch | None
+    last_batch: Told | None
+    batches: list[Told]
 
 
 class Health:
@@ -44,6 +46,7 @@ class Health:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._over = threading.Event()
+        self._batches: list[Batch] = []
         unknown = Part(ok=None, detail="not looked at yet")
         default = default_ref(services.settings).server
         self._report = Report(
@@ -54,11 +57,13 @@ class Health:
             label_studio=unknown,
             worker=unknown,
             last_batch=None,
+            batches=[],
         )
 
     @property
     def report(self) -> Report:
-        return {**self._report, "last_batch": self._services.batches.last}
+        batches = self._services.batches
+        return {**self._report, "last_batch": batches.last, "batches": batches.known(self._batches)}
 
     def start(self) -> None:
         """Begin looking, in a thread that ends with the process."""
@@ -80,6 +85,7 @@ class Health:
             label_studio=self._label_studio(),
             worker=worker,
             last_batch=None,
+            batches=[],
         )
         for line in _changes(self._report, report):
             log.warning("%s", line)
@@ -101,7 +107,9 @@ class Health:
             self._services.answer_log.look()
             worker = _worker(store.has_worker())
             self._services.live.check(store.backup.mark())
-            for project in store.projects():
+            projects = store.projects()
+            self._batches = self._services.batches.look(projects)
+            for project in projects:
                 try:
                     live = store.live(project)
                 except RecordUnreadable as error:

@@ -59,6 +59,8 @@ class AnnotuneModel(LabelStudioMLBase):  # type: ignore[misc]  # the library has
             model = Model(asked.project, asked.label_config, self.services())
             return [prediction.as_dict() for prediction in model.predict(asked.tasks, asked.params.context)]
         except AnnotuneError as error:
+            if isinstance(error, RequestInvalid):
+                self.services().batches.refuse(error)
             log.warning("%d tasks unanswered: %s: %s", len(tasks), type(error).__name__, error)
             return [{"error": str(error)} for _ in tasks]
 

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -79,21 +78,14 @@ class Model:
             StoreUnavailable: Redis is away, and this process does not know what it has to.
         """
         began = time.monotonic()
-        serving = self.services.live.serving(self.project)
         deadline = Deadline.after(self.services.settings.model_deadline_s)
         if context is None:
-            try:
-                with self.services.answers.admitted():
-                    predictions = self._batch(serving, deadline, tasks)
-            except AnnotuneError as error:
-                self.services.batches.note(self.project, len(tasks), [error] * len(tasks))
-                raise
-        else:
-            screen = Screen(self.labeling, context.result)
-            predictions = [self._react(serving, deadline, screen, task) for task in tasks]
-        mode = "batch" if context is None else "interactive"
+            return self._batch(deadline, tasks, began)
+        serving = self.services.live.serving(self.project)
+        screen = Screen(self.labeling, context.result)
+        predictions: list[Prediction | Unanswered] = [self._react(serving, deadline, screen, task) for task in tasks]
         seconds = time.monotonic() - began
-        log.info("project %d: %s, %d tasks, %s, %.2f s", self.project, mode, len(tasks), serving.ref, seconds)
+        log.info("project %d: interactive, %d tasks, %s, %.2f s", self.project, len(tasks), serving.ref, seconds)
         return predictions
 
     def fit(self, event: str, data: Event, **_kwargs: Any) -> Acknowledged:
@@ -104,8 +96,25 @@ class Model:
         """
         return take_event(self.services, self.project, event, data)
 
-    def _batch(self, serving: Serving, deadline: Deadline, tasks: Sequence[Task]) -> list[Prediction | Unanswered]:
+    def _batch(self, deadline: Deadline, tasks: Sequence[Task], began: float) -> list[Prediction | Unanswered]:
         """The predictions of a batch, or of a task that is opened. Raises the first error where none was made."""
+        note = partial(self.services.batches.note, self.project, len(tasks), began=began)
+        failed: list[AnnotuneError] = []
+        try:
+            serving = self.services.live.serving(self.project)
+            with self.services.answers.admitted():
+                made = self._each(serving, deadline, tasks)
+            failed = [outcome for outcome in made if isinstance(outcome, AnnotuneError)]
+            if failed and len(failed) == len(made):
+                raise failed[0]
+        except AnnotuneError as error:
+            note(failed or [error] * len(tasks))
+            raise
+        note(failed)
+        return [Unanswered(str(outcome)) if isinstance(outcome, AnnotuneError) else outcome for outcome in made]
+
+    def _each(self, serving: Serving, deadline: Deadline, tasks: Sequence[Task]) -> list[Prediction | AnnotuneError]:
+        """What came of each task. Raises PromptMissing."""
         prompt = serving.prompt
         if prompt is None:
             raise PromptMissing(
@@ -114,14 +123,8 @@ class Model:
             )
         calls = [partial(self._prepare, serving, prompt, task) for task in tasks]
         made = each(calls, self.services.settings.calls_per_worker, deadline)
-        failed = [outcome for outcome in made if isinstance(outcome, AnnotuneError)]
-        if failed and len(failed) == len(made):
-            raise failed[0]
-        self.services.batches.note(self.project, len(tasks), failed)
         self._tell_unknown(prompt, tasks)
-        for reason, times in Counter(str(error) for error in failed).items():
-            log.warning("project %d: %d of %d tasks unanswered: %s", self.project, times, len(tasks), reason)
-        return [Unanswered(str(outcome)) if isinstance(outcome, AnnotuneError) else outcome for outcome in made]
+        return made
 
     def _tell_unknown(self, prompt: Prompt, tasks: Sequence[Task]) -> None:
         """Log the placeholders that name nothing in a batch, once for all its tasks."""

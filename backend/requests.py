@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from annotune.errors import RequestInvalid
@@ -64,10 +64,25 @@ def _aware(value: datetime) -> datetime:
 Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
 ProjectId = Annotated[Id, BeforeValidator(_project)]
 Regions = Annotated[tuple[Region, ...], BeforeValidator(_regions)]
+_PROJECT: TypeAdapter[int] = TypeAdapter(ProjectId)
 
 
 class Body(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class BodyInvalid(RequestInvalid):
+    """A body that does not fit. `project` is the one that it names and `tasks` counts its tasks, where it tells."""
+
+    def __init__(self, message: str, values: object) -> None:
+        super().__init__(message)
+        told = values if isinstance(values, dict) else {}
+        tasks = told.get("tasks")
+        self.tasks = len(tasks) if isinstance(tasks, list) else None
+        try:
+            self.project: int | None = _PROJECT.validate_python(told.get("project"))
+        except ValidationError:
+            self.project = None
 
 
 class Setup(Body):
@@ -166,20 +181,23 @@ def read(kind: type[Parsed], body: bytes) -> Parsed:
     times as much memory for what is ignored. NaN and Infinity are no JSON, though many parsers take them.
 
     Raises:
-        RequestInvalid: it is empty, no JSON, too deep, no object, or a field is missing or of a wrong type; the message
-            names the field and never shows its value.
+        RequestInvalid: it is empty, no JSON, too deep or no object.
+        BodyInvalid: a field is missing or of a wrong type; the message names it and never shows its value.
     """
     if not body.strip():
         raise RequestInvalid("the body is empty: send a JSON object")
     try:
-        return kind.model_validate(_values(body))
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        values = _values(body)
     except ValueError as error:
         raise RequestInvalid(f"the body is no JSON that can be read ({error}): send a JSON object") from None
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     if not first["loc"]:
         raise RequestInvalid("the body is no JSON object: send one, as Label Studio 1.23 does")
     field = ".".join(str(part) for part in first["loc"])
-    raise RequestInvalid(
-        f"the field {field!r} is wrong ({first['msg'].removeprefix('Value error, ')}): send it as Label Studio 1.23 does"
+    raise BodyInvalid(
+        f"the field {field!r} is wrong ({first['msg'].removeprefix('Value error, ')}): send it as Label Studio 1.23 does",
+        values,
     )

@@ -54,5 +54,5 @@ class Services:
             answer_log=AnswerLog(store, Spool(settings.spool_dir), kept_s=settings.answers_kept_s),
             pictures=Pictures(settings),
             labeling=Configs(parse),
-            batches=Batches(),
+            batches=Batches(store),
         )

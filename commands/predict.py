@@ -2,18 +2,20 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from annotune.errors import InUse, RequestInvalid
+from annotune.errors import AnnotuneError, InUse, RequestInvalid, StoreUnavailable
 from annotune.ids import ranges_of
 from annotune.images import Pictures
 from annotune.prices import FREE, PRICES, Prices
 from annotune.question import Question
+from annotune.report_book import Batch
 from annotune.servers.pool import Servers
 from commands.desk import PROJECT, Desk
 from commands.estimate import CHARACTERS_A_TOKEN, Estimate, estimate
@@ -91,6 +93,7 @@ def predict(
 def _push(desk: Desk, plan: Plan, servers: Servers, lost: Callable[[], bool]) -> int:
     """Ask, push and tell; the exit code."""
     settings, tally = desk.settings, Tally()
+    broke: AnnotuneError | None = None
     say(f"project {plan.project} {plan.title!r}: {plan.found} tasks, asking {plan.ref} as {plan.model_version}")
     try:
         with stoppable(), _watching(desk.console, plan.found) as heard:
@@ -109,9 +112,28 @@ def _push(desk: Desk, plan: Plan, servers: Servers, lost: Callable[[], bool]) ->
     except Stopped as stopped:
         say("interrupted: run it again, and it goes on", err=True)
         return stopped.exit_code
+    except AnnotuneError as error:
+        broke = error
+        raise
     finally:
         _tell(tally)
+        _note(desk, plan, tally, broke)
     return 1 if tally.failed else 0
+
+
+def _note(desk: Desk, plan: Plan, tally: Tally, broke: AnnotuneError | None) -> None:
+    """Keep the outcome as that of the project's last batch, if anything was asked."""
+    asked = plan.found - tally.skipped
+    if not asked:
+        return
+    kind, reason = (type(broke).__name__, str(broke)) if broke else tally.most_frequent
+    if not reason and tally.pushed < asked:
+        kind, reason = "Stopped", "the run was interrupted"
+    at = datetime.now(UTC)
+    with suppress(StoreUnavailable):
+        desk.store.reports.keep_batch(
+            Batch(at=at, project=plan.project, tasks=asked, answered=tally.pushed, kind=kind, reason=reason)
+        )
 
 
 @contextmanager

@@ -34,16 +34,23 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Tally:
-    """What came of the tasks; `failed` holds task ids by reason."""
+    """What came of the tasks; `failed` holds task ids by reason, `kinds` the class of the error of each reason."""
 
     pushed: int = 0
     skipped: int = 0
     cut: int = 0
     failed: dict[str, list[int]] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
 
     @property
     def failures(self) -> int:
         return sum(map(len, self.failed.values()))
+
+    @property
+    def most_frequent(self) -> tuple[str, str]:
+        """The class and the sentence of the most frequent reason; both empty where nothing failed."""
+        reason = max(self.failed, key=lambda each: len(self.failed[each]), default="")
+        return self.kinds.get(reason, ""), reason
 
     @property
     def done(self) -> int:
@@ -141,6 +148,7 @@ class Push:
         log.debug("task %d: %s", task.id, error)
         with self._lock:
             self._tally.failed.setdefault(str(error), []).append(task.id)
+            self._tally.kinds[str(error)] = type(error).__name__
             self._heard(self._tally)
 
     def _skipped(self) -> None:

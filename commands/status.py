@@ -8,6 +8,7 @@ from annotune.errors import AnnotuneError, ModelServerError, RecordUnreadable
 from annotune.live import Live
 from annotune.model import ModelRef, Tally, TrainingRun
 from annotune.queue import CHANGES, TRAINING
+from annotune.report_book import Batch
 from annotune.servers.ollama import OllamaServer
 from commands.desk import Desk
 from commands.models import told_without_pointer
@@ -124,6 +125,10 @@ def _known(desk: Desk, project: int, ollama: Ollama) -> list[tuple[str, str]]:
     runs = store.runs(project)
     if runs:
         rows.append(("last run", _ended(runs[0])))
+    if (batch := store.reports.batch(project)) is not None:
+        rows.append(("last batch", _answered(batch)))
+    if why := store.reports.scores_missing(project):
+        rows.append(("scores", f"not shown in the Data Manager: {why}"))
     return rows
 
 
@@ -141,6 +146,11 @@ def _counted(tally: Tally | None) -> str:
 
 def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()) if count)
+
+
+def _answered(batch: Batch) -> str:
+    why = f": {batch.reason}" if batch.reason else ""
+    return f"{batch.tasks} tasks at {batch.at:%Y-%m-%d %H:%M} UTC: {batch.answered} answered{why}"
 
 
 def _ended(run: TrainingRun) -> str:

@@ -4,6 +4,7 @@ import _thread
 import base64
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -506,6 +507,50 @@ def test_interrupted_it_tells_what_is_pushed_and_goes_on_the_next_time(
     ollama.meanwhile = lambda _number: None
     assert f"{TASKS - pushed} predictions pushed, {pushed} tasks skipped" in predict().stdout
     assert versions(studio) == [[VERSION]] * TASKS
+
+
+# What is told of it afterwards
+
+
+def told_by_status(deployment: dict[str, str]) -> str:
+    """The row of the last batch."""
+    result = CliRunner().invoke(annotune, ["status"], env=deployment)
+    assert result.exit_code == 0, result.output
+    return next((line.rstrip() for line in result.stdout.splitlines() if "last batch" in line), "")
+
+
+def test_status_tells_how_the_last_run_ended(predict, deployment, ollama, store) -> None:
+    ollama.fails = {"Question 3?", "Question 7?"}
+    predict()
+
+    row = told_by_status(deployment)
+    assert re.search(
+        rf"{TASKS} tasks at \d{{4}}-\d\d-\d\d \d\d:\d\d UTC: {TASKS - 2} answered: Ollama .*no memory", row
+    )
+    assert store.reports.batch(4).kind == "ModelServerError"
+
+    ollama.fails = set()
+    predict()
+
+    assert told_by_status(deployment).endswith(" UTC: 2 answered")
+    predict()
+    assert told_by_status(deployment).endswith(" UTC: 2 answered"), "a run that asked nothing is none"
+
+
+def test_status_tells_of_a_run_that_broke_off(predict, deployment) -> None:
+    predict(OLLAMA_ENDPOINT="http://127.0.0.1:1")
+
+    row = told_by_status(deployment)
+    assert f"{TASKS} tasks" in row
+    assert "0 answered: Ollama at http://127.0.0.1:1 is not reachable" in row
+
+
+def test_status_tells_of_a_run_that_was_interrupted(predict, deployment, studio, ollama, default_sigint) -> None:
+    ollama.meanwhile = lambda chats: _thread.interrupt_main(signal.SIGINT) if chats == 5 else None
+    predict()
+
+    pushed = sum(map(len, studio.predictions(4)))
+    assert told_by_status(deployment).endswith(f" UTC: {pushed} answered: the run was interrupted")
 
 
 # Dry run

@@ -1,0 +1,82 @@
+"""What is told of each project in Redis: how its last batch ended, and why Label Studio does not show its scores.
+
+Keys, in a deployment D, for a project P:
+
+    annotune:D:P:batch   how the last batch ended; expires
+    annotune:D:P:scores  a sentence, where Label Studio does not show the scores of what answers
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from annotune.connection import in_redis, redis_errors
+from annotune.due import pages
+from annotune.errors import RecordUnreadable
+from annotune.model import Value
+from annotune.records import Records
+from annotune.settings import DAY_S
+
+KEPT_S = 30 * DAY_S
+MOST_TOLD = 100
+
+
+class Batch(Value):
+    """How a request for predictions of several tasks ended.
+
+    `kind` is the class of the most frequent error and `reason` its sentence, both empty where all was answered.
+    """
+
+    at: datetime
+    project: int
+    tasks: int
+    answered: int
+    kind: str = ""
+    reason: str = ""
+
+
+class ReportBook(Records):
+    """Every method raises StoreUnavailable where Redis does not answer, or keeps nothing new."""
+
+    def batch(self, project: int) -> Batch | None:
+        """How a project's last batch ended; None where none is known. Raises RecordUnreadable."""
+        return self._value(Batch, project, "batch")
+
+    def batches(self, projects: Sequence[int]) -> list[Batch]:
+        """The last batches of these projects, at most `MOST_TOLD`, the newest first; what is unreadable is left out."""
+        found: list[Batch] = []
+        for page in pages(projects):
+            keys = [self.keys.of(project, "batch") for project in page]
+            with redis_errors():
+                texts = self._redis.mget(keys)
+            for key, text in zip(keys, texts, strict=True):
+                with suppress(RecordUnreadable):
+                    found += [Batch.recall(text, in_redis(key))] if text else []
+        return newest(found)
+
+    def keep_batch(self, batch: Batch) -> None:
+        """Keep it, unless a later one is kept."""
+        known = None
+        with suppress(RecordUnreadable):
+            known = self.batch(batch.project)
+        if known is None or known.at <= batch.at:
+            with redis_errors():
+                self._redis.set(self.keys.of(batch.project, "batch"), batch.model_dump_json(), ex=KEPT_S)
+
+    def scores_missing(self, project: int) -> str:
+        """Why Label Studio does not show the scores of what answers; empty where it does, or nobody looked."""
+        return self._text(project, "scores")
+
+    def set_scores_missing(self, project: int, why: str) -> None:
+        key = self.keys.of(project, "scores")
+        with redis_errors():
+            self._redis.set(key, why) if why else self._redis.delete(key)
+
+
+def newest(batches: Iterable[Batch]) -> list[Batch]:
+    """One of each project, at most `MOST_TOLD`, the newest first."""
+    by_project: dict[int, Batch] = {}
+    for batch in sorted(batches, key=lambda each: each.at):
+        by_project.pop(batch.project, None)
+        by_project[batch.project] = batch
+    return list(reversed(by_project.values()))[:MOST_TOLD]
