@@ -81,8 +81,7 @@ def adopt(store: Store, runs_dir: Path, wished: str = "") -> Mark:
         (runs_dir / f".{MARK}").unlink(missing_ok=True)
     restore(store, runs_dir, emptied=False, unknown_only=True)
     mark = Mark(deployment=store.keys.deployment, id=store.backup.claim(wished or uuid.uuid4().hex))
-    for project in store.projects():
-        _keep(store, runs_dir, project, mark)
+    keep_all(store, runs_dir, mark)
     with _usable(runs_dir):
         write_whole(runs_dir / MARK, mark.model_dump_json() + "\n")
     return mark
@@ -98,6 +97,17 @@ def keep_pointers(store: Store, runs_dir: Path, project: int) -> None:
         _keep(store, runs_dir, project, settle(store, runs_dir))
     except ConfigurationError as error:
         _log.warning("project %d: its pointers and prompts are not written down: %s", project, error)
+
+
+def keep_all(store: Store, runs_dir: Path, mark: Mark) -> None:
+    """Write down what Redis knows of all projects, if it has this mark.
+
+    Raises:
+        ConfigurationError: RUNS_DIR cannot be written to.
+        StoreUnavailable: Redis is away.
+    """
+    for project in store.projects():
+        _keep(store, runs_dir, project, mark)
 
 
 def read_mark(runs_dir: Path) -> Mark | None:

@@ -9,7 +9,7 @@ from annotune.errors import NotFound, RecordUnreadable
 from annotune.model import ModelVersion
 from annotune.servers.ollama import OllamaServer, file_sha256
 from annotune.store import Store
-from trainer.mark import adopt, is_foreign, read_mark
+from trainer.mark import adopt, is_foreign, keep_all, read_mark
 from trainer.registry import is_taken, register
 from trainer.restoration import Restored, restore
 from trainer.runs import GGUF, run_folder
@@ -35,6 +35,8 @@ def rebuild(store: Store, runs_dir: Path, ollama: OllamaServer) -> Rebuilt:
     """
     found, there = read_mark(runs_dir), store.backup.mark()
     emptied = found is not None and (not there or is_foreign(store, found, there))
+    if found and not emptied:  # what was moved or taken away a moment ago may not be written down yet
+        keep_all(store, runs_dir, found)
     back = restore(store, runs_dir, emptied=emptied)
     if found is None and not back.projects:
         raise NotFound(

@@ -287,6 +287,33 @@ def test_a_mark_that_cannot_be_read_is_told(store: Store, runs: Path) -> None:
         settle(store, runs)
 
 
+@pytest.mark.parametrize("before", [LLAMA, None], ids=["a model", "the environment's model"])
+def test_a_rollback_that_no_worker_has_written_down_yet_survives_a_rebuild(
+    store: Store, runs: Path, rebuilt, before: ModelRef | None
+) -> None:
+    if before:
+        store.swap_live(7, None, before)
+    store.swap_live(7, before, GPT)
+    keep_pointers(store, runs, 7)
+    store.swap_back(7, GPT, before)
+
+    back = rebuilt()
+
+    assert (store.live(7), store.past(7), back.pointers) == (before, [], 0)
+    assert read_pointers(runs, 7).live == before
+
+
+def test_a_system_prompt_that_was_taken_away_does_not_come_back_by_a_rebuild(store: Store, runs: Path, rebuilt) -> None:
+    store.remember_project(7)
+    store.prompts.set_system(7, "Be kind.")
+    keep_pointers(store, runs, 7)
+    store.prompts.set_system(7, None)
+
+    rebuilt()
+
+    assert store.prompts.system(7) is None
+
+
 def test_a_rebuild_where_no_worker_has_worked_names_the_place(rebuilt, runs: Path) -> None:
     with pytest.raises(NotFound, match="docker compose exec worker"):
         rebuilt()
