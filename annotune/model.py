@@ -12,6 +12,8 @@ ServerName = Literal["ollama", "openai", "azure"]
 PASSED = frozenset({"promoted", "waiting"})  # states of a run whose version passed its gates
 _REF = re.compile(r"(ollama|openai|azure):(\S+)")
 _VERSION = re.compile(r"v([0-9]{4,})")
+OUR_MODEL = re.compile(r"annotune/[a-z0-9][a-z0-9-]{0,79}:v[0-9]{4,}-[0-9a-f]{8}")
+"""The name on Ollama of a version of ours."""
 
 
 class Value(BaseModel):
@@ -190,3 +192,8 @@ def version_number(name: str) -> int | None:
     """7 for `v0007`; None for what names no version of ours."""
     match = _VERSION.fullmatch(name)
     return int(match[1]) if match else None
+
+
+def brings_back(model: str) -> str:
+    """The command that gives Ollama a model which it does not have."""
+    return "annotune models rebuild" if OUR_MODEL.fullmatch(model) else f"ollama pull {model}"

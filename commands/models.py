@@ -8,7 +8,7 @@ import click
 
 from annotune.errors import ModelServerError, NotFound, RecordUnreadable, StoreUnavailable
 from annotune.live import Live
-from annotune.model import ModelRef, version_number
+from annotune.model import ModelRef, brings_back, version_number
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.pool import Servers, default_ref
 from commands.desk import PROJECT, Desk
@@ -144,10 +144,9 @@ def _check(desk: Desk, project: int, ref: ModelRef | None) -> None:
         if ref.server == "ollama":
             with closing(OllamaServer(desk.settings.ollama_url)) as server:
                 if server.show(ref.model) is None:
-                    back = "annotune models rebuild" if ref.version else f"ollama pull {ref.model}"
                     raise NotFound(
-                        f"Ollama at {server.url} has no model {ref.model!r}: '{back}' brings it back, or choose another."
-                        f" What answers in project {project} stays as it was"
+                        f"Ollama at {server.url} has no model {ref.model!r}: '{brings_back(ref.model)}' brings it back, or"
+                        f" choose another. What answers in project {project} stays as it was"
                     )
     except ModelServerError as error:
         raise ModelServerError(

@@ -6,7 +6,7 @@ import click
 
 from annotune.errors import AnnotuneError, ModelServerError, RecordUnreadable
 from annotune.live import Live
-from annotune.model import ModelRef, Tally, TrainingRun
+from annotune.model import ModelRef, Tally, TrainingRun, brings_back
 from annotune.queue import CHANGES, TRAINING
 from annotune.report_book import Batch
 from annotune.servers.ollama import OllamaServer
@@ -39,8 +39,7 @@ class Ollama:
         except ModelServerError as error:
             self._away = str(error)
             return self._away
-        back = "annotune models rebuild" if ref.version else f"ollama pull {ref.model}"
-        return f"Ollama does not have it: '{back}' brings it back"
+        return f"Ollama does not have it: '{brings_back(ref.model)}' brings it back"
 
 
 @click.command()

@@ -1,13 +1,12 @@
 """Puts a GGUF on the model server, under a name that no other model has had."""
 
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from annotune.errors import ModelServerBusy, ModelServerUnreachable, TrainingFailed
-from annotune.model import version_name
+from annotune.model import OUR_MODEL, version_name
 from annotune.servers.ollama import OllamaServer
 
 PATIENCE_S = 180
@@ -16,7 +15,6 @@ UNLOADED_S = 60
 POLL_S = 0.2
 SHA_SHOWN = 8
 # Ollama 0.33 compares names without regard to case and overwrites; a namespace takes no dots, a part no 81st character.
-_NAME = re.compile(r"annotune/[a-z0-9][a-z0-9-]{0,79}:v[0-9]{4,}-[0-9a-f]{8}")
 
 T = TypeVar("T")
 
@@ -40,7 +38,7 @@ def model_name(deployment: str, project: int, number: int, sha256: str) -> str:
         TrainingFailed: it would be no name for Ollama.
     """
     name = f"annotune/{deployment}-p{project}:{version_name(number)}-{sha256[:SHA_SHOWN]}"
-    if not _NAME.fullmatch(name):
+    if not OUR_MODEL.fullmatch(name):
         raise TrainingFailed(f"{name!r} is no name for a model on Ollama: mend DEPLOYMENT")
     return name
 

@@ -132,6 +132,16 @@ def test_an_answer_that_is_none_is_an_error_of_ours(
     assert type(raised.value) is error
 
 
+def test_a_version_of_ours_that_is_not_there_comes_back_by_a_rebuild_and_by_no_pull(
+    vendor: Script, ollama: Adapter, request_: ChatRequest
+) -> None:
+    ours = replace(request_, model="annotune/main-p4:v0002-1c9f03aa")
+    there = vendor(json_reply({"error": f"model '{ours.model}' not found"}, 404))
+
+    with pytest.raises(NotFound, match=r"run 'annotune models rebuild', or choose another$"):
+        ollama(there.url).chat(ours, deadline_s=LONG_S)
+
+
 def test_a_chat_is_asked_in_these_very_words(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
     asked = vendor(json_reply(SAID))
     ollama(asked.url).chat(request_, deadline_s=LONG_S)
