@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from datetime import UTC, datetime
 from typing import TypedDict
 
@@ -16,6 +17,8 @@ from backend.batches import Told
 from backend.services import Services
 
 EVERY_S = 10.0
+# At first: what is started together is there one after the other.
+SOON_S, AT_FIRST_S = 1.0, 30.0
 SERVER_S = 5.0
 log = logging.getLogger(__name__)
 
@@ -41,7 +44,10 @@ class Report(TypedDict):
 
 
 class Health:
-    """Looks at all parts every `EVERY_S` seconds; what was answered while Redis was away is then written down."""
+    """Looks at all parts every `EVERY_S` seconds, at first every `SOON_S`.
+
+    What was answered while Redis was away is then written down.
+    """
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -92,12 +98,13 @@ class Health:
         self._report = report
 
     def _run(self) -> None:
+        began = time.monotonic()
         while not self._over.is_set():
             try:
                 self.look()
             except Exception:  # the next look may succeed
                 log.exception("a look at the parts broke off")
-            self._over.wait(EVERY_S)
+            self._over.wait(SOON_S if time.monotonic() - began < AT_FIRST_S else EVERY_S)
 
     def _store(self) -> tuple[Part, Part, set[ServerName]]:
         store, servers = self._services.store, {default_ref(self._services.settings).server}

@@ -2,6 +2,7 @@
 
 import pytest
 from fake_model import SIMPLE, Backend, MakeBackend, region, task
+from services import Eventually
 
 from annotune.errors import (
     AnswerRefused,
@@ -81,6 +82,18 @@ def test_health_tells_when_a_model_server_is_away_and_when_a_worker_is_there(bac
 
     assert report["model_servers"]["ollama"] == {"ok": False, "detail": "Ollama at http://fake is not reachable"}
     assert report["worker"]["ok"] is True
+
+
+def test_health_soon_sees_what_is_started_together_with_the_backend(backend: Backend, eventually: Eventually) -> None:
+    health = backend.app.extensions["health"]
+    health.start()
+    try:
+        eventually(lambda: health.report["checked_at"])
+        backend.store.worker_alive(60)
+
+        assert eventually(lambda: health.report["worker"]["ok"], deadline_s=5)
+    finally:
+        health.stop()
 
 
 def test_a_half_set_basic_auth_is_refused_at_the_start(make_backend: MakeBackend) -> None:
