@@ -19,7 +19,7 @@ from annotune.controls import (
 from annotune.errors import AnswerInvalid, LabelingInvalid
 from annotune.label_config import config_root, for_people, sdk_interface
 from annotune.labels import Choices, Taxonomy
-from annotune.objects import OBJECTS, READABLE, LabeledObject
+from annotune.objects import OBJECTS, READABLE, LabeledObject, shown_objects
 from annotune.prediction import Prediction, Region
 from annotune.regions import region_texts, text_region
 from annotune.spans import Labels
@@ -44,7 +44,8 @@ class Labeling:
     """What of a labeling config matters to a language model.
 
     `prompt_control` is None where the config has no TextArea whose name starts with the prompt's prefix, `status_control`
-    where it has none of that name. `controls` are those that the model fills, `objects` those that it is shown.
+    where it has none of that name. `controls` are those that the model fills, `objects` those that it is shown, in the
+    order of the page.
     """
 
     config: str
@@ -106,13 +107,14 @@ class Labeling:
                         f"<{type(control).__name__} name={control.name!r}> has toName={target!r}, which names no object"
                         " with a value"
                     )
-        targets = dict.fromkeys(target for control in controls for target in control.to_name.split(","))
+        targets = {target for control in controls for target in control.to_name.split(",")}
         return cls(
             config=config,
             prompt_control=prompts[0] if prompts else None,
             status_control=status_control if status_control in areas else None,
             controls=controls,
-            objects=tuple(LabeledObject.parse(shown[target]) for target in targets),
+            # A judgement is about all that the page shows. What stands beside a free text may be the answer itself.
+            objects=shown_objects(root, targets, beside=len(controls) > 1 or not isinstance(controls[0], TextArea)),
             interface=sdk_interface(root),
             to_names={tag.get("name", ""): tag.get("toName", "") for tag in root.iter("TextArea")},
         )
@@ -159,7 +161,7 @@ class Labeling:
         return not any(control.smart for control in self.controls)
 
     def text_of(self, data: Mapping[str, object]) -> str:
-        """What the labelled objects of a task show, as text; several are told apart by their names.
+        """What the objects of a task show, as text; several are told apart by their names.
 
         Raises:
             RequestInvalid: the task lacks a field.
@@ -168,13 +170,14 @@ class Labeling:
 
     def shown_in(self, data: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
         """The field and the part of `text_of` of each object that has a text. Raises as `text_of`."""
-        read = [(item, item.text(data)) for item in self.objects if not item.is_image]
+        read = [(item, item.text(data)) for item in self.objects if not item.is_image and item.shows(data)]
         several = len(read) != 1
         return tuple((item.field, f"{item.name}:\n{text}" if several else text) for item, text in read)
 
     def turns_of(self, data: Mapping[str, object]) -> tuple[Message, ...]:
-        """The turns of the dialogue that a task shows; none where it shows anything else."""
-        return self.objects[0].turns(data) if len(self.objects) == 1 else ()
+        """The turns of the dialogue that a task shows; none where it shows anything else, or more."""
+        shown = [item for item in self.objects if item.shows(data)]
+        return shown[0].turns(data) if len(shown) == 1 else ()
 
     def regions(self, reply: str, data: Mapping[str, object]) -> list[Region]:
         """The regions of a model's whole reply to a task.
@@ -189,7 +192,7 @@ class Labeling:
         missing = [f'"{control.name}"' for control in self.controls if control not in asked and not control.shown_when]
         if missing:
             raise AnswerInvalid(f"the JSON object lacks {' and '.join(missing)}")
-        texts = {item.name: item.text(data) for item in self.objects if not item.is_image}
+        texts = {item.name: item.text(data) for item in self.objects if not item.is_image and item.shows(data)}
         made = {
             control.name: control.regions(fields[control.name], texts.get(control.to_name, "")) for control in asked
         }

@@ -1,7 +1,7 @@
 """The objects of a labeling config, and what a model is given of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 from xml.etree.ElementTree import Element
@@ -14,6 +14,8 @@ from annotune.regions import whole_letters
 
 OBJECTS = ("Text", "HyperText", "Paragraphs", "Image", "Audio", "Video", "List", "Table", "TimeSeries", "Chat", "Pdf")
 READABLE = ("Text", "HyperText", "Paragraphs", "Image", "List", "Table")
+BESIDE = ("Text", "HyperText", "Paragraphs", "List", "Table")  # no Image: a model without vision would refuse the task
+EMPTY: tuple[object, ...] = (None, "", [])
 ROLES: Mapping[str, Literal["system", "user", "assistant"]] = {
     "system": "system",
     **dict.fromkeys(("user", "human"), "user"),
@@ -25,16 +27,17 @@ BLOCKS = frozenset({"p", "div", "br", "li", "ul", "ol", "tr", "table", "h1", "h2
 
 @dataclass(frozen=True)
 class LabeledObject:
-    """One object tag: shows the field `field` of a task's data."""
+    """One object tag: shows the field `field` of a task's data. No control that a model fills labels it if `beside`."""
 
     name: str
     tag: str
     field: str
     text_key: str = "text"
     name_key: str = "author"
+    beside: bool = False
 
     @classmethod
-    def parse(cls, tag: Element) -> Self:
+    def parse(cls, tag: Element, *, beside: bool = False) -> Self:
         """Raises LabelingInvalid where a model cannot be given what the tag shows; the message says what to mend."""
         name, value = tag.get("name", ""), tag.get("value", "")
         if tag.tag not in READABLE:
@@ -47,12 +50,17 @@ class LabeledObject:
             field=value.removeprefix("$"),
             text_key=tag.get("textKey", "text"),
             name_key=tag.get("nameKey", "author"),
+            beside=beside,
         )
 
     @property
     def is_image(self) -> bool:
         """Shown to the model as a picture: it has no text."""
         return self.tag == "Image"
+
+    def shows(self, data: Mapping[str, object]) -> bool:
+        """Whether the model is given it: what stands beside may lack its field, or be empty."""
+        return not self.beside or data.get(self.field) not in EMPTY
 
     def value(self, data: Mapping[str, object]) -> object:
         """What the task holds for it.
@@ -110,6 +118,39 @@ class LabeledObject:
             return _row(item)
         name, text = item.get(self.name_key), str(item.get(self.text_key, ""))
         return f"{name}: {text}" if name else text
+
+
+def shown_objects(root: Element, labeled: Container[str], *, beside: bool) -> tuple[LabeledObject, ...]:
+    """The objects that a model is given, in the order of the page.
+
+    They are those that its controls label, named in `labeled`; with `beside` also each other text that a person sees. No
+    field is given twice.
+
+    Raises:
+        LabelingInvalid: a model cannot be given one that a control labels.
+    """
+    objects = [tag for tag in root.iter() if tag.tag in OBJECTS and tag.get("value") and tag.get("name")]
+    ours = [tag for tag in objects if tag.get("name") in labeled]
+    given = {tag.get("value") for tag in ours}
+    seen = {tag.get("name") for tag in _seen(root)} if beside else set()
+    found = []
+    for tag in objects:
+        value = tag.get("value", "")
+        if tag in ours:
+            found.append(LabeledObject.parse(tag))
+        elif tag.get("name") in seen and tag.tag in BESIDE and value.startswith("$") and value not in given:
+            found.append(LabeledObject.parse(tag, beside=True))
+            given.add(value)
+    return tuple(found)
+
+
+def _seen(tag: Element) -> Iterator[Element]:
+    """A tag and those within it, without what a condition or a style hides, and what is read from elsewhere."""
+    style = tag.get("style", "").replace(" ", "").lower()
+    if not tag.get("visibleWhen") and "display:none" not in style and tag.get("valueType") != "url":
+        yield tag
+        for child in tag:
+            yield from _seen(child)
 
 
 def _row(cells: Mapping[str, object], between: str = "; ") -> str:

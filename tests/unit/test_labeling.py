@@ -225,6 +225,71 @@ def test_a_task_without_the_field_is_refused_with_both_names() -> None:
         Labeling.parse(config()).text_of({"question": "Why?", "answer": "So."})
 
 
+BESIDE = (
+    '<View><Text name="ask" value="$ask"/><Text name="a" value="$a"/>{more}<HyperText name="b" value="$b"/>'
+    '<Choices name="better" toName="b"><Choice value="a"/><Choice value="b"/></Choices></View>'
+)
+COMPARED = {"ask": "Name a tree.", "a": "Oak 😀", "b": "<p>Brick</p>"}
+
+
+def test_a_judgement_is_about_all_texts_of_the_page_in_its_order() -> None:
+    labeling = Labeling.parse(BESIDE.format(more=""))
+
+    assert labeling.text_of(COMPARED) == "ask:\nName a tree.\n\na:\nOak 😀\n\nb:\nBrick"
+    assert labeling.regions('{"better": "a"}', COMPARED)[0]["to_name"] == "b"
+
+
+@pytest.mark.parametrize("controls", ["left,right", "right,left"])
+def test_objects_are_in_the_order_of_the_page_whatever_the_order_of_the_controls(controls: str) -> None:
+    pair = '<Text name="left" value="$a"/><Text name="right" value="$b"/>'
+    labeling = Labeling.parse(f'<View><Pairwise name="better" toName="{controls}"/>{pair}</View>')
+
+    assert [item.name for item in labeling.objects] == ["left", "right"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    {
+        "unreadable": '<Audio name="x" value="$x"/>',
+        "a picture": '<Image name="x" value="$x"/>',
+        "a fixed text": '<Text name="x" value="Look closely."/>',
+        "an address": '<Text name="x" value="$x" valueType="url"/>',
+        "not in the task": '<Text name="x" value="$y"/>',
+        "nested": '<Text name="x" value="$x.body"/>',
+        "empty": '<Text name="x" value="$empty"/>',
+        "shown already": '<Text name="x" value="$b"/>',
+        "shown later": '<View visibleWhen="choice-selected" whenTagName="better"><Text name="x" value="$x"/></View>',
+        "hidden": '<View style="color: red; display : none"><View><Text name="x" value="$x"/></View></View>',
+        "repeated": '<Repeater on="$x" indexFlag="{{i}}"><Text name="x_{{i}}" value="$x[{{i}}].a"/></Repeater>',
+    }.values(),
+)
+def test_what_nobody_reads_beside_the_labelled_text_is_left_out(more: str) -> None:
+    data = COMPARED | {"x": "Unseen", "empty": ""}
+
+    with_it, without = (Labeling.parse(BESIDE.format(more=shown)) for shown in (more, ""))
+
+    assert with_it.text_of(data) == without.text_of(data)
+
+
+def test_one_free_text_is_written_from_what_it_labels_alone() -> None:
+    shown = '<Text name="chat" value="$question"/><Text name="reference" value="$answer"/>'
+    labeling = Labeling.parse(f'<View>{shown}<TextArea name="response" toName="chat"/></View>')
+
+    assert labeling.text_of({"question": "Why?", "answer": "So."}) == "Why?"
+
+
+def test_a_dialogue_gives_turns_only_where_it_is_all_that_is_shown() -> None:
+    labeling = Labeling.parse(
+        '<View><Text name="note" value="$note"/><Paragraphs name="t" value="$talk" nameKey="role" textKey="content"/>'
+        '<Choices name="kind" toName="t"><Choice value="a"/><Choice value="b"/></Choices></View>'
+    )
+    talk = {"talk": [{"role": "user", "content": "Hi."}]}
+
+    assert [turn.content for turn in labeling.turns_of(talk)] == ["Hi."]
+    assert labeling.turns_of(talk | {"note": "Be brief."}) == ()
+    assert labeling.text_of(talk | {"note": "Be brief."}) == "note:\nBe brief.\n\nt:\nuser: Hi."
+
+
 def test_a_region_is_in_label_studios_wire_form() -> None:
     region = Labeling.parse(config()).text_region("response", ["yes"])
 
