@@ -84,7 +84,7 @@ CASES = {
         {"label": [{"quote": "100 mg", "label": "Dose"}, {"quote": "Aspirin", "label": "Drug"}]},
         ({"label": [{"quote": "water", "label": "Drink"}]},),
     ),
-    "our comparison": Case(house("prompts/labeling/comparison.xml"), {"better": "left"}, ({"better": "neither"},)),
+    "our comparison": Case(house("prompts/labeling/comparison.xml"), {"better": "Left"}, ({"better": "neither"},)),
     "our dialogue": Case(house("prompts/labeling/dialogue.xml"), "How can I help?"),
     "our image": Case(house("prompts/labeling/image.xml"), "A pill."),
     "free text without a prompt": Case(view(RESPONSE), "100 mg."),
