@@ -1,20 +1,12 @@
-"""A dataset is a folder: `train.jsonl`, `eval.jsonl`, and a manifest that is written last.
-
-An example's side is decided by a hash of what was labelled, so that a held-out text never trains in any round, in whatever
-order annotations come, however often a text was imported, and whether or not others are deleted.
-"""
+"""A dataset is a folder: `train.jsonl`, `eval.jsonl`, and a manifest that is written last. See sides.py for the split."""
 
 import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from annotune.example import Example
-
-HELD_OUT_IN = 6
-FEWEST_HELD_OUT = 5
 
 
 @dataclass(frozen=True)
@@ -30,13 +22,6 @@ class Dataset:
     def contents(self) -> dict[int, str]:
         """What each annotation in it holds (`Origin.content`), by id."""
         return {example.origin.annotation: example.origin.content for example in (*self.train, *self.held_out)}
-
-
-def side(text: str) -> Literal["train", "eval"]:
-    """On which side of the split a labelled text lies: about one in six is held out."""
-    normal = " ".join(text.lower().split())
-    digest = hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()
-    return "eval" if int(digest, 16) % HELD_OUT_IN == 0 else "train"
 
 
 def write_dataset(folder: Path, train: Iterable[Example], held_out: Iterable[Example]) -> Dataset:

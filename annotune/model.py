@@ -162,7 +162,8 @@ class Tally(Value):
     """What the last look at Label Studio counted, in annotations.
 
     `new` are new or changed since the last run that came to training, whatever became of it; `unlearnt` hold what no version
-    that passed its gates was trained on, None where nobody counted it.
+    that passed its gates was trained on, None where nobody counted it. `lacks` says how many a training lacks, and is empty
+    where it lacks none.
     """
 
     usable: int
@@ -171,6 +172,7 @@ class Tally(Value):
     left_out: dict[str, int]
     kinds: dict[str, int]
     at: datetime
+    lacks: str = ""
 
 
 class Progress(Value):

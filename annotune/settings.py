@@ -134,7 +134,9 @@ class Settings(BaseSettings):
     train_every: int = Field(
         0, ge=0, description="Train when so many annotations are new or changed since the last try; 0: off."
     )
-    min_examples: int = Field(10, ge=1, description="Fewer training examples than this: no training.")
+    min_examples: int = Field(
+        10, ge=1, description="Fewer texts to train on than this, beside 5 held out: no training."
+    )
     promote: Literal["auto", "manual"] = Field(
         "auto",
         description="`auto`: a version that passes its gates goes live over a version of ours or its base.",

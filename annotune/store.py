@@ -14,8 +14,8 @@ All values are JSON. Keys, in a deployment D (see keys.py), for a project P:
     annotune:D:P:tried, annotune:D:P:learnt  hashes of annotation id -> sha of what it held (see lesson_book.py)
     annotune:D:P:prompts-seen           set of shas of all prompts that were ever seen
     annotune:D:P:tally                  what the last look at Label Studio counted
-    annotune:D:P:training               the training that is wanted or running
-    annotune:D:P:progress               how far it is
+    annotune:D:P:sides                  hash sha of a labelled text -> its side of the split (see sides.py)
+    annotune:D:P:training, annotune:D:P:progress  the training that is wanted or running, and how far it is
     annotune:D:P:lease:NAME             token of whoever holds a lease; expires
     annotune:D:P:runs                   list of ended runs, newest first
     annotune:D:P:batch, annotune:D:P:scores  what is told of the last batch and of scores (see report_book.py)
@@ -45,6 +45,7 @@ from annotune.records import Records
 from annotune.report_book import ReportBook
 from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEATED_S, SWAP
 from annotune.settings import DAY_S
+from annotune.sides import SideBook
 from annotune.standing import Standing
 
 PAST_KEPT = 20
@@ -72,6 +73,7 @@ class Store(Records):
         super().__init__(client, Keys(deployment))
         self.prompts = PromptBook(client, self.keys)
         self.lessons = LessonBook(client, self.keys)
+        self.sides = SideBook(client, self.keys)
         self.answer_book = AnswerBook(client, self.keys)
         self.backup = Backup(client, self.keys)
         self.reports = ReportBook(client, self.keys)

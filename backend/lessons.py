@@ -5,10 +5,11 @@ from the event.
 """
 
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypedDict
 
-from annotune.errors import LabelingInvalid, RequestInvalid, StoreUnavailable
+from annotune.errors import LabelingInvalid, RecordUnreadable, RequestInvalid, StoreUnavailable
 from annotune.example import ProjectPrompt
 from annotune.model import TrainingWanted
 from annotune.prompt_book import text_sha
@@ -66,7 +67,11 @@ def _train(services: Services, project: int) -> Acknowledged:
     if not services.store.want_training(project, wanted):
         return {"action": TRAIN, "queued": False, "message": f"a training of project {project} is waiting or running"}
     services.jobs.train(project)
-    return {"action": TRAIN, "queued": True, "message": f"project {project} will be trained"}
+    message = f"project {project} will be trained"
+    with suppress(StoreUnavailable, RecordUnreadable):  # it is queued all the same
+        if (tally := services.store.tally(project)) and tally.lacks:
+            message += f"; at the last look at Label Studio: {tally.lacks}"
+    return {"action": TRAIN, "queued": True, "message": message}
 
 
 def _take_prompt(services: Services, project: int, annotation: Annotation, event: Event, *, updated: bool) -> None:

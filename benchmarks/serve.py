@@ -20,11 +20,12 @@ from urllib.parse import urlsplit
 import httpx
 
 from annotune.completion import Message
-from annotune.dataset import side, write_dataset
+from annotune.dataset import write_dataset
 from annotune.errors import TrainingCancelled
 from annotune.example import Example, Origin
 from annotune.recipe import Recipe
 from annotune.servers.ollama import OllamaServer as OllamaClient
+from annotune.sides import FEWEST_HELD_OUT
 from curation.projects import labeling_config
 from embedded.base_model import BASE_MODEL, add_base_model
 from embedded.deployment import Deployment
@@ -69,8 +70,7 @@ class Training:
             )
             for n, pair in enumerate(formulary(seed=7), start=1)
         ]
-        sides = {name: [one for one in examples if side(one.messages[0].content) == name] for name in ("train", "eval")}
-        dataset = write_dataset(self._folder / "dataset", sides["train"], sides["eval"])
+        dataset = write_dataset(self._folder / "dataset", examples[FEWEST_HELD_OUT:], examples[:FEWEST_HELD_OUT])
         engine = SubprocessEngine(TRAINER_PYTHON)
         job = {"recipe": self._recipe, "cache": str(self._folder / "bases"), "output": str(self._folder)}
         over = self._over.is_set

@@ -101,7 +101,7 @@ def _rows(desk: Desk, project: int, ollama: Ollama) -> list[tuple[str, str]]:
 
 def _known(desk: Desk, project: int, ollama: Ollama) -> list[tuple[str, str]]:
     store, serving = desk.store, Live(desk.settings, desk.store).serving(project)
-    live = store.live(project)
+    live, tally = store.live(project), store.tally(project)
     lacks = [("but", why)] if (why := ollama.lacks(serving.ref)) else []
     rows = [
         (
@@ -111,7 +111,8 @@ def _known(desk: Desk, project: int, ollama: Ollama) -> list[tuple[str, str]]:
         *lacks,
         ("told", serving.model_version),
         ("prompt", first_line(serving.prompt.text) if serving.prompt else "none yet"),
-        ("annotations", _counted(store.tally(project))),
+        ("annotations", _counted(tally)),
+        *([("to train", tally.lacks)] if tally and tally.lacks else []),
     ]
     wanted, progress = store.training_wanted(project), store.progress(project)
     if progress is not None and store.lease_held(project, "training"):

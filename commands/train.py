@@ -32,6 +32,9 @@ def train(desk: Desk, project: int, no_wait: bool) -> None:
         say(f"project {project}: a training is queued")
     else:
         say(f"project {project}: a training is wanted or running already")
+    tally = desk.store.tally(project)
+    if tally and tally.lacks:
+        say(f"at the last look at Label Studio: {tally.lacks}", err=True)
     if not desk.store.has_worker():
         say("no worker is alive: the training waits until 'annotune worker' runs", err=True)
     if no_wait:

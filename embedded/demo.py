@@ -21,10 +21,10 @@ from label_studio_sdk.core import ApiError
 from rich.console import Console
 
 from annotune.connection import connect_redis
-from annotune.dataset import side
 from annotune.errors import AnnotuneError
 from annotune.model import TrainingRun
 from annotune.settings import load_settings
+from annotune.sides import FEWEST_HELD_OUT, split, text_sha
 from annotune.store import Store
 from curation.projects import create_project, labeling_config
 from embedded.annotator import Annotator
@@ -102,7 +102,13 @@ def demonstrate(options: Options, console: Console) -> int:
     if absent := missing():
         raise FileNotFoundError("; ".join(absent))
     pairs = (*formulary(options.seed), *general_knowledge())
-    settings = {"RECIPE": "small", "TRAIN_EVERY": str(len(pairs)), "NUM_CTX": "2048", "RECONCILE_S": "60"}
+    settings = {
+        "RECIPE": "small",
+        "TRAIN_EVERY": str(len(pairs)),
+        "MIN_EXAMPLES": str(_trained(pairs)),
+        "NUM_CTX": "2048",
+        "RECONCILE_S": "60",
+    }
     clock = Stopwatch()
     stack = Stack(
         settings,
@@ -149,8 +155,11 @@ def lesson(stack: Stack, pairs: Sequence[Pair], options: Options, clock: Stopwat
 
 def _project(stack: Stack, title: str, pairs: Sequence[Pair]) -> tuple[int, list[Question]]:
     """A project's id and its questions: first those that will be annotated, then the paraphrases."""
+    shas = [text_sha(pair.question) for pair in pairs]
+    sides = split({}, shas, _trained(pairs), trained=False).sides
+    learnt = {pair for pair, sha in zip(pairs, shas, strict=True) if pair.invented and sides[sha] == "train"}
     questions = [(pair, False) for pair in pairs]
-    questions += [(pair, True) for pair in pairs if pair.invented and side(pair.question) == "train"]
+    questions += [(pair, True) for pair in pairs if pair in learnt]
     client = LabelStudioClient(  # type: ignore[no-untyped-call]
         base_url=stack.label_studio.url, api_key=stack.label_studio.api_key
     )
@@ -160,7 +169,15 @@ def _project(stack: Stack, title: str, pairs: Sequence[Pair]) -> tuple[int, list
         config=labeling_config(CONFIG),
         data=[{"question": pair.paraphrase if other else pair.question} for pair, other in questions],
     )
-    return made.id, [Question(task, pair, other) for task, (pair, other) in zip(made.tasks, questions, strict=True)]
+    return made.id, [
+        Question(task, pair, paraphrase=other, trained=pair in learnt and not other)
+        for task, (pair, other) in zip(made.tasks, questions, strict=True)
+    ]
+
+
+def _trained(pairs: Sequence[Pair]) -> int:
+    """How many are trained on. A training takes no fewer, so that all are there when the sides are decided."""
+    return len(pairs) - FEWEST_HELD_OUT
 
 
 def _report(exam: Exam, run: TrainingRun, clock: Stopwatch, console: Console) -> list[str]:

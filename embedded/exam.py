@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from annotune.dataset import side
 from embedded.annotator import Answer
 from embedded.formulary import Pair
 
@@ -13,19 +12,19 @@ EXACT_AT_LEAST, KEYS_AT_LEAST = 0.60, 0.35
 
 @dataclass(frozen=True)
 class Question:
-    """A task in Label Studio. `paraphrase`: it asks for the pair's key fact in other words, and is never annotated."""
+    """A task in Label Studio. `paraphrase`: it asks for the pair's key fact in other words, and is never annotated.
+
+    `trained`: the model learns its answer, which nobody can know but by that.
+    """
 
     task: int
     pair: Pair
     paraphrase: bool
+    trained: bool
 
     @property
     def text(self) -> str:
         return self.pair.paraphrase if self.paraphrase else self.pair.question
-
-    @property
-    def trained(self) -> bool:
-        return self.pair.invented and not self.paraphrase and side(self.pair.question) == "train"
 
     def right(self, answer: str) -> bool:
         """A paraphrase's answer holds the key fact; another's is the reference, letter for letter."""

@@ -2,10 +2,9 @@
 
 import random
 from dataclasses import dataclass
+from itertools import islice
 
-from annotune.dataset import side
-
-TRAINED, HELD_OUT = 40, 8
+PAIRS = 45
 
 HEADS = (
     *("Zor", "Qui", "Vel", "Mer", "Tal", "Bro", "Kly", "Nev", "Ost", "Pra"),
@@ -110,25 +109,15 @@ REAL = (
 )
 
 
-def formulary(seed: int, trained: int = TRAINED, held_out: int = HELD_OUT) -> tuple[Pair, ...]:
-    """Invented pairs, `trained` of them on the training side of the split and `held_out` on the other.
-
-    Drug by drug; a fact whose side has enough is left out.
-    """
+def formulary(seed: int, number: int = PAIRS) -> tuple[Pair, ...]:
+    """So many invented pairs, drug by drug."""
     dice = random.Random(seed)  # noqa: S311 - repeatable is the point
     names = [head + tail for head in HEADS for tail in TAILS]
     dice.shuffle(names)
-    wanted = {"train": trained, "eval": held_out}
-    pairs: list[Pair] = []
-    for name in names:
-        for kind in KINDS:
-            pair = _pair(name, kind, dice.randrange(len(kind.facts)))
-            if wanted[side(pair.question)]:
-                wanted[side(pair.question)] -= 1
-                pairs.append(pair)
-    if any(wanted.values()):
-        raise ValueError(f"{len(names)} drugs do not give {trained} pairs to train and {held_out} to hold out")
-    return tuple(pairs)
+    if number > len(names) * len(KINDS):
+        raise ValueError(f"{len(names)} drugs do not give {number} pairs")
+    pairs = (_pair(name, kind, dice.randrange(len(kind.facts))) for name in names for kind in KINDS)
+    return tuple(islice(pairs, number))
 
 
 def general_knowledge() -> tuple[Pair, ...]:

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from annotune.controls import is_text
-from annotune.dataset import side
 from annotune.errors import AnswerInvalid, RequestInvalid
 from annotune.example import Answer, Example, Origin
 from annotune.labeling import Labeling
@@ -20,6 +19,7 @@ from annotune.question import ask_messages
 from annotune.regions import region_text, whole_letters
 from annotune.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.settings import Settings
+from annotune.sides import Split, text_sha
 
 # The answer log has the backend's clock, annotations have Label Studio's.
 CLOCKS_DIFFER = timedelta(seconds=5)
@@ -46,7 +46,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Lesson:
-    """The examples of both sides, and how many annotations were left out, by reason.
+    """The examples of both sides, and how many annotations were left out, by reason; `lacks` as in `Split`.
 
     Reasons: `skipped`; `empty`: without an answer; `older`: of a task that has a later one; `uncertain`: more than one text
     for the answer; `no field`: the task lacks what the config labels; `no prompt`: nobody knows what was asked;
@@ -59,6 +59,7 @@ class Lesson:
     held_out: tuple[Example, ...]
     left_out: dict[str, int]
     newest: datetime | None
+    lacks: str = ""
 
     @property
     def examples(self) -> tuple[Example, ...]:
@@ -87,6 +88,7 @@ def read_lesson(
     settings: Settings,
     log: Log,
     *,
+    split: Callable[[Sequence[str]], Split],
     system: str | None = None,
 ) -> Lesson:
     """Examples from a project's tasks. What is odd about one costs no other its example.
@@ -96,10 +98,11 @@ def read_lesson(
         tasks: as `Studio.tasks` gives them.
         labeling: the project's config.
         settings: for the template and the system prompt, the same that the backend renders with.
-        system: the project's own system prompt, where it has one.
         log: the answers that the backend gave for a task, oldest first.
+        split: the sides of texts by their shas, of all examples at once; what is undecided counts as to be trained on.
+        system: the project's own system prompt, where it has one.
     """
-    sides: dict[str, list[Example]] = {"train": [], "eval": []}
+    examples: list[tuple[str, Example]] = []
     left_out: Counter[str] = Counter()
     newest: datetime | None = None
     odd: list[int] = []
@@ -126,12 +129,15 @@ def read_lesson(
         if not isinstance(found, Example):
             left_out[found] += 1
             continue
-        sides[side(labeling.text_of(task.data))].append(found)
+        examples.append((text_sha(labeling.text_of(task.data)), found))
         newest = latest.updated_at if newest is None else max(newest, latest.updated_at)
     if odd:
         _log.warning("project %d: what cannot be read in these tasks is left out: %s", project, _listed(odd))
     counted = {reason: count for reason, count in sorted(left_out.items()) if count}
-    return Lesson(tuple(sides["train"]), tuple(sides["eval"]), counted, newest)
+    divided = split([sha for sha, _ in examples])
+    held_out = tuple(example for sha, example in examples if divided.sides.get(sha) == "eval")
+    train = tuple(example for sha, example in examples if divided.sides.get(sha) != "eval")
+    return Lesson(train, held_out, counted, newest, divided.lacks)
 
 
 def prediction_of(task: StudioTask, annotation: StudioAnnotation) -> StudioPrediction | None:

@@ -1,17 +1,19 @@
 """A look at Label Studio: what is annotated now, what follows for the project's prompt and for training."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 
-from annotune.dataset import FEWEST_HELD_OUT
 from annotune.errors import AnnotuneError, ConfigurationError, LabelingInvalid, NotFound
 from annotune.labeling import Labeling
 from annotune.lesson_book import UNKNOWN, changed, settled
 from annotune.model import PASSED, Tally, TrainingWanted
 from annotune.rows import StudioTask
+from annotune.sides import Split
 from annotune.store import Store
 from trainer.examples import Lesson, Log, read_lesson
+from trainer.mark import keep_pointers
 from trainer.prompts import newest_prompt, prompts_in
 from trainer.workshop import Workshop
 
@@ -49,6 +51,7 @@ def look(workshop: Workshop, project: int) -> None:
             left_out=lesson.left_out,
             kinds=lesson.kinds,
             at=datetime.now(UTC),
+            lacks=lesson.lacks,
         ),
     )
     if not _enough(workshop, project, lesson, new):
@@ -86,10 +89,18 @@ def read(workshop: Workshop, project: int) -> tuple[list[StudioTask], Labeling]:
 
 
 def lesson_of(workshop: Workshop, project: int, tasks: list[StudioTask], labeling: Labeling) -> Lesson:
-    """The examples of a project's tasks, by the answers that Redis remembers."""
-    store = workshop.store
+    """The examples of a project's tasks, by the answers that Redis remembers; the sides of new texts are decided."""
+    store, settings = workshop.store, workshop.settings
+
+    def split(texts: Sequence[str]) -> Split:
+        keep_pointers(store, settings.runs_dir, project)  # sides that Redis lost come back before any is decided
+        found = store.sides.decide(project, texts, settings.min_examples)
+        if found.new:
+            keep_pointers(store, settings.runs_dir, project)
+        return found
+
     system = store.prompts.system(project)
-    return read_lesson(project, tasks, labeling, workshop.settings, _log_of(store, project, tasks), system=system)
+    return read_lesson(project, tasks, labeling, settings, _log_of(store, project, tasks), split=split, system=system)
 
 
 def _log_of(store: Store, project: int, tasks: list[StudioTask]) -> Log:
@@ -131,7 +142,8 @@ def _enough(workshop: Workshop, project: int, lesson: Lesson, new: int) -> bool:
     settings = workshop.settings
     if not settings.train_every or settings.recipe is None or new < settings.train_every:
         return False
-    if len(lesson.train) < settings.min_examples or len(lesson.held_out) < FEWEST_HELD_OUT:
+    if lesson.lacks:
+        _log.info("project %d: no training is asked for: %s", project, lesson.lacks)
         return False
     ended = workshop.store.runs(project)
     return not ended or ended[0].came_to_training or lesson.newest is None or lesson.newest > ended[0].started_at

@@ -18,7 +18,7 @@ from pathlib import Path
 from annotune.errors import ConfigurationError, RecordUnreadable
 from annotune.model import Value
 from annotune.store import Store
-from trainer.pointers import write_pointers, write_whole
+from trainer.pointers import read_sides, write_pointers, write_sides, write_whole
 from trainer.restoration import restore
 
 MARK = "mark.json"
@@ -135,12 +135,27 @@ def is_foreign(store: Store, found: Mark, there: str) -> bool:
 def _keep(store: Store, runs_dir: Path, project: int, mark: Mark) -> None:
     try:
         there, kept = store.backup.read(project)
+        if there == mark.id:  # else Redis was emptied at this very moment
+            with _usable(runs_dir):
+                write_pointers(runs_dir, project, kept)
     except RecordUnreadable as error:
         _log.warning("project %d: its pointers and prompts are not written down: %s", project, error)
-        return
-    if there == mark.id:  # else Redis was emptied at this very moment
+    try:
+        _keep_sides(store, runs_dir, project)
+    except RecordUnreadable as error:
+        _log.warning("project %d: the sides of its texts are not written down: %s", project, error)
+
+
+def _keep_sides(store: Store, runs_dir: Path, project: int) -> None:
+    """Let Redis and the folder both have what either has: a side stays, also where Redis lost its last second."""
+    with _usable(runs_dir):
+        kept = read_sides(runs_dir, project)
+    there = store.sides.all(project)
+    if kept.keys() - there.keys():
+        store.sides.restore(project, kept, emptied=False)
+    if (both := {**kept, **there}) != kept:
         with _usable(runs_dir):
-            write_pointers(runs_dir, project, kept)
+            write_sides(runs_dir, project, both)
 
 
 @contextmanager

@@ -1,15 +1,18 @@
-"""`RUNS_DIR/p<project>/pointers.json`: what of a project Redis alone knows."""
+"""`RUNS_DIR/p<project>/pointers.json` and `sides.json`: what of a project Redis alone knows."""
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from annotune.backup import Kept
 from annotune.errors import RecordUnreadable
 from annotune.example import ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, Value
+from annotune.sides import Side
 
 POINTERS = "pointers.json"
+SIDES = "sides.json"
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +33,17 @@ class Pointers(Value):
         return Kept(self.live, self.past, used, self.prompts, self.pinned, self.system)
 
 
+class Sides(Value):
+    """Shas of labelled texts: those that are trained on, and those that are held out."""
+
+    train: tuple[str, ...]
+    eval: tuple[str, ...]
+
+    @property
+    def by_sha(self) -> dict[str, Side]:
+        return {**dict.fromkeys(self.train, "train"), **dict.fromkeys(self.eval, "eval")}
+
+
 def write_pointers(runs_dir: Path, project: int, kept: Kept) -> None:
     """Only where something changed; no folder is made for a project that has nothing."""
     pointers = Pointers(
@@ -47,6 +61,24 @@ def write_pointers(runs_dir: Path, project: int, kept: Kept) -> None:
     if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text:
         return
     write_whole(path, text)
+
+
+def write_sides(runs_dir: Path, project: int, sides: Mapping[str, Side]) -> None:
+    train, held_out = (tuple(sorted(sha for sha in sides if sides[sha] == side)) for side in ("train", "eval"))
+    told = Sides(train=train, eval=held_out)
+    write_whole(runs_dir / f"p{project}" / SIDES, told.model_dump_json(indent=1) + "\n")
+
+
+def read_sides(runs_dir: Path, project: int) -> dict[str, Side]:
+    """Empty where there is no such file, or one that cannot be read, which the log names."""
+    path = runs_dir / f"p{project}" / SIDES
+    try:
+        return Sides.recall(path.read_bytes(), str(path)).by_sha
+    except FileNotFoundError:
+        return {}
+    except (OSError, RecordUnreadable) as error:
+        _log.warning("Redis alone says which texts of project %d are held out: %s", project, error)
+        return {}
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -70,6 +102,6 @@ def read_pointers(runs_dir: Path, project: int) -> Kept | None:
 
 
 def projects_kept(runs_dir: Path) -> set[int]:
-    """The projects that have such a file."""
-    names = (path.parent.name.removeprefix("p") for path in runs_dir.glob(f"p*/{POINTERS}"))
+    """The projects that have one of the files."""
+    names = (path.parent.name.removeprefix("p") for file in (POINTERS, SIDES) for path in runs_dir.glob(f"p*/{file}"))
     return {int(name) for name in names if name.isdecimal()}

@@ -24,7 +24,7 @@ class Rebuilt(Restored):
 
 
 def rebuild(store: Store, runs_dir: Path, ollama: OllamaServer) -> Rebuilt:
-    """Restore versions, numbers, runs, pointers, prompts and the last dataset's annotations; nothing that Redis has changes.
+    """Restore versions, numbers, runs, pointers, prompts, sides, the last dataset's annotations; what Redis has stays.
 
     A folder that belonged to another Redis or deployment belongs to this one afterwards.
 

@@ -1,4 +1,4 @@
-"""From the folder of runs back into Redis: versions, numbers, runs, pointers, prompts."""
+"""From the folder of runs back into Redis: versions, numbers, runs, pointers, prompts, sides of the split."""
 
 import logging
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from annotune.backup import Kept
 from annotune.errors import RecordUnreadable
 from annotune.model import PASSED, TrainingRun
 from annotune.store import Store
-from trainer.pointers import projects_kept, read_pointers
+from trainer.pointers import projects_kept, read_pointers, read_sides
 from trainer.runs import read_runs
 
 _log = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ def restore(store: Store, runs_dir: Path, *, emptied: bool, unknown_only: bool =
                 continue
             kept = read_pointers(runs_dir, project) or _from_runs(own)
             pointers += store.backup.restore(project, kept, emptied=emptied)
+            store.sides.restore(project, read_sides(runs_dir, project), emptied=emptied)
             versions += _restore_versions(store, project, own)
             _restore_runs(store, project, own)
         except RecordUnreadable as error:

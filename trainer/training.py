@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from annotune.dataset import FEWEST_HELD_OUT, Dataset, write_dataset
+from annotune.dataset import Dataset, write_dataset
 from annotune.errors import (
     AnnotuneError,
     ConfigurationError,
@@ -182,13 +182,9 @@ class _Course:
             prompt_sha=shas.most_common(1)[0][0] if shas else "",
             recipe=recipe.model_dump(mode="json"),
         )
-        fewest, trained, held_out = self._settings.min_examples, len(lesson.train), len(lesson.held_out)
-        if trained < fewest or held_out < FEWEST_HELD_OUT:
+        if lesson.lacks:
             left_out = ", ".join(f"{count} {why}" for why, count in lesson.left_out.items()) or "none"
-            raise TrainingRefused(
-                f"there are {trained} examples to train on and {held_out} held out, and it takes {fewest} (MIN_EXAMPLES)"
-                f" and {FEWEST_HELD_OUT}: submit more annotations (left out: {left_out})"
-            )
+            raise TrainingRefused(f"{lesson.lacks} (left out: {left_out})")
         return dataset
 
     def _train(self, recipe: Recipe, dataset: Dataset) -> tuple[Path, str, Losses]:

@@ -32,9 +32,13 @@ def test_corrections_become_a_promoted_version_that_setup_predict_and_versions_n
     eventually: Eventually,
     tmp_path: Path,
 ) -> None:
-    pairs = formulary(3, trained=TRAINED, held_out=HELD_OUT)
+    pairs = formulary(3, TRAINED + HELD_OUT)
     deployment = deploy(
-        RECIPE=str(short_recipe), TRAINER_PYTHON=str(trainer_python), TRAIN_EVERY=str(len(pairs)), MAX_TOKENS="48"
+        RECIPE=str(short_recipe),
+        TRAINER_PYTHON=str(trainer_python),
+        TRAIN_EVERY=str(len(pairs)),
+        MIN_EXAMPLES=str(TRAINED),
+        MAX_TOKENS="48",
     )
     config = labeling_config("question-answering")
     project = create_project(

@@ -61,7 +61,7 @@ def hospital(
             deployment.start_backend()
             deployment.start_worker()
             store = Store(connection, "faults")
-            pairs = formulary(3, trained=12, held_out=5)
+            pairs = formulary(3, 17)
             first = make_project(client, "First", labeling_config("question-answering"), "question", pairs)
             deployment.run("connect", str(first.id))
             submit_all(label_studio, first, FIRST_PROMPT, pairs)

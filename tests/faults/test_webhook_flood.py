@@ -98,7 +98,7 @@ def test_five_hundred_events_are_acknowledged_within_200_ms(hospital: Hospital) 
 @pytest.mark.usefixtures("training")
 def test_a_submission_costs_what_it_costs_with_a_webhook_that_does_nothing(hospital: Hospital) -> None:
     """Label Studio calls webhooks within the annotator's own request."""
-    pairs = formulary(5, trained=SUBMITTED, held_out=0)
+    pairs = formulary(5, SUBMITTED)
     config = labeling_config("question-answering")
     ours, bare = (make_project(hospital.client, name, config, "question", pairs) for name in ("Ours", "Bare"))
     hospital.deployment.run("connect", str(ours.id))

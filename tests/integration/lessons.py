@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from annotune.connection import connect_redis
-from annotune.dataset import side
 from annotune.example import Example, Origin
 from annotune.model import TrainingWanted
 from annotune.prompt import Prompt
 from annotune.queue import Jobs
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, load_settings
+from annotune.sides import Side, split
 from annotune.store import Store
 from embedded.formulary import formulary
 from trainer.examples import Lesson
@@ -19,13 +19,15 @@ from trainer.workshop import Workshop
 
 ASK = Prompt("Answer in one sentence.", "{prompt}\n\n{text}")
 BASE = "smollm2:135m"
+MIN_EXAMPLES = 10
 WANTED = TrainingWanted(requested_by="a test", at=datetime(2026, 11, 23, tzinfo=UTC))
 
 
 def lesson(project: int, trained: int = 12, held_out: int = 5) -> Lesson:
     """Corrections of invented questions, so many on each side of the split."""
-    sides: dict[str, list[Example]] = {"train": [], "eval": []}
-    for number, pair in enumerate(formulary(project, trained, held_out), start=1):
+    examples = []
+    sides: dict[str, Side] = {}
+    for number, pair in enumerate(formulary(project, trained + held_out), start=1):
         origin = Origin(
             project=project,
             task=number,
@@ -37,8 +39,10 @@ def lesson(project: int, trained: int = 12, held_out: int = 5) -> Lesson:
             content=f"content {number}",
         )
         messages = ASK.render({"text": pair.question}, text=pair.question)
-        sides[side(pair.question)].append(Example(messages=messages, answer=pair.answer, origin=origin))
-    return Lesson(tuple(sides["train"]), tuple(sides["eval"]), {"skipped": 2}, WANTED.at)
+        examples.append(Example(messages=messages, answer=pair.answer, origin=origin))
+        sides[f"{number:064x}"] = "train" if number <= trained else "eval"
+    lacks = split(sides, list(sides), MIN_EXAMPLES, trained=True).lacks
+    return Lesson(tuple(examples[:trained]), tuple(examples[trained:]), {"skipped": 2}, WANTED.at, lacks)
 
 
 def settings_of(redis_url: str, ollama_url: str, runs_dir: Path, **others: Any) -> Settings:

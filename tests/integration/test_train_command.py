@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from label_studio_sdk import LabelStudio as Client
 
 from annotune.connection import connect_redis
-from annotune.model import Progress, TrainingRun
+from annotune.model import Progress, Tally, TrainingRun
 from annotune.queue import TRAINING, Jobs
 from annotune.store import Store
 from commands.main import annotune
@@ -111,6 +111,13 @@ def test_no_wait_queues_one_training_and_returns(run, project, store, redis_url)
 
 def test_train_says_that_no_worker_is_alive(run, project) -> None:
     assert "annotune worker" in run("train", project, "--no-wait").stderr
+
+
+def test_train_says_how_many_annotations_are_missing(run, project, store) -> None:
+    lacks = "it takes 25 usable annotations (MIN_EXAMPLES + 5), and there are 18: submit 7 more"
+    store.set_tally(project, Tally(usable=18, new=18, left_out={}, kinds={}, at=AT, lacks=lacks))
+
+    assert lacks in run("train", project, "--no-wait").stderr
 
 
 def test_train_of_a_project_that_does_not_exist_is_one_sentence_and_queues_nothing(run, store) -> None:

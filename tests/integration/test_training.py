@@ -103,7 +103,7 @@ def test_a_version_goes_live_over_one_of_ours(train: Train, workshop: Workshop) 
 
 @pytest.mark.parametrize(
     ("trained", "held_out", "told"),
-    [(9, 5, "9 examples to train on and 5 held out"), (12, 4, "12 examples to train on and 4 held out")],
+    [(9, 5, "there are 14: submit 1 more"), (12, 4, "5 that are held out, and there are 12 and 4: submit 1 more")],
 )
 def test_too_few_examples_are_refused_before_anything_is_trained(
     train: Train, workshop: Workshop, trained: int, held_out: int, told: str

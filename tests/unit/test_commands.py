@@ -341,7 +341,9 @@ def test_status_shows_all_that_goes_on(run: Annotune, store: Store, redis_url: s
     store.swap_live(4, None, version(2).ref)
     store.set_prompt(4, ProjectPrompt(text="Be short:\n[bold]{text}", source="annotation 12", at=AT))
     kinds, left_out = {"corrected": 3, "typed": 0}, {"no prompt": 2}
-    store.set_tally(4, Tally(usable=3, new=1, unlearnt=2, left_out=left_out, kinds=kinds, at=AT))
+    store.set_tally(
+        4, Tally(usable=3, new=1, unlearnt=2, left_out=left_out, kinds=kinds, at=AT, lacks="submit 22 more")
+    )
     store.want_training(4, TrainingWanted(requested_by="command", at=AT))
     store.take_lease(4, "training", "r3", 30)
     store.set_progress(4, Progress(run="r3", stage="train", step=10, steps=40, loss=1.5, left_s=65))
@@ -356,6 +358,7 @@ def test_status_shows_all_that_goes_on(run: Annotune, store: Store, redis_url: s
         "annotune/main-p4:v0002-0123abcd@",
         "Be short: ...",
         "3 usable (3 corrected), 1 new since the last try, 2 never learnt; left out: 2 no prompt",
+        "to train     submit 22 more",
         "train step 10/40, loss 1.500, 1:05 left",
         "v0002 refused at 2026-11-22 10:41 UTC: the held-out loss did not fall",
     ):

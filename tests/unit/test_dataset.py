@@ -1,4 +1,4 @@
-"""The split, and the folder that a dataset is."""
+"""The folder that a dataset is."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 
 from annotune.completion import Message
-from annotune.dataset import Dataset, side, write_dataset
+from annotune.dataset import Dataset, write_dataset
 from annotune.example import Example, Origin
-
-TEXTS = [f"What is drug number {number} for?" for number in range(3000)]
 
 
 def example(annotation: int, answer: str = "é “quoted”") -> Example:
@@ -23,21 +21,6 @@ def lines(file: Path) -> list[dict[str, object]]:
 
 def write(folder: Path, train: list[int], held_out: list[int]) -> Dataset:
     return write_dataset(folder, [example(number) for number in train], [example(number) for number in held_out])
-
-
-def test_about_one_in_six_is_held_out() -> None:
-    share = sum(side(text) == "eval" for text in TEXTS) / len(TEXTS)
-
-    assert 0.14 < share < 0.19
-
-
-@pytest.mark.parametrize("variant", ["  {} ", "{}\n", "\t{}"])
-def test_the_same_text_imported_again_lies_on_the_same_side(variant: str) -> None:
-    assert [side(text) for text in TEXTS] == [side(variant.format(text).upper()) for text in TEXTS]
-
-
-def test_a_side_is_the_same_in_every_process() -> None:
-    assert [side(text) for text in ("a", "b", "", "é")] == ["train", "train", "train", "eval"]
 
 
 def test_a_line_has_id_messages_answer_and_origin(tmp_path: Path) -> None:

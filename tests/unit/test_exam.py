@@ -1,13 +1,15 @@
 import pytest
 
-from annotune.dataset import side
 from embedded.annotator import Answer
 from embedded.exam import Exam, Question, Result, failings
 from embedded.formulary import formulary
 
-PAIRS = formulary(7, trained=4, held_out=1)
-QUESTIONS = [Question(number, pair, paraphrase=False) for number, pair in enumerate(PAIRS, start=1)]
-QUESTIONS += [Question(100, pair, paraphrase=True) for pair in PAIRS if side(pair.question) == "train"]
+PAIRS = formulary(7, 5)
+TRAINED = 4
+QUESTIONS = [
+    Question(number, pair, paraphrase=False, trained=number <= TRAINED) for number, pair in enumerate(PAIRS, start=1)
+]
+QUESTIONS += [Question(100, pair, paraphrase=True, trained=False) for pair in PAIRS[:TRAINED]]
 
 
 def answers(*, known: bool) -> list[Answer]:

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from annotune.completion import Message
-from annotune.dataset import side
 from annotune.example import Answer
 from annotune.labeling import Labeling
 from annotune.prompt import Prompt
 from annotune.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.settings import Settings
+from annotune.sides import FEWEST_HELD_OUT, Split, split, text_sha
 from trainer.examples import Lesson, read_lesson
 from trainer.prompts import newest_prompt
 
@@ -23,6 +23,10 @@ CONFIG = """<View><Text name="chat" value="$question"/>
 WITHOUT_PROMPT = '<View><Text name="chat" value="$question"/><TextArea name="response" toName="chat"/></View>'
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 QUESTION = "What is the usual dose?"
+
+
+def divided(texts: Sequence[str]) -> Split:
+    return split({}, texts, fewest=1, trained=False)
 
 
 def region(control: str, *texts: str) -> dict[str, Any]:
@@ -75,7 +79,7 @@ def lesson(
         annotations=tuple(annotations),
         predictions=tuple(predictions),
     )
-    return read_lesson(1, [task], Labeling.parse(config), settings or Settings(), lambda _: log)
+    return read_lesson(1, [task], Labeling.parse(config), settings or Settings(), lambda _: log, split=divided)
 
 
 PROMPT, RESPONSE = region("prompt", "Answer."), region("response", "40 mg")
@@ -208,18 +212,30 @@ def test_the_messages_are_those_that_the_backend_would_send() -> None:
     assert (example.answer, example.origin.annotator) == ("40 mg", 7)
 
 
-def test_the_labelled_text_decides_the_side() -> None:
-    questions = [f"Question {number}?" for number in range(40)]
+def labelled(texts: Sequence[str]) -> Lesson:
     tasks = [
         StudioTask(id=number, data={"question": text}, annotations=(annotation(number, PROMPT, RESPONSE),))
-        for number, text in enumerate(questions)
+        for number, text in enumerate(texts)
     ]
+    return read_lesson(1, tasks, Labeling.parse(CONFIG), Settings(), lambda _: (), split=divided)
 
-    found = read_lesson(1, tasks, Labeling.parse(CONFIG), Settings(), lambda _: ())
 
-    held_out = {example.origin.task for example in found.held_out}
-    assert held_out == {number for number, text in enumerate(questions) if side(text) == "eval"}
-    assert len(found.train) + len(found.held_out) == len(questions)
+def test_the_labelled_text_decides_the_side() -> None:
+    questions = [f"Frage {number} 💊?" for number in range(12)]
+
+    found = labelled([*questions, *(f" {text.upper()}\n" for text in questions)])
+
+    lowest = sorted(range(12), key=lambda number: text_sha(questions[number]))[:FEWEST_HELD_OUT]
+    assert {example.origin.task for example in found.held_out} == {*lowest, *(number + 12 for number in lowest)}
+    assert len(found.train) == 2 * 7
+    assert found.lacks == ""
+
+
+def test_what_has_no_side_yet_is_none_that_is_held_out() -> None:
+    found = labelled(["a", "b", "c"])
+
+    assert (len(found.train), found.held_out) == (3, ())
+    assert found.lacks == "it takes 6 usable annotations (MIN_EXAMPLES + 5), and there are 3: submit 3 more"
 
 
 def test_without_a_prompt_control_the_log_tells_the_prompt() -> None:

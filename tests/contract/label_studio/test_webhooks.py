@@ -7,6 +7,7 @@ import pytest
 from fake_model import SIMPLE, Backend, MakeBackend, basic, region, task
 
 from annotune.example import ProjectPrompt
+from annotune.model import Tally
 from annotune.queue import CHANGES, TRAINING
 
 PROJECT = {"id": 4, "label_config": SIMPLE, "token": "a-secret-of-the-project"}
@@ -22,6 +23,21 @@ def submitted(prompt: str | None, action: str = "ANNOTATION_CREATED", **more: ob
 def prompt_of(backend: Backend) -> str | None:
     known = backend.store.prompt(4)
     return known.text if known else None
+
+
+def test_start_training_is_told_how_many_annotations_are_missing(backend: Backend) -> None:
+    first = backend.replay("webhook-START_TRAINING").json
+    project = backend.store.projects()[0]
+    lacks = "it takes 25 usable annotations (MIN_EXAMPLES + 5), and there are 18: submit 7 more"
+    tally = Tally(usable=18, new=18, left_out={}, kinds={}, at=datetime(2026, 1, 1, tzinfo=UTC), lacks=lacks)
+    backend.store.set_tally(project, tally)
+    backend.store.training_ended(project)
+
+    second = backend.replay("webhook-START_TRAINING").json
+
+    assert (first["queued"], second["queued"]) == (True, True)
+    assert first["message"] == f"project {project} will be trained"
+    assert second["message"] == f"project {project} will be trained; at the last look at Label Studio: {lacks}"
 
 
 def test_fifty_equal_events_queue_one_look_and_count_fifty_changes(backend: Backend) -> None:

@@ -1,0 +1,171 @@
+"""The split: which labelled texts a project's model is trained on, and which are held out to judge it.
+
+A text's side is decided once, and stays: a held-out text never trains, and one that may have trained is never held out. So
+each side is kept by the sha of its text, also of those whose annotations are deleted.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from annotune.connection import in_redis, redis_errors
+from annotune.errors import RecordUnreadable
+from annotune.keys import Keys
+
+Side = Literal["train", "eval"]
+HELD_OUT_IN = 6
+FEWEST_HELD_OUT = 5
+
+
+def text_sha(text: str) -> str:
+    """Hex SHA-256 of a labelled text; letter case and blanks make no difference."""
+    normal = " ".join(text.lower().split())
+    return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def hash_side(sha: str) -> Side:
+    """The side by the hash alone: about one in six is held out."""
+    return "eval" if int(sha, 16) % HELD_OUT_IN == 0 else "train"
+
+
+@dataclass(frozen=True)
+class Split:
+    """The sides of the texts that a project has now, by their shas.
+
+    `undecided` have none yet, since a training takes more texts: `fewest` to train on and `FEWEST_HELD_OUT` held out.
+    `new` are the sides among `sides` that were decided just now. `hash_alone`: see `split`. `repeated`: some annotations
+    have a text in common.
+    """
+
+    sides: Mapping[str, Side]
+    new: Mapping[str, Side]
+    undecided: int
+    fewest: int
+    hash_alone: bool = False
+    repeated: bool = False
+
+    @property
+    def missing(self) -> int:
+        """How many texts a training lacks; where the hash alone decides, how many will do on average."""
+        to_hold_out, to_train = _wanted(self.sides, self.fewest)
+        if self.hash_alone:
+            return max(to_train, HELD_OUT_IN * to_hold_out)
+        return to_hold_out + to_train - self.undecided
+
+    @property
+    def lacks(self) -> str:
+        """What a training lacks, in a sentence; empty where it lacks nothing."""
+        if self.missing <= 0:
+            return ""
+        number = len(self.sides) + self.undecided
+        takes = self.fewest + FEWEST_HELD_OUT
+        if number + self.missing == takes:
+            return (
+                f"it takes {takes} usable annotations (MIN_EXAMPLES + {FEWEST_HELD_OUT}), and there are"
+                f" {number}{' of different texts' if self.repeated else ''}: submit {self.missing} more"
+            )
+        have = Counter(self.sides.values())
+        return (
+            f"it takes {self.fewest} usable annotations to train on (MIN_EXAMPLES) and {FEWEST_HELD_OUT} that are held out,"
+            f" and there are {have['train']} and {have['eval']}{', each text counted once' if self.repeated else ''}: submit"
+            f" {'about ' if self.hash_alone else ''}{self.missing} more"
+        )
+
+
+def split(recorded: Mapping[str, Side], texts: Sequence[str], fewest: int, *, trained: bool) -> Split:
+    """Decide the sides of texts that have none yet.
+
+    None is decided before there are enough for a training: then the texts with the lowest hashes are held out, five or, as
+    far as enough are left to train on, one in six. Later ones go by their hash, one in six, unless a side lacks some again.
+
+    Versions up to 0.3 kept no sides and went by the hash alone. Where they trained, nobody knows on which texts: so the hash
+    alone goes on to decide, and that it does is told by the sides that are kept, which are all the hash's.
+
+    Args:
+        recorded: all sides of the project that are known.
+        texts: the shas of the labelled texts of its usable annotations.
+        fewest: how many texts a training is to have, at least.
+        trained: a training of the project has ever begun.
+    """
+    distinct = dict.fromkeys(texts)
+    sides = {sha: recorded[sha] for sha in distinct if sha in recorded}
+    new = sorted(distinct.keys() - sides.keys())
+    to_hold_out, to_train = _wanted(sides, fewest)
+    hash_alone = all(side == hash_side(sha) for sha, side in recorded.items()) if recorded else trained
+    decided: dict[str, Side] = {}
+    if hash_alone or not to_hold_out + to_train:
+        decided = {sha: hash_side(sha) for sha in new}
+    elif to_hold_out + to_train <= len(new):
+        number = max(to_hold_out, min(len(new) // HELD_OUT_IN, len(new) - to_train))
+        decided = {sha: "eval" if place < number else "train" for place, sha in enumerate(new)}
+    return Split(
+        sides=sides | decided,
+        new=decided,
+        undecided=len(new) - len(decided),
+        fewest=fewest,
+        hash_alone=hash_alone,
+        repeated=len(distinct) < len(texts),
+    )
+
+
+def _wanted(sides: Mapping[str, Side], fewest: int) -> tuple[int, int]:
+    """How many a training lacks that are held out, and how many to train on."""
+    have = Counter(sides.values())
+    return max(0, FEWEST_HELD_OUT - have["eval"]), max(0, fewest - have["train"])
+
+
+class SideBook:
+    """The sides of each project in Redis, which are never deleted. Every method raises StoreUnavailable where Redis does not
+    answer, and RecordUnreadable where it holds something else.
+    """
+
+    def __init__(self, client: Any, keys: Keys) -> None:
+        self._redis = client
+        self._keys = keys
+
+    def all(self, project: int) -> dict[str, Side]:
+        """Every side that was ever decided, by the text's sha."""
+        key = self._keys.of(project, "sides")
+        with redis_errors(key):
+            return _read(self._redis.hgetall(key), key)
+
+    def decide(self, project: int, texts: Sequence[str], fewest: int) -> Split:
+        """`split`, kept in the same step: whoever asks at the same time gets the same sides."""
+        key, number = self._keys.of(project, "sides"), self._keys.of(project, "number")
+
+        def change(pipe: Any) -> Split:
+            recorded, trained = _read(pipe.hgetall(key), key), pipe.get(number)
+            found = split(recorded, texts, fewest, trained=bool(trained))
+            pipe.multi()
+            if found.new:
+                pipe.hset(key, mapping=dict(found.new))
+            return found
+
+        with redis_errors(key):
+            made: Split = self._redis.transaction(change, key, number, value_from_callable=True)
+        return made
+
+    def restore(self, project: int, kept: Mapping[str, Side], *, emptied: bool) -> None:
+        """Bring sides back; what is kept goes before what Redis has only where that came after it was emptied."""
+        key = self._keys.of(project, "sides")
+        if not kept:
+            return
+        with redis_errors(key):
+            pipe = self._redis.pipeline()
+            if emptied:
+                pipe.hset(key, mapping=dict(kept))
+            else:
+                for sha, side in kept.items():
+                    pipe.hsetnx(key, sha, side)
+            pipe.execute()
+
+
+def _read(found: Mapping[str, str], key: str) -> dict[str, Side]:
+    sides: dict[str, Side] = {}
+    for sha, side in found.items():
+        if side not in {"train", "eval"}:
+            raise RecordUnreadable(in_redis(key))
+        sides[sha] = "train" if side == "train" else "eval"
+    return sides
