@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from annotune.completion import Message
@@ -85,12 +85,35 @@ def told_unknown(names: Sequence[str], fields: Iterable[str], *, place: str = "t
         return ""
     listed = [name[:LONGEST_NAME] for name in names[:TOLD]]
     usable = [name for name in fields if len(name) <= LONGEST_NAME and _PLACEHOLDER.fullmatch(f"{{{name}}}")]
-    known = [name for name in ("text", "labels", *usable) if name != "prompt"]
+    known = [name for name in ("text", "labels", *usable) if name not in {*names, "prompt"}]
     near = dict.fromkeys(meant for name in listed for meant in difflib.get_close_matches(name, known, n=1))
     more = f" and {len(names) - TOLD} more" if len(names) > TOLD else ""
     has = f"The prompt has {_braced(listed, ', ' if more else ' and ')}{more}"
     end = f"did you mean {_braced(near, ' or ')}?" if near else "it is sent as it stands."
     return f"{has}, which {'name' if len(names) > 1 else 'names'} nothing in {place}: {end}"
+
+
+@dataclass
+class Doubts:
+    """What tasks lack of a prompt's placeholders, gathered task by task."""
+
+    prompt: str
+    names: dict[str, None] = field(default_factory=dict)
+    fields: set[str] = field(default_factory=set)
+    tasks: int = 0
+    lacking: int = 0
+
+    def see(self, fields: Collection[str]) -> None:
+        """Count a task that has these fields."""
+        names = unknown(self.prompt, fields)
+        self.names |= dict.fromkeys(names)
+        self.fields |= set(fields)
+        self.tasks, self.lacking = self.tasks + 1, self.lacking + bool(names)
+
+    @property
+    def sentence(self) -> str:
+        """As `told_unknown`."""
+        return told_unknown(tuple(self.names), self.fields, place=f"{self.lacking} of {self.tasks} tasks")
 
 
 def _braced(names: Iterable[str], last: str) -> str:

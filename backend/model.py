@@ -16,7 +16,7 @@ from annotune.log import unexpected
 from annotune.parallel import Deadline, each
 from annotune.parameters import Parameters
 from annotune.prediction import Prediction, Region, Unanswered
-from annotune.prompt import Prompt, told_unknown, unknown
+from annotune.prompt import Doubts, Prompt, told_unknown, unknown
 from annotune.question import Question, Reply
 from annotune.record import answers_given, prefilled
 from backend.lessons import Acknowledged, take_event
@@ -128,9 +128,11 @@ class Model:
 
     def _tell_unknown(self, prompt: Prompt, tasks: Sequence[Task]) -> None:
         """Log the placeholders that name nothing in a batch, once for all its tasks."""
-        fields = {name for task in tasks for name in task.data}
-        if sentence := told_unknown(unknown(prompt.text, fields), fields, place="any task of this batch"):
-            log.warning("project %d: %s", self.project, sentence)
+        doubts = Doubts(prompt.text)
+        for task in tasks:
+            doubts.see(task.data)
+        if doubts.sentence:
+            log.warning("project %d: %s", self.project, doubts.sentence)
 
     def _prepare(self, serving: Serving, prompt: Prompt, task: Task, deadline: Deadline) -> Prediction:
         reply = self._ask(serving, prompt, deadline, task, urgent=False)

@@ -16,7 +16,7 @@ from annotune.images import Pictures
 from annotune.labeling import Labeling
 from annotune.live import Live
 from annotune.parallel import Deadline, each
-from annotune.prompt import Prompt
+from annotune.prompt import Doubts, Prompt
 from annotune.question import Question
 from annotune.rows import StudioTask
 from annotune.servers.pool import Servers
@@ -93,6 +93,12 @@ def compare(
             table.add_row(str(task.id), _shown(left), _shown(right))
         table.add_row("mean", _mean(said[::2]), _mean(said[1::2]))
         say_table(desk.console, table)
+    for version in versions:
+        doubts = Doubts(version.text)
+        for task in tasks:
+            doubts.see(task.data)
+        if doubts.sentence:
+            say(f"version {version.number}: {doubts.sentence}", err=True)
     if failed:
         say(f"{len(failed)} of {len(made)} answers are missing: {failed[0]}", err=True)
         click.get_current_context().exit(1)

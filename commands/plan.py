@@ -10,7 +10,7 @@ from annotune.ids import ALL
 from annotune.labeling import Labeling
 from annotune.live import Live, model_version
 from annotune.model import ModelRef
-from annotune.prompt import Prompt
+from annotune.prompt import Doubts, Prompt
 from annotune.question import Options, Question
 from annotune.rows import StudioPrediction, StudioTask
 from annotune.studio import Studio
@@ -92,12 +92,13 @@ class Plan:
         """What is asked about a task with this data."""
         return Question(self.labeling, self.prompt, data, images)
 
-    def tasks(self, studio: Studio, skipped: Callable[[], object]) -> Iterator[StudioTask]:
-        """The tasks that are asked about, page by page; `skipped` is called for each that is not."""
+    def tasks(self, studio: Studio, skipped: Callable[[], object], doubts: Doubts) -> Iterator[StudioTask]:
+        """The tasks that are asked about, page by page, which `doubts` sees; `skipped` is called for each that is not."""
         for task in studio.tasks_by_id(self.project, self.ids):
             if self.has_one(task.predictions):
                 skipped()
             else:
+                doubts.see(task.data)
                 yield task
 
     def has_one(self, predictions: Sequence[StudioPrediction]) -> bool:

@@ -14,6 +14,7 @@ from annotune.errors import AnnotuneError, InUse, RequestInvalid, StoreUnavailab
 from annotune.ids import ranges_of
 from annotune.images import Pictures
 from annotune.prices import FREE, PRICES, Prices
+from annotune.prompt import Doubts
 from annotune.question import Question
 from annotune.report_book import Batch
 from annotune.servers.pool import Servers
@@ -92,7 +93,7 @@ def predict(
 
 def _push(desk: Desk, plan: Plan, servers: Servers, lost: Callable[[], bool]) -> int:
     """Ask, push and tell; the exit code."""
-    settings, tally = desk.settings, Tally()
+    settings, tally = desk.settings, Tally(doubts=Doubts(plan.prompt.text))
     broke: AnnotuneError | None = None
     say(f"project {plan.project} {plan.title!r}: {plan.found} tasks, asking {plan.ref} as {plan.model_version}")
     try:
@@ -155,6 +156,8 @@ def _watching(console: PlainConsole, total: int) -> Iterator[Callable[[Tally], N
 def _tell(tally: Tally) -> None:
     """Print what came of it."""
     say(f"{tally.pushed} predictions pushed, {tally.skipped} tasks skipped, {tally.failures} failed")
+    if tally.doubts.sentence:
+        say(tally.doubts.sentence, err=True)
     if tally.cut:
         say(f"{tally.cut} answers were cut at the token limit: raise MAX_TOKENS", err=True)
     _tell_failed(tally.failed)
@@ -170,20 +173,22 @@ def _tell_failed(failed: Mapping[str, Sequence[int]]) -> None:
 
 def _rehearse(desk: Desk, plan: Plan, servers: Servers, prices: Prices, *, show: int) -> None:
     """Print what would be asked, and what it would take."""
-    skipped = Tally()
+    skipped = Tally(doubts=Doubts(plan.prompt.text))
 
     def skip() -> None:
         skipped.skipped += 1
 
     counts = plan.ref.server == "ollama"  # of an API that asks for money, even an answer of one token costs the prompt
     server = servers.get(plan.ref.server) if counts else None
-    found = estimate(plan, plan.tasks(desk.studio, skip), server, show=show)
+    found = estimate(plan, plan.tasks(desk.studio, skip, skipped.doubts), server, show=show)
     for task, question in found.shown:
         _show(task, question, plan.pictures(question.data))
     say(
         f"project {plan.project} {plan.title!r}: {found.tasks} tasks would be asked of {plan.ref} as"
         f" {plan.model_version}, {skipped.skipped} skipped"
     )
+    if skipped.doubts.sentence:
+        say(skipped.doubts.sentence, err=True)
     _tell_failed(found.unfit)
     if found.tasks:
         _tell_costs(plan, found, prices)

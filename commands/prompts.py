@@ -13,6 +13,7 @@ from annotune.prompt import Prompt
 from commands.compare import compare
 from commands.desk import PROJECT, Desk
 from commands.output import first_line, json_option, say, say_json, say_raw, say_table, table_of
+from commands.placeholders import told_unknown_in
 
 LATEST = "latest"
 
@@ -127,13 +128,17 @@ def set_prompt(desk: Desk, project: int, file: TextIO, system: TextIO | None, pi
     if not text:
         raise PromptMissing(f"{file.name} holds no text: the prompt of project {project} stays as it was")
     desk.known(project)
-    if system is not None:
-        book.set_system(project, system.read().strip())
+    own_system = None if system is None else system.read().strip()
+    doubt = told_unknown_in(desk, project, text, own_system or "")
+    if own_system is not None:
+        book.set_system(project, own_system)
     version = book.add(project, ProjectPrompt(text=text, source="command", at=datetime.now(UTC)), over_pin=True)
     if pin:
         book.pin(project, version)
     desk.keep(project)
     say(f"project {project} has a new prompt of {len(text)} characters: version {version.number}")
+    for sentence in doubt:
+        say(sentence, err=True)
 
 
 @prompts.command()

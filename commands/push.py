@@ -20,6 +20,7 @@ from annotune.errors import (
 from annotune.images import Pictures
 from annotune.log import unexpected
 from annotune.parallel import Deadline, stream
+from annotune.prompt import Doubts
 from annotune.record import answers_given, prefilled
 from annotune.rows import StudioTask
 from annotune.servers.base import ModelServer
@@ -34,12 +35,16 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Tally:
-    """What came of the tasks; `failed` holds task ids by reason, `kinds` the class of the error of each reason."""
+    """What came of the tasks; `failed` holds task ids by reason, `kinds` the class of the error of each reason.
+
+    `doubts` are about the placeholders of the prompt.
+    """
 
     pushed: int = 0
     skipped: int = 0
     cut: int = 0
     failed: dict[str, list[int]] = field(default_factory=dict)
+    doubts: Doubts = field(default_factory=lambda: Doubts(""))
     kinds: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -95,7 +100,7 @@ class Push:
         Raises:
             AnnotuneError: what no other task would be spared; what was pushed until then stays.
         """
-        tasks: Iterable[StudioTask] = self._plan.tasks(self._studio, self._skipped)
+        tasks: Iterable[StudioTask] = self._plan.tasks(self._studio, self._skipped, self._tally.doubts)
         stream(tasks, lambda task: self._predict(task, Deadline.after(deadline_s)), limit)
 
     def _predict(self, task: StudioTask, deadline: Deadline) -> None:

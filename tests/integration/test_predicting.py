@@ -399,6 +399,21 @@ def test_an_odd_task_and_an_odd_answer_fail_alone(predict, studio, ollama) -> No
     assert "1 tasks would be asked" in predict("--dry-run").stdout
 
 
+@pytest.mark.parametrize(("arguments", "asked"), [(["--dry-run"], 0), ([], TASKS)])
+def test_a_placeholder_that_names_nothing_is_told_once(
+    predict, store: Store, ollama: Scripted, arguments: list[str], asked: int
+) -> None:
+    store.set_prompt(4, ProjectPrompt(text="Of {qestion}, {text}", source="command", at=datetime.now(UTC)))
+
+    result = predict(*arguments)
+
+    told = "The prompt has {qestion}, which names nothing in 12 of 12 tasks: did you mean {question}?"
+    assert (result.exit_code, result.stderr.count("{qestion}"), told in result.stderr) == (0, 1, True)
+    assert [chat["messages"][-1]["content"].count("Question 3?") for chat in ollama.chats if asked].count(1) == bool(
+        asked
+    )
+
+
 class Foreseen:
     """A model server that meets what nobody foresaw where a prompt names it."""
 
@@ -415,7 +430,7 @@ def test_what_nobody_foresaw_fails_its_own_task(deployment, monkeypatch, store, 
     with ExitStack() as opened:
         desk = Desk(opened)
         plan = Plan.of(desk, 4, model=None, ids=None, only_missing=False)
-        found = estimate(plan, plan.tasks(desk.studio, lambda: None), Foreseen(), show=0)  # type: ignore[arg-type]
+        found = estimate(plan, plan.tasks(desk.studio, lambda: None, tally.doubts), Foreseen(), show=0)  # type: ignore[arg-type]
         push = Push(
             plan,
             Foreseen(),  # type: ignore[arg-type]

@@ -273,3 +273,54 @@ def test_history_pin_and_system_prompt_survive_an_emptied_redis(run: Annotune, s
     assert [version.text for version in store.prompts.versions(4)] == ["One", "Two"]
     store.set_prompt(4, submitted("Three", 3))
     assert store.prompts.versions(4)[-1].number == 3
+
+
+@pytest.mark.parametrize(
+    ("typed", "system", "told"),
+    [
+        (
+            "Of {txt} in {year}",
+            "",
+            "The prompt has {txt}, which names nothing in the tasks of project 4: did you mean {text}?",
+        ),
+        ("Of {qestion}", "", "did you mean {question}?"),
+        (
+            "Say {answer}",
+            "",
+            "The prompt has {answer}, which names nothing in the tasks of project 4: it is sent as it stands.",
+        ),
+        ("Of {text}", "Of {question}", "The system prompt has {question}, which is sent as it stands"),
+        ("Of {text}", "Of {labels}", "The system prompt has {labels}, which is sent as it stands"),
+        ('Of {text}, {question}, {year}: {"topic": "{labels}"}', "As {a}", ""),
+    ],
+)
+def test_what_of_a_prompt_names_nothing_is_told_when_it_is_set(
+    run: Annotune, store: Store, studio: StudioDouble, tmp_path: Path, typed: str, system: str, told: str
+) -> None:
+    studio.projects[4][2]["data"]["year"] = 1904
+    (tmp_path / "system.txt").write_text(system)
+
+    result = run("set", 4, "--system", tmp_path / "system.txt", typed=typed)
+
+    assert (result.exit_code, used(store)) == (0, typed)
+    heard = result.stderr.replace("no worker is alive: its copy in RUNS_DIR follows when 'annotune worker' runs\n", "")
+    assert told in heard
+    assert bool(told) == bool(heard)
+
+
+def test_setting_a_prompt_makes_label_studio_fetch_no_predictions(run: Annotune, studio: StudioDouble) -> None:
+    studio.evaluating.add(4)
+
+    assert "{txt}" in run("set", 4, typed="Of {txt}").stderr
+    assert "/api/tasks/" not in [path for path, *_ in studio.asked]
+
+
+def test_what_names_nothing_is_told_beside_the_comparison(run: Annotune, studio: StudioDouble) -> None:
+    run("set", 4, typed="Forty {qestion}")
+    run("set", 4, typed="Fifty {text} {year}")
+    studio.projects[4][0]["data"]["year"] = 1904
+
+    assert run("compare", 4, 1, 2).stderr.splitlines() == [
+        "version 1: The prompt has {qestion}, which names nothing in 3 of 3 tasks: did you mean {question}?",
+        "version 2: The prompt has {year}, which names nothing in 2 of 3 tasks: it is sent as it stands.",
+    ]

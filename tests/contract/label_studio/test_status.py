@@ -103,7 +103,7 @@ def test_a_batch_logs_a_placeholder_that_names_nothing_once(
     assert [shown["prompt"] for shown in texts(reply)] == [["Summarise {qestion}, {text}"]] * 3
     told = [record.getMessage() for record in caplog.records if "{qestion}" in record.getMessage()]
     assert told == [
-        "project 4: The prompt has {qestion}, which names nothing in any task of this batch: did you mean {question}?"
+        "project 4: The prompt has {qestion}, which names nothing in 3 of 3 tasks: did you mean {question}?"
     ]
 
 

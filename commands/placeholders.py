@@ -1,0 +1,39 @@
+"""What of a prompt's placeholders names nothing in a project."""
+
+from contextlib import suppress
+from itertools import islice
+
+from annotune.errors import LabelingInvalid
+from annotune.ids import ALL
+from annotune.labeling import Labeling
+from annotune.prompt import told_unknown, unknown
+from commands.desk import Desk
+
+SAMPLE = 20
+
+
+def told_unknown_in(desk: Desk, project: int, text: str, system: str) -> list[str]:
+    """In sentences, by the project's config and its first tasks; none where Label Studio is not configured.
+
+    Raises:
+        NotFound, Unauthorized, LabelStudioError: it cannot be asked.
+    """
+    if not desk.has_label_studio:
+        return []
+    settings, shown = desk.settings, desk.studio.project(project)
+    fields: set[str] = set()
+    with suppress(LabelingInvalid):
+        labeling = Labeling.parse(
+            shown.label_config, settings.prompt_prefix, settings.status_control, settings.answer_names
+        )
+        fields |= {item.field for item in labeling.objects}
+    if not shown.evaluate_predictions_automatically:  # else Label Studio would ask for predictions of what is read
+        for task in islice(desk.studio.tasks_by_id(project, ALL), SAMPLE):
+            fields |= task.data.keys()
+    told = [told_unknown(unknown(text, fields), fields, place=f"the tasks of project {project}")]
+    unfilled = [name for name in unknown(system, ()) if name in fields] + [
+        name for name in ("text", "labels") if f"{{{name}}}" in system
+    ]
+    if unfilled:
+        told.append(f"The system prompt has {{{unfilled[0]}}}, which is sent as it stands: only the prompt is filled.")
+    return [sentence for sentence in told if sentence]
