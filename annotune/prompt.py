@@ -64,7 +64,7 @@ class Prompt:
             fields = {field for field, _ in shown}
             placed |= fields if "text" in placed else {"text"} if fields and fields <= placed else set()
             rest = "\n\n".join(part for field, part in shown if field not in placed) if fields & placed else text
-            template = _without(template, placed)
+            template = _without(template, placed - {"prompt"})
         asked = _fill(self.text, values)
         system = (Message("system", self.system),) if self.system else ()
         return (*system, Message("user", _fill(template, values | {"text": rest, "prompt": asked})))

@@ -126,6 +126,16 @@ def test_a_field_named_prompt_does_not_replace_the_prompt() -> None:
     assert said("Answer {text}", "{prompt}", prompt="the field") == "Answer Where is it?"
 
 
+def test_a_labelled_field_named_prompt_is_placed_by_the_text_alone() -> None:
+    data, shown = {"prompt": WHERE}, [("prompt", WHERE)]
+    sent = [
+        Prompt(text, DEFAULT_PROMPT_TEMPLATE).render(data, text=WHERE, shown=shown)[-1].content
+        for text in ("Answer {text}", "Answer {prompt}")
+    ]
+
+    assert sent == ["Answer Where is it?", "Answer {prompt}\n\nWhere is it?"]
+
+
 def test_a_prompt_that_holds_its_own_placeholder_is_not_filled_with_itself() -> None:
     assert said("say {prompt} {prompt}", "{prompt}!", prompt="the field") == "say {prompt} {prompt}!"
 
