@@ -6,8 +6,9 @@ from functools import cached_property
 import click
 
 from annotune.connection import Patience, connect_redis
-from annotune.errors import StoreUnavailable
+from annotune.errors import LabelStudioError, StoreUnavailable
 from annotune.queue import Jobs
+from annotune.rows import StudioProject
 from annotune.settings import Settings, load_settings
 from annotune.store import Store
 from annotune.studio import Studio
@@ -63,6 +64,21 @@ class Desk:
         studio = Studio.from_settings(self.settings)
         self._opened.callback(studio.close)
         return studio
+
+    def listed(self, project: int) -> StudioProject:
+        """A project, all of whose tasks may be read.
+
+        Raises:
+            NotFound: there is no such project.
+            LabelStudioError: reading its tasks would make Label Studio fetch predictions itself.
+        """
+        shown = self.studio.project(project)
+        if shown.evaluate_predictions_automatically:
+            raise LabelStudioError(
+                f"project {project} has evaluate_predictions_automatically on: Label Studio would itself fetch predictions"
+                f" for all tasks that are only looked at; switch it off there (PATCH /api/projects/{project})"
+            )
+        return shown
 
     def customer(self, project: int) -> Customer:
         return Customer(self.studio, project)

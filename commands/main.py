@@ -12,6 +12,7 @@ from commands.desk import Desk
 from commands.models import models
 from commands.output import shown
 from commands.predict import predict
+from commands.predictions import predictions
 from commands.processes import serve, worker
 from commands.prompts import prompts
 from commands.status import status
@@ -50,7 +51,7 @@ def annotune(ctx: click.Context) -> None:
     ctx.obj = Desk(ctx.with_resource(ExitStack()))
 
 
-for command in (serve, worker, connect, disconnect, models, predict, train, prompts, status):
+for command in (serve, worker, connect, disconnect, models, predict, predictions, train, prompts, status):
     annotune.add_command(command)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from annotune.completion import Image
-from annotune.errors import LabelStudioError, NotFound, PromptMissing
+from annotune.errors import NotFound, PromptMissing
 from annotune.ids import ALL
 from annotune.labeling import Labeling
 from annotune.live import Live, model_version
@@ -44,12 +44,7 @@ class Plan:
             LabelingInvalid: the labeling config cannot be served.
             PromptMissing: the project has no prompt.
         """
-        settings, shown = desk.settings, desk.studio.project(project)
-        if shown.evaluate_predictions_automatically:
-            raise LabelStudioError(
-                f"project {project} has evaluate_predictions_automatically on: Label Studio would itself fetch predictions"
-                f" for all tasks that are only looked at; switch it off there (PATCH /api/projects/{project})"
-            )
+        settings, shown = desk.settings, desk.listed(project)
         labeling = Labeling.parse(
             shown.label_config, settings.prompt_prefix, settings.status_control, settings.answer_names
         )

@@ -21,7 +21,8 @@ def region(control: str, text: str) -> dict[str, Any]:
 class StudioDouble:
     """Its projects (id -> tasks), what it was asked, and the status and body that it answers everything with, if set.
 
-    `push_refusal` is the same for predictions that are pushed, by task.
+    `push_refusal` is the same for predictions that are pushed, by task, and `rewrite_refusal` for changes of stored ones, by
+    their ids.
     """
 
     projects: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
@@ -30,6 +31,7 @@ class StudioDouble:
     refusal: tuple[int, object] | None = None
     evaluating: set[int] = field(default_factory=set)
     push_refusal: dict[int, tuple[int, object]] = field(default_factory=dict)
+    rewrite_refusal: dict[int, tuple[int, object]] = field(default_factory=dict)
     delay: Callable[[], object] = lambda: None
     _annotations: int = 0
     _predictions: int = 0
@@ -53,7 +55,7 @@ class StudioDouble:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = _answer  # noqa: N815 - names that http.server looks for
+            do_GET = do_POST = do_PATCH = _answer  # noqa: N815 - names that http.server looks for
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -122,6 +124,8 @@ class StudioDouble:
             return self._tasks(int(query["project"][0]), wanted, int(query["page"][0]), int(query["page_size"][0]))
         if path == "/api/predictions/":
             return self._push(json.loads(sent)) if sent else (200, self._predictions_of(int(query["task"][0])))
+        if path.startswith("/api/predictions/"):
+            return self._rewrite(int(path.removeprefix("/api/predictions/").rstrip("/")), json.loads(sent))
         project = int(path.removeprefix("/api/projects/").rstrip("/"))
         if project not in self.projects:
             return 404, {"detail": "No Project matches the given query."}
@@ -143,6 +147,16 @@ class StudioDouble:
             made = {"id": self._predictions, "created_at": datetime.now(UTC).isoformat(), **prediction}
             tasks[0]["predictions"].append(made)
         return 201, made
+
+    def _rewrite(self, prediction: int, changed: dict[str, Any]) -> tuple[int, object]:
+        if prediction in self.rewrite_refusal:
+            return self.rewrite_refusal[prediction]
+        stored = [each for tasks in self.projects.values() for task in tasks for each in task["predictions"]]
+        found = next((each for each in stored if each["id"] == prediction), None)
+        if found is None:
+            return 404, {"detail": "No Prediction matches the given query."}
+        found.update(changed)
+        return 200, found
 
     def _tasks(
         self, project: int, wanted: Callable[[dict[str, Any]], bool], page: int, size: int

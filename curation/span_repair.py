@@ -1,0 +1,87 @@
+"""Spans of ours that Label Studio stores with offsets in UTF-16 units, found and counted anew in code points.
+
+The editor (1.23.2) counts code points. Earlier versions of Annotune counted UTF-16 units, so that behind an emoji a span
+lies too far right. A stored span keeps the words that it was made of, whatever it highlights: these tell the two apart.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from annotune.labeling import Labeling
+from annotune.live import SHA_SHOWN
+from annotune.prediction import Region
+from annotune.rows import StudioPrediction, StudioTask
+from annotune.spans import Labels
+
+UTF16 = "utf-16-le"
+# Each prediction that we store has a prompt's sha in its version; of other tools', nobody knows how they count.
+OURS = re.compile(rf".+@[0-9a-f]{{{SHA_SHOWN}}}", re.DOTALL)
+HIGHEST_OF_ONE_UNIT = "\uffff"
+
+
+@dataclass(frozen=True)
+class ShiftedSpans:
+    """What of one task has shifted spans.
+
+    `repaired`: of each prediction of ours the regions as they should be; `foreign`: predictions that are not ours, and
+    `annotations`: ids of those that people submitted.
+    """
+
+    task: int
+    repaired: Mapping[int, Sequence[Region]]
+    foreign: tuple[int, ...]
+    annotations: tuple[int, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.repaired or self.foreign or self.annotations)
+
+
+def shifted_spans(labeling: Labeling, task: StudioTask) -> ShiftedSpans:
+    """Look at a task's predictions and annotations."""
+    texts = dict(_marked_texts(labeling, task.data))
+    repaired = {found.id: regions for found in task.predictions if (regions := _repaired(found.result, texts))}
+    ours = {found.id for found in task.predictions if is_ours(found)}
+    return ShiftedSpans(
+        task=task.id,
+        repaired={id_: regions for id_, regions in repaired.items() if id_ in ours},
+        foreign=tuple(id_ for id_ in repaired if id_ not in ours),
+        annotations=tuple(found.id for found in task.annotations if _repaired(found.result, texts)),
+    )
+
+
+def is_ours(prediction: StudioPrediction) -> bool:
+    """Whether a prediction bears a version as only we tell it: `<model>@<first 8 of the prompt's sha>`."""
+    return OURS.fullmatch(prediction.model_version or "") is not None
+
+
+def _marked_texts(labeling: Labeling, data: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """The text that each Labels control marks, where its code points and UTF-16 units are not as many."""
+    fields = {item.name: item.field for item in labeling.objects}
+    for control in labeling.controls:
+        text = data.get(fields[control.to_name]) if isinstance(control, Labels) else None
+        if isinstance(text, str) and max(text, default="") > HIGHEST_OF_ONE_UNIT:
+            yield control.name, text
+
+
+def _repaired(regions: Sequence[Mapping[str, Any]], texts: Mapping[str, str]) -> list[Region] | None:
+    """All regions, those that are shifted in their places; None where none is."""
+    placed = [_placed(region.get("value"), texts.get(str(region.get("from_name")), "")) for region in regions]
+    if not any(placed):
+        return None
+    return [{**region, "value": value} if value else {**region} for region, value in zip(regions, placed, strict=True)]
+
+
+def _placed(value: object, text: str) -> dict[str, Any] | None:
+    """A span's value counted in code points, where its words stand at its offsets in UTF-16 units alone."""
+    if not text or not isinstance(value, Mapping):
+        return None
+    start, end, quote = value.get("start"), value.get("end"), value.get("text")
+    if not isinstance(start, int) or not isinstance(end, int) or not isinstance(quote, str) or not 0 <= start < end:
+        return None
+    units = text.encode(UTF16, "surrogatepass")
+    if text[start:end] == quote or units[2 * start : 2 * end] != quote.encode(UTF16, "surrogatepass"):
+        return None
+    begin = len(units[: 2 * start].decode(UTF16, "surrogatepass"))
+    return {**value, "start": begin, "end": begin + len(quote)}
