@@ -59,12 +59,12 @@ class Split:
         """What a training lacks, in a sentence; empty where it lacks nothing."""
         if self.missing <= 0:
             return ""
-        number = len(self.sides) + self.undecided
-        takes = self.fewest + FEWEST_HELD_OUT
+        number, takes = len(self.sides) + self.undecided, self.fewest + FEWEST_HELD_OUT
         if number + self.missing == takes:
+            there = f"there {'is' if number == 1 else 'are'} {number}{' of different texts' if self.repeated else ''}"
             return (
-                f"it takes {takes} usable annotations (MIN_EXAMPLES + {FEWEST_HELD_OUT}), and there are"
-                f" {number}{' of different texts' if self.repeated else ''}: submit {self.missing} more"
+                f"it takes {takes} usable annotations (MIN_EXAMPLES + {FEWEST_HELD_OUT}), and {there}:"
+                f" submit {self.missing} more"
             )
         have = Counter(self.sides.values())
         return (

@@ -190,6 +190,7 @@ def test_a_text_that_is_there_twice_counts_once_and_that_is_told() -> None:
     ("number", "fewest", "told"),
     [
         (0, 20, "it takes 25 usable annotations (MIN_EXAMPLES + 5), and there are 0: submit 25 more"),
+        (1, 10, "it takes 15 usable annotations (MIN_EXAMPLES + 5), and there is 1: submit 14 more"),
         (18, 20, "it takes 25 usable annotations (MIN_EXAMPLES + 5), and there are 18: submit 7 more"),
         (25, 20, ""),
     ],
