@@ -29,6 +29,7 @@ class _Parsed(BaseModel):
 class StudioProject(_Parsed):
     """A project and its labeling config.
 
+    `model_version` tells whose predictions Label Studio shows: it is the title of a backend, or a version; or nothing.
     `evaluate_predictions_automatically`: a list of its tasks makes Label Studio (1.23.2) first fetch predictions for those
     that have none.
     """
@@ -36,7 +37,21 @@ class StudioProject(_Parsed):
     id: int
     title: str
     label_config: str
+    model_version: str | None = ""
     evaluate_predictions_automatically: bool = False
+
+
+class StudioBackend(_Parsed):
+    """An ML backend of a project. `model_version` is what it told last; its password is never shown."""
+
+    id: int
+    url: str
+    title: str
+    description: str | None = None
+    model_version: str | None = None
+    auth_method: str | None = None
+    basic_auth_user: str | None = None
+    extra_params: Any = None
 
 
 class StudioAnnotation(_Parsed):

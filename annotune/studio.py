@@ -20,7 +20,7 @@ from annotune.errors import ConfigurationError, LabelStudioError, LabelStudioUnr
 from annotune.ids import ALL, after
 from annotune.network import Network
 from annotune.prediction import Prediction, Region
-from annotune.rows import StudioPrediction, StudioProject, StudioTask, read_predictions, read_task
+from annotune.rows import StudioBackend, StudioPrediction, StudioProject, StudioTask, read_predictions, read_task
 from annotune.settings import Settings
 
 TIMEOUT_S = 60.0
@@ -110,6 +110,43 @@ class Studio:
         with self.mapped(f"project {project}"):
             found = self.client.projects.get(id=project, request_options=self._reading)
             return StudioProject.model_validate(found.dict())
+
+    def backends(self, project: int) -> list[StudioBackend]:
+        """The ML backends of a project, each asked by Label Studio for its version now.
+
+        Raises:
+            LabelStudioError, Unauthorized: Label Studio did not answer as it should.
+        """
+        with self.mapped(f"project {project}"):
+            found = self.client.ml.list(project=project, request_options=self._reading)
+            return [StudioBackend.model_validate(each.dict()) for each in found]
+
+    def rename(self, project: int, backend: StudioBackend, title: str) -> None:
+        """Give a backend another title, and keep its first one as its description.
+
+        Where the project's `model_version` is the former title, Label Studio lets it follow. A change is checked whole: what
+        is left out counts as empty, and an empty password as the one that is kept (1.23.2).
+
+        Raises:
+            NotFound, LabelStudioError, Unauthorized: Label Studio refuses it, or does not reach the backend.
+        """
+        same: dict[str, Any] = {"project": project, "url": backend.url, "extra_params": backend.extra_params}
+        if backend.auth_method:
+            same["auth_method"] = backend.auth_method
+        if backend.basic_auth_user:
+            same |= {"basic_auth_user": backend.basic_auth_user, "basic_auth_pass": ""}
+        with self.mapped(f"project {project}"):
+            description = backend.description or backend.title
+            self.client.ml.update(backend.id, title=title, description=description, **same)
+
+    def show(self, project: int, model_version: str) -> None:
+        """Let a project show the predictions of a backend, by its title.
+
+        Raises:
+            NotFound, LabelStudioError, Unauthorized: Label Studio refuses it.
+        """
+        with self.mapped(f"project {project}"):
+            self.client.projects.update(project, model_version=model_version)
 
     def tasks(self, project: int) -> Iterator[StudioTask]:
         """All tasks of a project that somebody annotated or skipped, page by page; each once.
@@ -250,7 +287,7 @@ def _refusal(where: str, what: str, error: ApiError) -> Exception:
         return Unauthorized(f"{where} refused the key: set LABEL_STUDIO_API_KEY to one that is valid there")
     if status == httpx.codes.FORBIDDEN:
         return Unauthorized(
-            f"{where} forbids it{_detail(error)}: LABEL_STUDIO_API_KEY is of a user who may not see {what}"
+            f"{where} forbids it{_detail(error)}: LABEL_STUDIO_API_KEY is of a user who may not see or change {what}"
         )
     if status == httpx.codes.NOT_FOUND:
         return NotFound(
@@ -262,5 +299,6 @@ def _refusal(where: str, what: str, error: ApiError) -> Exception:
 
 
 def _detail(error: ApiError) -> str:
-    detail = error.body.get("detail") if isinstance(error.body, dict) else None
+    body = error.body if isinstance(error.body, dict) else {}
+    detail = body.get("validation_errors") or body.get("detail")
     return f" ({str(detail)[:200]})" if detail else ""

@@ -58,6 +58,7 @@ class Model:
             store.remember_project(self.project)
             if parameters != store.parameters(self.project):
                 store.set_parameters(self.project, parameters)
+                self.services.jobs.changed(self.project)
         return live.serving(self.project).model_version
 
     def predict(

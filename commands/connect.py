@@ -44,7 +44,7 @@ def connect(desk: Desk, project: int, url: str | None) -> None:
     if not address.headers:
         say("anybody may call the webhook: set WEBHOOK_SECRET here and where it is served, and connect again")
     try:
-        desk.store.remember_project(project)
+        desk.jobs.changed(project)
     except StoreUnavailable as error:
         say(f"the project is not noted yet ({error}); its first prediction or webhook will do it", err=True)
 

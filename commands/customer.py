@@ -106,11 +106,11 @@ class Customer:
         return Connection(title=title, changes=tuple(changes), model_version="")
 
     def _backends(self, address: Address | None) -> list[MlBackend]:
-        """Ours: those at the address, first, and those that bear our title elsewhere."""
+        """Ours: those at the address, first, and those elsewhere that bear our title, or bore it before the worker's."""
         with self._asking():
             found = self._studio.client.ml.list(project=self._project)
         here = [one for one in found if address and same_url(one.url, address.url)]
-        return here + [one for one in found if one not in here and one.title == TITLE]
+        return here + [one for one in found if one not in here and TITLE in {one.title, one.description}]
 
     def _hooks(self, address: Address | None, backends: list[MlBackend]) -> list[Webhook]:
         """Ours: those at the address, first, those of our backends elsewhere, and those that carry our header."""

@@ -39,11 +39,15 @@ class Desk:
         return self._store("job")
 
     def _store(self, patience: Patience) -> Store:
-        return Store.connect(self.settings.redis_url, deployment=self.settings.deployment, patience=patience)
+        store = Store.connect(self.settings.redis_url, deployment=self.settings.deployment, patience=patience)
+        self._opened.callback(store.close)
+        return store
 
     @cached_property
     def jobs(self) -> Jobs:
-        return Jobs(self.store, connect_redis(self.settings.redis_url, patience="web", decode=False))
+        connection = connect_redis(self.settings.redis_url, patience="web", decode=False)
+        self._opened.callback(connection.close)
+        return Jobs(self.store, connection)
 
     @cached_property
     def console(self) -> PlainConsole:

@@ -15,6 +15,7 @@ from annotune.store import Store
 from trainer.examples import Lesson, Log, read_lesson
 from trainer.mark import keep_pointers
 from trainer.prompts import newest_prompt, prompts_in
+from trainer.scores import show_scores
 from trainer.workshop import Workshop
 
 TRAIN_EVERY = "TRAIN_EVERY"
@@ -40,6 +41,7 @@ def look(workshop: Workshop, project: int) -> None:
         workshop.store.forget_project(project)
         return
     _keep_prompt(workshop, project, tasks, labeling)
+    show_scores(workshop, project)
     lesson = lesson_of(workshop, project, tasks, labeling)
     new, unlearnt = _compare(workshop.store, project, lesson)
     workshop.store.set_tally(

@@ -21,8 +21,9 @@ def region(control: str, text: str) -> dict[str, Any]:
 class StudioDouble:
     """Its projects (id -> tasks), what it was asked, and the status and body that it answers everything with, if set.
 
-    `push_refusal` is the same for predictions that are pushed, by task, and `rewrite_refusal` for changes of stored ones, by
-    their ids.
+    `push_refusal` is the same for predictions that are pushed, by task, `rewrite_refusal` for changes of stored ones, by their
+    ids, and `change_refusal` for changes of a project or a backend, which are noted in `changes`. `shown` is what each
+    project shows the predictions of (its `model_version`).
     """
 
     projects: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
@@ -32,6 +33,10 @@ class StudioDouble:
     evaluating: set[int] = field(default_factory=set)
     push_refusal: dict[int, tuple[int, object]] = field(default_factory=dict)
     rewrite_refusal: dict[int, tuple[int, object]] = field(default_factory=dict)
+    backends: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    shown: dict[int, str | None] = field(default_factory=dict)
+    change_refusal: tuple[int, object] | None = None
+    changes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     delay: Callable[[], object] = lambda: None
     _annotations: int = 0
     _predictions: int = 0
@@ -47,7 +52,9 @@ class StudioDouble:
                 parts = urlsplit(self.path)
                 query = parse_qs(parts.query)
                 double.asked.append((parts.path, self.headers.get("Authorization", ""), query))
-                status, body = double.refusal or double._route(parts.path, query, sent)
+                changed = self.command == "PATCH" and "/predictions/" not in parts.path
+                answered = double._change(parts.path, json.loads(sent)) if changed else None
+                status, body = double.refusal or answered or double._route(parts.path, query, sent)
                 content = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
@@ -126,11 +133,52 @@ class StudioDouble:
             return self._push(json.loads(sent)) if sent else (200, self._predictions_of(int(query["task"][0])))
         if path.startswith("/api/predictions/"):
             return self._rewrite(int(path.removeprefix("/api/predictions/").rstrip("/")), json.loads(sent))
+        if path == "/api/ml/":
+            return 200, self.backends.get(int(query["project"][0]), [])
         project = int(path.removeprefix("/api/projects/").rstrip("/"))
         if project not in self.projects:
             return 404, {"detail": "No Project matches the given query."}
+        return 200, self._project(project)
+
+    def _project(self, project: int) -> dict[str, Any]:
         shown = {"id": project, "title": f"Project {project}", "label_config": self.configs[project], "token": "x"}
-        return 200, shown | {"evaluate_predictions_automatically": project in self.evaluating}
+        told = {"model_version": self.shown.get(project, "")}
+        return shown | told | {"evaluate_predictions_automatically": project in self.evaluating}
+
+    def connect(self, project: int, told: str, title: str = "annotune") -> dict[str, Any]:
+        """A backend that tells a version; Label Studio then shows a new project its predictions, by its title."""
+        backend = {"id": project * 10, "project": project, "url": "http://backend:9090", "title": title}
+        backend |= {
+            "description": "",
+            "model_version": told,
+            "state": "CO",
+            "auth_method": "NONE",
+            "extra_params": None,
+        }
+        self.backends.setdefault(project, []).append(backend)
+        self.shown[project] = self.shown.get(project) or title
+        return backend
+
+    def _change(self, path: str, sent: dict[str, Any]) -> tuple[int, object]:
+        """A PATCH: of a backend, whose project follows its title; or of what a project shows."""
+        self.changes.append((path, sent))
+        if self.change_refusal:
+            return self.change_refusal
+        kind, number = path.removeprefix("/api/").rstrip("/").split("/")
+        if kind == "projects":
+            project, version = int(number), sent["model_version"]
+            if version not in {backend["title"] for backend in self.backends.get(project, [])}:
+                wrong = "Model version doesn't exist either as live model or as static predictions."
+                return 400, {"detail": "Validation error", "validation_errors": {"model_version": [wrong]}}
+            self.shown[project] = version
+            return 200, self._project(project)
+        if not {"url", "project"} <= set(sent):
+            return 500, {"detail": "MLBackend.healthcheck_() missing 1 required positional argument: 'url'"}
+        backend = next(each for each in self.backends[sent["project"]] if each["id"] == int(number))
+        if self.shown[sent["project"]] == backend["title"]:
+            self.shown[sent["project"]] = sent["title"]
+        backend |= sent
+        return 200, backend
 
     def _predictions_of(self, task: int) -> list[dict[str, Any]]:
         found = [each for tasks in self.projects.values() for each in tasks if each["id"] == task]

@@ -1,0 +1,255 @@
+"""Label Studio shows the scores of what answers: its backend's title, and the project with it, follow each change."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from doubles import FakeOllama, serving
+from pydantic import SecretStr
+from studio_double import StudioDouble
+
+from annotune.example import ProjectPrompt
+from annotune.live import Live
+from annotune.model import ModelRef, ModelVersion
+from annotune.parameters import Parameters
+from annotune.settings import Settings
+from commands.main import annotune
+from trainer.look import look
+from trainer.reconcile import Reconciler
+from trainer.workshop import Workshop, workshop_of
+
+PROJECT = 4
+VERSION = ModelVersion(
+    project=PROJECT,
+    number=3,
+    model="annotune/main-p4:v0003-1a2b3c4d",
+    digest="1a2b3c4d",
+    run="r3",
+    created_at=datetime(2026, 11, 26, tzinfo=UTC),
+    num_ctx=2048,
+    state="candidate",
+)
+TUNED = VERSION.ref
+
+
+@pytest.fixture
+def double() -> Iterator[StudioDouble]:
+    with StudioDouble() as running:
+        running.add_project(PROJECT, questions=3)
+        yield running
+
+
+def shop(redis_url: str, double: StudioDouble, folder: Path, **others: Any) -> Workshop:
+    given = {"label_studio_api_key": SecretStr("legacy"), "runs_dir": folder / "runs", "openai_model": "small"}
+    return workshop_of(
+        Settings(redis_url=redis_url, label_studio_url=double.url, openai_provider="ollama", **given | others)
+    )
+
+
+@pytest.fixture
+def workshop(redis_url: str, double: StudioDouble, tmp_path: Path) -> Workshop:
+    made = shop(redis_url, double, tmp_path)
+    made.store.remember_project(PROJECT)
+    return made
+
+
+def told(workshop: Workshop) -> str:
+    return Live(workshop.settings, workshop.store).serving(PROJECT).model_version
+
+
+def backend_of(double: StudioDouble) -> dict[str, Any]:
+    [backend] = double.backends[PROJECT]
+    return backend
+
+
+def prompt(workshop: Workshop, text: str) -> None:
+    workshop.store.set_prompt(PROJECT, ProjectPrompt(text=text, source="command", at=datetime.now(UTC)))
+
+
+def run(workshop: Workshop, *arguments: object, **changed: str) -> Result:
+    settings = workshop.settings
+    environment = {
+        "REDIS_URL": settings.redis_url,
+        "LABEL_STUDIO_URL": str(settings.label_studio_url),
+        "LABEL_STUDIO_API_KEY": "legacy",
+        "RUNS_DIR": str(settings.runs_dir),
+        "OPENAI_PROVIDER": "ollama",
+        "OPENAI_MODEL": settings.openai_model or "",
+    }
+    result = CliRunner().invoke(annotune, [*map(str, arguments)], env=environment | changed)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_the_project_shows_what_answers_after_each_change(workshop: Workshop, double: StudioDouble) -> None:
+    backend_of_project = double.connect(PROJECT, told(workshop))
+    seen = []
+
+    def follow() -> None:
+        backend_of_project["model_version"] = told(workshop)  # as Label Studio hears it by /setup
+        look(workshop, PROJECT)
+        assert backend_of(double)["title"] == double.shown[PROJECT] == told(workshop)
+        seen.append(double.shown[PROJECT])
+
+    follow()
+    prompt(workshop, "What is the mood? 😀")
+    follow()
+    workshop.store.swap_live(PROJECT, None, TUNED)
+    follow()
+    workshop.store.swap_back(PROJECT, TUNED, None)
+    follow()
+    workshop.store.set_parameters(PROJECT, Parameters(model="small", temperature=0.5))
+    double.submit(PROJECT, 0, "40 mg", prompt="How much?")
+    look(workshop, PROJECT)
+    follow()
+
+    assert seen[0] == "small"
+    assert seen[2].startswith("annotune/main-p4:v0003-1a2b3c4d@")
+    assert seen[3] == seen[1]
+    assert len(set(seen)) == 4
+
+
+def test_what_label_studio_shows_already_is_changed_no_more(workshop: Workshop, double: StudioDouble) -> None:
+    """A change of a project comes back as PROJECT_UPDATED, which brings the next look."""
+    double.connect(PROJECT, told(workshop))
+    double.shown[PROJECT] = ""
+    for _ in range(3):
+        look(workshop, PROJECT)
+
+    assert [(path, sorted(sent)) for path, sent in double.changes] == [
+        ("/api/ml/40", ["auth_method", "description", "extra_params", "project", "title", "url"]),
+        ("/api/projects/4/", ["model_version"]),
+    ]
+    assert double.shown[PROJECT] == told(workshop)
+
+
+def test_what_a_connection_was_given_stays_beside_the_title(workshop: Workshop, double: StudioDouble) -> None:
+    """Label Studio checks a change whole: what is not sent along counts as not given."""
+    given = {"auth_method": "BASIC_AUTH", "basic_auth_user": "ls", "extra_params": {"temperature": 0.2}}
+    double.connect(PROJECT, told(workshop), title="Our model").update(given)
+    look(workshop, PROJECT)
+
+    [(_, sent)] = double.changes
+    assert sent == given | {
+        "title": told(workshop),
+        "description": "Our model",
+        "url": "http://backend:9090",
+        "project": PROJECT,
+        "basic_auth_pass": "",
+    }
+
+
+def test_what_a_person_chose_to_show_stays_and_is_told_once(
+    workshop: Workshop, double: StudioDouble, caplog: pytest.LogCaptureFixture
+) -> None:
+    double.connect(PROJECT, told(workshop))
+    double.shown[PROJECT] = "their-model-v1 [draft]"
+    for _ in range(3):
+        look(workshop, PROJECT)
+
+    assert double.changes == []
+    assert [record.levelname for record in caplog.records if "their-model-v1" in record.message] == ["WARNING"]
+    assert "choose 'their-model-v1 [draft]': that stays; choose 'annotune' there" in run(workshop, "status").stdout
+
+    double.shown[PROJECT] = "annotune"
+    look(workshop, PROJECT)
+    assert double.shown[PROJECT] == told(workshop)
+    assert "scores" not in run(workshop, "status").stdout
+
+
+REFUSALS = {
+    "forbidden": ((403, {"detail": "You do not have permission"}), "You do not have permission"),
+    "refused": (
+        (400, {"detail": "Validation error", "validation_errors": {"non_field_errors": ["health check failed"]}}),
+        "health check failed",
+    ),
+    "broken": ((500, {"detail": "oops"}), "answered 500 (oops)"),
+}
+
+
+@pytest.mark.parametrize(("refusal", "said"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_where_label_studio_refuses_it_is_told_once_and_the_look_goes_on(
+    workshop: Workshop,
+    double: StudioDouble,
+    caplog: pytest.LogCaptureFixture,
+    refusal: tuple[int, object],
+    said: str,
+) -> None:
+    caplog.set_level(logging.WARNING)
+    double.connect(PROJECT, told(workshop))
+    double.change_refusal = refusal
+    double.submit(PROJECT, 0, "40 mg", prompt="")
+    for _ in range(2):
+        look(workshop, PROJECT)
+
+    tally = workshop.store.tally(PROJECT)
+    assert tally is not None
+    assert sum(tally.left_out.values()) + tally.usable == 1
+    assert len([record for record in caplog.records if said in record.message]) == 1
+    assert said in run(workshop, "status").stdout
+
+    double.change_refusal = None
+    look(workshop, PROJECT)
+    assert double.shown[PROJECT] == told(workshop)
+    assert workshop.store.reports.scores_missing(PROJECT) == ""
+
+
+def test_another_backend_is_left_alone(workshop: Workshop, double: StudioDouble) -> None:
+    double.connect(PROJECT, "yolo-v8", title="Theirs")
+    look(workshop, PROJECT)
+
+    assert double.changes == []
+    assert workshop.store.reports.scores_missing(PROJECT) == ""
+
+
+def test_a_project_without_a_backend_is_left_alone(workshop: Workshop, double: StudioDouble) -> None:
+    look(workshop, PROJECT)
+
+    assert double.changes == []
+
+
+def test_a_model_or_prompt_of_the_environment_comes_with_the_workers_start(
+    workshop: Workshop, double: StudioDouble, redis_url: str, tmp_path: Path
+) -> None:
+    double.connect(PROJECT, told(workshop))
+    look(workshop, PROJECT)
+    restarted = shop(redis_url, double, tmp_path, openai_model="large", default_prompt="Say it.")
+    backend_of(double)["model_version"] = told(restarted)
+
+    Reconciler(restarted.store, restarted.jobs, reconcile_s=300).run()
+
+    assert restarted.jobs.line("changes") == [PROJECT]
+    look(restarted, PROJECT)
+    assert double.shown[PROJECT] == told(restarted)
+    assert told(restarted).startswith("large@")
+
+
+COMMANDS = {
+    "models use": ("models", "use", PROJECT, "ollama:large"),
+    "models promote": ("models", "promote", PROJECT, "v0003"),
+    "models rollback": ("models", "rollback", PROJECT),
+    "prompts set": ("prompts", "set", PROJECT, __file__),
+    "prompts use": ("prompts", "use", PROJECT, "1"),
+}
+
+
+@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS.keys())
+def test_a_command_that_changes_what_answers_queues_a_look(
+    workshop: Workshop, double: StudioDouble, arguments: tuple[object, ...]
+) -> None:
+    ollama = FakeOllama()
+    ollama.models = {"small": "", "large": "", TUNED.model: ""}
+    workshop.store.swap_live(PROJECT, None, ModelRef(server="ollama", model="large"))
+    workshop.store.save_version(VERSION)
+    prompt(workshop, "What is the mood?")
+    prompt(workshop, "How is the mood?")
+    before = told(workshop)
+    with serving(ollama) as url:
+        run(workshop, *arguments, OLLAMA_ENDPOINT=url)
+
+    assert told(workshop) != before or arguments[:2] == ("models", "use")
+    assert workshop.jobs.line("changes") == [PROJECT]

@@ -1,0 +1,59 @@
+"""The scores that Label Studio shows: those of the version that answers.
+
+Facts of Label Studio 1.23.2. The Data Manager's Prediction score averages predictions of exactly the version that is the
+project's `model_version`, which is the title of the backend once one is connected. Where it is no backend's title, the
+label stream asks no backend for a task that lacks a prediction. So the backend gets the version that it tells as its title,
+and Label Studio lets the project follow. Listing a project's backends asks each for its version.
+"""
+
+import logging
+from contextlib import closing
+
+from annotune.errors import AnnotuneError, StoreUnavailable
+from annotune.live import Live
+from annotune.studio import Studio
+from trainer.workshop import Workshop
+
+_log = logging.getLogger(__name__)
+
+
+def show_scores(workshop: Workshop, project: int) -> None:
+    """Let Label Studio show the scores of what answers now; where it does not, the log says so once, and `status`.
+
+    Raises:
+        StoreUnavailable: Redis is away.
+    """
+    try:
+        told = Live(workshop.settings, workshop.store).serving(project).model_version
+        with closing(workshop.studio()) as studio:
+            why = _follow(studio, project, told)
+    except StoreUnavailable:
+        raise
+    except AnnotuneError as error:
+        why = str(error)
+    reports = workshop.store.reports
+    if why != reports.scores_missing(project):
+        if why:
+            _log.warning("project %d: Label Studio does not show the scores of what answers: %s", project, why)
+        reports.set_scores_missing(project, why)
+
+
+def _follow(studio: Studio, project: int, told: str) -> str:
+    """Why it does not show them; empty where it does, or where no backend of the project tells this version."""
+    shown = studio.project(project).model_version or ""
+    if shown == told:
+        return ""
+    backend = next((each for each in studio.backends(project) if each.model_version == told), None)
+    if backend is None:
+        return ""
+    if shown not in {"", backend.title}:
+        return (
+            f"its settings (Annotation, Prelabeling) choose {shown!r}: that stays; choose {backend.title!r} there to see"
+            " the scores of what answers"
+        )
+    if backend.title != told:
+        studio.rename(project, backend, told)
+        _log.info("project %d: its backend is called %s now, so that Label Studio shows its scores", project, told)
+    if not shown:
+        studio.show(project, told)
+    return ""
