@@ -21,8 +21,8 @@ def region(control: str, text: str) -> dict[str, Any]:
 class StudioDouble:
     """Its projects (id -> tasks), what it was asked, and the status and body that it answers everything with, if set.
 
-    `push_refusal` is the same for predictions that are pushed, by task, `rewrite_refusal` for changes of stored ones, by their
-    ids, and `change_refusal` for changes of a project or a backend, which are noted in `changes`. `shown` is what each
+    `push_refusal` is the same for predictions that are pushed, by task, `rewrite_refusal` for changes of stored ones, by
+    their ids, and `change_refusal` for changes of a project or a backend, which are noted in `changes`. `shown` is what each
     project shows the predictions of (its `model_version`).
     """
 
@@ -124,8 +124,8 @@ class StudioDouble:
         return [task["predictions"] for task in self.projects[project]]
 
     def _route(self, path: str, query: dict[str, list[str]], sent: bytes) -> tuple[int, object]:
-        if path == "/api/token/refresh/":
-            return 200, {"access": "fresh"}
+        if path in {"/api/token/refresh/", "/api/ml/"}:
+            return 200, {"access": "fresh"} if "token" in path else self.backends.get(int(query["project"][0]), [])
         if path == "/api/tasks/":
             wanted = _wanted(json.loads(query["query"][0]))
             return self._tasks(int(query["project"][0]), wanted, int(query["page"][0]), int(query["page_size"][0]))
@@ -133,8 +133,6 @@ class StudioDouble:
             return self._push(json.loads(sent)) if sent else (200, self._predictions_of(int(query["task"][0])))
         if path.startswith("/api/predictions/"):
             return self._rewrite(int(path.removeprefix("/api/predictions/").rstrip("/")), json.loads(sent))
-        if path == "/api/ml/":
-            return 200, self.backends.get(int(query["project"][0]), [])
         project = int(path.removeprefix("/api/projects/").rstrip("/"))
         if project not in self.projects:
             return 404, {"detail": "No Project matches the given query."}

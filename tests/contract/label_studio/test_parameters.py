@@ -98,3 +98,15 @@ def test_a_key_an_address_and_what_is_not_allowed_is_refused_by_name(backend: Ba
     assert named in told["error"]
     assert "canary" not in told["error"]
     assert backend.store.parameters(4) is None
+
+
+def test_another_model_of_a_connection_queues_a_look(make_backend: MakeBackend) -> None:
+    """So that Label Studio shows the scores of what answers."""
+    backend = make_backend(default_prompt="Go", allowed_models="ollama:other")
+    set_up(backend, None)
+    assert backend.jobs.line("changes") == []
+
+    for _ in range(2):
+        set_up(backend, {"provider": "ollama", "model": "other"})
+
+    assert backend.jobs.line("changes") == [4]
