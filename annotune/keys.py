@@ -27,6 +27,11 @@ class Keys:
         return f"{PREFIX}:{self.deployment}:worker"
 
     @property
+    def findings(self) -> str:
+        """What a worker that is alive found; expires."""
+        return f"{PREFIX}:{self.deployment}:findings"
+
+    @property
     def probe(self) -> str:
         """Written to see whether Redis keeps what is new; expires."""
         return f"{PREFIX}:{self.deployment}:probe"

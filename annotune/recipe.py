@@ -12,6 +12,11 @@ from annotune.model import Given, ModelRef
 RECIPES = Path(__file__).resolve().parent.parent / "prompts" / "recipes"
 
 
+def shipped() -> str:
+    """The names in `prompts/recipes/`, as a sentence lists them."""
+    return ", ".join(repr(entry.stem) for entry in sorted(RECIPES.glob("*.toml")))
+
+
 class Lora(Given):
     """The adapter: rank `r`, scale `alpha`, which modules it is put on."""
 
@@ -82,9 +87,8 @@ class Recipe(Given):
         try:
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
-            known = sorted(entry.stem for entry in RECIPES.glob("*.toml"))
             raise ConfigurationError(
-                f"RECIPE={name!r} is no recipe: choose one of {known}, or a file's path"
+                f"RECIPE={name!r} is no recipe: choose one of {shipped()}, or a file's path"
             ) from error
         except ValidationError as error:
             first = error.errors(include_url=False)[0]

@@ -18,6 +18,7 @@ DEFAULT_PROMPT_TEMPLATE = "{prompt}\n\n{text}"
 OLLAMA_PORT = 11434
 MEGABYTE = 1_000_000
 DAY_S = 86_400
+PATH_STARTS = ("/", "./", "../", "~/")
 
 
 class Settings(BaseSettings):
@@ -54,7 +55,8 @@ class Settings(BaseSettings):
     )
     default_prompt: str | None = Field(
         None,
-        description="The prompt of a project that has none yet: a text, or the path of a file that holds it.",
+        description="The prompt of a project that has none yet: a text, or the path of a file that holds it. A single word"
+        " that begins with `/`, `./`, `../` or `~/` must be such a path.",
     )
     temperature: float = Field(0.7, ge=0, le=2, description="Sampling temperature; 0 is greedy.")
     num_responses: int = Field(1, ge=1, le=16, description="Answers asked for per task.")
@@ -168,6 +170,13 @@ class Settings(BaseSettings):
             cleaned[name] = bare
         return cleaned
 
+    @field_validator("label_studio_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).scheme not in {"http", "https"}:
+            raise ValueError("write an address like 'http://label-studio:8080'")
+        return url
+
     @field_validator("openai_provider", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
@@ -219,7 +228,7 @@ class Settings(BaseSettings):
         """`DEFAULT_PROMPT`, read from its file where it names one; None where there is none or only blanks.
 
         Raises:
-            ConfigurationError: the file cannot be read.
+            ConfigurationError: the file is not there, or cannot be read.
         """
         if self.default_prompt is None:
             return None
@@ -228,6 +237,11 @@ class Settings(BaseSettings):
             named = path.is_file()
         except OSError:  # a long text is no file name
             named = False
+        if not named and self.default_prompt.startswith(PATH_STARTS) and len(self.default_prompt.split()) == 1:
+            raise ConfigurationError(
+                f"DEFAULT_PROMPT={self.default_prompt!r} is no file: name one that is there, or write the prompt itself (a"
+                " single word that begins like a path is taken for one)"
+            )
         if not named:
             return self.default_prompt
         try:
@@ -284,8 +298,12 @@ def load_settings(**overrides: Any) -> Settings:
         ConfigurationError: a variable does not validate; the message names it and never shows its value.
     """
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "the environment"
-        raise ConfigurationError(f"the setting {name} is wrong: {first['msg']}") from None
+        wrong = first["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(f"the setting {name} is wrong: {wrong}") from None
+    for part in ("ollama_url", "default_prompt_text"):  # what these are made of is told wrong at once, in every command
+        getattr(settings, part)
+    return settings

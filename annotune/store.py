@@ -47,6 +47,7 @@ from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEA
 from annotune.settings import DAY_S
 from annotune.sides import SideBook
 from annotune.standing import Standing
+from annotune.workers import Workers
 
 PAST_KEPT = 20
 RUNS_KEPT = 100
@@ -77,6 +78,7 @@ class Store(Records):
         self.answer_book = AnswerBook(client, self.keys)
         self.backup = Backup(client, self.keys)
         self.reports = ReportBook(client, self.keys)
+        self.workers = Workers(client, self.keys)
 
     @classmethod
     def connect(cls, url: str, *, deployment: str = "main", patience: Patience = "web") -> Self:

@@ -85,8 +85,8 @@ class Studio:
         self._http.close()
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """The Label Studio that the settings name.
+    def from_settings(cls, settings: Settings, *, timeout_s: float = TIMEOUT_S) -> Self:
+        """The Label Studio that the settings name; with a `timeout_s`, one that is asked little things.
 
         Raises:
             ConfigurationError: its address or the key is not set.
@@ -98,7 +98,9 @@ class Studio:
             raise ConfigurationError(
                 "LABEL_STUDIO_API_KEY is not set: set it to a personal access token (Label Studio: Account & Settings)"
             )
-        return cls(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
+        call_s = CALL_S if timeout_s == TIMEOUT_S else timeout_s
+        key = settings.label_studio_api_key.get_secret_value()
+        return cls(settings.label_studio_url, key, timeout_s=timeout_s, call_s=call_s)
 
     def project(self, project: int) -> StudioProject:
         """One project.

@@ -63,6 +63,12 @@ def _can_look(services: Services) -> bool:
 
 
 def _train(services: Services, project: int) -> Acknowledged:
+    findings = services.store.workers.findings() if services.store.has_worker() else None
+    if findings is not None and findings.cannot_train:
+        log.warning(
+            "project %d: no training is queued, since the worker cannot train: %s", project, findings.cannot_train
+        )
+        return {"action": TRAIN, "queued": False, "message": f"the worker cannot train: {findings.cannot_train}"}
     wanted = TrainingWanted(requested_by="Label Studio", at=datetime.now(UTC))
     if not services.store.want_training(project, wanted):
         return {"action": TRAIN, "queued": False, "message": f"a training of project {project} is waiting or running"}

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from annotune.errors import AnnotuneError, ConfigurationError
+from annotune.errors import AnnotuneError, ConfigurationError, RequestInvalid
 from commands.connect import connect, disconnect
 from commands.desk import Desk
 from commands.models import models
@@ -26,8 +26,8 @@ class Failed(click.ClickException):
         super().__init__(shown(str(error)))
 
 
-class Misconfigured(Failed):
-    """As `Failed`, where a setting is missing or wrong."""
+class Misused(Failed):
+    """As `Failed`, where a setting or an argument is missing or wrong."""
 
     exit_code = 2
 
@@ -38,13 +38,14 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except ConfigurationError as error:
-            raise Misconfigured(error) from error
         except AnnotuneError as error:
-            raise Failed(error) from error
+            # What came through this door is an argument; what is under it is told of a project, a prompt or a task.
+            wrong = isinstance(error, ConfigurationError) or type(error) is RequestInvalid
+            raise (Misused if wrong else Failed)(error) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="annotune", message="%(prog)s %(version)s")
 @click.pass_context
 def annotune(ctx: click.Context) -> None:
     """The Label Studio backend that learns from its annotators. Configured by the environment alone."""

@@ -71,11 +71,23 @@ def status(desk: Desk, as_json: bool) -> None:
 
 def _deployment(desk: Desk) -> list[tuple[str, str]]:
     """What is of no project."""
-    waiting, recipe = desk.jobs.waiting(), desk.settings.recipe
-    return [
-        ("worker", "alive" if desk.store.has_worker() else "none is alive: run 'annotune worker'"),
+    waiting, alive = desk.jobs.waiting(), desk.store.has_worker()
+    rows = [
+        ("worker", "alive" if alive else "none is alive, so nothing is learnt: run 'annotune worker'"),
         ("queue", f"{waiting[CHANGES]} changes, {waiting[TRAINING]} trainings waiting"),
-        ("training", f"recipe {recipe}" if recipe else "off, RECIPE is not set"),
+    ]
+    findings = desk.store.workers.findings() if alive else None
+    if findings is None:
+        recipe = desk.settings.recipe
+        return [*rows, ("training", f"recipe {recipe}" if recipe else "off, RECIPE is not set")]
+    learns, trains = findings.cannot_learn, findings.cannot_train
+    return [
+        *rows,
+        ("learning", f"the worker cannot: {learns}" if learns else f"Label Studio {findings.label_studio.detail}"),
+        (
+            "training",
+            f"the worker cannot: {trains}" if trains else f"{findings.recipe.detail}; {findings.trainer.detail}",
+        ),
     ]
 
 

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from annotune.errors import ConfigurationError, TrainingRefused
 from annotune.model import TrainingRun, TrainingWanted
-from annotune.recipe import Recipe
+from annotune.recipe import Recipe, shipped
 from commands.desk import PROJECT, Desk
 from commands.output import say
 from commands.signals import Stopped, stoppable
@@ -23,9 +23,16 @@ POLL_S = 0.5
 def train(desk: Desk, project: int, no_wait: bool) -> None:
     """Train a new version for PROJECT and watch it; Ctrl-C (or SIGTERM) stops the watching only."""
     if desk.settings.recipe is None:
-        raise ConfigurationError("training is off: set RECIPE, here and at the worker, to a recipe such as 'small-cpu'")
+        raise ConfigurationError(
+            f"training is off: set RECIPE, here and at the worker, to one of {shipped()}, or to a file's path"
+        )
     Recipe.load(desk.settings.recipe)
     desk.customer(project).title()
+    findings = desk.store.workers.findings() if desk.store.has_worker() else None
+    if findings is not None and findings.cannot_train:
+        raise TrainingRefused(
+            f"project {project}: no training is queued, since the worker cannot train: {findings.cannot_train}"
+        )
     before = _newest(desk, project)
     if desk.store.want_training(project, TrainingWanted(requested_by="command", at=datetime.now(UTC))):
         desk.jobs.train(project)

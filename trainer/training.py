@@ -25,7 +25,7 @@ from annotune.errors import (
 )
 from annotune.log import where
 from annotune.model import PASSED, ModelVersion, Progress, TrainingRun, TrainingWanted
-from annotune.recipe import Recipe
+from annotune.recipe import Recipe, shipped
 from annotune.servers.ollama import OllamaServer, file_sha256
 from trainer import engine as steps
 from trainer.engine import Engine, Event, SubprocessEngine
@@ -295,7 +295,7 @@ class _Course:
 
 def _recipe(name: str | None) -> Recipe:
     if name is None:
-        raise ConfigurationError("training is off: set RECIPE to a recipe's name, such as 'small', or to a file's path")
+        raise ConfigurationError(f"training is off: set RECIPE to one of {shipped()}, or to a file's path")
     return Recipe.load(name)
 
 

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -23,13 +23,14 @@ import rq
 from rq.job import Job
 
 import trainer.jobs  # noqa: F401 - loaded before the forks, so that no job has to wait for it
-from annotune.connection import connect_redis
+from annotune.connection import connect_redis, place
 from annotune.errors import AnnotuneError, ConfigurationError
 from annotune.keys import Keys
 from annotune.old_keys import HEIR
 from annotune.queue import KINDS, Jobs, open_queue
 from annotune.settings import Settings
 from annotune.store import Store
+from trainer.inspection import Inspector
 from trainer.lifeline import die_with
 from trainer.mark import settle
 from trainer.ordered_job import OrderedJob
@@ -123,22 +124,29 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
     """Work until SIGTERM or SIGINT; call it from the main thread of a process that runs no other.
 
     While Redis is away it waits, and says so. Each `tick_s` it queues the trainings that are wanted and do not run.
+
+    Raises:
+        ConfigurationError: a setting or the recipe is wrong; told before anything begins.
     """
     store = Store.connect(settings.redis_url, deployment=settings.deployment, patience="web")
     jobs = Jobs(store, connect_redis(settings.redis_url, patience="web", decode=False))
     reconciler = Reconciler(store, jobs, settings.reconcile_s, tick_s)
     patient = Store.connect(settings.redis_url, deployment=settings.deployment, patience="job")
     keeper = Keeper(store, patient, settings.runs_dir)
+    inspector = Inspector(settings)
     children = [Child(kind, settings) for kind in KINDS]
     said, moved_in = float("-inf"), False
-    with stops() as stopped, ended(children):
+    with stops() as stopped, closing(inspector), ended(children):
         while True:
+            inspector.run()
             try:
                 store.worker_alive(ALIVE_S)
+                store.workers.tell(inspector.findings, ALIVE_S)
                 if not moved_in:
                     move_in(store, jobs)
                     store.answer_book.settle(kept_s=settings.answers_kept_s)
                     moved_in = True
+                    _log.info("Redis: answers at %s, deployment %r", place(settings.redis_url), settings.deployment)
                 keeper.run()
                 for child in children:
                     child.keep()

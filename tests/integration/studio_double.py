@@ -12,6 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 CONFIG = """<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>
 <TextArea name="response" toName="chat" editable="true" smart="false"/></View>"""
 
+ALWAYS: dict[str, object] = {
+    "/api/token/refresh/": {"access": "fresh"},
+    "/api/current-user/whoami": {"id": 1, "email": "admin@localhost.com"},
+}
+
 
 def region(control: str, text: str) -> dict[str, Any]:
     return {"id": control, "from_name": control, "to_name": "chat", "type": "textarea", "value": {"text": [text]}}
@@ -124,8 +129,10 @@ class StudioDouble:
         return [task["predictions"] for task in self.projects[project]]
 
     def _route(self, path: str, query: dict[str, list[str]], sent: bytes) -> tuple[int, object]:
-        if path in {"/api/token/refresh/", "/api/ml/"}:
-            return 200, {"access": "fresh"} if "token" in path else self.backends.get(int(query["project"][0]), [])
+        if path in ALWAYS:
+            return 200, ALWAYS[path]
+        if path == "/api/ml/":
+            return 200, self.backends.get(int(query["project"][0]), [])
         if path == "/api/tasks/":
             wanted = _wanted(json.loads(query["query"][0]))
             return self._tasks(int(query["project"][0]), wanted, int(query["page"][0]), int(query["page_size"][0]))

@@ -1,7 +1,9 @@
 """The commands that need no Label Studio, on a real Redis."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted, Verdict
 from annotune.parameters import Parameters
 from annotune.queue import Jobs
+from annotune.recipe import Recipe
 from annotune.settings import Settings
 from annotune.store import Store
 from commands.address import Address
@@ -125,6 +128,36 @@ def test_a_wrong_setting_is_named_and_its_value_not_shown(run: Annotune) -> None
     assert result.exit_code == 2
     assert "NUM_CTX" in result.stderr
     assert "a secret" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"LABEL_STUDIO_URL": "label-studio:8080"}, "LABEL_STUDIO_URL is wrong: write an address like 'http"),
+        ({"OLLAMA_ENDPOINT": "http://"}, "OLLAMA_ENDPOINT is no address"),
+        ({"DEFAULT_PROMPT": "/no/such/prompt.txt"}, "DEFAULT_PROMPT='/no/such/prompt.txt' is no file"),
+        ({"REDIS_URL": "http://localhost"}, "REDIS_URL is wrong"),
+        ({"WORKERS": "0"}, "WORKERS is wrong"),
+    ],
+)
+@pytest.mark.parametrize("command", [("status",), ("serve",), ("worker",), ("models", "list")])
+def test_a_wrong_setting_ends_every_command_with_2(
+    run: Annotune, command: tuple[str, ...], settings: dict[str, str], said: str
+) -> None:
+    result = run(*command, **settings)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", [("models", "use", 4, "llama3"), ("prompts", "show", 4, "newest")])
+def test_a_wrong_argument_ends_a_command_with_2(run: Annotune, command: tuple[object, ...]) -> None:
+    assert run(*command).exit_code == 2
+
+
+def test_the_version_is_told(run: Annotune) -> None:
+    assert run("--version").stdout == f"annotune {metadata.version('annotune')}\n"
 
 
 def test_help_needs_no_valid_environment(run: Annotune) -> None:
@@ -383,6 +416,14 @@ def test_training_that_is_off_names_the_setting(run: Annotune) -> None:
 
     assert result.exit_code == 2
     assert "RECIPE" in result.stderr
+
+
+def test_training_that_is_off_names_recipes_that_there_are(run: Annotune) -> None:
+    named = re.findall(r"'([a-z-]+)'", run("train", 4).stderr)
+
+    assert named == ["article", "small"]
+    for name in named:
+        Recipe.load(name)
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (65.4, "1:05"), (3600, "60:00")])

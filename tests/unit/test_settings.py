@@ -144,18 +144,14 @@ def test_an_address_as_people_write_it_is_understood(written: str, url: str) -> 
 def test_what_is_no_address_is_refused_by_the_name_of_its_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, written: str
 ) -> None:
-    settings = set_environment(monkeypatch, **{name: written})
-
     with pytest.raises(ConfigurationError, match=f"^{name} ") as refused:
-        _ = settings.ollama_url
+        set_environment(monkeypatch, **{name: written})
     assert repr(written) not in str(refused.value)
 
 
 def test_a_password_in_an_address_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = set_environment(monkeypatch, OLLAMA_ENDPOINT=f"http://user:{SECRET}@ollama:port")
-
     with pytest.raises(ConfigurationError) as refused:
-        _ = settings.ollama_url
+        set_environment(monkeypatch, OLLAMA_ENDPOINT=f"http://user:{SECRET}@ollama:port")
     assert SECRET not in str(refused.value)
 
 
@@ -241,6 +237,19 @@ def test_a_default_prompt_file_that_cannot_be_read_is_never_sent_as_its_path(tmp
 
     with pytest.raises(ConfigurationError, match="DEFAULT_PROMPT"):
         _ = load_settings(default_prompt=str(file)).default_prompt_text
+
+
+@pytest.mark.parametrize("path", ["/no/such/prompt.txt", "./prompt.txt", "../prompt", "~/prompt.txt", "/"])
+def test_a_mistyped_path_is_no_default_prompt(path: str) -> None:
+    with pytest.raises(ConfigurationError, match="DEFAULT_PROMPT") as refused:
+        load_settings(default_prompt=path)
+
+    assert f"{path!r} is no file" in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["/ is a slash.", "Yes/No?", "./a\n./b", "Summarise!"])
+def test_a_default_prompt_that_only_looks_a_little_like_a_path_is_a_text(text: str) -> None:
+    assert load_settings(default_prompt=text).default_prompt_text == text
 
 
 def test_an_empty_default_prompt_file_is_no_prompt(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from fake_model import SIMPLE, Backend, MakeBackend, basic, region, task
 from annotune.example import ProjectPrompt
 from annotune.model import Tally
 from annotune.queue import CHANGES, TRAINING
+from annotune.workers import Finding, Findings
 
 PROJECT = {"id": 4, "label_config": SIMPLE, "token": "a-secret-of-the-project"}
 LATER = "2026-11-22T15:01:44.321299Z"
@@ -54,6 +55,18 @@ def test_start_training_fifty_times_is_one_run(backend: Backend) -> None:
     assert queued == [True] + [False] * 49
     assert backend.jobs.waiting()[TRAINING] == 1
     assert backend.store.training_wanted(4).requested_by == "Label Studio"
+
+
+def test_start_training_is_told_at_once_that_the_worker_cannot_train(backend: Backend) -> None:
+    trainer = Finding(ok=False, detail="TRAINER_PYTHON='x' is no Python interpreter")
+    backend.store.worker_alive(60)
+    backend.store.workers.tell(Findings(trainer=trainer), 60)
+
+    answer = backend.replay("webhook-START_TRAINING").json
+
+    assert answer["queued"] is False
+    assert answer["message"] == "the worker cannot train: TRAINER_PYTHON='x' is no Python interpreter"
+    assert backend.store.training_wanted(4) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""What the workers of a deployment say of themselves in Redis: that one is alive, and what it found.
+
+Keys, in a deployment D; both expire when no worker renews them:
+
+    annotune:D:worker     set by each worker that is alive
+    annotune:D:findings   what one of them found; of several, one that can train
+"""
+
+from typing import Any, Literal
+
+from annotune.connection import in_redis, redis_errors
+from annotune.errors import RecordUnreadable
+from annotune.keys import Keys
+from annotune.model import Value
+
+PartName = Literal["label_studio", "recipe", "trainer"]
+
+
+class Finding(Value):
+    """How a part is: `ok` is None as long as it is not known; `detail` says what to do where it is not well."""
+
+    ok: bool | None = None
+    detail: str = "not looked at yet"
+
+
+class Findings(Value):
+    """What a worker needs: Label Studio, to look at projects and to train; for a training a recipe and a trainer too."""
+
+    label_studio: Finding = Finding()
+    recipe: Finding = Finding()
+    trainer: Finding = Finding()
+
+    @property
+    def cannot_learn(self) -> str:
+        """Why it looks at no project, and trains none; empty where it can, or where that is not known."""
+        return self.label_studio.detail if self.label_studio.ok is False else ""
+
+    @property
+    def cannot_train(self) -> str:
+        """Why it trains none; empty where it can, or where that is not known."""
+        parts = (self.label_studio, self.recipe, self.trainer)
+        return next((part.detail for part in parts if part.ok is False), "")
+
+
+class Workers:
+    """The workers of a deployment. Every method raises StoreUnavailable where Redis does not answer."""
+
+    def __init__(self, client: Any, keys: Keys) -> None:
+        self._redis = client
+        self._keys = keys
+
+    def tell(self, findings: Findings, ttl_s: float) -> None:
+        """Called by each worker now and then. One that cannot train leaves what one that can has told."""
+        there = self.findings() if findings.cannot_train else None
+        if there is None or there.cannot_train:
+            with redis_errors():
+                self._redis.set(self._keys.findings, findings.model_dump_json(), px=int(ttl_s * 1000))
+
+    def findings(self) -> Findings | None:
+        """What a worker that is alive found; None where none is, or where it tells nothing that this version can read."""
+        key = self._keys.findings
+        try:
+            with redis_errors(key):
+                found = self._redis.get(key)
+            return Findings.recall(found, in_redis(key)) if found else None
+        except RecordUnreadable:
+            return None

@@ -1,0 +1,53 @@
+"""What workers say of themselves, in a real Redis."""
+
+import pytest
+
+from annotune.store import Store
+from annotune.workers import Finding, Findings
+
+WELL, ILL = Finding(ok=True, detail="well"), Finding(ok=False, detail="ill")
+ABLE = Findings(label_studio=WELL, recipe=WELL, trainer=WELL)
+UNABLE = Findings(label_studio=WELL, recipe=WELL, trainer=ILL)
+
+
+@pytest.fixture
+def store(redis_url: str) -> Store:
+    return Store.connect(redis_url)
+
+
+@pytest.mark.parametrize(
+    ("findings", "cannot_learn", "cannot_train"),
+    [
+        (ABLE, "", ""),
+        (UNABLE, "", "ill"),
+        (Findings(label_studio=ILL, recipe=WELL, trainer=WELL), "ill", "ill"),
+        (Findings(), "", ""),
+    ],
+)
+def test_what_a_worker_cannot_is_told_with_the_reason(findings: Findings, cannot_learn: str, cannot_train: str) -> None:
+    assert (findings.cannot_learn, findings.cannot_train) == (cannot_learn, cannot_train)
+
+
+def test_what_one_found_is_read_by_all(store: Store) -> None:
+    assert store.workers.findings() is None
+    store.workers.tell(UNABLE, 60)
+    assert store.workers.findings() == UNABLE
+    store.workers.tell(ABLE, 60)
+    assert store.workers.findings() == ABLE
+
+
+def test_a_worker_that_cannot_train_does_not_speak_for_one_that_can(store: Store) -> None:
+    store.workers.tell(ABLE, 60)
+    store.workers.tell(UNABLE, 60)
+
+    assert store.workers.findings() == ABLE
+    assert 0 < store._redis.pttl(store.keys.findings) <= 60_000
+
+
+@pytest.mark.parametrize("kind", ["set", "sadd"])
+def test_what_another_version_wrote_is_passed_over_and_written_anew(store: Store, kind: str) -> None:
+    getattr(store._redis, kind)(store.keys.findings, "<?xml?>")
+
+    assert store.workers.findings() is None
+    store.workers.tell(ABLE, 60)
+    assert store.workers.findings() == ABLE
