@@ -89,10 +89,6 @@ class Store(Records):
         """Give the connections back."""
         self._redis.close()
 
-    def ping(self) -> None:
-        with redis_errors():
-            self._redis.ping()
-
     def probe(self) -> None:
         """Write something: a Redis that is full, or a read-only replica, answers all the same."""
         with redis_errors():

@@ -23,7 +23,6 @@ LLAMA, GPT = ModelRef.parse("ollama:llama3"), ModelRef.parse("openai:gpt-3.5-tur
 OURS = ModelRef(server="ollama", model="annotune/main-p1:v0001-ab", version="v0001", num_ctx=2048)
 NOT_OURS = ["redis-host", "http://localhost:6379", "redis://localhost:port/0", "redis://:sk-made-up@h:port/0"]
 CALLS = {
-    "ping": lambda store: store.ping(),
     "projects": lambda store: store.projects(),
     "note_changes": lambda store: store.note_changes(1),
     "take_queued": lambda store: store.take_queued(1),
