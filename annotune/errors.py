@@ -16,9 +16,11 @@
     │   ├── ModelServerBusy
     │   ├── DeadlineExceeded
     │   └── AnswerRefused       the model answered, but not with what can be used
+    │       ├── AnswerCut       the token limit ended it
     │       └── AnswerInvalid   the answer does not fit the labeling config: worth asking once more
     ├── InUse                   another process is at that very work
     ├── StoreUnavailable        Redis did not answer, or keeps nothing new
+    │   └── EditUnknown         so that nobody knows whether a person asks or edits
     ├── StoreEmptied            Redis answers, and has lost all
     ├── RecordUnreadable        one project's record, in Redis or on disk, that this version cannot read
     ├── OrderRefused            a job in a queue that is none of ours
@@ -29,14 +31,19 @@
     ├── TrainingCancelled       a training that was stopped, to start anew
     └── Unexpected              a fault of our own: the log has it under the number that is told
 
-A message says what happened, with which value, and what to do; it never holds a secret.
+A message says what happened, with which value, and what to do; it never holds a secret. It is for operators. Annotators
+read `for_annotators`, which names no host, no model and no setting.
 """
+
+# Label Studio (1.23.2) sends nothing for a prompt that did not change.
+ASK_AGAIN = "To try again, add a space to the prompt."
 
 
 class AnnotuneError(Exception):
-    """The root. `status` is the HTTP status at the door."""
+    """The root. `status` is the HTTP status at the door, `for_annotators` what a status control tells."""
 
     status = 500
+    for_annotators = f"Something is wrong on the server; your administrator can see what. {ASK_AGAIN}"
 
 
 class ConfigurationError(AnnotuneError):
@@ -49,6 +56,7 @@ class RequestInvalid(AnnotuneError):
     """What came through the door is wrong."""
 
     status = 400
+    for_annotators = "The model cannot read this task; your administrator can see why."
 
 
 class BodyTooLarge(RequestInvalid):
@@ -64,6 +72,8 @@ class TooManyProjects(RequestInvalid):
 class LabelingInvalid(RequestInvalid):
     """The labeling config cannot be served."""
 
+    for_annotators = "The model cannot fill this page; your administrator can see why."
+
 
 class PromptMissing(RequestInvalid):
     """Neither a typed prompt, nor a project's prompt, nor a default one."""
@@ -71,6 +81,8 @@ class PromptMissing(RequestInvalid):
 
 class PromptTooLong(RequestInvalid):
     """The prompt does not fit the model's window; never cut silently."""
+
+    for_annotators = "The prompt and the task are too long for the model together. Shorten the prompt."
 
 
 class Unauthorized(AnnotuneError):
@@ -89,6 +101,10 @@ class ModelServerError(AnnotuneError):
     """The model server did not answer as it should."""
 
     status = 503
+    for_annotators = (
+        "The model is not answering at the moment; your administrator can see why. Change the prompt or try again later."
+        f" {ASK_AGAIN}"
+    )
 
 
 class ModelServerUnreachable(ModelServerError):
@@ -102,6 +118,8 @@ class KeyRefused(ModelServerError):
 class ModelServerBusy(ModelServerError):
     """The server, or our own limit for it, is full; the only error that is tried again."""
 
+    for_annotators = f"The model has too much to do at the moment. Try again in a minute. {ASK_AGAIN}"
+
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
@@ -110,9 +128,19 @@ class ModelServerBusy(ModelServerError):
 class DeadlineExceeded(ModelServerError):
     """The answer did not come in time."""
 
+    for_annotators = f"The model took too long. Ask for less, or try again later. {ASK_AGAIN}"
+
 
 class AnswerRefused(ModelServerError):
     """The model answered, but not with what can be used."""
+
+    for_annotators = f"The model gave no answer that fits here. Change the prompt, or try again. {ASK_AGAIN}"
+
+
+class AnswerCut(AnswerRefused):
+    """The token limit ended the answer before it was whole."""
+
+    for_annotators = "The answer was too long and was cut off. Ask for a shorter one."
 
 
 class AnswerInvalid(AnswerRefused):
@@ -135,6 +163,20 @@ class StoreUnavailable(AnnotuneError):
     """Redis did not answer, or keeps nothing new."""
 
     status = 503
+
+
+class EditUnknown(StoreUnavailable):
+    """Nobody knows whether a person asks or edits an answer, since the log of answers may lack some; `why` is the reason."""
+
+    for_annotators = (
+        f"Nobody can tell at the moment whether you changed an answer or asked again: all stays. {ASK_AGAIN}"
+    )
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"{why}, so that nobody knows whether a person asks or edits an answer: all on the screen stays; ask again"
+            " later, or empty the fields to be answered at once"
+        )
 
 
 class StoreEmptied(AnnotuneError):
@@ -194,3 +236,9 @@ class TrainingCancelled(AnnotuneError):
 
 class Unexpected(AnnotuneError):
     """A fault of our own. The message holds the number under which the log has the rest, and nothing of the fault itself."""
+
+    def __init__(self, number: str) -> None:
+        super().__init__(f"an unexpected error, which the log has under {number}")
+        self.for_annotators = (
+            f"Something went wrong; your administrator finds it in the log under {number}. {ASK_AGAIN}"
+        )

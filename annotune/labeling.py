@@ -46,6 +46,8 @@ class Labeling:
     `prompt_control` is None where the config has no TextArea whose name starts with the prompt's prefix, `status_control`
     where it has none of that name. `controls` are those that the model fills, `objects` those that it is shown, in the
     order of the page.
+    `submits_status`: whether Label Studio (1.23.2) submits what stands in the status control. What a condition hides it
+    never does, even where a style shows it.
     """
 
     config: str
@@ -55,6 +57,7 @@ class Labeling:
     objects: tuple[LabeledObject, ...]
     interface: LabelInterface
     to_names: Mapping[str, str]
+    submits_status: bool = True
 
     @classmethod
     def parse(
@@ -80,8 +83,9 @@ class Labeling:
         }
         for tag in shown.values():
             tag.attrib.pop("toName", None)
-        areas = [tag.get("name", "") for tag in root.iter("TextArea")]
-        prompts = [name for name in areas if name.startswith(prompt_prefix)]
+        areas = list(root.iter("TextArea"))
+        names = [tag.get("name", "") for tag in areas]
+        prompts = [name for name in names if name.startswith(prompt_prefix)]
         ours = {*prompts, status_control}
         fillable = [tag for tag in root.iter() if tag.tag in KINDS and tag.get("name") and tag.get("name") not in ours]
         fillable = [tag for tag in fillable if tag.get("perRegion") != "true"]
@@ -111,12 +115,15 @@ class Labeling:
         return cls(
             config=config,
             prompt_control=prompts[0] if prompts else None,
-            status_control=status_control if status_control in areas else None,
+            status_control=status_control if status_control in names else None,
             controls=controls,
             # A judgement is about all that the page shows. What stands beside a free text may be the answer itself.
             objects=shown_objects(root, targets, beside=len(controls) > 1 or not isinstance(controls[0], TextArea)),
             interface=sdk_interface(root),
-            to_names={tag.get("name", ""): tag.get("toName", "") for tag in root.iter("TextArea")},
+            to_names={tag.get("name", ""): tag.get("toName", "") for tag in areas},
+            submits_status=not any(
+                tag.get("name") == status_control and tag.get("visibleWhen") == "choice-selected" for tag in areas
+            ),
         )
 
     @property

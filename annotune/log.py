@@ -23,7 +23,7 @@ def unexpected(error: Exception) -> Unexpected:
     """Log a fault of our own with its traceback, and give what people are told of it."""
     number = uuid.uuid4().hex[:8]
     _log.error("unexpected error %s\n%s", number, where(error))
-    return Unexpected(f"an unexpected error, which the log has under {number}")
+    return Unexpected(number)
 
 
 def where(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Self
 
 from annotune.completion import ChatRequest, Completion, Image, Message
-from annotune.errors import AnswerInvalid, AnswerRefused
+from annotune.errors import AnswerCut, AnswerInvalid, AnswerRefused
 from annotune.labeling import Labeling
 from annotune.model import ModelRef
 from annotune.parallel import Deadline, side_by_side
@@ -159,7 +159,7 @@ class Question:
 
     def _fitting(self, completion: Completion) -> Reply:
         if completion.finish == "length":
-            raise AnswerRefused(f"the answer was cut after {completion.tokens} tokens: raise MAX_TOKENS")
+            raise AnswerCut(f"the answer was cut after {completion.tokens} tokens: raise MAX_TOKENS")
         regions = self.labeling.regions(completion.text, self.data)
         text = self.labeling.answer(regions) or ""
         return Reply(tuple(regions), (text,), score(self.labeling, completion), cut=False)

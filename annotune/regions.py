@@ -43,6 +43,17 @@ def region_texts(regions: Iterable[Mapping[str, Any]], control: str) -> tuple[st
     return tuple(found)
 
 
+def is_filled(region: Mapping[str, Any]) -> bool:
+    """Whether a control's region holds anything; the editor (1.23.2) leaves an empty one where it is cleared."""
+    value = region.get("value")
+    held = value.values() if isinstance(value, Mapping) else ()
+    entries = [entry for item in held for entry in (item if isinstance(item, list) else [item])]
+    stars_gone = region.get("type") == "rating" and entries == [0]
+    return not stars_gone and any(
+        not (entry is None or (isinstance(entry, str) and not entry.strip())) for entry in entries
+    )
+
+
 def whole_letters(text: str) -> str:
     """A text as a browser shows it: JSON may hold half a surrogate pair, and UTF-8 may not."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

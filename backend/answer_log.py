@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from annotune.errors import RecordUnreadable, StoreUnavailable
+from annotune.errors import EditUnknown, RecordUnreadable, StoreUnavailable
 from annotune.example import Answer
 from annotune.store import Started, Store
 from backend.spool import Spool
@@ -97,6 +97,22 @@ class AnswerLog:
             self._failed()
             raise
         return sorted([*kept, *waiting], key=lambda answer: answer.at)
+
+    def was_asked(self, project: int, task: int, prompt_sha: str) -> bool:
+        """Whether a prompt was answered for a task before.
+
+        Raises:
+            EditUnknown: no answer is known, and some may not be.
+        """
+        try:
+            given = self.given(project, task)
+        except StoreUnavailable:
+            given = self.waiting(project, task)
+        if any(answer.prompt_sha == prompt_sha for answer in given):
+            return True
+        if why := self.doubt(given):
+            raise EditUnknown(why)
+        return False
 
     def waiting(self, project: int, task: int) -> list[Answer]:
         """Those of a task that are not in Redis yet."""

@@ -19,12 +19,13 @@ from annotune.prediction import Prediction, Region, Unanswered
 from annotune.prompt import Doubts, Prompt, told_unknown, unknown
 from annotune.question import Question, Reply
 from annotune.record import answers_given, prefilled
+from annotune.regions import region_text
+from backend import statuses
 from backend.lessons import Acknowledged, take_event
 from backend.requests import Context, Event, Task
-from backend.screen import Given, Screen
+from backend.screen import Screen
 from backend.services import Services
 
-LONGER = "ask for a shorter one, or raise MAX_TOKENS"
 log = logging.getLogger(__name__)
 
 
@@ -82,8 +83,13 @@ class Model:
         deadline = Deadline.after(self.services.settings.model_deadline_s)
         if context is None:
             return self._batch(deadline, tasks, began)
-        serving = self.services.live.serving(self.project)
         screen = Screen(self.labeling, context.result)
+        try:
+            serving = self.services.live.serving(self.project)
+        except AnnotuneError as error:
+            if screen.prompt is None or self.labeling.status_control is None:
+                raise
+            return [self._refuse(error, screen, task, "") for task in tasks]
         predictions: list[Prediction | Unanswered] = [self._react(serving, deadline, screen, task) for task in tasks]
         seconds = time.monotonic() - began
         log.info("project %d: interactive, %d tasks, %s, %.2f s", self.project, len(tasks), serving.ref, seconds)
@@ -140,66 +146,52 @@ class Model:
         return prefilled(self.labeling, prompt, reply, model_version(serving.ref.model, prompt))
 
     def _react(self, serving: Serving, deadline: Deadline, screen: Screen, task: Task) -> Prediction:
-        """What changes on an annotator's screen: nothing, unless a prompt was asked.
-
-        Label Studio shows annotators no error: where the config has a control for it, that control says why nothing came.
-        """
+        """What changes on an annotator's screen: nothing, unless a prompt was asked."""
         if screen.prompt is None:
             return Prediction((), serving.model_version)
         prompt = serving.written(screen.prompt)
         told = model_version(serving.ref.model, prompt)
         try:
+            if screen.kept and not self.labeling.protects_edits and self._was_asked(prompt, task):
+                return Prediction((), told)  # a person changed an answer
             regions, score = self._respond(serving, prompt, deadline, screen, task)
         except Exception as error:
             if self.labeling.status_control is None:
                 raise
-            told_error = error if isinstance(error, AnnotuneError) else unexpected(error)
-            log.warning("project %d: task %d: %s: %s", self.project, task.id, type(error).__name__, told_error)
-            regions, score = [self._status(str(told_error))], None
+            return self._refuse(error, screen, task, told)
         return self.labeling.check(Prediction(tuple(in_order(regions)), told, score))
 
     def _respond(
         self, serving: Serving, prompt: Prompt, deadline: Deadline, screen: Screen, task: Task
     ) -> tuple[list[Region], float | None]:
-        """The regions that the prompt on the screen brings, and the score; what a person set by hand stays."""
-        given = self._given(task) if screen.tells else Given((), ())
-        if screen.is_correction(prompt, given):
-            return [], None
-        if screen.holds_own_text(given) and (why := self.services.answer_log.doubt(given.answers)):
-            raise StoreUnavailable(
-                f"{why}, so that nobody knows whether the text on the screen is a person's: it stays;"
-                " ask again later, or empty the field to be answered at once"
+        """The regions that the prompt on the screen brings, and the score; what a person wrote or set stays."""
+        if not screen.fillable:
+            log.info(
+                "project %d: task %d: a person set all that the model fills: it is not asked", self.project, task.id
             )
+            return statuses.status(self.labeling, screen, statuses.kept(screen)), None
         with self.services.answers.admitted():
             reply = self._ask(serving, prompt, deadline, task, urgent=True)
-        kept = screen.set_by_hand(given)
-        regions = [region for region in reply.regions if region["from_name"] not in kept]
-        told = [f"The answer was cut after {serving.options.max_tokens} tokens: {LONGER}."] if reply.cut else []
-        told += [sentence] if (sentence := told_unknown(unknown(prompt.text, task.data), task.data)) else []
-        if told and self.labeling.status_control:
-            regions.append(self._status(" ".join(told)))
-        elif screen.shows_status:
-            regions.append(self._status(""))
-        return regions, reply.score
+        unknown_told = told_unknown(unknown(prompt.text, task.data), task.data)
+        sentences = statuses.answered(screen, cut=reply.cut, unknown=unknown_told)
+        return [*screen.take(reply.regions), *statuses.status(self.labeling, screen, sentences)], reply.score
 
-    def _status(self, sentence: str) -> Region:
-        """The region of the status control; an empty sentence clears it."""
-        return self.labeling.text_region(self.labeling.status_control or "", [sentence])
+    def _refuse(self, error: Exception, screen: Screen, task: Task, told: str) -> Prediction:
+        """What tells an annotator why nothing came, since Label Studio shows none an error."""
+        known = error if isinstance(error, AnnotuneError) else unexpected(error)
+        log.warning("project %d: task %d: %s: %s", self.project, task.id, type(error).__name__, known)
+        regions = statuses.status(self.labeling, screen, [statuses.refused(known, screen)])
+        return self.labeling.check(Prediction(tuple(regions), told))
 
-    def _given(self, task: Task) -> Given:
-        """What the task was answered before.
+    def _was_asked(self, prompt: Prompt, task: Task) -> bool:
+        """Was this very prompt answered before? Then the request is no question.
 
-        Raises:
-            StoreUnavailable: Redis is away, and nothing else tells: rather no answer than a person's words lost.
+        Label Studio sends the same request when a person changes an answer whose control is smart as when one asks. Raises
+        EditUnknown where nobody can know.
         """
-        log_, stored = self.services.answer_log, task.predictions
-        try:
-            return Given(log_.given(self.project, task.id), stored)
-        except StoreUnavailable:
-            waiting = log_.waiting(self.project, task.id)
-            if not waiting and not stored:
-                raise
-            return Given(waiting, stored)
+        control = self.labeling.prompt_control
+        stored = any(region_text(regions, control) == prompt.text for regions in task.predictions)
+        return stored or self.services.answer_log.was_asked(self.project, task.id, prompt.sha)
 
     def _ask(self, serving: Serving, prompt: Prompt, deadline: Deadline, task: Task, *, urgent: bool) -> Reply:
         question = Question(self.labeling, prompt, task.data, self._images(task, deadline))

@@ -1,29 +1,22 @@
 """What a person has on the screen when the page asks, and what of it is the person's own."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-from annotune.example import Answer
+from annotune.controls import Control
 from annotune.labeling import Labeling
 from annotune.prediction import Region
-from annotune.prompt import Prompt
-from annotune.regions import region_text, region_texts
+from annotune.regions import is_filled, region_text, region_texts
 
-
-@dataclass(frozen=True)
-class Given:
-    """What a task was answered before: by the log, and by the predictions that Label Studio stores."""
-
-    answers: Sequence[Answer]
-    stored: Sequence[Sequence[Region]]
+# Label Studio's (1.23.2) `origin` of a region that a model gave. Once a person changes it, also back to what it was, the
+# editor itself makes that `prediction-changed`; what a person began is `manual`. Drafts and annotations keep all three.
+UNTOUCHED = "prediction"
 
 
 @dataclass(frozen=True)
 class Screen:
-    """The regions of one task."""
+    """The regions of one task. Spans are not among them: Label Studio sends none when a person asks."""
 
     labeling: Labeling
     regions: Sequence[Region]
@@ -31,63 +24,47 @@ class Screen:
     @cached_property
     def prompt(self) -> str | None:
         """What was typed; None where nothing was."""
-        return self._text(self.regions)
+        return region_text(self.regions, self.labeling.prompt_control)
 
     @property
     def shows_status(self) -> bool:
+        """Whether a status stands there, as far as the request tells: one that is not submitted is not in it either."""
         control = self.labeling.status_control
-        return control is not None and bool(region_texts(self.regions, control))
+        return control is not None and (not self.labeling.submits_status or bool(region_texts(self.regions, control)))
 
     @cached_property
-    def answer(self) -> str | None:
-        """What stands in the controls that the model fills, in the form of `Labeling.answer`."""
-        return self.labeling.answer(self.regions)
+    def kept(self) -> tuple[str, ...]:
+        """The controls that hold what a person wrote or set: an answer leaves them as they are."""
+        return tuple(control.name for control in self._filled if not self._is_untouched(control))
 
     @property
-    def tells(self) -> bool:
-        """Whether what was answered before matters: some control is filled, and an edit asks again or may be undone."""
-        return self.answer is not None and not (self.labeling.protects_edits and self.labeling.free_text)
+    def has_earlier_answer(self) -> bool:
+        """Whether an answer stands there that nobody has changed."""
+        return any(self._is_untouched(control) for control in self._filled)
 
-    def is_correction(self, prompt: Prompt, given: Given) -> bool:
-        """Did a person write over an answer to this very prompt?
+    @cached_property
+    def fillable(self) -> frozenset[str]:
+        """The controls that an answer may fill: none that a person set, and none that such a one hides."""
+        return frozenset(
+            control.name for control in self.labeling.controls if control.name not in self.kept and self._shows(control)
+        )
 
-        Label Studio sends the same request when a person edits an answer whose control is smart as when one asks again:
-        only an answer that we did not give tells them apart.
-        """
-        if self.labeling.protects_edits or self.answer is None or self._was_given(given):
-            return False
-        asked = any(answer.prompt_sha == prompt.sha for answer in given.answers)
-        return asked or any(self._text(regions) == prompt.text for regions in given.stored)
+    def take(self, regions: Iterable[Region]) -> list[Region]:
+        """Of the regions of an answer those that may be filled, marked as what nobody has touched yet."""
+        return [region | {"origin": UNTOUCHED} for region in regions if region["from_name"] in self.fillable]
 
-    def holds_own_text(self, given: Given) -> bool:
-        """Would an answer take the place of a text that we did not give, as far as it is known?"""
-        return self.tells and self.labeling.free_text is not None and not self._was_given(given)
+    @cached_property
+    def _filled(self) -> tuple[Control, ...]:
+        filled = {region.get("from_name") for region in self.regions if is_filled(region)}
+        return tuple(control for control in self.labeling.controls if control.name in filled)
 
-    def set_by_hand(self, given: Given) -> frozenset[str]:
-        """The controls that hold what we never gave: an answer leaves them as they are.
+    def _is_untouched(self, control: Control) -> bool:
+        mine = [region for region in self.regions if region.get("from_name") == control.name and is_filled(region)]
+        return all(region.get("origin") == UNTOUCHED for region in mine)
 
-        A config of one free text has none: who asks again wants that text replaced.
-        """
-        if self.labeling.free_text or self.answer is None:
-            return frozenset()
-        before = [_fields(answer.text) for answer in given.answers]
-        before += [_fields(self.labeling.answer(regions)) for regions in given.stored]
-        shown = {name: value for name, value in _fields(self.answer).items() if value != []}
-        return frozenset(name for name, value in shown.items() if all(said.get(name) != value for said in before))
-
-    def _was_given(self, given: Given) -> bool:
-        """Is what stands in the controls an answer of ours?"""
-        stored = [text.strip() for regions in given.stored if (text := self.labeling.answer(regions))]
-        return self.answer is not None and self.answer.strip() in {*stored, *(answer.text for answer in given.answers)}
-
-    def _text(self, regions: Iterable[Region]) -> str | None:
-        control = self.labeling.prompt_control
-        return region_text(regions, control) if control else None
-
-
-def _fields(answer: str | None) -> dict[str, Any]:
-    try:
-        fields = json.loads(answer or "{}")
-    except ValueError:  # of a time when the config had one free text
-        return {}
-    return fields if isinstance(fields, dict) else {}
+    def _shows(self, control: Control) -> bool:
+        when = control.shown_when
+        if when is None or when.control not in self.kept:
+            return True
+        given = {item.name: item.answer(self.regions) for item in self.labeling.controls}
+        return when.holds(given.get(when.control))

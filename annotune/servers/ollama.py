@@ -20,6 +20,7 @@ import ollama
 from annotune.completion import ChatRequest, Completion, Message, Token
 from annotune.errors import (
     AnnotuneError,
+    AnswerCut,
     AnswerRefused,
     DeadlineExceeded,
     ModelServerBusy,
@@ -99,9 +100,7 @@ class OllamaServer:
         finish: Literal["stop", "length"] = "length" if reason == "length" else "stop"
         answer = without_thoughts(text, cut=finish == "length", think=request.think)
         if not answer.strip() and finish == "length" and _thought(reply):
-            raise AnswerRefused(
-                "the model was still thinking when its tokens ran out: raise MAX_TOKENS, or unset THINKING"
-            )
+            raise AnswerCut("the model was still thinking when its tokens ran out: raise MAX_TOKENS, or unset THINKING")
         # Thoughts have log-probabilities too, and nothing tells them from the answer's.
         known = reply.get("logprobs") if answer == text and not _thought(reply) else None
         with self._mapped(deadline_s):

@@ -15,6 +15,7 @@ from openai.types.chat import ChatCompletion
 from annotune.completion import ChatRequest, Completion, Token
 from annotune.errors import (
     AnnotuneError,
+    AnswerCut,
     AnswerRefused,
     ConfigurationError,
     DeadlineExceeded,
@@ -137,7 +138,7 @@ class OpenAIServer:
             choice, usage = reply.choices[0], reply.usage
             text, given = choice.message.content, choice.logprobs
             if not isinstance(text, str) and choice.finish_reason == "length":
-                raise AnswerRefused(f"{request.model} used up its tokens without an answer: raise MAX_TOKENS")
+                raise AnswerCut(f"{request.model} used up its tokens without an answer: raise MAX_TOKENS")
             if not isinstance(text, str):
                 raise AnswerRefused(
                     f"{self.name} at {self.url} answered without a text with {request.model}; try again"

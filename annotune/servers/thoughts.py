@@ -1,6 +1,6 @@
 """Thinking models: what they think is never the answer."""
 
-from annotune.errors import AnswerRefused
+from annotune.errors import AnswerCut, AnswerRefused
 
 OPENS, CLOSES = "<think>", "</think>"
 
@@ -12,6 +12,7 @@ def without_thoughts(text: str, *, cut: bool, think: bool = False) -> str:
     without a mark, where the chat template has written it.
 
     Raises:
+        AnswerCut: the token limit ended the thoughts.
         AnswerRefused: there are thoughts without an answer.
     """
     begun = text.lstrip()
@@ -21,5 +22,5 @@ def without_thoughts(text: str, *, cut: bool, think: bool = False) -> str:
     if closed:
         return answer.lstrip()
     if cut:
-        raise AnswerRefused("the model was still thinking when its tokens ran out: raise MAX_TOKENS, or unset THINKING")
+        raise AnswerCut("the model was still thinking when its tokens ran out: raise MAX_TOKENS, or unset THINKING")
     raise AnswerRefused("the model thought and gave no answer: try again, or unset THINKING")

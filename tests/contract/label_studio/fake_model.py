@@ -107,8 +107,15 @@ def task(number: int = 1, question: str = "Why?", **more: object) -> dict[str, A
     return {"id": number, "data": {"question": question}, "annotations": [], "predictions": [], **more}
 
 
-def region(control: str, text: str) -> dict[str, Any]:
-    return {"id": control, "from_name": control, "to_name": "chat", "type": "textarea", "value": {"text": [text]}}
+def region(control: str, *texts: str, **more: object) -> dict[str, Any]:
+    """The region of a text. Without an `origin` it is a person's."""
+    value = {"text": list(texts)}
+    return {"id": control, "from_name": control, "to_name": "chat", "type": "textarea", "value": value, **more}
+
+
+def ours(control: str, *texts: str) -> dict[str, Any]:
+    """What we gave, and nobody has touched."""
+    return region(control, *texts, origin="prediction")
 
 
 def texts(reply: TestResponse) -> list[dict[str, list[str]]]:

@@ -1,47 +1,54 @@
-"""A person's text is never overwritten, and asking again stays possible."""
+"""What a person wrote or set stays, whatever the log knows; what we gave and nobody touched is replaced."""
 
-from fake_model import SIMPLE, UNPROTECTED, Backend, FakeModel, MakeBackend, region, task, texts
+import pytest
+from fake_model import SIMPLE, UNPROTECTED, Backend, FakeModel, MakeBackend, ours, region, task, texts
 
 PROMPT = region("prompt", "Explain")
-CORRECTED = region("response", "a person's words")
+CORRECTED = region("response", "a person's words", origin="prediction-changed")
+CONFIGS = pytest.mark.parametrize("config", [SIMPLE, UNPROTECTED], ids=["smart=false", "smart"])
 
 
 def ask(backend: Backend, *screen: dict, config: str = UNPROTECTED, **more: object) -> list[dict[str, list[str]]]:
     return texts(backend.predict(task(**more), screen=list(screen), config=config))
 
 
-def test_the_recorded_edit_is_a_correction_once_its_prompt_was_answered(backend: Backend) -> None:
-    first = backend.replay("ui-predict-response-edited")  # nothing is known yet: it reads like a question
-    again = backend.replay("ui-predict-response-edited")
-
-    assert texts(first) == [{"response": ["answer 1"]}]
-    assert texts(again) == [{}]
+def test_the_recorded_edit_changes_nothing(backend: Backend) -> None:
+    assert [texts(backend.replay("ui-predict-response-edited")) for _ in range(2)] == [[{}], [{}]]
+    assert backend.model.requests == []
 
 
-def test_an_edited_answer_changes_nothing(backend: Backend) -> None:
-    ask(backend, PROMPT)
+@CONFIGS
+def test_what_a_person_wrote_stays_whatever_is_asked_and_the_model_is_not(backend: Backend, config: str) -> None:
+    ask(backend, PROMPT, config=config)
 
-    assert ask(backend, PROMPT, CORRECTED) == [{}]
+    assert ask(backend, PROMPT, CORRECTED, config=config) == [{}]
+    assert ask(backend, region("prompt", "Other"), CORRECTED, config=config) == [{}]
+    assert ask(backend, region("prompt", "Other "), region("response", "typed 💊"), config=config) == [{}]
+    assert ask(backend, PROMPT, CORRECTED, config=config, number=2) == [{}]
     assert len(backend.model.requests) == 1
 
 
-def test_the_same_prompt_with_our_answer_still_there_asks_again(backend: Backend) -> None:
-    ask(backend, PROMPT)
+@CONFIGS
+def test_an_answer_is_marked_so_that_label_studio_tells_who_changed_it(backend: Backend, config: str) -> None:
+    (result,) = backend.predict(task(), screen=[PROMPT], config=config).json["results"]
 
-    assert ask(backend, PROMPT, region("response", " answer 1\n")) == [{"response": ["answer 2"]}]
-
-
-def test_another_prompt_asks_whatever_the_answer_is(backend: Backend) -> None:
-    ask(backend, PROMPT)
-
-    assert ask(backend, region("prompt", "Other"), CORRECTED) == [{"response": ["answer 2"]}]
+    assert [item["origin"] for item in result["result"]] == ["prediction"]
 
 
-def test_going_back_to_an_earlier_prompt_asks_again(backend: Backend) -> None:
-    ask(backend, PROMPT)
-    ask(backend, region("prompt", "Other"), region("response", "answer 1"))
+@CONFIGS
+def test_an_untouched_answer_is_replaced(backend: Backend, config: str) -> None:
+    ask(backend, PROMPT, config=config)
 
-    assert ask(backend, PROMPT, region("response", "answer 2")) == [{"response": ["answer 3"]}]
+    assert ask(backend, PROMPT, ours("response", "answer 1"), config=config) == [{"response": ["answer 2"]}]
+    assert ask(backend, region("prompt", "Other"), ours("response", "answer 2"), config=config) == [
+        {"response": ["answer 3"]}
+    ]
+    assert ask(backend, PROMPT, ours("response", "answer 3"), config=config) == [{"response": ["answer 4"]}]
+
+
+@pytest.mark.parametrize("value", [[], [""], [" \n"]], ids=repr)
+def test_a_field_that_was_emptied_is_filled(backend: Backend, value: list[str]) -> None:
+    assert ask(backend, PROMPT, region("response", *value)) == [{"response": ["answer 1"]}]
 
 
 def test_an_edit_of_a_prepared_prediction_changes_nothing(backend: Backend) -> None:
@@ -50,33 +57,25 @@ def test_an_edit_of_a_prepared_prediction_changes_nothing(backend: Backend) -> N
     assert ask(backend, region("prompt", "Answer briefly"), CORRECTED) == [{}]
 
 
-def test_without_a_log_the_predictions_of_the_task_tell(backend: Backend) -> None:
+def test_a_prepared_prediction_that_nobody_touched_is_replaced_whoever_asks(backend: Backend) -> None:
     stored = [{"id": 1, "result": [PROMPT, region("response", "ours")], "model_version": "base@1"}]
 
-    assert ask(backend, PROMPT, CORRECTED, predictions=stored) == [{}]
-    assert ask(backend, PROMPT, region("response", "ours"), predictions=stored) == [{"response": ["answer 1"]}]
+    for number in (1, 2):  # two annotators, who opened the same prediction
+        prompt = region("prompt", f"Explain {number}")
+        answer = ask(backend, prompt, ours("response", "ours"), predictions=stored)
+        assert answer == [{"response": [f"answer {number}"]}]
 
 
-def test_a_config_that_protects_edits_needs_no_protection_of_ours(backend: Backend) -> None:
-    ask(backend, PROMPT, config=SIMPLE)
-
-    assert ask(backend, PROMPT, CORRECTED, config=SIMPLE) == [{"response": ["answer 2"]}]
-
-
-def test_an_edit_of_one_of_several_answers_changes_nothing(make_backend: MakeBackend) -> None:
+@pytest.mark.parametrize(
+    "left", [("answer 1", "better"), ("answer 2",), ("answer 1", "answer 2", "mine")], ids=["edited", "one", "more"]
+)
+def test_an_edit_of_one_of_several_answers_changes_nothing(make_backend: MakeBackend, left: tuple[str, ...]) -> None:
     backend = make_backend(num_responses=2)
     ask(backend, PROMPT)
-    both = {**region("response", ""), "value": {"text": ["answer 1", "answer 2"]}}
-    edited = {**region("response", ""), "value": {"text": ["answer 1", "better"]}}
 
-    assert ask(backend, PROMPT, edited) == [{}]
-    assert len(ask(backend, PROMPT, both)[0]["response"]) == 2
-
-
-def test_the_same_words_in_another_task_are_no_correction(backend: Backend) -> None:
-    ask(backend, PROMPT)
-
-    assert ask(backend, PROMPT, CORRECTED, number=2) == [{"response": ["answer 2"]}]
+    other = region("prompt", "Other")
+    assert ask(backend, other, region("response", *left, origin="prediction-changed")) == [{}]
+    assert len(ask(backend, other, ours("response", "answer 1", "answer 2"))[0]["response"]) == 2
 
 
 def test_an_answer_is_logged_before_it_is_given(make_backend: MakeBackend) -> None:

@@ -86,7 +86,7 @@ def test_a_fault_of_our_own_is_shown_where_the_config_has_a_status(make_backend:
     backend = make_backend(model=FakeModel(say=broken))
     [said] = texts(backend.predict(task(1, "odd"), screen=[region("prompt", "Explain")], config=STATUS))
 
-    assert "unexpected error" in said["llm_status"][0]
+    assert "Something went wrong" in said["llm_status"][0]
 
 
 def test_a_fault_of_our_own_is_500_where_nothing_was_answered(make_backend: MakeBackend) -> None:

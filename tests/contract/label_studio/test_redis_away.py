@@ -97,6 +97,13 @@ def test_an_answer_given_meanwhile_protects_its_correction(known: Backend) -> No
     assert texts(edited) == [{}]
 
 
+def test_whose_text_it_is_takes_no_redis_where_an_edit_asks_nothing(known: Backend) -> None:
+    given = region("response", "given", origin="prediction")
+
+    assert texts(known.predict(task(), screen=[PROMPT, given])) == [{"response": ["answer 1"]}]
+    assert texts(known.predict(task(), screen=[PROMPT, region("response", "a person's")])) == [{}]
+
+
 def test_a_text_that_may_be_a_correction_is_rather_not_answered(known: Backend) -> None:
     reply = known.predict(task(), screen=[PROMPT, region("response", "whose words?")], config=UNPROTECTED)
 
@@ -169,7 +176,7 @@ def test_after_a_restart_of_redis_no_text_that_may_be_a_persons_is_replaced(
     backend = make_backend(url=own_redis.url, default_prompt="Answer")
     backend.app.extensions["health"].look()
     unknown = [PROMPT, region("response", "whose words?")]
-    assert "response" in texts(backend.predict(task(2), screen=unknown, config=UNPROTECTED))[0]
+    assert texts(backend.predict(task(2), screen=unknown, config=UNPROTECTED)) == [{}]
     own_redis.restart()
 
     reply = make_backend(url=own_redis.url).predict(task(1), screen=unknown, config=UNPROTECTED)

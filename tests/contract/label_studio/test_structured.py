@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from fake_model import Backend, FakeModel, MakeBackend, region, task
+from fake_model import Backend, FakeModel, MakeBackend, ours, region, task
 
 from annotune.completion import ChatRequest
 from annotune.prompt import Prompt
@@ -18,12 +18,12 @@ ANSWER = {"response": "So.", "verdict": "Good", "stars": 4}
 PROMPT = region("prompt", "Judge")
 
 
-def chosen(value: str) -> dict:
-    return {"from_name": "verdict", "to_name": "chat", "type": "choices", "value": {"choices": [value]}}
+def chosen(value: str, **more: str) -> dict:
+    return {"from_name": "verdict", "to_name": "chat", "type": "choices", "value": {"choices": [value]}, **more}
 
 
-def stars(number: int) -> dict:
-    return {"from_name": "stars", "to_name": "chat", "type": "rating", "value": {"rating": number}}
+def stars(number: int, **more: str) -> dict:
+    return {"from_name": "stars", "to_name": "chat", "type": "rating", "value": {"rating": number}, **more}
 
 
 def says(*replies: object) -> FakeModel:
@@ -121,31 +121,91 @@ def test_what_a_person_set_before_asking_stays(make_backend: MakeBackend) -> Non
     assert set(brought) == {"response", "verdict"}
 
 
+UNTOUCHED, CHANGED = {"origin": "prediction"}, {"origin": "prediction-changed"}
+
+
 def test_asking_again_replaces_what_was_ours_and_keeps_what_was_changed(make_backend: MakeBackend) -> None:
     second = {"response": "Other.", "verdict": "Good", "stars": 5}
     backend = make_backend(model=says(ANSWER, second))
     values(backend, PROMPT)
-    brought = values(backend, region("prompt", "Again"), region("response", "So."), chosen("Bad"), stars(4))
+    shown = [ours("response", "So."), chosen("Bad", **CHANGED), stars(4, **UNTOUCHED)]
+    brought = values(backend, region("prompt", "Again"), *shown)
 
     assert brought == {"response": {"text": ["Other."]}, "stars": {"rating": 5}}
 
 
-def test_what_a_stored_prediction_gave_is_ours_too(make_backend: MakeBackend) -> None:
+def test_a_choice_that_was_set_back_to_an_earlier_answer_stays(make_backend: MakeBackend) -> None:
+    backend = make_backend(model=says(ANSWER, ANSWER | {"verdict": "Bad"}, ANSWER | {"verdict": "Bad"}, ANSWER))
+    values(backend, PROMPT)
+    values(backend, region("prompt", "Again"), ours("response", "So."), chosen("Good", **UNTOUCHED))
+    shown = [ours("response", "So."), chosen("Good", **CHANGED), stars(4, **UNTOUCHED)]
+
+    for prompt in ("A third", "A fourth"):  # held back once, it is not ours the next time either
+        assert set(values(backend, region("prompt", prompt), *shown)) == {"response", "stars"}
+
+
+def test_a_choice_that_another_annotator_was_given_is_still_the_persons(make_backend: MakeBackend) -> None:
+    backend = make_backend(model=says(ANSWER | {"verdict": "Bad"}, ANSWER))
+    values(backend, region("prompt", "The other one's"))
+
+    assert set(values(backend, PROMPT, chosen("Bad"))) == {"response", "stars"}
+
+
+def test_what_cannot_be_read_is_the_persons_too(make_backend: MakeBackend) -> None:
+    backend = make_backend(model=says(ANSWER, ANSWER))
+
+    assert set(values(backend, PROMPT, chosen("A label of last year"))) == {"response", "stars"}
+    cleared = [chosen("Bad") | {"value": {"choices": []}}, stars(0), region("response", "")]
+    assert set(values(backend, PROMPT, *cleared)) == {"response", "stars", "verdict"}
+
+
+def test_a_prediction_that_nobody_touched_is_replaced(make_backend: MakeBackend) -> None:
     backend = make_backend(model=says(ANSWER))
     stored = [{"id": 1, "result": [PROMPT, stars(1)], "model_version": "base@1"}]
-    reply = backend.predict(task(predictions=stored), screen=[PROMPT, stars(1)], config=OURS)
+    reply = backend.predict(task(predictions=stored), screen=[PROMPT, stars(1, **UNTOUCHED)], config=OURS)
 
     assert {item["from_name"] for item in reply.json["results"][0]["result"]} == {"response", "verdict", "stars"}
 
 
-def test_a_change_of_one_control_where_editing_asks_again_changes_nothing(make_backend: MakeBackend) -> None:
-    backend = make_backend(model=says(ANSWER, ANSWER))
-    values(backend, PROMPT, config=SMART)
-    shown = [region("response", "So."), chosen("Good")]
+def test_where_a_person_set_all_the_model_is_not_asked(make_backend: MakeBackend) -> None:
+    backend = make_backend(model=says(ANSWER))
 
-    assert values(backend, PROMPT, *shown, stars(1), config=SMART) == {}
+    assert values(backend, PROMPT, region("response", "Mine."), chosen("Bad"), stars(2)) == {}
+    assert backend.model.requests == []
+
+
+def test_what_a_persons_choice_hides_is_not_filled(make_backend: MakeBackend) -> None:
+    config = OURS.replace(
+        '<Rating name="stars"',
+        '<Rating name="stars" visibleWhen="choice-selected" whenTagName="verdict" whenChoiceValue="Good"',
+    )
+    backend = make_backend(model=says(ANSWER, ANSWER, ANSWER))
+
+    assert set(values(backend, PROMPT, chosen("Bad"), config=config)) == {"response"}
+    assert set(values(backend, PROMPT, chosen("Good"), config=config)) == {"response", "stars"}
+    assert values(backend, PROMPT, chosen("Bad"), region("response", "Mine."), config=config) == {}
+    assert len(backend.model.requests) == 2
+
+
+def test_a_change_of_one_control_where_editing_asks_again_changes_nothing(make_backend: MakeBackend) -> None:
+    backend = make_backend(model=says(ANSWER, ANSWER, ANSWER))
+    values(backend, PROMPT, config=SMART)
+    shown = [ours("response", "So."), chosen("Good", **UNTOUCHED)]
+
+    assert values(backend, PROMPT, *shown, stars(1, **CHANGED), config=SMART) == {}
     assert len(backend.model.requests) == 1
-    assert values(backend, PROMPT, *shown, stars(4), config=SMART) == FILLED
+    assert values(backend, PROMPT, *shown, stars(4, **UNTOUCHED), config=SMART) == FILLED
+    other = region("prompt", "Other")
+    assert set(values(backend, other, *shown, stars(1, **CHANGED), config=SMART)) == {"response", "verdict"}
+
+
+def test_a_change_of_a_prediction_where_editing_asks_again_changes_nothing(make_backend: MakeBackend) -> None:
+    backend = make_backend(model=says(ANSWER))
+    stored = [{"id": 1, "result": [PROMPT, stars(4)], "model_version": "base@1"}]
+    screen = [PROMPT, ours("response", "So."), stars(1, **CHANGED)]
+    reply = backend.predict(task(predictions=stored), screen=screen, config=SMART)
+
+    assert reply.json["results"][0]["result"] == []
 
 
 def test_the_labels_stand_in_a_prompt_that_asks_for_them(make_backend: MakeBackend) -> None:

@@ -1,0 +1,34 @@
+"""What the status control tells annotators: in short sentences that name no host, no model and no setting."""
+
+from collections.abc import Sequence
+
+from annotune.errors import ASK_AGAIN, AnnotuneError, AnswerCut
+from annotune.labeling import Labeling
+from annotune.prediction import Region
+from backend.screen import Screen
+
+EARLIER = "The answer below is to an earlier prompt."
+
+
+def refused(error: AnnotuneError, screen: Screen) -> str:
+    """Why no answer came; and that the one which stands there is none to this prompt."""
+    return " ".join([error.for_annotators, *([EARLIER] if screen.has_earlier_answer else [])])
+
+
+def kept(screen: Screen) -> list[str]:
+    """What of the screen an answer left alone, if anything."""
+    if not screen.kept:
+        return []
+    return [f"Kept what you set: {', '.join(screen.kept)}. Delete it and ask again to have it replaced. {ASK_AGAIN}"]
+
+
+def answered(screen: Screen, *, cut: bool, unknown: str) -> list[str]:
+    """What there is to say of an answer. `unknown`: of placeholders that name nothing, a sentence or nothing."""
+    return [*([AnswerCut.for_annotators] if cut else []), *([unknown] if unknown else []), *kept(screen)]
+
+
+def status(labeling: Labeling, screen: Screen, sentences: Sequence[str]) -> list[Region]:
+    """The region of the status control, where the config has one: nothing to say clears what stands there."""
+    if labeling.status_control is None or not (sentences or screen.shows_status):
+        return []
+    return [labeling.text_region(labeling.status_control, [" ".join(sentences)])]
