@@ -7,11 +7,7 @@ from functools import cached_property
 from annotune.controls import Control
 from annotune.labeling import Labeling
 from annotune.prediction import Region
-from annotune.regions import is_filled, region_text, region_texts
-
-# Label Studio's (1.23.2) `origin` of a region that a model gave. Once a person changes it, also back to what it was, the
-# editor itself makes that `prediction-changed`; what a person began is `manual`. Drafts and annotations keep all three.
-UNTOUCHED = "prediction"
+from annotune.regions import UNTOUCHED, is_filled, region_text, region_texts
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from annotune.labeling import Labeling
 from annotune.log import unexpected
 from annotune.prompt import Prompt
 from annotune.question import ask_messages
-from annotune.regions import region_text, whole_letters
+from annotune.regions import UNTOUCHED, region_text, whole_letters
 from annotune.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.settings import Settings
 from annotune.sides import Split, text_sha
@@ -33,6 +33,7 @@ Reason = Literal[
     "uncertain",
     "no field",
     "no prompt",
+    "other prompt",
     "cut",
     "incomplete",
     "picture",
@@ -50,6 +51,7 @@ class Lesson:
 
     Reasons: `skipped`; `empty`: without an answer; `older`: of a task that has a later one; `uncertain`: more than one text
     for the answer; `no field`: the task lacks what the config labels; `no prompt`: nobody knows what was asked;
+    `other prompt`: an answer to an earlier prompt was left where this one was never answered;
     `cut`: an answer that the token limit ended was accepted as it was; `incomplete`: a control that the model fills was left
     empty; `picture`: what is labelled is one, and a training reads texts alone; `too long`: once its placeholders are filled
     the prompt is longer than any model reads; `unreadable`: Label Studio holds what is no annotation, or what no file can.
@@ -156,8 +158,8 @@ def prompt_of(prediction: StudioPrediction, labeling: Labeling, log: Sequence[An
     )
 
 
-def prompt_in(annotation: StudioAnnotation, labeling: Labeling) -> str | None:
-    """The prompt that an annotation holds."""
+def prompt_in(annotation: StudioAnnotation | StudioPrediction, labeling: Labeling) -> str | None:
+    """The prompt that an annotation or a prediction holds."""
     text = region_text(annotation.result, labeling.prompt_control)
     return None if text is None else whole_letters(text)
 
@@ -213,6 +215,8 @@ def _example(
         asked = _asked(prediction, labeling, before, log) if prediction else _only(one.prompt for one in same or before)
     if asked is None:
         return "no prompt"
+    if _is_to_another(asked, answer, annotation, labeling, _said(task, labeling, log)):
+        return "other prompt"
     if any(given.cut for given in same):
         return "cut"
     prompt = Prompt(asked, settings.template, settings.system_prompt if system is None else system)
@@ -244,6 +248,28 @@ def _asked(
     prediction: StudioPrediction, labeling: Labeling, before: Sequence[Answer], log: Sequence[Answer]
 ) -> str | None:
     return prompt_of(prediction, labeling, before) or prompt_of(prediction, labeling, log)
+
+
+def _said(task: StudioTask, labeling: Labeling, log: Sequence[Answer]) -> list[tuple[str, str]]:
+    """All prompts and answers to them that are known of a task; none where an answer is known to be missing."""
+    if any(given.lost for given in log):
+        return []
+    stored = [(prompt_in(found, labeling), labeling.answer(found.result)) for found in task.predictions]
+    return [
+        *((given.prompt, given.text) for given in log),
+        *((asked, said) for asked, said in stored if asked and said),
+    ]
+
+
+def _is_to_another(
+    asked: str, answer: str, annotation: StudioAnnotation, labeling: Labeling, said: Sequence[tuple[str, str]]
+) -> bool:
+    """Whether an answer of ours stands there, and none is known to the prompt beside it: only to others."""
+    if not said or any(prompt.strip() == asked.strip() for prompt, _ in said):
+        return False
+    names = {control.name for control in labeling.controls}
+    ours = [region for region in annotation.result if region.get("origin") == UNTOUCHED]
+    return any(region.get("from_name") in names for region in ours) or any(text.strip() == answer for _, text in said)
 
 
 def _content(labeling: Labeling, asked: str, task: StudioTask, answer: str) -> str:

@@ -25,6 +25,6 @@ def test_only_what_can_be_tried_again_says_how() -> None:
     once = {kind.__name__ for kind in tree() if errors.ASK_AGAIN not in kind.for_annotators}
 
     assert once == {
-        *("RequestInvalid", "BodyTooLarge", "TooManyProjects", "PromptMissing"),
+        *("RequestInvalid", "BodyInvalid", "BodyTooLarge", "TooManyProjects", "PromptMissing"),
         *("LabelingInvalid", "PromptTooLong", "AnswerCut"),
     }

@@ -196,6 +196,54 @@ def test_an_example_tells_who_wrote_it(
     assert (example.origin.kind, example.origin.said) == (kind, said)
 
 
+def untouched(control: str, *texts: str) -> dict[str, Any]:
+    return region(control, *texts) | {"origin": "prediction"}
+
+
+EARLIER = answer("40 mg", "An earlier one 💊.")
+UNANSWERED = {
+    "left as it was": (RESPONSE, [EARLIER], ()),
+    "left as it was, and marked so": (untouched("response", "40 mg"), [EARLIER], ()),
+    "a prediction's": (RESPONSE, [], [prediction(4, region("prompt", "An earlier one."), RESPONSE)]),
+}
+
+
+@pytest.mark.parametrize(("response", "log", "predictions"), UNANSWERED.values(), ids=UNANSWERED.keys())
+def test_an_answer_to_another_prompt_is_left_out_where_its_own_was_never_answered(
+    response: dict[str, Any], log: list[Answer], predictions: list[StudioPrediction]
+) -> None:
+    found = lesson([annotation(1, PROMPT, response)], log=log, predictions=predictions)
+
+    assert (found.examples, found.left_out) == ((), {"other prompt": 1})
+
+
+ANSWERED = {
+    "the person's own words": (region("response", "50 mg"), [EARLIER]),
+    "the prompt was answered too": (RESPONSE, [EARLIER, answer("30 mg")]),
+    "answered with a space added": (untouched("response", "40 mg"), [EARLIER, answer("30 mg", "Answer. ")]),
+    "an answer is known to be missing": (RESPONSE, [EARLIER, EARLIER.model_copy(update={"lost": True})]),
+    "nothing is known": (untouched("response", "40 mg"), []),
+}
+
+
+@pytest.mark.parametrize(("response", "log"), ANSWERED.values(), ids=ANSWERED.keys())
+def test_what_may_be_an_answer_to_its_prompt_is_learnt(response: dict[str, Any], log: list[Answer]) -> None:
+    assert len(lesson([annotation(1, PROMPT, response)], log=log).examples) == 1
+
+
+def test_a_choice_of_an_earlier_answer_is_left_out_beside_a_persons_text() -> None:
+    """What of several controls nobody touched is told by Label Studio's own mark."""
+    config = CONFIG.replace("</View>", '<Rating name="stars" toName="chat" smart="false"/></View>')
+    given = answer('{"response": "40 mg", "stars": 4}', "An earlier one.")
+    stars = {"from_name": "stars", "to_name": "chat", "type": "rating", "value": {"rating": 4}, "origin": "prediction"}
+    mine = region("response", "mine")
+
+    found = lesson([annotation(1, PROMPT, mine, stars)], log=[given], config=config)
+    assert found.left_out == {"other prompt": 1}
+    own = lesson([annotation(1, PROMPT, mine, stars | {"origin": "manual"})], log=[given], config=config)
+    assert len(own.examples) == 1
+
+
 def test_the_messages_are_those_that_the_backend_would_send() -> None:
     settings = Settings(prompt_template="{prompt}\n---\n{text}", system_prompt="Be brief.")
     data = {"question": QUESTION, "drug": "{prompt}"}
