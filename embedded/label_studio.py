@@ -30,15 +30,18 @@ ENVIRONMENT = {
 
 
 class LabelStudio:
-    """Keeps its database in `folder` across restarts, on another port too."""
+    """Keeps its database in `folder` across restarts, on another port too. `host` is the address that it listens on."""
 
     email = "demo@annotune.example"
     password = "annotune-demo"  # noqa: S105 - of a throwaway server on loopback
     api_key = "0a110707e0a110707e0a110707e0a110707e0a11"
 
-    def __init__(self, folder: Path, port: int | None = None, *, program: Path = PROGRAM) -> None:
+    def __init__(
+        self, folder: Path, port: int | None = None, *, program: Path = PROGRAM, host: str = "127.0.0.1"
+    ) -> None:
+        self.host = host
         self.port = port or free_port()
-        command = [str(program), "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(self.port)]
+        command = [str(program), "start", "--no-browser", "--internal-host", host, "--port", str(self.port)]
         command += ["--username", self.email, "--password", self.password, "--user-token", self.api_key]
         folders = {"LABEL_STUDIO_BASE_DATA_DIR": str(folder), "LABEL_STUDIO_HOST": self.url}
         self.program = program
@@ -46,7 +49,7 @@ class LabelStudio:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def start(self) -> None:
         """Raises FileNotFoundError, saying what to run, if Label Studio is not installed; else ServiceError."""
