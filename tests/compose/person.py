@@ -13,6 +13,7 @@ class Person:
     """Signed in nowhere at first."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self._http = httpx.Client(base_url=url, timeout=ASK_S, trust_env=False)
 
     def is_up(self) -> bool:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from conftest import DOLLARS, GATEWAY, Stack
-from person import sentry_addresses
+from person import Person, sentry_addresses
 from services import Eventually
 
 LOOK_S = 60
@@ -16,7 +16,11 @@ def status(stack: Stack) -> str:
 
 
 def test_a_stranger_cannot_sign_up(whole: Stack) -> None:
-    assert whole.person.sign_up("stranger@example.org", "stranger-123") in REFUSED
+    stranger = Person(whole.person.url)
+
+    assert stranger.sign_up("stranger@example.org", "stranger-123") in REFUSED
+    assert not stranger.sign_in("stranger@example.org", "stranger-123")
+    stranger.close()
 
 
 def test_label_studio_reports_to_nobody(whole: Stack) -> None:
