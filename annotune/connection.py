@@ -29,7 +29,7 @@ _REFUSALS: tuple[tuple[type[redis.RedisError], str, str], ...] = (
     (
         redis.AuthenticationError,
         "NOAUTH",
-        "Redis does not take the name or the password: set REDIS_URL with those that it knows",
+        "Redis refuses the name or the password: they are wrong, or missing. Set REDIS_URL to 'redis://:PASSWORD@HOST:6379/0'",
     ),
     (
         redis.exceptions.NoPermissionError,
@@ -46,6 +46,22 @@ _REFUSALS: tuple[tuple[type[redis.RedisError], str, str], ...] = (
 _ODD = ("WRONGTYPE", "value is not an integer")
 _DISK = "Redis cannot save to its disk and therefore keeps nothing new: free space there, and see its own log"
 _UNREACHABLE = "Redis is not reachable: start it, or set REDIS_URL to where it answers"
+_CLOSED = (
+    "Redis is not reachable: what answers at REDIS_URL closes the connection. Either it is being stopped, or it speaks TLS"
+    " (then write rediss://), or it is no Redis"
+)
+# What connecting meets, by the words of Python 3.11 and of redis-py 6 to 8.
+_CONNECTING = {
+    "CERTIFICATE_VERIFY_FAILED": "Redis shows a certificate that nobody here trusts: name its authority in REDIS_URL, as"
+    " 'rediss://redis:6379/0?ssl_ca_certs=/path/ca.pem'",
+    "SSL": "what answers at REDIS_URL speaks no TLS: write redis:// instead of rediss://, or name its port for TLS",
+    "handshake": "what answers at REDIS_URL speaks no TLS: write redis:// instead of rediss://, or name its port for TLS",
+    "Name or service not known": "the host in REDIS_URL is not known: is its name right?",
+    "Protocol Error": "what answers at REDIS_URL is no Redis: is its port right?",
+    "closed by server": _CLOSED,
+    "reset by peer": _CLOSED,
+    "DB index is out of range": "Redis has no database of the number in REDIS_URL: end it with /0",
+}
 _REFUSED = "Redis refuses what it was asked: Annotune needs Redis 6.2 or later at REDIS_URL"
 
 
@@ -103,6 +119,12 @@ def in_redis(key: str) -> str:
     return f"{key} in Redis"
 
 
+def _chain(error: BaseException | None) -> Iterator[str]:
+    while error is not None:
+        yield str(error)
+        error = error.__cause__ or error.__context__
+
+
 def _told(error: redis.RedisError) -> str:
     text = str(error)
     for kind, word, sentence in _REFUSALS:
@@ -110,4 +132,8 @@ def _told(error: redis.RedisError) -> str:
             return sentence
     if "MISCONF" in text:
         return _DISK
+    met = "; ".join(_chain(error))
+    for word, sentence in _CONNECTING.items():
+        if word in met:
+            return sentence
     return _REFUSED if isinstance(error, redis.ResponseError) else _UNREACHABLE

@@ -8,6 +8,7 @@
     │   ├── LabelingInvalid     the labeling config cannot be served
     │   ├── PromptMissing       nothing tells the model what to do
     │   └── PromptTooLong       the prompt does not fit the model's window
+    ├── AddressRefused          nothing can listen at an address
     ├── Unauthorized            no or wrong credentials
     ├── NotFound                a project, version or model that is not there
     ├── ModelServerError        the model server did not answer as it should
@@ -50,6 +51,10 @@ class ConfigurationError(AnnotuneError):
     """A setting is missing or wrong; the message names it."""
 
     status = 503
+
+
+class AddressRefused(AnnotuneError):
+    """Nothing can listen at an address; the message says why."""
 
 
 class RequestInvalid(AnnotuneError):

@@ -110,10 +110,10 @@ class ModelVersion(Value):
 class TrainingRun(Value):
     """One training: what went in, what came out, and how it ended. Written as `manifest.json`, last.
 
-    `number` is 0 where no training began. `replaces` was live when it began (None: the environment's model). `dataset` is
-    a digest, `annotations` the ids in it, `contents` what each held, in that order (`Origin.content`; in the manifest only);
-    `left_out` counts by reason; `metrics` has losses in nats a token and peaks of
-    memory in MiB; `device` is what trained, such as `cpu float32`.
+    `number` is 0 where no model came to the model server. `replaces` was live when it began (None: the environment's
+    model). `dataset` is a digest, `annotations` the ids in it, `contents` what each held, in that order (`Origin.content`;
+    in the manifest only); `left_out` counts by reason; `metrics` has losses in nats a token and peaks of memory in MiB;
+    `device` is what trained, such as `cpu float32`.
     """
 
     id: str

@@ -1,8 +1,10 @@
 """The web server: gunicorn with threads, configured in code."""
 
+import errno
 import gc
 import logging
 import resource
+import socket
 from ipaddress import ip_address
 from typing import Any
 
@@ -10,7 +12,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from annotune.connection import connect_redis
-from annotune.errors import ConfigurationError
+from annotune.errors import AddressRefused, ConfigurationError
 from annotune.live import Live
 from annotune.log import set_up
 from annotune.queue import Jobs
@@ -85,10 +87,12 @@ def serve(settings: Settings, host: str | None = None, port: int = DEFAULT_PORT)
     """Serve until stopped; ends the process. Without a host: on all addresses, or on loopback while anybody could ask.
 
     Raises:
-        ConfigurationError: a setting is wrong, or anybody could ask; told before anything listens.
+        ConfigurationError, AddressRefused: a setting or the address is wrong, or anybody could ask; told before anything
+            listens.
     """
     set_up(settings.log_level)
     host = default_host(settings) if host is None else host
+    check_address(host, port)
     announce(settings, host, port)
     WebServer(settings, host, port).run()
 
@@ -117,6 +121,41 @@ def announce(settings: Settings, host: str, port: int) -> None:
         log.info("Ollama is expected at %s", settings.ollama_url)
     for line in credentials.gaps:
         log.warning("%s", line)
+
+
+def check_address(host: str, port: int) -> None:
+    """Listen there for a moment, since gunicorn itself tries a port that is taken for seconds.
+
+    Raises:
+        AddressRefused: this process may not; the message says why, and what to do.
+    """
+    try:
+        with _listener(host, port):
+            return
+    except socket.gaierror as error:
+        why = f"the host {host!r} is not known: give --host an address of this machine"
+        raise AddressRefused(why) from error
+    except OSError as error:
+        told = {
+            errno.EADDRINUSE: f"port {port} of {host} is taken: end what listens there, or give another --port",
+            errno.EACCES: f"port {port} is for the administrator: give --port one of 1024 or above",
+            errno.EADDRNOTAVAIL: f"{host} is no address of this machine: give --host one that is, or 0.0.0.0 for all",
+        }
+        why = told.get(error.errno or 0, f"nothing can listen at {host}:{port}: {error.strerror}")
+        raise AddressRefused(why) from error
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as gunicorn's
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except BaseException:
+        listener.close()
+        raise
+    return listener
 
 
 def _end(_arbiter: Any, worker: Any) -> None:

@@ -132,11 +132,17 @@ def set_prompt(desk: Desk, project: int, file: TextIO, system: TextIO | None, pi
     doubt = told_unknown_in(desk, project, text, own_system or "")
     if own_system is not None:
         book.set_system(project, own_system)
+    pinned = book.pinned(project)
     version = book.add(project, ProjectPrompt(text=text, source="command", at=datetime.now(UTC)), over_pin=True)
     if pin:
         book.pin(project, version)
     desk.keep(project)
     say(f"project {project} has a new prompt of {len(text)} characters: version {version.number}")
+    if pinned and not pin:
+        say(
+            f"version {pinned} was pinned, and is no more: the next prompt that is submitted is used. To keep the new one:"
+            f" annotune prompts use {project} {version.number}"
+        )
     for sentence in doubt:
         say(sentence, err=True)
 

@@ -14,6 +14,11 @@ from trainer.registry import is_taken, register
 from trainer.restoration import Restored, restore
 from trainer.runs import GGUF, run_folder
 
+WHERE = (
+    "run this where the worker runs, with its RUNS_DIR (in docker compose: 'docker compose exec worker annotune models"
+    " rebuild')"
+)
+
 
 @dataclass(frozen=True)
 class Rebuilt(Restored):
@@ -29,20 +34,19 @@ def rebuild(store: Store, runs_dir: Path, ollama: OllamaServer) -> Rebuilt:
     A folder that belonged to another Redis or deployment belongs to this one afterwards.
 
     Raises:
-        NotFound: no worker has worked in this folder.
+        NotFound: the folder is not there, or no worker has worked in it.
         ConfigurationError: it cannot be written to.
         ModelServerError, StoreUnavailable: what was restored by then stays; run it again.
     """
+    if not runs_dir.is_dir():
+        raise NotFound(f"RUNS_DIR={str(runs_dir)!r} is no folder here: {WHERE}")
     found, there = read_mark(runs_dir), store.backup.mark()
     emptied = found is not None and (not there or is_foreign(store, found, there))
     if found and not emptied:  # what was moved or taken away a moment ago may not be written down yet
         keep_all(store, runs_dir, found)
     back = restore(store, runs_dir, emptied=emptied)
     if found is None and not back.projects:
-        raise NotFound(
-            f"RUNS_DIR={str(runs_dir)!r} holds nothing of a worker: run this where the worker runs, with its RUNS_DIR (in"
-            " docker compose: 'docker compose exec worker annotune models rebuild')"
-        )
+        raise NotFound(f"RUNS_DIR={str(runs_dir)!r} holds nothing of a worker: {WHERE}")
     adopt(store, runs_dir, found.id if found else "")
     registered: list[str] = []
     lost: list[str] = []

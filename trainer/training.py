@@ -189,10 +189,6 @@ class _Course:
 
     def _train(self, recipe: Recipe, dataset: Dataset) -> tuple[Path, str, Losses]:
         """From the dataset to a file that can be served."""
-        project = self.run.project
-        highest = max((run.number for run in read_runs(self._settings.runs_dir, project)), default=0)
-        self._store.raise_number(project, highest)
-        self._note(number=self._store.next_number(project))
         job: dict[str, Any] = {"recipe": recipe.model_dump(mode="json"), "output": str(self.folder)}
         cache = self._settings.runs_dir.absolute() / BASES
         prepared = self._step("prepare", steps.PREPARE, {**job, "cache": str(cache)})
@@ -217,11 +213,17 @@ class _Course:
         return converted.gguf, converted.sha256, losses
 
     def _register(self, server: OllamaServer, recipe: Recipe, gguf: Path, sha256: str) -> Candidate:
-        """Put the file on the model server, under a number whose name nothing there has."""
+        """Put the file on the model server, under the next number whose name nothing there has.
+
+        Only now, since a training that broke off before made no version; a number that was given out is never given again.
+        """
         with self._stage("register"):
-            number = self.run.number
-            while is_taken(server, name := model_name(self._settings.deployment, self.run.project, number, sha256)):
-                number = self._store.next_number(self.run.project)
+            project = self.run.project
+            highest = max((run.number for run in read_runs(self._settings.runs_dir, project)), default=0)
+            self._store.raise_number(project, highest)
+            number = self._store.next_number(project)
+            while is_taken(server, name := model_name(self._settings.deployment, project, number, sha256)):
+                number = self._store.next_number(project)
             register(server, name, gguf, sha256, num_ctx=recipe.num_ctx)
             self._note(number=number, packages=self.run.packages | {"ollama": patiently(server.version)})
         return Candidate(server, name, recipe.num_ctx)

@@ -2,9 +2,11 @@
 
 import shutil
 import socketserver
+import ssl
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,64 @@ def test_each_cause_has_its_own_sentence(tmp_path: Path, cause: str, write: str)
 
         assert "not reachable" not in str(refused.value)
         store.close()
+
+
+@contextmanager
+def speaking_tls(folder: Path) -> Iterator[str]:
+    """The URL of a server that shakes hands by a certificate of its own, and then is silent."""
+    made = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                context.wrap_socket(self.request, server_side=True)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def why(url: str) -> str:
+    store = Store.connect(url)
+    with pytest.raises(StoreUnavailable) as refused:
+        store.probe()
+    store.close()
+    return str(refused.value)
+
+
+def test_a_wrong_name_or_password_is_told_and_not_shown(tmp_path: Path) -> None:
+    with RedisServer(tmp_path / "redis") as server:
+        with redis.Redis.from_url(server.url) as client:
+            client.config_set("requirepass", "only-for-tests")
+        place = server.url.removeprefix("redis://")
+
+        told = {why(url) for url in (server.url, f"redis://:not-it@{place}", f"redis://somebody:not-it@{place}")}
+
+        assert len(told) == 1
+        assert "password: they are wrong, or missing" in told.pop()
+        assert "not-it" not in str(told)
+        Store.connect(f"redis://:only-for-tests@{place}").probe()
+
+
+def test_a_server_that_speaks_another_protocol_is_told(redis_url: str, tmp_path: Path) -> None:
+    assert "speaks no TLS: write redis://" in why(redis_url.replace("redis://", "rediss://"))
+    assert "no database" in why(redis_url.replace("/0", "/99"))
+    assert "host in REDIS_URL is not known" in why("redis://nowhere.invalid:6379/0")
+    with speaking_tls(tmp_path) as url:
+        assert "speaks TLS (then write rediss://)" in why(url)
+        assert "certificate" in why(url.replace("redis://", "rediss://"))
+    with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url:
+        assert "no Redis" in why(url)
 
 
 def test_a_disk_that_takes_no_more_is_told(tmp_path: Path, eventually: Eventually) -> None:

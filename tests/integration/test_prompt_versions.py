@@ -205,9 +205,12 @@ def test_setting_a_prompt_ends_a_pin_unless_it_is_to_be_pinned(run: Annotune, st
     store.set_prompt(4, submitted("Two", 2))
     assert used(store) == "One"
 
-    run("set", 4, typed="Three")
+    said = run("set", 4, typed="Three").stdout
+    assert "version 1 was pinned, and is no more" in said
+    assert "annotune prompts use 4 3" in said
     assert used(store) == "Three"
-    store.set_prompt(4, submitted("Four", 4))
+    assert "pinned" not in run("set", 4, typed="Three").stdout
+    store.set_prompt(4, submitted("Four", 5))
     assert used(store) == "Four"
     assert "is used" in run("use", 4, "latest").stdout
 

@@ -288,6 +288,18 @@ def test_a_second_project_trains_its_own_version_while_the_firsts_stays(train: T
     assert second.version.model.startswith("annotune/test-p4:v0001-")
 
 
+def test_versions_are_numbered_by_successes_and_no_number_is_given_twice(train: Train, workshop: Workshop) -> None:
+    for stage in ("prepare", "train", "merge", "convert"):
+        assert train(FakeEngine(fails_at=stage)).state == "failed"
+    first, refused, third = train(), train(FakeEngine(losses=(1.0, 2.0), weights=b"GGUF two")), train()
+    workshop.store._redis.flushall()
+    again = train(FakeEngine(weights=b"GGUF three"))
+
+    assert [run.number for run in (first, refused, third, again)] == [1, 2, 3, 4]
+    assert refused.state == "refused"
+    assert [run.version and run.version.name for run in (first, again)] == ["v0001", "v0004"]
+
+
 def test_a_models_name_is_lower_case_and_says_deployment_project_version_and_file() -> None:
     assert model_name("main", 12, 7, "0123abcd" * 8) == "annotune/main-p12:v0007-0123abcd"
     with pytest.raises(TrainingFailed, match="DEPLOYMENT"):

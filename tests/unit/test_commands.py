@@ -311,6 +311,15 @@ def test_what_a_command_moves_is_kept_by_the_worker_alone(run: Annotune, store: 
     assert ["no worker is alive" in each.stderr for each in (without, beside)] == [True, False]
 
 
+def test_a_rebuild_of_a_folder_that_is_not_there_says_so(run: Annotune, store: Store, tmp_path: Path) -> None:
+    store.swap_live(4, None, LLAMA)
+
+    result = run("models", "rebuild", RUNS_DIR=str(tmp_path / "mistyped"))
+
+    assert (result.exit_code, result.stdout, list(tmp_path.iterdir())) == (1, "", [])
+    assert "mistyped' is no folder here: run this where the worker runs" in result.stderr
+
+
 def test_a_rebuild_where_no_worker_works_says_where_it_belongs(run: Annotune, tmp_path: Path) -> None:
     result = run("models", "rebuild")
 

@@ -2,6 +2,9 @@
 
 import http.client
 import json
+import os
+import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -10,11 +13,11 @@ from pathlib import Path
 import pytest
 from fake_model import SIMPLE, recorded, region, task
 
-from annotune.errors import ConfigurationError
+from annotune.errors import AddressRefused, ConfigurationError
 from annotune.example import Answer
 from annotune.settings import Settings
 from annotune.store import Store
-from backend.server import EVERYWHERE, LOOPBACK, announce, default_host
+from backend.server import EVERYWHERE, LOOPBACK, announce, check_address, default_host
 from backend.spool import Spool
 from embedded.processes import Service, answers, free_port
 from embedded.redis import RedisServer
@@ -132,6 +135,55 @@ def _health(port: int) -> dict:
 def test_a_wrong_setting_is_told_before_anything_listens() -> None:
     with pytest.raises(ConfigurationError, match="set both BASIC_AUTH_USER and BASIC_AUTH_PASS, or neither"):
         announce(Settings(basic_auth_user="ls"), "127.0.0.1", free_port())
+
+
+def test_a_port_that_is_taken_is_one_line_and_no_listening_is_told(redis_url: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from commands.main import main; main()", "serve", "--port"]
+    environment = {**os.environ, "REDIS_URL": redis_url, "SPOOL_DIR": str(tmp_path)}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = subprocess.run(
+            [*command, port], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.splitlines() == [
+        f"Error: port {port} of 127.0.0.1 is taken: end what listens there, or give another --port"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("192.0.2.7", "is no address of this machine"),  # of a network for examples
+        ("backend.invalid", "'backend.invalid' is not known"),
+    ],
+)
+def test_an_address_that_is_not_ours_is_refused(host: str, said: str) -> None:
+    with pytest.raises(AddressRefused, match=said):
+        check_address(host, free_port())
+
+
+def test_a_port_of_the_administrator_is_refused_to_others() -> None:
+    if Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text(encoding="ascii").strip() == "0":
+        pytest.skip("this machine lets anybody listen at any port")
+    script = (
+        "import os; from backend.server import check_address\n"
+        "if os.getuid() == 0: os.setuid(65534)\n"
+        "check_address('127.0.0.1', 1)"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert "AddressRefused: port 1 is for the administrator: give --port one of 1024 or above" in ended.stderr
+
+
+def test_an_address_that_was_checked_can_be_listened_at() -> None:
+    port = free_port()
+    for host in ("127.0.0.1", "", EVERYWHERE):
+        check_address(host, port)
+    with socket.create_server(("127.0.0.1", port)):
+        pass
 
 
 BOTH = {"basic_auth_user": "ls", "basic_auth_pass": "p4ss"}
