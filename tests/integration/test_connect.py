@@ -15,6 +15,7 @@ from label_studio_sdk import LabelStudio as Client
 
 from annotune.example import Answer
 from annotune.store import Store
+from annotune.studio import Studio
 from commands.customer import ACTIONS
 from commands.main import annotune
 from embedded.label_studio import LabelStudio
@@ -224,6 +225,42 @@ def test_a_backend_that_moved_takes_its_row_and_webhook_along(run, studio, proje
     assert result.exit_code == 0, result.output
     [[row], [hook]] = found
     assert (row["url"], hook["url"]) == (moved.url, f"{moved.url}/webhook")
+
+
+def called(label_studio: LabelStudio, project: int, version: str) -> str | None:
+    """Give the project's backend a version as its title, as the worker does: what the project shows then."""
+    with closing(Studio(label_studio.url, label_studio.api_key)) as studio:
+        [backend] = studio.backends(project)
+        studio.rename(project, backend, version)
+        return studio.project(project).model_version
+
+
+def test_a_backend_that_bears_its_version_as_its_title_is_ours_still(run, studio, project, label_studio) -> None:
+    """The project follows the title, and shows nothing of ours once it is disconnected."""
+    version = "annotune/main-p4:v0003-1a2b3c4d@9f8e7d6c"
+    run("connect", project)
+    assert called(label_studio, project, version) == version
+
+    with Backend() as moved:
+        run("connect", project, "--url", moved.url)
+        [[row], _] = rows(studio, project)
+        assert (row["url"], row["title"], row["description"]) == (moved.url, version, "annotune")
+
+        result = run("disconnect", project, BACKEND_URL="")
+
+    assert result.exit_code == 0, result.output
+    assert rows(studio, project) == ([], [])
+    assert studio.projects.get(id=project).model_version == ""
+
+
+def test_a_backend_that_is_renamed_keeps_its_password(run, studio, project, backend, label_studio) -> None:
+    backend.password = "open sesame"
+    run("connect", project, BASIC_AUTH_USER="ls", BASIC_AUTH_PASS="open sesame", WEBHOOK_SECRET="")
+
+    assert called(label_studio, project, "small@0a1b2c3d") == "small@0a1b2c3d"
+
+    [[row], _] = rows(studio, project)
+    assert (row["title"], row["basic_auth_user"], row["state"]) == ("small@0a1b2c3d", "ls", "CO")
 
 
 def test_basic_auth_is_given_to_the_backend_and_to_the_webhook(run, studio, project, backend) -> None:
