@@ -260,7 +260,8 @@ class _Course:
                 if event.examples < self._settings.min_examples:
                     raise TrainingRefused(
                         f"{event.left_out} examples are longer than the recipe's max_seq_length, which leaves"
-                        f" {event.examples}, and it takes {self._settings.min_examples} (MIN_EXAMPLES)"
+                        f" {event.examples}, and it takes {self._settings.min_examples} (MIN_EXAMPLES): submit"
+                        f" {self._settings.min_examples - event.examples} more that are shorter, or raise max_seq_length"
                     )
                 self._show(steps=event.steps)
             case steps.Stepped():

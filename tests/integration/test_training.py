@@ -126,6 +126,7 @@ def test_examples_that_are_too_long_do_not_count(train: Train, workshop: Worksho
 
     assert run.state == "refused"
     assert "3 examples are longer than the recipe's max_seq_length, which leaves 9" in run.reason
+    assert "submit 1 more that are shorter" in run.reason
     assert weights_left(workshop, run) == set()
 
 
