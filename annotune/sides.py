@@ -87,7 +87,7 @@ def split(recorded: Mapping[str, Side], texts: Sequence[str], fewest: int, *, tr
         recorded: all sides of the project that are known.
         texts: the shas of the labelled texts of its usable annotations.
         fewest: how many texts a training is to have, at least.
-        trained: a training of the project has ever begun.
+        trained: a training of the project has ever begun: those versions gave each a number.
     """
     distinct = dict.fromkeys(texts)
     sides = {sha: recorded[sha] for sha in distinct if sha in recorded}
@@ -137,7 +137,7 @@ class SideBook:
 
         def change(pipe: Any) -> Split:
             recorded, trained = _read(pipe.hgetall(key), key), pipe.get(number)
-            found = split(recorded, texts, fewest, trained=bool(trained))
+            found = split(recorded, texts, fewest, trained=int(trained or 0) > 0)
             pipe.multi()
             if found.new:
                 pipe.hset(key, mapping=dict(found.new))
