@@ -21,7 +21,7 @@ from annotune.label_config import config_root, for_people, sdk_interface
 from annotune.labels import Choices, Taxonomy
 from annotune.objects import OBJECTS, READABLE, LabeledObject, shown_objects
 from annotune.prediction import Prediction, Region
-from annotune.regions import region_texts, text_region
+from annotune.regions import is_filled, region_texts, text_region
 from annotune.spans import Labels
 
 KINDS: Mapping[str, type[Control]] = {
@@ -214,14 +214,15 @@ class Labeling:
     def answer(self, regions: Sequence[Mapping[str, Any]]) -> str | None:
         """Regions as the reply that a model should have given: the text, or JSON of all that is filled.
 
-        None where nothing is filled.
+        None where nothing is filled. A control that holds what cannot be read is left out: it is not empty.
         """
         if self.free_text:
             return self.free_text.answer(regions)
         given = {control.name: control.answer(regions) for control in self.controls}
         if all(value is None for value in given.values()):
             return None
-        empty = {control.name for control in self.controls if control.may_be_empty}
+        marked = {region.get("from_name") for region in regions if is_filled(region)}
+        empty = {control.name for control in self.controls if control.may_be_empty} - marked
         filled = {
             name: [] if value is None else value for name, value in given.items() if value is not None or name in empty
         }

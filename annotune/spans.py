@@ -96,12 +96,19 @@ class Labels(Control):
         return value["start"], value["end"], value["labels"][0]
 
     def answer(self, regions: Iterable[Mapping[str, Any]]) -> list[dict[str, str]] | None:
-        """As in `Control`; the same place with the same label counts once, since asking again adds all spans again."""
+        """As in `Control`; None also where one span cannot be read, as of a label that was renamed: a part teaches wrong.
+
+        The same place with the same label counts once, since asking again adds all spans again.
+        """
         found: dict[str, dict[str, str]] = {}
         for value in self._values(regions):
-            labels = value.get("labels")
-            label = self.book.stored(labels[0]) if isinstance(labels, list) and labels else None
-            if label and isinstance(value.get("text"), str):
-                span = {"quote": value["text"], "label": label.value}
+            stored, quote = value.get("labels"), value.get("text")
+            labels = [self.book.stored(label) for label in stored] if isinstance(stored, list) else []
+            if not labels or not isinstance(quote, str):
+                return None
+            for label in labels:  # several with `choice="multiple"`
+                if label is None:
+                    return None
+                span = {"quote": quote, "label": label.value}
                 found.setdefault(repr((value.get("start"), value.get("end"), *span.values())), span)
         return list(found.values()) or None

@@ -53,8 +53,9 @@ class Lesson:
     for the answer; `no field`: the task lacks what the config labels; `no prompt`: nobody knows what was asked;
     `other prompt`: an answer to an earlier prompt was left where this one was never answered;
     `cut`: an answer that the token limit ended was accepted as it was; `incomplete`: a control that the model fills was left
-    empty; `picture`: what is labelled is one, and a training reads texts alone; `too long`: once its placeholders are filled
-    the prompt is longer than any model reads; `unreadable`: Label Studio holds what is no annotation, or what no file can.
+    empty, or holds what cannot be read (a label that was renamed); `picture`: what is labelled is one, and a training reads
+    texts alone; `too long`: once its placeholders are filled the prompt is longer than any model reads; `unreadable`: Label
+    Studio holds what is no annotation, or what no file can.
     """
 
     train: tuple[Example, ...]

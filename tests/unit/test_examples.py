@@ -412,3 +412,29 @@ def test_a_whole_branch_where_one_leaf_is_wanted_is_left_out() -> None:
     ticked = kinds(["Drug"], ["Drug", "Dose"], ["Drug", "Use"])
 
     assert lesson([annotation(1, PROMPT, ticked)], config=one).left_out == {"incomplete": 1}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        kinds(["Drug"]),
+        kinds(["Drug", "Renamed"]),
+        kinds(["Drug", "Dose"], ["Renamed"]),
+        marked(12, "usual") | {"value": {"start": 12, "end": 17, "labels": ["Word"]}},
+        marked(12, "usual") | {"value": {"start": 12, "end": 17, "text": "usual", "labels": ["Renamed"]}},
+        marked(12, "usual") | {"value": {"start": 12, "end": 17, "text": "usual"}},
+    ],
+    ids=["a parent alone", "a renamed leaf", "one of two", "a span without words", "a renamed label", "no label"],
+)
+def test_what_a_person_set_and_nobody_can_read_is_never_learnt_as_nothing(odd: dict[str, Any]) -> None:
+    beside = marked(18, "dose"), kinds(["Other"])
+
+    assert lesson([annotation(1, PROMPT, odd, *beside)], config=NESTED).left_out == {"incomplete": 1}
+
+
+def test_a_span_with_two_labels_is_learnt_with_both() -> None:
+    two = marked(12, "usual") | {"value": {"start": 12, "end": 17, "text": "usual", "labels": ["Word", "Term"]}}
+    config = NESTED.replace('<Label value="Word"/>', '<Label value="Word"/><Label value="Term"/>')
+    (example,) = lesson([annotation(1, PROMPT, kinds(["Other"]), two)], config=config).examples
+
+    assert [span["label"] for span in json.loads(example.answer)["marks"]] == ["Word", "Term"]
