@@ -37,7 +37,7 @@ read `for_annotators`, which names no host, no model and no setting.
 """
 
 # Label Studio (1.23.2) sends nothing for a prompt that did not change.
-ASK_AGAIN = "To try again, add a space to the prompt."
+ASK_AGAIN = "To ask again, add a space to the prompt."
 
 
 class AnnotuneError(Exception):

@@ -19,7 +19,8 @@ def kept(screen: Screen) -> list[str]:
     """What of the screen an answer left alone, if anything."""
     if not screen.kept:
         return []
-    return [f"Kept what you set: {', '.join(screen.kept)}. Delete it and ask again to have it replaced. {ASK_AGAIN}"]
+    names = ", ".join(screen.kept)
+    return [f"Kept what you set: {names}. Delete it and ask again to have it replaced. {ASK_AGAIN}"]
 
 
 def answered(screen: Screen, *, cut: bool, unknown: str) -> list[str]:

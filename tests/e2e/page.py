@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -51,15 +52,33 @@ class LabelingPage:
         expect(self.region("response")).to_have_text(" ".join(answer.split()))
         return answer
 
+    def ask_again(self, prompt: str) -> list[dict[str, Any]]:
+        """Change the prompt that stands there: the regions that come back."""
+        with self.page.expect_response(ASKED) as asked:
+            self._write("prompt", prompt)
+        regions: list[dict[str, Any]] = asked.value.json()["data"]["result"]
+        return regions
+
     def correct(self, answer: str) -> None:
         """Edit the answer as a person does: the pencil, another text, the tick."""
-        view = self.page.locator("[data-testid=htx-textbox-view]").filter(has=self.region("response"))
-        view.hover()
-        view.locator("[data-testid=htx-textbox-edit-button]").click()
-        box = self.page.locator("textarea[name^='response:']")
-        box.fill(answer)
-        box.press("Shift+Enter")
+        self._write("response", answer)
         expect(self.region("response")).to_have_text(answer)
+
+    def delete(self, control: str) -> None:
+        """Press the bin beside a text."""
+        self._view(control).locator("[aria-label='Delete Region']").click()
+        expect(self.region(control)).to_have_count(0)
+
+    def _view(self, control: str) -> Locator:
+        view = self.page.locator("[data-testid=htx-textbox-view]").filter(has=self.region(control))
+        view.hover()
+        return view
+
+    def _write(self, control: str, text: str) -> None:
+        self._view(control).locator("[data-testid=htx-textbox-edit-button]").click()
+        box = self.page.locator(f"textarea[name^='{control}:']")
+        box.fill(text)
+        box.press("Shift+Enter")
 
     def submit(self) -> None:
         with self.page.expect_response(lambda reply: "/annotations" in reply.url and reply.request.method == "POST"):

@@ -1,0 +1,123 @@
+"""What a person wrote or set, in Label Studio's own page: it stays, and the page says so."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from integration.doubles import serving
+from label_studio_sdk import LabelStudio as Client
+from page import LabelingPage, labeling_page
+from playwright.sync_api import Browser, expect
+from scripted_model import MODEL, ScriptedModel
+
+from curation.projects import create_project, labeling_config
+from embedded.label_studio import LabelStudio
+
+PATIENTS, STAFF = "For patients", "For staff only"
+QUESTION = [{"question": "Wie nimmt man Zorvaxil 💊 ein? <b>20 mg</b>, 1-0-1"}]
+REPLIES = {
+    "One.": {"response": "Swallow it whole 😀.", "use": PATIENTS, "certainty": 5},
+    "Two.": {"response": "With water.", "use": STAFF, "certainty": 2},
+}
+AGAIN = "To ask again, add a space to the prompt."
+NOT_ANSWERING = "The model is not answering at the moment; your administrator can see why."
+EARLIER = "The answer below is to an earlier prompt."
+
+
+def kept(names: str) -> str:
+    return f"Kept what you set: {names}. Delete it and ask again to have it replaced. {AGAIN}"
+
+
+@pytest.fixture
+def model() -> Iterator[ScriptedModel]:
+    double = ScriptedModel()
+    double.replies |= REPLIES
+    with serving(double) as double.url:
+        yield double
+
+
+def choose(tab: LabelingPage, label: str) -> None:
+    tab.page.locator("label").filter(has_text=label).click()
+
+
+def shows(tab: LabelingPage, response: str, use: str, stars: int) -> None:
+    expect(tab.region("response")).to_have_text(response)
+    expect(tab.page.locator("label").filter(has_text=use).locator("input")).to_be_checked()
+    expect(tab.page.locator(".ant-rate-star-full")).to_have_count(stars)
+
+
+@pytest.mark.browser
+def test_a_choice_that_a_person_set_back_stays_and_no_status_is_submitted(
+    browser: Browser, label_studio: LabelStudio, client: Client, deploy, model: ScriptedModel, tmp_path: Path
+) -> None:
+    deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
+    project = create_project(client, title="Kept", config=labeling_config("review"), data=QUESTION)
+    deployment.run("connect", str(project.id))
+    with labeling_page(browser, label_studio) as tab:
+        tab.open(project.id, project.tasks[0])
+        tab.ask("One.")
+        tab.ask_again("Two.")
+        shows(tab, "With water.", STAFF, 2)
+
+        with tab.page.expect_response(lambda reply: "/drafts" in reply.url):  # what the reload brings back
+            choose(tab, PATIENTS)
+        tab.open(project.id, project.tasks[0])
+        shows(tab, "With water.", PATIENTS, 2)
+        tab.ask_again("One. ")
+        shows(tab, "Swallow it whole 😀.", PATIENTS, 5)
+        tab.ask_again("Two. ")
+        shows(tab, "With water.", PATIENTS, 2)
+        expect(tab.region("llm_status")).to_have_text(kept("use"))
+        tab.page.screenshot(path=tmp_path / "kept.png", animations="disabled")
+
+        model.chat_error = "canary"
+        tab.ask_again("Three.")
+        expect(tab.region("llm_status")).to_contain_text(NOT_ANSWERING)
+        expect(tab.region("llm_status")).to_contain_text(EARLIER)
+        tab.page.screenshot(path=tmp_path / "away.png", animations="disabled")
+
+        model.chat_error = ""
+        choose(tab, PATIENTS)
+        tab.delete("response")
+        tab.ask_again("Two.")
+        shows(tab, "With water.", STAFF, 2)
+        expect(tab.region("llm_status")).to_be_hidden()
+
+        model.chat_error = "canary"
+        tab.ask_again("Three.")
+        expect(tab.region("llm_status")).to_contain_text(EARLIER)
+        tab.submit()
+
+    (task,) = list(client.tasks.list(project=project.id, fields="all"))
+    (annotation,) = task.annotations
+    stored = {region["from_name"]: region["origin"] for region in annotation["result"]}
+    assert stored == {"prompt": "manual", "response": "prediction", "use": "prediction", "certainty": "prediction"}
+
+
+@pytest.mark.browser
+def test_a_text_that_a_person_edited_stays_whatever_is_asked(
+    browser: Browser, label_studio: LabelStudio, client: Client, deploy, model: ScriptedModel, tmp_path: Path
+) -> None:
+    model.replies = {"Prepared.": "Prepared 😀.", "One.": "First.", "Two.": "Second."}
+    deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL, DEFAULT_PROMPT="Prepared.")
+    config = labeling_config("question-answering")
+    project = create_project(client, title="Edited", config=config, data=QUESTION)
+    deployment.run("connect", str(project.id))
+    with labeling_page(browser, label_studio) as tab:
+        tab.open(project.id, project.tasks[0])
+        expect(tab.region("response")).to_have_text("Prepared 😀.")
+        tab.ask_again("One.")
+        expect(tab.region("response")).to_have_text("First.")
+
+        tab.correct("Mine, with 20 mg 💊.")
+        (status,) = tab.ask_again("Two.")
+        assert status["from_name"] == "llm_status"
+        expect(tab.region("llm_status")).to_have_text(kept("response"))
+        expect(tab.region("response")).to_have_text("Mine, with 20 mg 💊.")
+        tab.page.screenshot(path=tmp_path / "edited.png", animations="disabled")
+
+        tab.delete("response")
+        tab.ask_again("Two. ")
+        expect(tab.region("response")).to_have_text("Second.")
+        expect(tab.region("llm_status")).to_be_hidden()
+        tab.page.screenshot(path=tmp_path / "asked.png", animations="disabled")
