@@ -9,7 +9,7 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -208,6 +208,13 @@ def get(url: str, *, seconds: float, trust_env: bool = False) -> httpx.Response:
     network = Network()
     with network.bind(httpx.Client(timeout=seconds, trust_env=trust_env)) as client, network.call(seconds, SMALL_BYTES):
         return client.get(url)
+
+
+def post(url: str, body: object, *, headers: Mapping[str, str], seconds: float) -> httpx.Response:
+    """POST of JSON, whole within so many seconds, by the proxies of the environment. Raises as `get`."""
+    network = Network()
+    with network.bind(httpx.Client(timeout=seconds)) as client, network.call(seconds, SMALL_BYTES):
+        return client.post(url, json=body, headers=dict(headers))
 
 
 def _resolve(host: str) -> list[str]:

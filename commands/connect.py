@@ -1,31 +1,16 @@
 """`annotune connect`, `annotune disconnect`: a project becomes, or stops being, a customer of the backend."""
 
 import click
-import httpx
-from pydantic import BaseModel, ValidationError
 
 from annotune.errors import ConfigurationError, StoreUnavailable
-from annotune.network import AnswerTooLarge, get
 from commands.address import Address
+from commands.checkup import checkup
 from commands.customer import Connection
 from commands.desk import PROJECT, Desk
 from commands.output import say
 
-HEALTH_S = 5.0
 URL = "Where Label Studio reaches this backend; default: the setting BACKEND_URL."
-
-
-class Part(BaseModel):
-    """Of the body of a backend's `/health`: how one part is."""
-
-    ok: bool | None
-    detail: str
-
-
-class Health(BaseModel):
-    """What is read of it."""
-
-    label_studio: Part
+CONNECTED_BUT = 3
 
 
 @click.command()
@@ -33,20 +18,35 @@ class Health(BaseModel):
 @click.option("--url", help=URL)
 @click.pass_obj
 def connect(desk: Desk, project: int, url: str | None) -> None:
-    """Make PROJECT a customer of the backend: again changes nothing."""
+    """Let the backend answer in PROJECT, and say what will not work; done again, it changes nothing.
+
+    Exit code 0: all that can be seen from here works; 3: it is connected, but something will not work.
+    """
     address = Address.of(url, desk.settings)
     customer = desk.customer(project)
     connection = customer.connect(address)
     _tell(project, connection, "was connected already: nothing changed")
     say(f"Label Studio reaches the backend at {address.url}; its model is {connection.model_version or 'unnamed'}")
     say(f"our API key reaches Label Studio at {desk.settings.label_studio_url} ({_key_kind(desk)})")
-    _doubt(address)
     if not address.headers:
         say("anybody may call the webhook: set WEBHOOK_SECRET here and where it is served, and connect again")
+    if not _works(desk, project, address):
+        say("connected, but something will not work: see above, and connect again to look anew", err=True)
+        click.get_current_context().exit(CONNECTED_BUT)
+
+
+def _works(desk: Desk, project: int, address: Address) -> bool:
+    """Note the project, look at all that it needs, and tell; what does not work on standard error."""
+    found = []
     try:
         desk.jobs.changed(project)
+        for check in checkup(desk, project, address):
+            say(f"{check.name}: {check.detail}", err=not check.works)
+            found.append(check.works)
     except StoreUnavailable as error:
-        say(f"the project is not noted yet ({error}); its first prediction or webhook will do it", err=True)
+        say(f"Redis: {error}. Until then nothing is learnt, and this command sees no more", err=True)
+        return False
+    return all(found)
 
 
 @click.command()
@@ -74,16 +74,6 @@ def _tell(project: int, connection: Connection, unchanged: str) -> None:
         say(f"{about}: {change}")
     if not connection.changes:
         say(f"{about} {unchanged}")
-
-
-def _doubt(address: Address) -> None:
-    """Tell what the backend that is served there says it lacks, where it can be asked from here."""
-    try:
-        health = Health.model_validate_json(get(f"{address.url}/health", seconds=HEALTH_S, trust_env=True).content)
-    except (httpx.HTTPError, AnswerTooLarge, ValidationError):
-        return  # reached by Label Studio, but not from here, or another's backend
-    if health.label_studio.ok is False:
-        say(f"but the backend that is served there does not reach Label Studio: {health.label_studio.detail}", err=True)
 
 
 def _key_kind(desk: Desk) -> str:

@@ -2,20 +2,23 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from typing import Any, Self
 
 import httpx
 import pytest
 from click.testing import CliRunner, Result
+from doubles import FakeOllama, serving
 from label_studio_sdk import LabelStudio as Client
 
 from annotune.example import Answer
 from annotune.store import Store
 from annotune.studio import Studio
+from annotune.workers import Finding, Findings
+from commands import checkup
 from commands.customer import ACTIONS
 from commands.main import annotune
 from embedded.label_studio import LabelStudio
@@ -25,30 +28,45 @@ CONFIG = (
     '<TextArea name="response" toName="chat" smart="false"/></View>'
 )
 Annotune = Callable[..., Result]
+WELL = Finding(ok=True, detail="well")
 
 
 class Backend:
-    """Answers as a backend does, and remembers each request's path and headers."""
+    """Answers as a backend does, and remembers each request's path and headers.
 
-    def __init__(self) -> None:
+    `secret` is what its webhook asks for, `store` where it notes changes; it tells the `reports` of its health one after
+    the other, the last for ever.
+    """
+
+    def __init__(self, store: Store | None = None) -> None:
         self.seen: list[tuple[str, dict[str, str], str]] = []
         self.password: str | None = None
         self.healthy = True
         self.refusal = ""
+        self.secret = ""
+        self.store = store
+        self.hears_label_studio = True
+        self.reports = [report("1")]
         backend = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self._answer(503 if not backend.healthy else 200, {"status": "UP"})
+                ours = self.headers.get("User-Agent", "").startswith(
+                    "python-httpx"
+                )  # Label Studio's client is requests
+                told = backend.reports.pop(0) if ours and len(backend.reports) > 1 else backend.reports[0]
+                self._answer(503 if not backend.healthy else 200, told)
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 backend.seen.append((self.path, dict(self.headers), body))
                 refused = backend.password and self.path == "/setup" and "Authorization" not in self.headers
                 status = 401 if refused else 400 if backend.refusal else 200
+                if self.path == "/webhook":
+                    status = backend.hear(self.headers, json.loads(body))
                 self._answer(status, {"model_version": "small@0a1b2c3d"})
 
-            def _answer(self, status: int, body: dict[str, str]) -> None:
+            def _answer(self, status: int, body: dict[str, Any]) -> None:
                 self.send_response(status, backend.refusal or None)
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
@@ -59,6 +77,13 @@ class Backend:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def hear(self, headers: Mapping[str, str], event: dict[str, Any]) -> int:
+        if self.secret and headers.get("X-Annotune-Secret") != self.secret:
+            return 401
+        if self.store and (self.hears_label_studio or headers["User-Agent"].startswith("python-httpx")):
+            self.store.note_changes(event["project"]["id"])
+        return 200
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -71,10 +96,47 @@ class Backend:
         self._server.server_close()
 
 
+def report(at: str, *, label_studio: bool = True, ollama: bool = True) -> dict[str, Any]:
+    """A backend's health, as it was `at` a time."""
+    parts = {"label_studio": label_studio, "ollama": ollama}
+    told = {name: {"ok": ok, "detail": "answers" if ok else f"{name} is not reachable"} for name, ok in parts.items()}
+    return {
+        "status": "UP",
+        "checked_at": at,
+        "label_studio": told["label_studio"],
+        "model_servers": {"ollama": told["ollama"]},
+    }
+
+
+class Ollama(FakeOllama):
+    """Lacks the model `nope`."""
+
+    def _chat(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if body["model"] == "nope":
+            return 404, {"error": "model 'nope' not found"}
+        return super()._chat(body)
+
+
 @pytest.fixture
-def backend() -> Iterator[Backend]:
-    with Backend() as running:
+def store(redis_url: str) -> Iterator[Store]:
+    """With a worker that can learn and train."""
+    store = Store.connect(redis_url)
+    store.worker_alive(600)
+    store.workers.tell(Findings(label_studio=WELL, recipe=WELL, trainer=WELL), 600)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def backend(store: Store) -> Iterator[Backend]:
+    with Backend(store) as running:
         yield running
+
+
+@pytest.fixture
+def ollama() -> Iterator[str]:
+    with serving(Ollama()) as url:
+        yield url
 
 
 @pytest.fixture
@@ -90,7 +152,7 @@ def project(studio: Client) -> int:
 
 
 @pytest.fixture
-def run(label_studio: LabelStudio, redis_url: str, backend: Backend) -> Annotune:
+def run(label_studio: LabelStudio, redis_url: str, backend: Backend, ollama: str) -> Annotune:
     """Runs a command in the environment of a deployment; keywords change that environment."""
     deployment = {
         "LABEL_STUDIO_URL": label_studio.url,
@@ -98,6 +160,9 @@ def run(label_studio: LabelStudio, redis_url: str, backend: Backend) -> Annotune
         "REDIS_URL": redis_url,
         "BACKEND_URL": backend.url,
         "WEBHOOK_SECRET": "first secret",
+        "OPENAI_PROVIDER": "ollama",
+        "OPENAI_MODEL": "small",
+        "OLLAMA_ENDPOINT": ollama,
     }
 
     def invoke(*arguments: object, **changed: str) -> Result:
@@ -126,6 +191,102 @@ def test_connect_makes_an_interactive_backend_and_its_webhook(run, studio, proje
     assert (hook["is_active"], hook["send_for_all_actions"], hook["send_payload"]) == (True, False, True)
     assert "small@0a1b2c3d" in result.stdout
     assert "legacy token" in result.stdout
+
+
+def test_all_that_works_is_told(run, project) -> None:
+    result = run("connect", project)
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    for part in (
+        "model: ollama:small answers",
+        "worker: alive, and it can learn",
+        "training: well",
+        "events: what Label Studio tells reaches the backend and this Redis",
+    ):
+        assert part in result.stdout
+
+
+def _wrong_secret(backend: Backend, store: Store) -> None:
+    backend.secret = "another"
+
+
+def _elsewhere(backend: Backend, store: Store) -> None:
+    backend.store = Store(store._redis, deployment="other")
+
+
+def _deaf(backend: Backend, store: Store) -> None:
+    backend.hears_label_studio = False
+
+
+def _no_worker(backend: Backend, store: Store) -> None:
+    store._redis.delete(store.keys.worker)
+
+
+def _no_key(backend: Backend, store: Store) -> None:
+    store._redis.delete(store.keys.findings)
+    store.workers.tell(Findings(label_studio=Finding(ok=False, detail="LABEL_STUDIO_API_KEY is not set")), 600)
+
+
+def _no_trainer(backend: Backend, store: Store) -> None:
+    store._redis.delete(store.keys.findings)
+    store.workers.tell(Findings(label_studio=WELL, recipe=WELL, trainer=Finding(ok=False, detail="no python")), 600)
+
+
+def _blind(backend: Backend, store: Store) -> None:
+    backend.reports = [report("1", label_studio=False), report("1", label_studio=False), report("2", ollama=False)]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (
+            _wrong_secret,
+            "events: what Label Studio tells does not reach this Redis: the backend refuses the webhook's secret",
+        ),
+        (_elsewhere, "keeps them elsewhere: REDIS_URL and DEPLOYMENT must be the same"),
+        (_deaf, "takes our own event, but Label Studio sends none"),
+        (_no_worker, "worker: none is alive, so nothing is learnt: run 'annotune worker'"),
+        (_no_key, "worker: alive, but it learns nothing: LABEL_STUDIO_API_KEY is not set"),
+        (_no_trainer, "training: no python"),
+        (_blind, "ollama: the backend that is served there does not reach it: ollama is not reachable"),
+    ],
+)
+def test_what_will_not_work_is_told_alone_and_by_the_exit_code(
+    spoil, told, run, studio, project, backend, store, monkeypatch
+) -> None:
+    monkeypatch.setattr(checkup, "EVENT_S", 2.0)
+    spoil(backend, store)
+
+    result = run("connect", project)
+
+    assert result.exit_code == 3, result.output
+    [line, last] = result.stderr.splitlines()
+    assert told in line
+    assert last.startswith("connected, but something will not work")
+    assert [len(found) for found in rows(studio, project)] == [1, 1]
+
+
+def test_a_model_that_is_not_pulled_is_told(run, project) -> None:
+    result = run("connect", project, OPENAI_MODEL="nope")
+
+    assert result.exit_code == 3
+    assert "does not have nope: run 'ollama pull nope'" in result.stderr
+
+
+def test_a_redis_that_is_away_is_told(run, project) -> None:
+    result = run("connect", project, REDIS_URL="redis://127.0.0.1:1/0")
+
+    assert result.exit_code == 3
+    assert "Redis is not reachable: start it" in result.stderr
+
+
+def test_what_a_backend_saw_before_is_not_repeated(run, project, backend) -> None:
+    backend.reports = [report("1", label_studio=False), report("1", label_studio=False), report("2")]
+
+    result = run("connect", project)
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert len(backend.reports) == 1
 
 
 def test_connecting_again_changes_nothing_and_says_so(run, studio, project) -> None:
@@ -215,10 +376,10 @@ def test_what_is_half_made_is_repaired(spoil, run, studio, project, backend) -> 
     assert {**mended_hook, "id": 0} == {**hook, "id": 0}
 
 
-def test_a_backend_that_moved_takes_its_row_and_webhook_along(run, studio, project) -> None:
+def test_a_backend_that_moved_takes_its_row_and_webhook_along(run, studio, project, store) -> None:
     run("connect", project)
 
-    with Backend() as moved:
+    with Backend(store) as moved:
         result = run("connect", project, "--url", moved.url)
         found = rows(studio, project)
 

@@ -1,0 +1,188 @@
+"""What of a connected project will work, looked at from here: its model, the worker, and how Label Studio's events come."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from annotune.completion import Message
+from annotune.errors import AnnotuneError, NotFound
+from annotune.live import Live
+from annotune.model import brings_back
+from annotune.network import AnswerTooLarge, get, post
+from annotune.servers.ollama import as_request
+from annotune.servers.pool import Servers
+from annotune.workers import Findings
+from commands.address import Address
+from commands.desk import Desk
+
+CHECK_S = 10.0
+ANSWER_S = 90.0  # the first one loads the model
+EVENT_S = 6.0  # Label Studio gives a webhook 1 s
+FRESH_S = 15.0  # a backend looks at its parts every 10 s
+SETTLED_S = 10.0
+POLL_S = 0.1
+PING = (Message("user", "Hello"),)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing: `detail` says how it is, and what to do where it does not work."""
+
+    name: str
+    works: bool
+    detail: str
+
+
+class Part(BaseModel):
+    """Of the body of a backend's `/health`: how one part is."""
+
+    ok: bool | None
+    detail: str
+
+
+class Health(BaseModel):
+    """What is read of it: only what cannot be seen from here."""
+
+    checked_at: str | None
+    label_studio: Part
+    model_servers: dict[str, Part]
+
+
+def checkup(desk: Desk, project: int, address: Address) -> Iterator[Check]:
+    """Look at one thing after the other. Raises StoreUnavailable where Redis is away."""
+    desk.store.probe()
+    yield _model(desk, project)
+    yield from _workers(desk)
+    yield _events(desk, project, address)
+    yield from _seen_by_backend(address)
+
+
+def _model(desk: Desk, project: int) -> Check:
+    """Does the model that answers there answer? A server that costs money is asked only whether it is there."""
+    serving = Live(desk.settings, desk.store).serving(project)
+    ref = serving.ref
+    try:
+        with closing(Servers(desk.settings)) as servers:
+            server = servers.get(ref.server)
+            server.check(deadline_s=CHECK_S)
+            if ref.server != "ollama":
+                return Check("model", works=True, detail=f"{ref}: its server answers")
+            request = as_request(ref.model, PING, num_ctx=ref.num_ctx or serving.options.num_ctx, max_tokens=1)
+            server.chat(request, deadline_s=ANSWER_S)
+    except NotFound:
+        told = f"Ollama at {desk.settings.ollama_url} does not have {ref.model}: run '{brings_back(ref.model)}'"
+        return Check("model", works=False, detail=told)
+    except AnnotuneError as error:
+        return Check("model", works=False, detail=f"{ref} does not answer: {error}")
+    return Check("model", works=True, detail=f"{ref} answers")
+
+
+def _workers(desk: Desk) -> Iterator[Check]:
+    """Is a worker alive, and what can it do?"""
+    if not desk.store.has_worker():
+        yield Check("worker", works=False, detail="none is alive, so nothing is learnt: run 'annotune worker'")
+        return
+    findings = _settled(desk)
+    if findings is None:
+        yield Check("worker", works=True, detail="alive; of a version that does not tell what it can do")
+        return
+    why = findings.cannot_learn
+    yield Check(
+        "worker", works=not why, detail=f"alive, but it learns nothing: {why}" if why else "alive, and it can learn"
+    )
+    if findings.recipe.ok is False:
+        yield Check("training", works=True, detail=findings.recipe.detail)
+    elif not why:
+        ill = findings.trainer.ok is False
+        yield Check("training", works=not ill, detail=findings.trainer.detail)
+
+
+def _settled(desk: Desk) -> Findings | None:
+    """What the worker found, once it has looked: one that has just begun is waited for."""
+    ends = time.monotonic() + SETTLED_S
+    while (found := desk.store.workers.findings()) is not None and found.label_studio.ok is None:
+        if time.monotonic() > ends:
+            break
+        time.sleep(POLL_S)
+    return found
+
+
+def _events(desk: Desk, project: int, address: Address) -> Check:
+    """Does what Label Studio tells reach this Redis? A project that gets its own title makes it tell of a change."""
+    before = desk.store.changes(project)
+    with desk.studio.mapped(f"project {project}"):
+        desk.studio.client.projects.update(project, title=desk.studio.project(project).title)
+    if _rises(desk, project, before):
+        return Check("events", works=True, detail="what Label Studio tells reaches the backend and this Redis")
+    return Check(
+        "events",
+        works=False,
+        detail=f"what Label Studio tells does not reach this Redis: {_why(desk, project, address)}",
+    )
+
+
+def _rises(desk: Desk, project: int, before: int) -> bool:
+    ends = time.monotonic() + EVENT_S
+    while desk.store.changes(project) <= before:
+        if time.monotonic() > ends:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def _why(desk: Desk, project: int, address: Address) -> str:
+    """Send the backend an event of our own, and see where it ends."""
+    before = desk.store.changes(project)
+    event = {"action": "PROJECT_UPDATED", "project": {"id": project}}
+    try:
+        answer = post(address.webhook, event, headers=address.headers, seconds=CHECK_S)
+    except (httpx.HTTPError, httpx.InvalidURL, AnswerTooLarge):
+        return (
+            f"WEBHOOK_SECRET, REDIS_URL and DEPLOYMENT must be the same here and where the backend is served, and Label"
+            f" Studio must reach {address.webhook} (this command does not)"
+        )
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        return (
+            "the backend refuses the webhook's secret: set WEBHOOK_SECRET to the same value here and where it is served,"
+            " restart it, and connect again"
+        )
+    if not answer.is_success:
+        return f"the backend answers {answer.status_code} at {address.webhook}: see its log"
+    if desk.store.changes(project) > before:
+        return (
+            f"the backend takes our own event, but Label Studio sends none to {address.webhook}: set"
+            " SSRF_PROTECTION_ENABLED=false in Label Studio's environment, or see its log"
+        )
+    return (
+        "the backend takes events, but keeps them elsewhere: REDIS_URL and DEPLOYMENT must be the same here and where it is"
+        " served"
+    )
+
+
+def _seen_by_backend(address: Address) -> Iterator[Check]:
+    """What the backend lacks where it is served; nothing where it cannot be asked from here."""
+    found = _health(address)
+    ends = time.monotonic() + FRESH_S
+    first = found
+    # What it saw before may be over: it has just been started, or it looked a moment too early.
+    while found is not None and _lacks(found) and found == first and time.monotonic() < ends:
+        time.sleep(1)
+        found = _health(address)
+    yield from _lacks(found) if found else ()
+
+
+def _lacks(health: Health) -> list[Check]:
+    parts = {"Label Studio": health.label_studio} | health.model_servers
+    told = "the backend that is served there does not reach it: "
+    return [Check(name, works=False, detail=told + part.detail) for name, part in parts.items() if part.ok is False]
+
+
+def _health(address: Address) -> Health | None:
+    try:
+        return Health.model_validate_json(get(f"{address.url}/health", seconds=CHECK_S, trust_env=True).content)
+    except (httpx.HTTPError, httpx.InvalidURL, AnswerTooLarge, ValidationError):
+        return None  # reached by Label Studio, but not from here, or another's backend
