@@ -56,6 +56,11 @@ class Workers:
             with redis_errors():
                 self._redis.set(self._keys.findings, findings.model_dump_json(), px=int(ttl_s * 1000))
 
+    def leave(self) -> None:
+        """Called by a worker that ends: what it said holds no more. Another one that is alive says it again at once."""
+        with redis_errors():
+            self._redis.delete(self._keys.worker, self._keys.findings)
+
     def findings(self) -> Findings | None:
         """What a worker that is alive found; None where none is, or where it tells nothing that this version can read."""
         key = self._keys.findings

@@ -83,10 +83,10 @@ def _model(desk: Desk, project: int) -> Check:
 
 def _workers(desk: Desk) -> Iterator[Check]:
     """Is a worker alive, and what can it do?"""
+    findings = _settled(desk)
     if not desk.store.has_worker():
         yield Check("worker", works=False, detail="none is alive, so nothing is learnt: run 'annotune worker'")
         return
-    findings = _settled(desk)
     if findings is None:
         yield Check("worker", works=True, detail="alive; of a version that does not tell what it can do")
         return
@@ -102,9 +102,9 @@ def _workers(desk: Desk) -> Iterator[Check]:
 
 
 def _settled(desk: Desk) -> Findings | None:
-    """What the worker found, once it has looked: one that has just begun is waited for."""
+    """What the worker found, once it has looked: one that is only beginning is waited for."""
     ends = time.monotonic() + SETTLED_S
-    while (found := desk.store.workers.findings()) is not None and found.label_studio.ok is None:
+    while (found := desk.store.workers.findings()) is None or found.label_studio.ok is None:
         if time.monotonic() > ends:
             break
         time.sleep(POLL_S)

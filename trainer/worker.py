@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -24,7 +24,7 @@ from rq.job import Job
 
 import trainer.jobs  # noqa: F401 - loaded before the forks, so that no job has to wait for it
 from annotune.connection import connect_redis, place
-from annotune.errors import AnnotuneError, ConfigurationError
+from annotune.errors import AnnotuneError, ConfigurationError, StoreUnavailable
 from annotune.keys import Keys
 from annotune.old_keys import HEIR
 from annotune.queue import KINDS, Jobs, open_queue
@@ -157,6 +157,8 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
                     _log.error("%s; the worker waits for it", error)
                     said = time.monotonic()
             if stopped(BEAT_S):
+                with suppress(StoreUnavailable):
+                    store.workers.leave()
                 return
 
 

@@ -219,7 +219,7 @@ def _deaf(backend: Backend, store: Store) -> None:
 
 
 def _no_worker(backend: Backend, store: Store) -> None:
-    store._redis.delete(store.keys.worker)
+    store.workers.leave()
 
 
 def _no_key(backend: Backend, store: Store) -> None:
@@ -255,6 +255,7 @@ def test_what_will_not_work_is_told_alone_and_by_the_exit_code(
     spoil, told, run, studio, project, backend, store, monkeypatch
 ) -> None:
     monkeypatch.setattr(checkup, "EVENT_S", 2.0)
+    monkeypatch.setattr(checkup, "SETTLED_S", 1.0)
     spoil(backend, store)
 
     result = run("connect", project)

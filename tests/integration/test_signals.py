@@ -183,6 +183,7 @@ def test_the_worker_ends_well_on_sigterm(start: Start, store: Store, eventually:
     running.terminate()
 
     assert running.wait(timeout=SOON_S) == 0
+    assert not store.has_worker()
 
 
 def _answers(port: int) -> bool:

@@ -44,6 +44,15 @@ def test_a_worker_that_cannot_train_does_not_speak_for_one_that_can(store: Store
     assert 0 < store._redis.pttl(store.keys.findings) <= 60_000
 
 
+def test_what_a_worker_said_goes_with_it(store: Store) -> None:
+    store.worker_alive(60)
+    store.workers.tell(ABLE, 60)
+
+    store.workers.leave()
+
+    assert (store.has_worker(), store.workers.findings()) == (False, None)
+
+
 @pytest.mark.parametrize("kind", ["set", "sadd"])
 def test_what_another_version_wrote_is_passed_over_and_written_anew(store: Store, kind: str) -> None:
     getattr(store._redis, kind)(store.keys.findings, "<?xml?>")
