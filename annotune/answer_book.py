@@ -75,6 +75,7 @@ class _Entry(Value):
     model_version: str
     at: datetime
     typed: bool = False
+    place: str = ""
     cut: bool = False
     lost: bool = False
 

@@ -14,8 +14,8 @@ class Answer(Value):
 
     `prompt` is the text as written, `prompt_sha` that of the whole `Prompt`, `model_version` what Label Studio was told;
     `text` is in the form of `Labeling.answer`; `typed` where a person typed the prompt, and not where it was the
-    project's; `cut` where the token limit ended it. `lost`: that one was given is all that is known, since there was no room
-    for it: prompt and text are empty.
+    project's; `place` the id of the region in which it was typed; `cut` where the token limit ended it. `lost`: that one
+    was given is all that is known, since there was no room for it: prompt and text are empty.
     """
 
     project: int
@@ -26,6 +26,7 @@ class Answer(Value):
     model_version: str
     at: datetime
     typed: bool = False
+    place: str = ""
     cut: bool = False
     lost: bool = False
 

@@ -21,11 +21,11 @@ def prefilled(labeling: Labeling, prompt: Prompt, reply: Reply, model_version: s
 
 
 def answers_given(
-    project: int, task: int, prompt: Prompt, reply: Reply, model_version: str, *, typed: bool
+    project: int, task: int, prompt: Prompt, reply: Reply, model_version: str, *, place: str | None = None
 ) -> list[Answer]:
     """The log's entries: one for each text, and one for several as a control shows them together.
 
-    `typed`: a person typed the prompt.
+    `place`: the id of the region in which a person typed the prompt; None where it was the project's.
     """
     texts = reply.texts if len(reply.texts) == 1 else (*reply.texts, "\n".join(reply.texts))
     return [
@@ -37,7 +37,8 @@ def answers_given(
             text=text,
             model_version=model_version,
             at=datetime.now(UTC),
-            typed=typed,
+            typed=place is not None,
+            place=place or "",
             cut=reply.cut,
         )
         for text in texts

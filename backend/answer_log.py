@@ -104,15 +104,19 @@ class AnswerLog:
         Raises:
             EditUnknown: no answer is known, and some may not be.
         """
-        try:
-            given = self.given(project, task)
-        except StoreUnavailable:
-            given = self.waiting(project, task)
+        given = self.known(project, task)
         if any(answer.prompt_sha == prompt_sha for answer in given):
             return True
         if why := self.doubt(given):
             raise EditUnknown(why)
         return False
+
+    def known(self, project: int, task: int) -> list[Answer]:
+        """Those of a task that can be read now: while Redis is away, only those given since."""
+        try:
+            return self.given(project, task)
+        except StoreUnavailable:
+            return self.waiting(project, task)
 
     def waiting(self, project: int, task: int) -> list[Answer]:
         """Those of a task that are not in Redis yet."""

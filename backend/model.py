@@ -22,6 +22,7 @@ from annotune.record import answers_given, prefilled
 from annotune.regions import region_text
 from backend import statuses
 from backend.lessons import Acknowledged, take_event
+from backend.marks import Mark, given_before, new_only, span_controls
 from backend.requests import Context, Event, Task
 from backend.screen import Screen
 from backend.services import Services
@@ -142,7 +143,7 @@ class Model:
             log.warning("project %d: %s", self.project, doubts.sentence)
 
     def _prepare(self, serving: Serving, prompt: Prompt, task: Task, deadline: Deadline) -> Prediction:
-        reply = self._ask(serving, prompt, deadline, task, urgent=False)
+        reply = self._ask(serving, prompt, deadline, task)
         return prefilled(self.labeling, prompt, reply, model_version(serving.ref.model, prompt))
 
     def _react(self, serving: Serving, deadline: Deadline, screen: Screen, task: Task) -> Prediction:
@@ -171,10 +172,21 @@ class Model:
             )
             return statuses.status(self.labeling, screen, statuses.kept(screen)), None
         with self.services.answers.admitted():
-            reply = self._ask(serving, prompt, deadline, task, urgent=True)
+            before = self._given_before(screen, task)
+            reply = self._ask(serving, prompt, deadline, task, place=screen.place)
+        regions = screen.take(reply.regions)
+        new = new_only(self.labeling, regions, before)
         unknown_told = told_unknown(unknown(prompt.text, task.data), task.data)
-        sentences = statuses.answered(screen, cut=reply.cut, unknown=unknown_told)
-        return [*screen.take(reply.regions), *statuses.status(self.labeling, screen, sentences)], reply.score
+        sentences = statuses.answered(screen, cut=reply.cut, unknown=unknown_told, repeated=len(regions) - len(new))
+        return [*new, *statuses.status(self.labeling, screen, sentences)], reply.score
+
+    def _given_before(self, screen: Screen, task: Task) -> frozenset[Mark]:
+        """The spans that are on the screen, or were deleted there; what the log lacks while Redis is away is given again."""
+        if not span_controls(self.labeling):
+            return frozenset()
+        return given_before(
+            self.labeling, screen.place, self.services.answer_log.known(self.project, task.id), task.predictions
+        )
 
     def _refuse(self, error: Exception, screen: Screen, task: Task, told: str) -> Prediction:
         """What tells an annotator why nothing came, since Label Studio shows none an error."""
@@ -193,13 +205,17 @@ class Model:
         stored = any(region_text(regions, control) == prompt.text for regions in task.predictions)
         return stored or self.services.answer_log.was_asked(self.project, task.id, prompt.sha)
 
-    def _ask(self, serving: Serving, prompt: Prompt, deadline: Deadline, task: Task, *, urgent: bool) -> Reply:
+    def _ask(
+        self, serving: Serving, prompt: Prompt, deadline: Deadline, task: Task, *, place: str | None = None
+    ) -> Reply:
+        """The reply to a prompt. `place`: the region on the screen in which a person wrote it."""
         question = Question(self.labeling, prompt, task.data, self._images(task, deadline))
+        urgent = place is not None
 
         def ask() -> Reply:
             reply = self.services.answers.ask(question, serving.ref, serving.options, deadline, urgent=urgent)
             told = model_version(serving.ref.model, prompt)
-            self.services.answer_log.add(answers_given(self.project, task.id, prompt, reply, told, typed=urgent))
+            self.services.answer_log.add(answers_given(self.project, task.id, prompt, reply, told, place=place))
             return reply
 
         key = (self.project, task.id, serving.ref, serving.options, question.sha, urgent)

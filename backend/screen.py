@@ -23,6 +23,12 @@ class Screen:
         return region_text(self.regions, self.labeling.prompt_control)
 
     @property
+    def place(self) -> str:
+        """The id of the prompt's region; none where it has none."""
+        control = self.labeling.prompt_control
+        return next((str(region.get("id", "")) for region in self.regions if region.get("from_name") == control), "")
+
+    @property
     def shows_status(self) -> bool:
         """Whether a status stands there, as far as the request tells: one that is not submitted is not in it either."""
         control = self.labeling.status_control

@@ -7,6 +7,7 @@ from annotune.labeling import Labeling
 from annotune.prediction import Region
 from backend.screen import Screen
 
+REPEATED = "Not marked a second time: {}. To have all marked anew, delete the prompt and write it again."
 EARLIER = "The answer below is to an earlier prompt."
 
 
@@ -23,9 +24,15 @@ def kept(screen: Screen) -> list[str]:
     return [f"Kept what you set: {names}. Delete it and ask again to have it replaced. {ASK_AGAIN}"]
 
 
-def answered(screen: Screen, *, cut: bool, unknown: str) -> list[str]:
-    """What there is to say of an answer. `unknown`: of placeholders that name nothing, a sentence or nothing."""
-    return [*([AnswerCut.for_annotators] if cut else []), *([unknown] if unknown else []), *kept(screen)]
+def answered(screen: Screen, *, cut: bool, unknown: str, repeated: int) -> list[str]:
+    """What there is to say of an answer.
+
+    `unknown`: of placeholders that name nothing, a sentence or nothing. `repeated`: so many spans were given before.
+    """
+    sentences = [AnswerCut.for_annotators] if cut else []
+    sentences += [unknown] if unknown else []
+    sentences += [REPEATED.format(repeated)] if repeated else []
+    return [*sentences, *kept(screen)]
 
 
 def status(labeling: Labeling, screen: Screen, sentences: Sequence[str]) -> list[Region]:

@@ -122,7 +122,7 @@ class Push:
         except Exception as error:  # noqa: BLE001 - a fault that one odd task brings out costs no other its answer
             self._failed(task, unexpected(error))
             return
-        answers = answers_given(plan.project, task.id, plan.prompt, reply, plan.model_version, typed=False)
+        answers = answers_given(plan.project, task.id, plan.prompt, reply, plan.model_version)
         try:
             if self._has_one_by_now(task):
                 self._skipped()

@@ -36,6 +36,9 @@ def model() -> Iterator[ScriptedModel]:
         yield double
 
 
+HIGHLIGHTED = "() => [...document.querySelectorAll('.htx-highlight')].map(found => found.textContent)"
+
+
 def choose(tab: LabelingPage, label: str) -> None:
     tab.page.locator("label").filter(has_text=label).click()
 
@@ -121,3 +124,47 @@ def test_a_text_that_a_person_edited_stays_whatever_is_asked(
         expect(tab.region("response")).to_have_text("Second.")
         expect(tab.region("llm_status")).to_be_hidden()
         tab.page.screenshot(path=tmp_path / "asked.png", animations="disabled")
+
+
+@pytest.mark.browser
+def test_a_span_is_given_once_and_one_that_a_person_deleted_does_not_come_back(
+    browser: Browser, label_studio: LabelStudio, client: Client, deploy, model: ScriptedModel, tmp_path: Path
+) -> None:
+    spans = {"Zorvaxil": "Drug", "20 mg": "Dose", "gout 🇫🇷": "Condition"}
+    first, second = (
+        {"label": [{"quote": quote, "label": spans[quote]} for quote in quotes]}
+        for quotes in (("Zorvaxil", "20 mg"), ("Zorvaxil", "gout 🇫🇷"))
+    )
+    model.replies = {"One.": first, "Two.": second}
+    deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
+    data = [{"text": "😀 Take Zorvaxil, 20 mg, for gout 🇫🇷."}]
+    project = create_project(client, title="Spans", config=labeling_config("spans"), data=data)
+    deployment.run("connect", str(project.id))
+    with labeling_page(browser, label_studio) as tab:
+
+        def asked(prompt: str, told: str, *quotes: str) -> None:
+            tab.ask_again(prompt)
+            expect(tab.region("llm_status")).to_contain_text(told)
+            assert tab.page.evaluate(HIGHLIGHTED) == list(quotes)
+
+        tab.open(project.id, project.tasks[0])
+        box = tab.page.locator("textarea[name=prompt]")
+        box.fill("One.")
+        box.press("Shift+Enter")
+        expect(tab.page.locator(".htx-highlight")).to_have_count(2)
+        asked("One. ", "Not marked a second time: 2.", "Zorvaxil", "20 mg")
+        asked("Two.", "Not marked a second time: 1.", "Zorvaxil", "20 mg", "gout 🇫🇷")
+
+        tab.page.locator(".htx-highlight", has_text="20 mg").click()
+        with tab.page.expect_response(lambda reply: "/drafts" in reply.url):  # what the reload brings back
+            tab.page.keyboard.press("Backspace")
+        tab.open(project.id, project.tasks[0])
+        expect(tab.page.locator(".htx-highlight")).to_have_count(2)
+        asked("One.", "Not marked a second time: 2.", "Zorvaxil", "gout 🇫🇷")
+        tab.page.screenshot(path=tmp_path / "once.png", animations="disabled")
+        tab.submit()
+
+    (task,) = list(client.tasks.list(project=project.id, fields="all"))
+    (annotation,) = task.annotations
+    stored = [region["value"]["text"] for region in annotation["result"] if region["type"] == "labels"]
+    assert sorted(stored) == ["Zorvaxil", "gout 🇫🇷"]

@@ -104,6 +104,26 @@ def test_whose_text_it_is_takes_no_redis_where_an_edit_asks_nothing(known: Backe
     assert texts(known.predict(task(), screen=[PROMPT, region("response", "a person's")])) == [{}]
 
 
+SPANS = """<View><Labels name="label" toName="chat"><Label value="Drug"/></Labels><Text name="chat" value="$question"/>
+<TextArea name="prompt" toName="chat"/></View>"""
+
+
+def test_spans_that_are_not_known_to_be_given_are_given_again(
+    make_backend: MakeBackend, own_redis: RedisServer
+) -> None:
+    """Rather twice than never."""
+    said = '{"label": [{"quote": "Why", "label": "Drug"}]}'
+    backend = make_backend(url=own_redis.url, model=FakeModel(say=lambda _: said))
+
+    def spans() -> int:
+        reply = backend.predict(task(), screen=[PROMPT], config=SPANS)
+        return len(reply.json["results"][0]["result"])
+
+    assert [spans(), spans()] == [1, 0]
+    own_redis.stop()
+    assert [spans(), spans()] == [1, 0]
+
+
 def test_a_text_that_may_be_a_correction_is_rather_not_answered(known: Backend) -> None:
     reply = known.predict(task(), screen=[PROMPT, region("response", "whose words?")], config=UNPROTECTED)
 

@@ -1,0 +1,64 @@
+"""Spans are given to an annotation once: Label Studio adds those of each answer to what is there."""
+
+import json
+
+import pytest
+from fake_model import Backend, FakeModel, MakeBackend, region, task
+
+CONFIG = """<View><Labels name="label" toName="chat"><Label value="Drug"/><Label value="Dose" alias="DS"/></Labels>
+<Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>
+<TextArea name="llm_status" toName="chat" smart="false"/><Rating name="stars" toName="chat" smart="false"/></View>"""
+TEXT = "😀 Take Zorvaxil 20 mg for gout."
+DRUG, DOSE, GOUT = ("Zorvaxil", "Drug"), ("20 mg", "Dose"), ("gout", "Drug")
+
+
+def told(count: int) -> str:
+    return f"Not marked a second time: {count}. To have all marked anew, delete the prompt and write it again."
+
+
+@pytest.fixture
+def backend(make_backend: MakeBackend) -> Backend:
+    return make_backend(model=FakeModel(), default_prompt="Mark")
+
+
+def says(backend: Backend, *spans: tuple[str, str]) -> None:
+    fields = {"label": [{"quote": quote, "label": label} for quote, label in spans], "stars": 4}
+    backend.model.say = lambda _: json.dumps(fields)
+
+
+def ask(backend: Backend, prompt: str, place: str = "typed-1", **more: object) -> tuple[list[str], str]:
+    """The quotes that come, and the status."""
+    screen = [region("prompt", prompt) | {"id": place}]
+    reply = backend.predict(task(question=TEXT, **more), screen=screen, config=CONFIG)
+    regions = reply.json["results"][0]["result"]
+    status = [item["value"]["text"][0] for item in regions if item["from_name"] == "llm_status"]
+    return [item["value"]["text"] for item in regions if item["type"] == "labels"], "".join(status)
+
+
+def test_asking_again_gives_only_what_is_new(backend: Backend) -> None:
+    says(backend, DRUG, DOSE)
+    assert ask(backend, "One") == (["Zorvaxil", "20 mg"], "")
+    assert ask(backend, "Two") == ([], told(2))
+    says(backend, DRUG, GOUT)
+    assert ask(backend, "Three") == (["gout"], told(1))
+    says(backend, ("Zorvaxil", "Dose"))
+    assert ask(backend, "Another label") == (["Zorvaxil"], "")
+
+
+def test_a_prompt_that_was_written_anew_gets_all(backend: Backend) -> None:
+    """As after a reset, and for another annotator."""
+    says(backend, DRUG, DOSE)
+    ask(backend, "One")
+
+    assert ask(backend, "One", place="typed-2") == (["Zorvaxil", "20 mg"], "")
+    assert ask(backend, "One", place="typed-1", number=2) == (["Zorvaxil", "20 mg"], "")
+    assert ask(backend, "One", place="") == (["Zorvaxil", "20 mg"], "")
+
+
+def test_what_the_task_was_opened_with_is_not_given_again(backend: Backend) -> None:
+    says(backend, DRUG, DOSE)
+    (prediction,) = backend.predict(task(question=TEXT), config=CONFIG).json["results"]
+    place = next(item["id"] for item in prediction["result"] if item["from_name"] == "prompt")
+
+    assert ask(backend, "Two", place=place, predictions=[prediction]) == ([], told(2))
+    assert ask(backend, "Two", predictions=[prediction]) == (["Zorvaxil", "20 mg"], "")
