@@ -53,7 +53,10 @@ def _works(desk: Desk, project: int, address: Address) -> bool:
 @click.argument("project", type=PROJECT)
 @click.pass_obj
 def disconnect(desk: Desk, project: int) -> None:
-    """Take PROJECT back from the backend, the webhook that Label Studio leaves behind included; delete its answers."""
+    """Let the backend answer in PROJECT no more, and delete the answers that Redis keeps of it.
+
+    The webhook that Label Studio leaves behind is removed too; versions, prompts and what Label Studio holds stay.
+    """
     try:
         address = Address.of(None, desk.settings)
     except ConfigurationError:

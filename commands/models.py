@@ -200,7 +200,7 @@ def rollback(desk: Desk, project: int) -> None:
 @models.command()
 @click.pass_obj
 def rebuild(desk: Desk) -> None:
-    """Restore pointers and versions from the runs folder, after Redis was emptied or Ollama lost models."""
+    """Bring back versions, prompts and live models from RUNS_DIR, after Redis was emptied or Ollama lost models."""
     server = OllamaServer(desk.settings.ollama_url)
     try:
         back = rebuild_store(desk.store, desk.settings.runs_dir, server)

@@ -67,7 +67,7 @@ def predict(
     dry_run: bool,
     prices: Path,
 ) -> None:
-    """Push predictions for the tasks of PROJECT; again goes on where it ended.
+    """Ask the model about all tasks of PROJECT, and give Label Studio its predictions; run again, it goes on.
 
     Skips tasks that have a prediction of the same model and prompt. Ctrl-C (or SIGTERM) ends it when the answers under
     way are pushed, a second one at once.

@@ -13,7 +13,7 @@ PORT = click.IntRange(min=1, max=65535)
 @click.option("--port", default=9090, show_default=True, type=PORT, help="Port to listen on.")
 @click.pass_obj
 def serve(desk: Desk, host: str | None, port: int) -> None:
-    """Serve Label Studio: predictions, and the webhook."""
+    """Start the backend, which answers Label Studio, and let it run until it is stopped."""
     from backend.server import serve as serve_backend  # noqa: PLC0415 - gunicorn is of no use to the others
 
     serve_backend(desk.settings, host, port)
@@ -22,7 +22,7 @@ def serve(desk: Desk, host: str | None, port: int) -> None:
 @click.command()
 @click.pass_obj
 def worker(desk: Desk) -> None:
-    """Look at what changed in Label Studio, and train."""
+    """Start the worker, which learns from what is annotated, and let it run until it is stopped."""
     from trainer.worker import run_worker  # noqa: PLC0415 - as above
 
     set_up(desk.settings.log_level)

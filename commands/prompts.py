@@ -73,7 +73,7 @@ def list_prompts(desk: Desk, project: int, as_json: bool) -> None:
 @click.option("--system", is_flag=True, help="Print its system prompt instead.")
 @click.pass_obj
 def show(desk: Desk, project: int, version: str, system: bool) -> None:
-    """Print the prompt of PROJECT as written: the one in use, or a VERSION."""
+    """Print the prompt of PROJECT as it was written: the one in use, or a VERSION of it."""
     book = desk.store.prompts
     desk.known(project)
     prompt = book.find(project, version) if version else book.used(project)
@@ -99,7 +99,7 @@ def show(desk: Desk, project: int, version: str, system: bool) -> None:
 @click.argument("newer", default="")
 @click.pass_obj
 def diff(desk: Desk, project: int, older: str, newer: str) -> None:
-    """Show what changed from version OLDER to NEWER (the one in use)."""
+    """Show what changed in PROJECT's prompt from version OLDER to NEWER (the one in use)."""
     book = desk.store.prompts
     first = book.find(desk.known(project), older)
     second = book.find(project, newer) if newer else book.used(project) or first

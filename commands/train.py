@@ -21,7 +21,7 @@ POLL_S = 0.5
 @click.option("--no-wait", is_flag=True, help="Ask for it and return.")
 @click.pass_obj
 def train(desk: Desk, project: int, no_wait: bool) -> None:
-    """Train a new version for PROJECT and watch it; Ctrl-C (or SIGTERM) stops the watching only."""
+    """Let the worker train a new version for PROJECT, and watch it; Ctrl-C (or SIGTERM) ends the watching only."""
     if desk.settings.recipe is None:
         raise ConfigurationError(
             f"training is off: set RECIPE, here and at the worker, to one of {shipped()}, or to a file's path"
