@@ -96,6 +96,11 @@ class Choices(Control):
         return not self.nested
 
     @property
+    def emptied(self) -> Region:
+        """The region that takes back all that was chosen."""
+        return self._region("choices", {"choices": []})
+
+    @property
     def labels(self) -> tuple[str, ...]:
         return tuple(label.value for label in self.book.labels)
 

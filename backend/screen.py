@@ -6,6 +6,7 @@ from functools import cached_property
 
 from annotune.controls import Control
 from annotune.labeling import Labeling
+from annotune.labels import Choices
 from annotune.prediction import Region
 from annotune.regions import UNTOUCHED, is_filled, region_text, region_texts
 
@@ -52,8 +53,15 @@ class Screen:
         )
 
     def take(self, regions: Iterable[Region]) -> list[Region]:
-        """Of the regions of an answer those that may be filled, marked as what nobody has touched yet."""
-        return [region | {"origin": UNTOUCHED} for region in regions if region["from_name"] in self.fillable]
+        """Of the regions of an answer those that may be filled, marked as what nobody has touched yet.
+
+        Where an answer chooses none of several, what stands there of an earlier one goes.
+        """
+        taken = [region for region in regions if region["from_name"] in self.fillable]
+        given = {region["from_name"] for region in taken}
+        gone = [control for control in self._filled if control.name in self.fillable - given]
+        emptied = [control.emptied for control in gone if isinstance(control, Choices) and control.may_be_empty]
+        return [region | {"origin": UNTOUCHED} for region in [*taken, *emptied]]
 
     @cached_property
     def _filled(self) -> tuple[Control, ...]:

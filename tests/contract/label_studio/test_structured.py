@@ -174,6 +174,17 @@ def test_where_a_person_set_all_the_model_is_not_asked(make_backend: MakeBackend
     assert backend.model.requests == []
 
 
+def test_an_answer_that_chooses_none_of_several_takes_the_earlier_ones_back(make_backend: MakeBackend) -> None:
+    config = OURS.replace('<Choices name="verdict"', '<Choices choice="multiple" name="verdict"')
+    none = ANSWER | {"verdict": []}
+    backend = make_backend(model=says(none, none, none))
+    shown = chosen("Good", **UNTOUCHED)
+
+    assert values(backend, PROMPT, shown, config=config)["verdict"] == {"choices": []}
+    assert "verdict" not in values(backend, PROMPT, config=config)
+    assert "verdict" not in values(backend, PROMPT, shown | CHANGED, config=config)
+
+
 def test_what_a_persons_choice_hides_is_not_filled(make_backend: MakeBackend) -> None:
     config = OURS.replace(
         '<Rating name="stars"',
