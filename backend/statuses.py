@@ -36,7 +36,10 @@ def answered(screen: Screen, *, cut: bool, unknown: str, repeated: int) -> list[
 
 
 def status(labeling: Labeling, screen: Screen, sentences: Sequence[str]) -> list[Region]:
-    """The region of the status control, where the config has one: nothing to say clears what stands there."""
+    """The region of the status control, where the config has one: nothing to say clears what stands there.
+
+    Label Studio (1.23.2) shows no box for a region without a text, and an empty box for one whose text is empty.
+    """
     if labeling.status_control is None or not (sentences or screen.shows_status):
         return []
-    return [labeling.text_region(labeling.status_control, [" ".join(sentences)])]
+    return [labeling.text_region(labeling.status_control, [" ".join(sentences)] if sentences else [])]

@@ -45,7 +45,7 @@ def test_an_earlier_answer_is_told_from_one_to_this_prompt(backend: Backend) -> 
 
 def test_what_a_person_wrote_is_told_to_be_kept_and_the_model_is_not_asked(backend: Backend) -> None:
     assert shown(backend, PROMPT, region("response", "Mine 💊.")) == {"llm_status": [KEPT]}
-    assert shown(backend, PROMPT, region("llm_status", KEPT)) == {"response": ["answer 1"], "llm_status": [""]}
+    assert shown(backend, PROMPT, region("llm_status", KEPT)) == {"response": ["answer 1"], "llm_status": []}
 
 
 def test_what_was_kept_is_told_beside_what_was_filled(backend: Backend) -> None:
@@ -85,7 +85,7 @@ def test_a_fault_of_our_own_is_told_by_its_number(backend: Backend, caplog: pyte
 
 def test_a_status_that_is_never_submitted_is_always_cleared(backend: Backend) -> None:
     """Label Studio does not send it with the next question either."""
-    assert shown(backend, PROMPT, config=UNSUBMITTED) == {"response": ["answer 1"], "llm_status": [""]}
+    assert shown(backend, PROMPT, config=UNSUBMITTED) == {"response": ["answer 1"], "llm_status": []}
     assert shown(backend, PROMPT, region("response", "Mine."), config=UNSUBMITTED) == {"llm_status": [KEPT]}
 
 
@@ -98,7 +98,7 @@ def test_a_config_without_the_control_gets_the_error(backend: Backend) -> None:
 def test_the_next_answer_clears_what_was_told(backend: Backend) -> None:
     assert shown(backend, PROMPT, region("llm_status", NOT_ANSWERING)) == {
         "response": ["answer 1"],
-        "llm_status": [""],
+        "llm_status": [],
     }
 
 
