@@ -17,6 +17,17 @@ from embedded.label_studio import LabelStudio
 Deploy = Callable[..., Deployment]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", type=Path, help="the folder that gets the pictures of the docs")
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Where the pictures of the docs are put."""
+    folder: Path | None = request.config.getoption("--pictures", default=None)
+    return folder or tmp_path
+
+
 @pytest.fixture
 def deploy(label_studio: LabelStudio, redis_url: str, model_server: ServedModel, tmp_path: Path) -> Iterator[Deploy]:
     """`deploy(NAME="value", ...)` starts both with these settings beside those that name the services."""
