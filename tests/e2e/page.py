@@ -35,6 +35,8 @@ class LabelingPage:
         self.page.goto(f"{self._url}/projects/{project}/data?task={task}")
         expect(self.page.locator(f"{SUBMIT}:not([disabled]), {UPDATE}").first).to_be_visible(timeout=WAIT_MS)
         expect(self.page.locator(LOADING)).to_have_count(0)
+        # A task that is opened by its address is asked for twice, and the later reply draws the editor anew.
+        self.page.wait_for_load_state("networkidle")
         self.page.locator(AUTO_ANNOTATION).check(force=True)
 
     def region(self, control: str) -> Locator:

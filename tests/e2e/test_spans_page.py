@@ -107,7 +107,8 @@ def test_a_span_highlights_the_words_that_it_quotes_and_one_of_an_earlier_versio
             box.press("Shift+Enter")
         assert highlighted(tab, 2) == list(QUOTES)
         tab.page.screenshot(path=tmp_path / "asked.png", animations="disabled")
-        tab.submit()
+        with tab.page.expect_response(ASKED):  # the page asks once more, about nothing
+            tab.submit()
         tab.open(project.id, asked)
         assert highlighted(tab, 2) == list(QUOTES)
         tab.page.screenshot(path=tmp_path / "reloaded.png", animations="disabled")
