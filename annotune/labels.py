@@ -190,14 +190,16 @@ class Taxonomy(Control):
 
 def parse_label(tag: Element, above: tuple["Label", ...] = ()) -> Label | None:
     """The label of a `<Choice>` or `<Label>`, under those `above` it; None where it has no name."""
-    name, alias = (tag.get("value") or "").strip(), (tag.get("alias") or "").strip()
+    written = tag.get("alias") or "", tag.get("value") or ""
+    alias, name = (each.strip() for each in written)
     if not name and not alias:
         return None
     predicted = [part.strip() for part in (tag.get("predicted_values") or "").split(",")]
     parents = above[-1] if above else None
     return Label(
         value=STEP.join([parents.value, name or alias]) if parents else name or alias,
-        path=(*(parents.path if parents else ()), alias or name),
+        # The editor (1.23.2) stores blanks around a name too.
+        path=(*(parents.path if parents else ()), written[0] if alias else written[1]),
         hint=(tag.get("hint") or "").strip(),
         meant=tuple(part for part in (alias, name if parents else "", *predicted) if part),
     )

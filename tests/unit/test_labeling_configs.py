@@ -217,6 +217,37 @@ def test_a_parent_without_a_leaf_or_a_strange_path_is_no_answer(stored: object) 
     assert labeling.answer([region]) is None
 
 
+@pytest.mark.parametrize(
+    ("control", "said", "value"),
+    [
+        (choices('<Choice value="Yes "/>', "No"), "Yes", {"choices": ["Yes "]}),
+        (choices('<Choice value="No" alias=" n "/>', "Yes"), "No", {"choices": [" n "]}),
+        (
+            choices('<Choice value="A "><Choice value=" A1 "/></Choice>', more='allowNested="true"'),
+            "A > A1",
+            {"choices": [["A ", " A1 "]]},
+        ),
+        (
+            '<Taxonomy name="label" toName="t"><Choice value="A "><Choice value=" A1"/></Choice></Taxonomy>',
+            ["A > A1"],
+            {"taxonomy": [["A ", " A1"]]},
+        ),
+        (
+            '<Labels name="label" toName="t"><Label value="Drug "/></Labels>',
+            [{"quote": "100 mg", "label": "Drug"}],
+            {"start": 13, "end": 19, "text": "100 mg", "labels": ["Drug "]},
+        ),
+    ],
+)
+def test_blanks_around_a_label_are_stored_as_the_editor_stores_them(control: str, said: object, value: dict) -> None:
+    labeling = Labeling.parse(view(control))
+    regions = labeling.regions(json.dumps({"label": said}), DATA)
+
+    assert [region["value"] for region in regions] == [value]
+    assert labeling.check(Prediction(tuple(regions), "base@1"))
+    assert json.loads(labeling.answer(regions) or "") == {"label": said}
+
+
 def test_a_pairwise_comes_last_since_the_page_drops_what_follows_it() -> None:
     case = CASES["pairwise with a reason"]
     made = Labeling.parse(case.config).regions(case.reply, DATA)
