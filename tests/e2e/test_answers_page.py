@@ -13,6 +13,7 @@ from curation.projects import create_project, labeling_config
 from embedded.base_model import add_base_model
 from embedded.label_studio import LabelStudio
 from embedded.ollama import OllamaServer as EmbeddedOllama
+from embedded.processes import ServiceError
 
 PROMPT = "Answer the question in one short sentence."
 
@@ -71,7 +72,8 @@ def test_a_status_says_why_nothing_came_and_goes_with_the_next_answer(
     deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL="smollm2:135m")
     data = [{"question": "Is water wet?"}]
     project = create_project(client, title="Status", config=labeling_config("question-answering"), data=data)
-    deployment.run("connect", str(project.id))
+    with pytest.raises(ServiceError, match="connected, but something will not work"):
+        deployment.run("connect", str(project.id))
     with labeling_page(browser, label_studio) as tab:
         tab.open(project.id, project.tasks[0])
         (status,) = ask(tab, PROMPT)
