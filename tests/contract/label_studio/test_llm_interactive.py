@@ -56,7 +56,8 @@ def test_row_03_braces_in_a_prompt_are_plain_text(backend: Backend, prompt: str)
 
 
 def test_row_03_the_tasks_values_are_never_read_as_placeholders(backend: Backend) -> None:
-    backend.predict(task(question="{secret} {prompt}", secret="x"), screen=[region("prompt", "Explain")])
+    asked = task() | {"data": {"question": "{secret} {prompt}", "secret": "x"}}
+    backend.predict(asked, screen=[region("prompt", "Explain")])
 
     assert "{secret} {prompt}" in backend.model.requests[0].messages[-1].content
 
