@@ -57,15 +57,15 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def eventually() -> Eventually:
-    """`eventually(probe, deadline_s)`: the first true thing that `probe()` returns; fails after the deadline."""
+    """`eventually(probe, deadline_s, poll_s)`: the first true thing that `probe()` returns; fails after the deadline."""
 
-    def wait(probe: Callable[[], Found], deadline_s: float = 10) -> Found:
+    def wait(probe: Callable[[], Found], deadline_s: float = 10, poll_s: float = POLL_S) -> Found:
         pause = threading.Event()
         deadline = time.monotonic() + deadline_s
         while not (found := probe()):
             if time.monotonic() > deadline:
                 pytest.fail(f"not within {deadline_s} s; the last answer was {found!r}")
-            pause.wait(POLL_S)
+            pause.wait(poll_s)
         return found
 
     return wait

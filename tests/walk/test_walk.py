@@ -27,7 +27,8 @@ ROOT = README.parent
 PROMPT = "Answer in one short sentence."
 CORRECTION = "Between 36.1 and 37.2 °C, measured in the mouth."
 ANNOTATIONS = 30
-SEEN_S = 300
+SEEN_S = 600
+LOOKED_AT_EVERY_S = 3
 BROWSER = "Ask, correct, submit"
 
 
@@ -118,7 +119,10 @@ def take(shell: Shell, machine: Machine, step: Step, typed: Typed, eventually: E
         return not promised.mismatch(output)
 
     if "status" in command:
-        eventually(seen, SEEN_S)
+        try:
+            eventually(seen, SEEN_S, LOOKED_AT_EVERY_S)
+        finally:
+            print(f"step {step.title!r}: {command}{''.join(said)}")  # noqa: T201 - shown where it fails
     else:
         assert seen(), f"step {step.title!r}: no line {promised.mismatch(said[0])!r} in\n{said[0]}"
 
