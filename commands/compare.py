@@ -88,7 +88,7 @@ def compare(
         pairs = [(task, number) for task in tasks for number in numbers]
         say_json([_object(task, number, one) for (task, number), one in zip(pairs, said, strict=True)])
     else:
-        table = table_of("task", *(f"version {number}" for number in numbers), lines=True)
+        table = table_of("task", *(f"version {number}" for number in numbers), lines=desk.console.is_terminal)
         for task, left, right in zip(tasks, said[::2], said[1::2], strict=True):
             table.add_row(str(task.id), _shown(left), _shown(right))
         table.add_row("mean", _mean(said[::2]), _mean(said[1::2]))

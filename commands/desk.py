@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack, suppress
 from functools import cached_property
+from typing import Any
 
 import click
 
@@ -15,7 +16,22 @@ from annotune.studio import Studio
 from commands.customer import Customer
 from commands.output import PlainConsole, console, say
 
-PROJECT = click.IntRange(min=1)
+
+class ProjectNumber(click.IntRange):
+    """The number of a project."""
+
+    name = "project"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(
+                f"{value!r} is no project: write the number in its address in Label Studio, such as 4", param, ctx
+            )
+
+
+PROJECT = ProjectNumber(min=1)
 
 
 class Desk:

@@ -51,7 +51,7 @@ def status(desk: Desk, as_json: bool) -> None:
     ollama = Ollama(desk.settings.ollama_url)
     if as_json:
         found = [_object(None, deployment)]
-        found += [_object(each, [("title", _title(desk, each)), *_rows(desk, each, ollama)]) for each in projects]
+        found += [_object(each, _rows(desk, each, ollama)) | {"title": _title(desk, each)[0]} for each in projects]
         say_json(found)
         return
     for name, text in deployment:
@@ -59,8 +59,8 @@ def status(desk: Desk, as_json: bool) -> None:
     if not projects:
         say("projects: none yet; run 'annotune connect PROJECT'")
     for project in projects:
-        title = _title(desk, project)
-        say(f"\nproject {project}{f' {title}' if title else ''}")
+        title, why = _title(desk, project)
+        say(f"\nproject {project}{why if title is None else f' {title!r}'}")
         table = table_of()
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
@@ -95,13 +95,14 @@ def _object(project: int | None, rows: list[tuple[str, str]]) -> dict[str, objec
     return {"project": project} | {name.replace(" ", "_"): text for name, text in rows}
 
 
-def _title(desk: Desk, project: int) -> str:
+def _title(desk: Desk, project: int) -> tuple[str | None, str]:
+    """A project's title, or why there is none."""
     if not desk.has_label_studio:
-        return ""
+        return None, ""
     try:
-        return repr(desk.customer(project).title())
+        return desk.customer(project).title(), ""
     except AnnotuneError as error:
-        return f"({error})"
+        return None, f" ({error})"
 
 
 def _rows(desk: Desk, project: int, ollama: Ollama) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The commands that need no Label Studio, on a real Redis."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -166,7 +167,10 @@ def test_help_needs_no_valid_environment(run: Annotune) -> None:
 
 @pytest.mark.parametrize("project", ["0", "-1", "four"])
 def test_a_project_is_a_number(run: Annotune, project: str) -> None:
-    assert run("models", "rollback", "--", project).exit_code == 2
+    result = run("models", "rollback", "--", project)
+
+    assert result.exit_code == 2
+    assert f"'{project}' is no project: write the number in its address" in result.stderr
 
 
 @pytest.mark.parametrize("missing", ["LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"])
@@ -405,6 +409,44 @@ def test_status_shows_all_that_goes_on(run: Annotune, store: Store, redis_url: s
         "v0002 refused at 2026-11-22 10:41 UTC: the held-out loss did not fall",
     ):
         assert part in shown
+
+
+def test_status_as_json_is_a_list_of_the_deployment_and_its_projects(run: Annotune, store: Store) -> None:
+    store.swap_live(4, None, LLAMA)
+    store.set_prompt(4, ProjectPrompt(text="[/INST]\x1b Be short", source="annotation 12", at=AT))
+
+    deployment, project = json.loads(run("status", "--json").stdout)
+
+    assert deployment["project"] is None
+    assert set(deployment) >= {"worker", "queue", "training"}
+    assert (project["project"], project["title"], project["model"]) == (4, None, "ollama:llama3")
+    assert project["prompt"] == "[/INST]\x1b Be short"
+
+
+def test_models_list_as_json_has_an_object_for_each_version(run: Annotune, store: Store) -> None:
+    store.save_version(version(1, "refused", "it never stops"))
+    store.save_version(version(2))
+    store.save_run(ended(2, "promoted", loss=1.25))
+    store.swap_live(4, None, version(2).ref)
+
+    newest, oldest = json.loads(run("models", "list", "--json").stdout)
+
+    assert newest == {
+        "project": 4,
+        "live": True,
+        "version": "v0002",
+        "state": "promoted",
+        "made": "2026-11-22T10:41:00+00:00",
+        "held_out_loss": 1.25,
+        "model": "annotune/main-p4:v0002-0123abcd",
+        "reason": "",
+    }
+    assert (oldest["live"], oldest["held_out_loss"], oldest["reason"]) == (False, None, "it never stops")
+
+
+@pytest.mark.parametrize("command", [("status",), ("models", "list"), ("prompts", "list", 4)])
+def test_json_of_nothing_is_a_list(run: Annotune, command: tuple[object, ...]) -> None:
+    assert isinstance(json.loads(run(*command, "--json").stdout), list)
 
 
 def test_status_shows_a_label_studio_that_is_away_and_the_rest(run: Annotune, store: Store) -> None:
