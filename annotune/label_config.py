@@ -13,8 +13,8 @@ LONGEST_CONFIG = 1_000_000  # characters; parsed they take 54 times as many byte
 DEEPEST = 100  # tags within tags; the SDK's own parser takes 256
 INHERITED = ("visibleWhen", "whenTagName", "whenChoiceValue", "perRegion")
 
-# Of a Text whose words are the task's data: what it may say of itself.
-PLAIN = {"valueType": "text", "encoding": "none"}
+# Attributes of a Text that shows other words than those of the task's data (tried with 1.23.2: an address, and base64).
+ELSEWHERE = {"valueType": ("url",), "encoding": ("base64", "base64unicode")}
 
 
 def config_root(config: str) -> Element:
@@ -56,7 +56,7 @@ def for_people(tag: Element, shown: Mapping[str, Element]) -> str:
         return ""
     if labelled.tag != "Text":
         return f"{control} marks words of a {labelled.tag}, and a model marks words of a Text alone"
-    elsewhere = [name for name, usual in PLAIN.items() if labelled.get(name, usual).lower() != usual]
+    elsewhere = [name for name, values in ELSEWHERE.items() if labelled.get(name, "").lower() in values]
     if elsewhere:
         odd = f"{elsewhere[0]}={labelled.get(elsewhere[0])!r}"
         return f"{control} marks words of a Text with {odd}, and the task's data does not hold these words"

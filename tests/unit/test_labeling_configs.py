@@ -5,7 +5,7 @@ import random
 from contextlib import suppress
 
 import pytest
-from labeling_configs import CASES, DATA, REFUSALS, SHOWN, Case, choices, view, written
+from labeling_configs import CASES, DATA, DRUGS, REFUSALS, SHOWN, Case, choices, view, written
 
 from annotune.controls import LONGEST_TEXT
 from annotune.errors import AnswerInvalid, LabelingInvalid
@@ -287,6 +287,13 @@ NOT_PLAIN = {
         "labeling='true'",
     ),
 }
+
+
+@pytest.mark.parametrize("more", ['valueType="text"', 'encoding="none"', 'encoding=""', 'granularity="word"'])
+def test_spans_of_a_text_that_shows_its_own_words_are_filled(more: str) -> None:
+    labeling = Labeling.parse(view(DRUGS, shown=f'<Text name="t" value="$text" {more}/>'))
+
+    assert [control.name for control in labeling.controls] == ["label"]
 
 
 @pytest.mark.parametrize(("shown", "control", "reason"), NOT_PLAIN.values(), ids=NOT_PLAIN)
