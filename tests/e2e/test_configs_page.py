@@ -133,6 +133,13 @@ def top(found: Locator) -> float:
     return box["y"]
 
 
+def new_task(client: Client, url: str, title: str, config: str, data: dict[str, Any]) -> tuple[int, int]:
+    """A project with one task, and the backend beside it: its id, and the task's."""
+    project = create_project(client, title=title, config=config, data=[data])
+    client.ml.create(project=project.id, title=title, url=url, is_interactive=True)
+    return project.id, project.tasks[0]
+
+
 def looks(tab: LabelingPage, name: str) -> None:
     """What the page is like before anything is asked."""
     tab.page.add_style_tag(content="* { transition: none !important; }")
@@ -143,14 +150,15 @@ def looks(tab: LabelingPage, name: str) -> None:
     status = tab.page.locator(".status").bounding_box()
     assert status
     assert status["height"] < 10  # the margin of what holds nothing
-    expect(tab.page.get_by_text("00:00:00")).to_have_count(0 if name != "dialogue" else 2, timeout=1000)
     expect(tab.page.get_by_text("00:00:00").filter(visible=True)).to_have_count(0)
     readable(tab, OFF)
     on = tab.page.locator(OFF).evaluate("seen => getComputedStyle(seen).color")
-    tab.page.locator(AUTO_ANNOTATION).uncheck(force=True)
+    tab.page.locator(AUTO_ANNOTATION).dispatch_event("click")
+    expect(tab.page.locator(AUTO_ANNOTATION)).not_to_be_checked()
     assert tab.page.locator(OFF).evaluate("seen => getComputedStyle(seen).color") != on
     readable(tab, OFF)
-    tab.page.locator(AUTO_ANNOTATION).check(force=True)
+    tab.page.locator(AUTO_ANNOTATION).dispatch_event("click")
+    expect(tab.page.locator(AUTO_ANNOTATION)).to_be_checked()
     if tab.page.locator(".asked").count():
         readable(tab, ".asked", "borderLeftColor")
 
@@ -220,9 +228,8 @@ def test_each_config_can_be_read_waited_for_answered_and_submitted_in_light_and_
     deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
     with labeling_page(browser, label_studio) as tab:
         for name, case in CASES.items():
-            project = create_project(client, title=name, config=labeling_config(name), data=[case.data])
-            deployment.run("connect", str(project.id))
-            tab.open(project.id, project.tasks[0])
+            project, task = new_task(client, deployment.url, name, labeling_config(name), case.data)
+            tab.open(project, task)
             looks(tab, name)
 
             model.free.set()
@@ -248,7 +255,7 @@ def test_each_config_can_be_read_waited_for_answered_and_submitted_in_light_and_
                 take_pictures(tab, pictures, PICTURES[name])
             tab.submit()
             if name in REOPENED:
-                tab.open(project.id, project.tasks[0])
+                tab.open(project, task)
                 shows(tab, case.reply)
                 tab.page.screenshot(path=tmp_path / f"{name}-reopened.png")
 
@@ -263,12 +270,11 @@ def test_a_status_takes_no_room_in_a_config_without_a_style(
     browser: Browser, label_studio: LabelStudio, client: Client, deploy, model: HeldModel, tmp_path: Path
 ) -> None:
     deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
-    project = create_project(client, title="Plain", config=PLAIN, data=[{"question": "Who makes Zorvaxil?"}])
-    deployment.run("connect", str(project.id))
+    project, task = new_task(client, deployment.url, "Plain", PLAIN, {"question": "Who makes Zorvaxil?"})
     model.free.set()
     controls = "[data-testid=textarea-control] :is([data-testid=textarea-form], [data-testid=htx-textbox-view])"
     with labeling_page(browser, label_studio) as tab:
-        tab.open(project.id, project.tasks[0])
+        tab.open(project, task)
         expect(tab.page.locator(controls)).to_have_count(2)
         model.chat_error = "out of memory"
         with tab.page.expect_response(ASKED):
