@@ -175,6 +175,18 @@ class Labeling:
         """
         return "\n\n".join(text for _, text in self.shown_in(data))
 
+    def labelled_text(self, data: Mapping[str, object]) -> str:
+        """As `text_of`, but only of the objects that the controls label, in the controls' order.
+
+        What else the page shows, and where, makes no difference to it. Raises as `text_of`.
+        """
+        labelled = dict.fromkeys(target for control in self.controls for target in control.to_name.split(","))
+        objects = {item.name: item for item in self.objects if not item.is_image}
+        texts = {name: objects[name].text(data) for name in labelled if name in objects}
+        if len(texts) == 1:
+            return next(iter(texts.values()))
+        return "\n\n".join(f"{name}:\n{text}" for name, text in texts.items())
+
     def shown_in(self, data: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
         """The field and the part of `text_of` of each object that has a text. Raises as `text_of`."""
         read = [(item, item.text(data)) for item in self.objects if not item.is_image and item.shows(data)]

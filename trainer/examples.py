@@ -132,7 +132,7 @@ def read_lesson(
         if not isinstance(found, Example):
             left_out[found] += 1
             continue
-        examples.append((text_sha(labeling.text_of(task.data)), found))
+        examples.append((text_sha(labeling.labelled_text(task.data)), found))
         newest = latest.updated_at if newest is None else max(newest, latest.updated_at)
     if odd:
         _log.warning("project %d: what cannot be read in these tasks is left out: %s", project, _listed(odd))

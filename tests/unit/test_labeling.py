@@ -239,6 +239,15 @@ def test_a_judgement_is_about_all_texts_of_the_page_in_its_order() -> None:
     assert labeling.regions('{"better": "a"}', COMPARED)[0]["to_name"] == "b"
 
 
+def test_what_is_labelled_is_the_same_text_whatever_else_the_page_shows() -> None:
+    more = Labeling.parse(BESIDE.format(more='<Text name="x" value="$x"/>'))
+    pair = '<Text name="right" value="$b"/><Text name="left" value="$a"/>'
+    compared = Labeling.parse(f'<View>{pair}<Pairwise name="better" toName="left,right"/></View>')
+
+    assert more.labelled_text(COMPARED | {"x": "More."}) == "Brick"
+    assert compared.labelled_text(COMPARED) == "left:\nOak 😀\n\nright:\n<p>Brick</p>"
+
+
 @pytest.mark.parametrize("controls", ["left,right", "right,left"])
 def test_objects_are_in_the_order_of_the_page_whatever_the_order_of_the_controls(controls: str) -> None:
     pair = '<Text name="left" value="$a"/><Text name="right" value="$b"/>'
