@@ -59,7 +59,7 @@ def test_the_trainer_stays_after_a_plain_up_and_both_know_the_recipe(whole: Stac
 
     assert containers["worker"]["Image"] != containers["backend"]["Image"]
     assert {whole.deployment.environment(name)["RECIPE"] for name in ("backend", "worker")} == {"small"}
-    assert "recipe small" in status(whole)
+    assert "training: small" in status(whole)
 
 
 def test_a_question_is_answered(whole: Stack) -> None:
