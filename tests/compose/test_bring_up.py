@@ -93,7 +93,7 @@ def test_a_label_studio_of_ones_own_is_answered_and_learnt_from(outside: Stack, 
     assert set(outside.deployment.containers()) == {"redis", "ollama", "backend", "worker"}
     [port] = outside.deployment.containers()["backend"]["Publishers"]
     assert port["URL"] == GATEWAY
-    assert "training: off" in status(outside)
+    assert "RECIPE is not set" in status(outside)
 
     assert outside.person.ask(outside.project, outside.tasks[0])
     outside.person.submit(outside.tasks[0], outside.pairs[0].answer)
