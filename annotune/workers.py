@@ -24,11 +24,20 @@ class Finding(Value):
 
 
 class Findings(Value):
-    """What a worker needs: Label Studio, to look at projects and to train; for a training a recipe and a trainer too."""
+    """What a worker needs: Label Studio, to look at projects and to train; for a training a recipe and a trainer too.
+
+    `by` is an id of the worker that found it.
+    """
 
     label_studio: Finding = Finding()
     recipe: Finding = Finding()
     trainer: Finding = Finding()
+    by: str = ""
+
+    @property
+    def trains(self) -> bool:
+        """Whether it is known to be able to train."""
+        return all(part.ok for part in self._parts)
 
     @property
     def cannot_learn(self) -> str:
@@ -38,8 +47,11 @@ class Findings(Value):
     @property
     def cannot_train(self) -> str:
         """Why it trains none; empty where it can, or where that is not known."""
-        parts = (self.label_studio, self.recipe, self.trainer)
-        return next((part.detail for part in parts if part.ok is False), "")
+        return next((part.detail for part in self._parts if part.ok is False), "")
+
+    @property
+    def _parts(self) -> tuple[Finding, ...]:
+        return self.label_studio, self.recipe, self.trainer
 
 
 class Workers:
@@ -50,9 +62,9 @@ class Workers:
         self._keys = keys
 
     def tell(self, findings: Findings, ttl_s: float) -> None:
-        """Called by each worker now and then. One that cannot train leaves what one that can has told."""
-        there = self.findings() if findings.cannot_train else None
-        if there is None or there.cannot_train:
+        """Called by each worker now and then. One that is not known to train leaves what another, which trains, has told."""
+        there = None if findings.trains else self.findings()
+        if there is None or there.by == findings.by or not there.trains:
             with redis_errors():
                 self._redis.set(self._keys.findings, findings.model_dump_json(), px=int(ttl_s * 1000))
 

@@ -23,7 +23,9 @@ CHECK_S = 10.0
 ANSWER_S = 90.0  # the first one loads the model
 EVENT_S = 6.0  # Label Studio gives a webhook 1 s
 FRESH_S = 15.0  # a backend looks at its parts every 10 s
-SETTLED_S = 10.0
+BEGUN_S = 10.0
+SETTLED_S = 60.0  # a trainer loads torch before it tells
+STILL = "is still being looked at: connect again in a minute"
 POLL_S = 0.1
 PING = (Message("user", "Hello"),)
 
@@ -90,25 +92,33 @@ def _workers(desk: Desk) -> Iterator[Check]:
     if findings is None:
         yield Check("worker", works=True, detail="alive; of a version that does not tell what it can do")
         return
-    why = findings.cannot_learn
+    why = findings.cannot_learn or ("" if findings.label_studio.ok else f"Label Studio {STILL}")
     yield Check(
         "worker", works=not why, detail=f"alive, but it learns nothing: {why}" if why else "alive, and it can learn"
     )
     if findings.recipe.ok is False:
         yield Check("training", works=True, detail=findings.recipe.detail)
     elif not why:
-        ill = findings.trainer.ok is False
-        yield Check("training", works=not ill, detail=findings.trainer.detail)
+        trainer = findings.trainer
+        yield Check(
+            "training", works=bool(trainer.ok), detail=f"the trainer {STILL}" if trainer.ok is None else trainer.detail
+        )
 
 
 def _settled(desk: Desk) -> Findings | None:
     """What the worker found, once it has looked: one that is only beginning is waited for."""
-    ends = time.monotonic() + SETTLED_S
-    while (found := desk.store.workers.findings()) is None or found.label_studio.ok is None:
-        if time.monotonic() > ends:
-            break
+    began = time.monotonic()
+    while True:
+        found, waited_s = desk.store.workers.findings(), time.monotonic() - began
+        if waited_s > (SETTLED_S if found else BEGUN_S) or (found and not _looks(found)):
+            return found
         time.sleep(POLL_S)
-    return found
+
+
+def _looks(findings: Findings) -> bool:
+    """Whether something is not known yet that will be."""
+    learns, trains = findings.label_studio.ok, findings.recipe.ok
+    return learns is None or bool(learns and trains and findings.trainer.ok is None)
 
 
 def _events(desk: Desk, project: int, address: Address) -> Check:

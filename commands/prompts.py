@@ -6,7 +6,7 @@ from typing import TextIO
 
 import click
 
-from annotune.errors import PromptMissing
+from annotune.errors import PromptMissing, RequestInvalid
 from annotune.example import ProjectPrompt, PromptVersion
 from annotune.live import SHA_SHOWN
 from annotune.prompt import Prompt
@@ -124,11 +124,11 @@ def set_prompt(desk: Desk, project: int, file: TextIO, system: TextIO | None, pi
 
     Placeholders such as {text} or a field of the task stay as written. Used until another is submitted, unless pinned.
     """
-    text, book = file.read().strip(), desk.store.prompts
+    text, book = _read(file), desk.store.prompts
     if not text:
         raise PromptMissing(f"{file.name} holds no text: the prompt of project {project} stays as it was")
     desk.known(project)
-    own_system = None if system is None else system.read().strip()
+    own_system = None if system is None else _read(system)
     doubt = told_unknown_in(desk, project, text, own_system or "")
     if own_system is not None:
         book.set_system(project, own_system)
@@ -164,6 +164,13 @@ def use(desk: Desk, project: int, version: str) -> None:
         book.pin(project, found)
         say(f"project {project}: version {found.number} of its prompt is used, whatever is submitted")
     desk.keep(project)
+
+
+def _read(file: TextIO) -> str:
+    try:
+        return file.read().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestInvalid(f"{file.name} cannot be read as UTF-8 text: {error}") from error
 
 
 def _prompt(desk: Desk, version: PromptVersion) -> Prompt:

@@ -10,6 +10,7 @@ from annotune.model import ModelRef, Tally, TrainingRun, brings_back
 from annotune.queue import CHANGES, TRAINING
 from annotune.report_book import Batch
 from annotune.servers.ollama import OllamaServer
+from annotune.workers import Findings
 from commands.desk import Desk
 from commands.models import told_without_pointer
 from commands.output import first_line, json_option, say, say_json, say_table, table_of
@@ -79,16 +80,21 @@ def _deployment(desk: Desk) -> list[tuple[str, str]]:
     findings = desk.store.workers.findings() if alive else None
     if findings is None:
         recipe = desk.settings.recipe
-        return [*rows, ("training", f"recipe {recipe}" if recipe else "off, RECIPE is not set")]
-    learns, trains = findings.cannot_learn, findings.cannot_train
+        return [*rows, ("training", f"recipe {recipe}" if recipe else "off: RECIPE is not set")]
+    learns = findings.cannot_learn
     return [
         *rows,
-        ("learning", f"the worker cannot: {learns}" if learns else f"Label Studio {findings.label_studio.detail}"),
-        (
-            "training",
-            f"the worker cannot: {trains}" if trains else f"{findings.recipe.detail}; {findings.trainer.detail}",
-        ),
+        ("learning", f"the worker cannot: {learns}" if learns else f"Label Studio: {findings.label_studio.detail}"),
+        ("training", _training(findings)),
     ]
+
+
+def _training(findings: Findings) -> str:
+    """Whether and on what a worker trains."""
+    if findings.recipe.ok is False:
+        return f"off: {findings.recipe.detail}"
+    why = findings.cannot_train
+    return f"the worker cannot: {why}" if why else f"{findings.recipe.detail}; trainer: {findings.trainer.detail}"
 
 
 def _object(project: int | None, rows: list[tuple[str, str]]) -> dict[str, object]:

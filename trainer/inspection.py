@@ -9,6 +9,7 @@ import os
 import signal
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from multiprocessing.connection import Connection
@@ -26,11 +27,11 @@ from trainer.engine import Step, SubprocessEngine
 from trainer.lifeline import die_with
 
 EVERY_S = 30.0
-TRAINER_EVERY_S = 600.0  # once it is well it stays so: what is installed is changed with a restart
+TRAINER_EVERY_S = 120.0  # once it is well it stays so: what is installed is changed with a restart
 STUDIO_S = 5.0
 LONGEST_S = 240.0
 TITLES: dict[PartName, str] = {"label_studio": "Label Studio", "recipe": "recipe", "trainer": "trainer"}
-OFF = "off, since RECIPE is not set: nothing is trained"
+OFF = "RECIPE is not set, so nothing is trained"
 _log = logging.getLogger(__name__)
 
 
@@ -55,7 +56,7 @@ class Inspector:
             ConfigurationError: it is none.
         """
         self._settings = settings
-        self.findings = Findings()
+        self.findings = Findings(by=uuid.uuid4().hex)
         self._process: BaseProcess | None = None
         self._reader: Connection | None = None
         self._began = self._trainer_at = float("-inf")
@@ -161,6 +162,7 @@ def _look(settings: Settings, writer: Connection, supervisor: int, *, trainer: b
     die_with(supervisor)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     for name, finding in _looks(settings, trainer=trainer):
         writer.send((name, finding))

@@ -15,7 +15,7 @@ from trainer.inspection import studio_finding
 def test_a_wrong_secret_and_another_deployment_are_told(
     client: Client, label_studio: LabelStudio, deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkup, "SETTLED_S", 5.0)
+    monkeypatch.setattr(checkup, "BEGUN_S", 5.0)
     deployment = deploy()
     project = create_project(client, title="Review", config=labeling_config("review"), data=[{"question": "Is it?"}])
 

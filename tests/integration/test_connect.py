@@ -223,13 +223,15 @@ def _no_worker(backend: Backend, store: Store) -> None:
 
 
 def _no_key(backend: Backend, store: Store) -> None:
-    store._redis.delete(store.keys.findings)
     store.workers.tell(Findings(label_studio=Finding(ok=False, detail="LABEL_STUDIO_API_KEY is not set")), 600)
 
 
 def _no_trainer(backend: Backend, store: Store) -> None:
-    store._redis.delete(store.keys.findings)
     store.workers.tell(Findings(label_studio=WELL, recipe=WELL, trainer=Finding(ok=False, detail="no python")), 600)
+
+
+def _looking(backend: Backend, store: Store) -> None:
+    store.workers.tell(Findings(label_studio=WELL, recipe=WELL), 600)
 
 
 def _blind(backend: Backend, store: Store) -> None:
@@ -248,6 +250,7 @@ def _blind(backend: Backend, store: Store) -> None:
         (_no_worker, "worker: none is alive, so nothing is learnt: run 'annotune worker'"),
         (_no_key, "worker: alive, but it learns nothing: LABEL_STUDIO_API_KEY is not set"),
         (_no_trainer, "training: no python"),
+        (_looking, "training: the trainer is still being looked at: connect again"),
         (_blind, "ollama: the backend that is served there does not reach it: ollama is not reachable"),
     ],
 )
@@ -255,6 +258,7 @@ def test_what_will_not_work_is_told_alone_and_by_the_exit_code(
     spoil, told, run, studio, project, backend, store, monkeypatch
 ) -> None:
     monkeypatch.setattr(checkup, "EVENT_S", 2.0)
+    monkeypatch.setattr(checkup, "BEGUN_S", 1.0)
     monkeypatch.setattr(checkup, "SETTLED_S", 1.0)
     spoil(backend, store)
 

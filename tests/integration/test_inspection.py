@@ -82,7 +82,7 @@ def test_status_tells_a_worker_that_can_learn_from_one_that_cannot(
 
     assert "worker: alive\n" in shown
     assert "learning: the worker cannot: LABEL_STUDIO_URL is not set" in shown
-    assert "training: the worker cannot: LABEL_STUDIO_URL is not set" in shown
+    assert "training: off: RECIPE is not set, so nothing is trained" in shown
 
 
 def test_a_training_that_the_worker_cannot_do_is_refused_when_it_is_asked_for(

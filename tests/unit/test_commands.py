@@ -21,12 +21,15 @@ from annotune.queue import Jobs
 from annotune.recipe import Recipe
 from annotune.settings import Settings
 from annotune.store import Store
+from annotune.workers import Finding, Findings
 from commands.address import Address
 from commands.customer import _explained
 from commands.main import Commands, annotune
 from commands.train import duration
 
 AT = datetime(2026, 11, 22, 10, 41, tzinfo=UTC)
+WELL, ILL = Finding(ok=True, detail="well"), Finding(ok=False, detail="ill")
+OFF = Finding(ok=False, detail="RECIPE is not set")
 LLAMA = ModelRef(server="ollama", model="llama3")
 Annotune = Callable[..., Result]
 
@@ -361,6 +364,19 @@ def test_an_empty_prompt_changes_nothing(run: Annotune, store: Store) -> None:
     assert prompt.text == "the old"
 
 
+@pytest.mark.parametrize("option", [[], ["--system"]])
+def test_a_file_that_is_no_text_is_no_prompt(run: Annotune, store: Store, tmp_path: Path, option: list[str]) -> None:
+    files = tmp_path / "picture.png", tmp_path / "prompt.txt"
+    files[0].write_bytes(b"\x89PNG\xd0\x00")
+    files[1].write_text("Be short.")
+
+    result = run("prompts", "set", 4, files[bool(option)], *option, *([files[0]] if option else []))
+
+    assert result.exit_code == 2, result.exception
+    assert f"{files[0]} cannot be read as UTF-8 text" in result.stderr
+    assert (store.prompt(4), store.prompts.system(4)) == (None, None)
+
+
 def test_a_project_without_a_prompt_says_how_to_get_one(run: Annotune) -> None:
     result = run("prompts", "show", 4)
 
@@ -376,6 +392,28 @@ def test_status_of_nothing_says_what_to_do(run: Annotune) -> None:
 
     assert "annotune connect" in shown
     assert "annotune worker" in shown
+
+
+@pytest.mark.parametrize(
+    ("findings", "learning", "training"),
+    [
+        (Findings(recipe=OFF, label_studio=WELL), "Label Studio: well", "off: RECIPE is not set"),
+        (Findings(recipe=OFF, label_studio=ILL), "the worker cannot: ill", "off: RECIPE is not set"),
+        (Findings(recipe=WELL, label_studio=ILL), "the worker cannot: ill", "the worker cannot: ill"),
+        (Findings(recipe=WELL, label_studio=WELL, trainer=ILL), "Label Studio: well", "the worker cannot: ill"),
+        (Findings(recipe=WELL), "Label Studio: not looked at yet", "well; trainer: not looked at yet"),
+    ],
+)
+def test_status_tells_what_a_worker_can_do(
+    run: Annotune, store: Store, findings: Findings, learning: str, training: str
+) -> None:
+    store.worker_alive(30)
+    store.workers.tell(findings, 30)
+
+    shown = run("status").stdout.splitlines()
+
+    assert f"learning: {learning}" in shown
+    assert f"training: {training}" in shown
 
 
 def test_status_shows_all_that_goes_on(run: Annotune, store: Store, redis_url: str) -> None:

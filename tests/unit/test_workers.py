@@ -6,8 +6,8 @@ from annotune.store import Store
 from annotune.workers import Finding, Findings
 
 WELL, ILL = Finding(ok=True, detail="well"), Finding(ok=False, detail="ill")
-ABLE = Findings(label_studio=WELL, recipe=WELL, trainer=WELL)
-UNABLE = Findings(label_studio=WELL, recipe=WELL, trainer=ILL)
+ABLE = Findings(label_studio=WELL, recipe=WELL, trainer=WELL, by="able")
+UNABLE = Findings(label_studio=WELL, recipe=WELL, trainer=ILL, by="unable")
 
 
 @pytest.fixture
@@ -42,6 +42,22 @@ def test_a_worker_that_cannot_train_does_not_speak_for_one_that_can(store: Store
 
     assert store.workers.findings() == ABLE
     assert 0 < store._redis.pttl(store.keys.findings) <= 60_000
+
+
+def test_what_a_worker_finds_next_replaces_what_it_said_before(store: Store) -> None:
+    for found in (Findings(by="able"), ABLE, ABLE.model_copy(update={"label_studio": ILL}), ABLE):
+        store.workers.tell(found, 60)
+        assert store.workers.findings() == found
+
+
+def test_a_worker_that_only_begins_is_not_taken_for_one_that_can_train(store: Store) -> None:
+    store.workers.tell(Findings(by="beginning"), 60)
+    store.workers.tell(UNABLE, 60)
+    assert store.workers.findings() == UNABLE
+
+    store.workers.tell(ABLE, 60)
+    store.workers.tell(Findings(by="beginning"), 60)
+    assert store.workers.findings() == ABLE
 
 
 def test_what_a_worker_said_goes_with_it(store: Store) -> None:
