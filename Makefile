@@ -1,13 +1,16 @@
-# make demo    the whole loop on this machine: a model in Label Studio learns from corrected answers
-# make test    all tests
-# make lint    ruff and mypy
-# make test-walk  README's steps for a Label Studio of one's own, from an empty folder (10 minutes)
-# make install the service's environment alone                make env      .env for docker-compose.yml, with fresh secrets
-# make test-compose  docker-compose.yml and its overlays brought up whole, a training included (15 minutes; needs Docker Compose)
-# make faults  restarts and kills under load (10 minutes)        make bench-serve  figures of the web process (5 minutes)
+# make demo           the whole loop on this machine: a model in Label Studio learns from corrected answers
+# make test           unit, contract, integration and browser tests
+# make test-walk      README's steps for a Label Studio of one's own, from an empty folder (10 minutes)
+# make test-compose   docker-compose.yml and its overlays brought up whole, a training included (15 minutes; Docker Compose)
+# make lint           ruff and mypy
+# make env            .env with fresh secrets, for docker compose, a shell or systemd
+# make install        the service's environment alone
+# make faults         restarts and kills under load (10 minutes)
+# make bench-serve    figures of the web process (5 minutes)
 # make bench-answers  how many answers of a small model fit, and what its scores are worth (2 minutes)
-# make bench-memory  memory of the web process after many large requests (4 minutes)
-# make lock    resolve the lock files anew                       make clean        remove all that these made
+# make bench-memory   memory of the web process after many large requests (4 minutes)
+# make lock           resolve the lock files anew
+# make clean          remove the environments and the demo; .env, runs/ and spool/ stay
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c

@@ -49,7 +49,7 @@ class Control(ABC):
     @classmethod
     @abstractmethod
     def parse(cls, tag: Element) -> Self:
-        """Raises LabelingInvalid where the tag cannot be filled; the message says what to mend."""
+        """Raises LabelingInvalid where the tag cannot be filled; the message says what to fix."""
 
     @property
     def labels(self) -> tuple[str, ...]:

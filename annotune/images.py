@@ -64,7 +64,7 @@ class Pictures:
             parts = urlsplit(whole)
             port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
-            raise RequestInvalid("a picture's address is no http(s) URL and no path of Label Studio: mend the task")
+            raise RequestInvalid("a picture's address is no http(s) URL and no path of Label Studio: fix the task")
         with _told(), self._network.call(min(self._timeout_s, deadline_s)):
             if self._studio and (parts.scheme, parts.hostname, port) == _origin(self._studio):
                 return self._picture(self._get(whole, self._own_headers(parts)))
@@ -115,7 +115,7 @@ class Pictures:
             client.stream("GET", url, headers=headers, extensions=extensions) as reply,
         ):
             if reply.status_code != httpx.codes.OK:
-                raise RequestInvalid(f"a picture's server answered {reply.status_code}: mend the task's address")
+                raise RequestInvalid(f"a picture's server answered {reply.status_code}: fix the task's address")
             for block in reply.iter_raw():
                 body += block
                 if len(body) > self._most:
@@ -161,13 +161,13 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
 def _inline(address: str, most: int) -> bytes:
     head, _, body = address.partition(",")
     if not head.lower().endswith(";base64"):
-        raise RequestInvalid("a picture's data: URI is not base64: mend the task")
+        raise RequestInvalid("a picture's data: URI is not base64: fix the task")
     if len(body) > most * 4 // 3 + 4:
         raise RequestInvalid(f"a picture has over {most // MEGABYTE} MB: raise IMAGE_MAX_MB")
     try:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise RequestInvalid("a picture's data: URI is broken base64: mend the task") from error
+        raise RequestInvalid("a picture's data: URI is broken base64: fix the task") from error
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class Labeling:
         the SDK (2.1.2) would take the tag for a control.
 
         Raises:
-            LabelingInvalid: the config cannot be served; the message says which tag or attribute to mend.
+            LabelingInvalid: the config cannot be served; the message says which tag or attribute to fix.
         """
         root = config_root(config)
         shown = {

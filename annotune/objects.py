@@ -38,7 +38,7 @@ class LabeledObject:
 
     @classmethod
     def parse(cls, tag: Element, *, beside: bool = False) -> Self:
-        """Raises LabelingInvalid where a model cannot be given what the tag shows; the message says what to mend."""
+        """Raises LabelingInvalid where a model cannot be given what the tag shows; the message says what to fix."""
         name, value = tag.get("name", ""), tag.get("value", "")
         if tag.tag not in READABLE:
             raise LabelingInvalid(f"<{tag.tag} name={name!r}> cannot be read by a model: use one of {READABLE}")

@@ -42,7 +42,7 @@ class Prices(Value):
         """Read a table.
 
         Raises:
-            ConfigurationError: the file cannot be read, or does not hold one; the message says what to mend.
+            ConfigurationError: the file cannot be read, or does not hold one; the message says what to fix.
         """
         try:
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))

@@ -248,7 +248,7 @@ class Settings(BaseSettings):
             return path.read_text(encoding="utf-8").strip() or None
         except (OSError, ValueError) as error:
             raise ConfigurationError(
-                "DEFAULT_PROMPT names a file that cannot be read as UTF-8: mend the file"
+                "DEFAULT_PROMPT names a file that cannot be read as UTF-8: fix the file"
             ) from error
 
     @property

@@ -257,7 +257,7 @@ class Studio:
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise LabelStudioError(f"{self.url!r} is no address: set LABEL_STUDIO_URL to one with http://") from error
         except httpx.TransportError as error:
-            raise LabelStudioUnreachable(f"{where} is not reachable: start it, or mend LABEL_STUDIO_URL") from error
+            raise LabelStudioUnreachable(f"{where} is not reachable: start it, or fix LABEL_STUDIO_URL") from error
         except (httpx.HTTPError, httpx.StreamError, ValidationError, ValueError) as error:
             raise LabelStudioError(
                 f"{where} did not answer as Label Studio does: is LABEL_STUDIO_URL right?"

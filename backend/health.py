@@ -166,7 +166,7 @@ class Health:
         try:
             get(f"{str(settings.label_studio_url).rstrip('/')}/health", seconds=SERVER_S).raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL, AnswerTooLarge):
-            return Part(ok=False, detail="Label Studio is not reachable: start it, or mend LABEL_STUDIO_URL")
+            return Part(ok=False, detail="Label Studio is not reachable: start it, or fix LABEL_STUDIO_URL")
         return Part(ok=True, detail="answers, and a key is set")
 
 

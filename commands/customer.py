@@ -75,7 +75,7 @@ class Customer:
         return self._studio.project(self._project).title
 
     def connect(self, address: Address) -> Connection:
-        """Make what is missing, mend what is wrong, remove what is double. A failure leaves all as it was.
+        """Make what is missing, fix what is wrong, remove what is double. A failure leaves all as it was.
 
         Raises:
             NotFound, Unauthorized, LabelStudioError: the message says which, and what to do.
@@ -145,7 +145,7 @@ class Customer:
         with self._given(address.webhook):
             self._studio.client.webhooks.update(_id(found[0]), **wanted)
         undo.callback(self._restore_hook, found[0], {**was, "actions": sorted(was["actions"])})
-        return [f"mended the webhook {address.webhook} ({', '.join(wrong)})"]
+        return [f"repaired the webhook {address.webhook} ({', '.join(wrong)})"]
 
     def _restore_hook(self, hook: Webhook, was: dict[str, Any]) -> None:
         with self._asking():
@@ -167,7 +167,7 @@ class Customer:
         # Label Studio shows no password: one that it cannot reach the backend with may be an old one.
         with self._given(address.url):
             self._studio.client.ml.update(_id(found[0]), project=self._project, **wanted, **secret)
-        return [f"mended the backend {address.url} ({', '.join(wrong) or 'it was not connected'})"]
+        return [f"repaired the backend {address.url} ({', '.join(wrong) or 'it was not connected'})"]
 
     def _connected(self, address: Address, changes: list[str]) -> MlBackend:
         """The backend, if Label Studio reaches it now."""

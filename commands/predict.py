@@ -217,7 +217,7 @@ def _tell_costs(plan: Plan, found: Estimate, prices: Prices) -> None:
     )
     say(
         f"tokens out: at most {found.answer_tokens // found.tasks:,} a task, {found.answer_tokens:,} in total"
-        " (an answer that does not fit is asked for once more: not reckoned)"
+        " (an answer that does not fit is asked for once more: not counted)"
     )
     price = prices.of(plan.ref)
     if price is None:

@@ -134,7 +134,8 @@ def _known(desk: Desk, project: int, ollama: Ollama) -> list[tuple[str, str]]:
         *([("to train", tally.lacks)] if tally and tally.lacks else []),
     ]
     wanted, progress = store.training_wanted(project), store.progress(project)
-    if progress is not None and store.lease_held(project, "training"):
+    runs_now = store.lease_held(project, "training") and store.has_worker()  # a lease outlives a worker
+    if progress is not None and runs_now:
         step = f" step {progress.step}/{progress.steps}" if progress.steps else ""
         loss = f", loss {progress.loss:.3f}" if progress.loss is not None else ""
         left = f", {duration(progress.left_s)} left" if progress.left_s is not None else ""

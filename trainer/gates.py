@@ -94,7 +94,7 @@ def read_held_out(dataset: Dataset, rendered: Path) -> tuple[HeldOut, ...]:
 
 
 def judge(candidate: Candidate, held_out: Sequence[HeldOut], losses: Losses, *, max_tokens: int) -> tuple[Verdict, ...]:
-    """The verdicts in order. What no answer could mend is not asked: whether a model stops that is served otherwise than
+    """The verdicts in order. What no answer could fix is not asked: whether a model stops that is served otherwise than
     it was trained, or anything of one that cannot be run.
 
     `max_tokens` is what an answer may have when served. Raises ModelServerUnreachable if the server stays away.

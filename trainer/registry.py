@@ -39,7 +39,7 @@ def model_name(deployment: str, project: int, number: int, sha256: str) -> str:
     """
     name = f"annotune/{deployment}-p{project}:{version_name(number)}-{sha256[:SHA_SHOWN]}"
     if not OUR_MODEL.fullmatch(name):
-        raise TrainingFailed(f"{name!r} is no name for a model on Ollama: mend DEPLOYMENT")
+        raise TrainingFailed(f"{name!r} is no name for a model on Ollama: fix DEPLOYMENT")
     return name
 
 

@@ -235,13 +235,13 @@ class OllamaServer:
         try:
             yield
         except httpx.ConnectTimeout as error:
-            raise ModelServerUnreachable(f"{where} is not reachable: start it, or mend OLLAMA_ENDPOINT") from error
+            raise ModelServerUnreachable(f"{where} is not reachable: start it, or fix OLLAMA_ENDPOINT") from error
         except httpx.TimeoutException as error:
             raise DeadlineExceeded(f"{where} did not answer within {deadline_s:.0f} s; try again") from error
         except AnswerTooLarge as error:
             raise AnswerRefused(f"{where} sent far more than an answer: is OLLAMA_ENDPOINT right?") from error
         except (httpx.TransportError, ConnectionError) as error:
-            raise ModelServerUnreachable(f"{where} is not reachable: start it, or mend OLLAMA_ENDPOINT") from error
+            raise ModelServerUnreachable(f"{where} is not reachable: start it, or fix OLLAMA_ENDPOINT") from error
         except httpx.HTTPStatusError as error:
             raise _refusal(where, model, error.response.status_code, _reason(error.response.text)) from error
         except ollama.ResponseError as error:

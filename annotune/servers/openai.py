@@ -192,9 +192,9 @@ class OpenAIServer:
         except AnswerTooLarge as error:
             raise AnswerRefused(f"{where} sent far more than an answer: is {self._url_setting} right?") from error
         except (openai.APIConnectionError, httpx2.TransportError) as error:
-            raise ModelServerUnreachable(f"{where} is not reachable: start it, or mend {self._url_setting}") from error
+            raise ModelServerUnreachable(f"{where} is not reachable: start it, or fix {self._url_setting}") from error
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            raise KeyRefused(f"{where} refused the key: mend OPENAI_API_KEY") from error
+            raise KeyRefused(f"{where} refused the key: fix OPENAI_API_KEY") from error
         except openai.APIStatusError as error:
             raise self._refusal(where, model, error) from error
         except UnicodeEncodeError as error:
@@ -209,7 +209,7 @@ class OpenAIServer:
                 f"{where} is busy or the quota is spent; try again", retry_after_s(error.response.headers)
             )
         if model and isinstance(error, openai.NotFoundError):
-            return NotFound(f"{where} has no model {model!r}: choose another, or mend {self._url_setting}")
+            return NotFound(f"{where} has no model {model!r}: choose another, or fix {self._url_setting}")
         if isinstance(error, openai.BadRequestError) and "context" in told:
             return PromptTooLong(f"the prompt does not fit {model}: {_short(error)}")
         if isinstance(error, openai.BadRequestError) and ("image" in told or "multimodal" in told):

@@ -487,7 +487,7 @@ def test_a_key_that_is_refused_ends_it_at_once(predict) -> None:
     with Vendor([json_reply({"error": {"message": "Incorrect API key"}}, 401)]) as vendor:
         result = predict("--model", "openai:gpt-9", OPENAI_BASE_URL=f"{vendor.url}/v1", OPENAI_API_KEY="wrong")
 
-    assert (result.exit_code, "refused the key: mend OPENAI_API_KEY" in result.stderr) == (1, True)
+    assert (result.exit_code, "refused the key: fix OPENAI_API_KEY" in result.stderr) == (1, True)
     assert len(vendor.asked) < TASKS
 
 

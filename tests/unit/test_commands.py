@@ -394,6 +394,18 @@ def test_status_of_nothing_says_what_to_do(run: Annotune) -> None:
     assert "annotune worker" in shown
 
 
+def test_a_training_whose_worker_ended_does_not_look_as_if_it_ran(run: Annotune, store: Store) -> None:
+    store.remember_project(4)
+    store.want_training(4, TrainingWanted(requested_by="command", at=AT))
+    store.take_lease(4, "training", "r3", 30)
+    store.set_progress(4, Progress(run="r3", stage="train", step=10, steps=40))
+
+    shown = run("status").stdout
+
+    assert "waits, asked for by command" in shown
+    assert "step 10/40" not in shown
+
+
 @pytest.mark.parametrize(
     ("findings", "learning", "training"),
     [

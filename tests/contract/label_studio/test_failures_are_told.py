@@ -19,11 +19,11 @@ from backend.app import create_app
 
 SCREENS = {"batch": "batch", "interactive": [region("prompt", "Explain")]}
 BROKEN = [
-    (ModelServerUnreachable("Ollama at http://fake is not reachable: start it, or mend OLLAMA_ENDPOINT"), 503),
+    (ModelServerUnreachable("Ollama at http://fake is not reachable: start it, or fix OLLAMA_ENDPOINT"), 503),
     (ModelServerBusy("Ollama at http://fake is busy; try again in a minute"), 503),
     (DeadlineExceeded("Ollama at http://fake did not answer within 90 s; try again"), 503),
     (AnswerRefused("Ollama at http://fake broke off its answer; try again"), 503),
-    (ModelServerError("openai at http://fake refused the key: mend OPENAI_API_KEY"), 503),
+    (ModelServerError("openai at http://fake refused the key: fix OPENAI_API_KEY"), 503),
     (ConfigurationError("OpenAI needs a key: set OPENAI_API_KEY"), 503),
     (PromptTooLong("the prompt has 9 tokens and base takes 8: shorten it, or raise NUM_CTX"), 400),
 ]

@@ -25,13 +25,13 @@ def told(backend: Backend) -> str:
 
 
 def test_row_01_a_wrong_key_is_asked_once_and_never_again(make_backend: MakeBackend) -> None:
-    fake = FakeModel(broken=ModelServerError("openai at http://fake refused the key: mend OPENAI_API_KEY"))
+    fake = FakeModel(broken=ModelServerError("openai at http://fake refused the key: fix OPENAI_API_KEY"))
     parts = make_backend()
     limited = FakePool(Limited(fake, 1))  # type: ignore[arg-type]
     app = create_app(Settings(default_prompt="Go"), store=parts.store, servers=limited, jobs=parts.jobs)
     reply = Backend(app, fake, parts.store, parts.jobs).predict(task())
 
-    assert reply.status == "503 openai at http://fake refused the key: mend OPENAI_API_KEY"
+    assert reply.status == "503 openai at http://fake refused the key: fix OPENAI_API_KEY"
     assert len(fake.requests) == 1
 
 

@@ -5,7 +5,7 @@ from fake_model import SIMPLE, Backend, FakeModel, MakeBackend, ours, region, ta
 
 from annotune.errors import ModelServerUnreachable
 
-AWAY = "Ollama at http://fake is not reachable: start it, or mend OLLAMA_ENDPOINT"
+AWAY = "Ollama at http://fake is not reachable: start it, or fix OLLAMA_ENDPOINT"
 AGAIN = "To ask again, add a space to the prompt."
 NOT_ANSWERING = (
     "The model is not answering at the moment; your administrator can see why. Change the prompt or try again later."

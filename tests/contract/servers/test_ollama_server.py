@@ -200,9 +200,7 @@ def test_a_slow_answer_ends_at_the_deadline_after_one_request(
 
 
 def test_a_server_that_is_not_there_is_told_by_its_setting(ollama: Adapter, request_: ChatRequest) -> None:
-    with pytest.raises(
-        ModelServerUnreachable, match=r"127.0.0.1:1 is not reachable: start it, or mend OLLAMA_ENDPOINT"
-    ):
+    with pytest.raises(ModelServerUnreachable, match=r"127.0.0.1:1 is not reachable: start it, or fix OLLAMA_ENDPOINT"):
         ollama("http://127.0.0.1:1").chat(request_, deadline_s=LONG_S)
 
 
