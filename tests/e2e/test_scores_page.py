@@ -35,7 +35,10 @@ class Scored(FakeOllama):
     def _chat(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         status, reply = super()._chat(body)
         asked = body["messages"][-1]["content"]
-        sure = next(sure for text, sure in zip(TEXTS, SURE[body["model"]], strict=True) if text in asked)
+        known = [sure for text, sure in zip(TEXTS, SURE[body["model"]], strict=True) if text in asked]
+        if not known:  # connect asks something of its own
+            return status, reply
+        [sure] = known
         likely = [
             {"token": "Positive", "logprob": math.log(sure)},
             {"token": "Negative", "logprob": math.log(1 - sure)},

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -68,24 +69,25 @@ def version(number: int) -> ModelVersion:
 
 def ask(port: int, first: int, number: int) -> list[tuple[str, str]]:
     """The model that answered and the version that was told, of each of `number` questions."""
-    connection, said = http.client.HTTPConnection("127.0.0.1", port, timeout=60), []
-    for task in range(first, first + number):
-        prompt = {"from_name": "prompt", "to_name": "chat", "type": "textarea", "value": {"text": ["Who are you?"]}}
-        body = {
-            "tasks": [{"id": task, "data": {"question": f"Who answers {task}?"}}],
-            "project": f"{PROJECT}.1",
-            "label_config": CONFIG,
-            "params": {"context": {"result": [prompt]}},
-        }
-        connection.request("POST", "/predict", json.dumps(body), {"Content-Type": "application/json"})
-        reply = connection.getresponse()
-        parsed = json.loads(reply.read())
-        assert reply.status == http.HTTPStatus.OK, parsed
-        [result] = parsed["results"]
-        [region] = result["result"]
-        said.append((region["value"]["text"][0], result["model_version"]))
-    connection.close()
-    return said
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        return [_asked(connection, task) for task in range(first, first + number)]
+
+
+def _asked(connection: http.client.HTTPConnection, task: int) -> tuple[str, str]:
+    prompt = {"from_name": "prompt", "to_name": "chat", "type": "textarea", "value": {"text": ["Who are you?"]}}
+    body = {
+        "tasks": [{"id": task, "data": {"question": f"Who answers {task}?"}}],
+        "project": f"{PROJECT}.1",
+        "label_config": CONFIG,
+        "params": {"context": {"result": [prompt]}},
+    }
+    connection.request("POST", "/predict", json.dumps(body), {"Content-Type": "application/json"})
+    reply = connection.getresponse()
+    parsed = json.loads(reply.read())
+    assert reply.status == http.HTTPStatus.OK, parsed
+    [result] = parsed["results"]
+    [text] = [region["value"]["text"] for region in result["result"] if region["from_name"] == "response"]
+    return text[0], result["model_version"]
 
 
 def test_no_answer_fails_and_none_bears_another_version(deployment: Deployment, ollama: Echo, redis_url: str) -> None:
