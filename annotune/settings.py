@@ -175,6 +175,8 @@ class Settings(BaseSettings):
     def _address(cls, url: str | None) -> str | None:
         if url is not None and urlsplit(url).scheme not in {"http", "https"}:
             raise ValueError("write an address like 'http://label-studio:8080'")
+        if url is not None and "@" in urlsplit(url).netloc:
+            raise ValueError("leave the name and the password out: Label Studio takes LABEL_STUDIO_API_KEY alone")
         return url
 
     @field_validator("openai_provider", mode="before")

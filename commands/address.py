@@ -61,7 +61,11 @@ def _open(secret: SecretStr | None) -> str | None:
 
 
 def _checked(url: str) -> str:
-    """The URL, if Django's URL check, which Label Studio puts webhooks through, would take its host."""
+    """The URL, if it holds no password, and Django's URL check, which webhooks go through, would take its host."""
+    if "@" in url.partition("//")[2].partition("/")[0]:  # Label Studio shows the URL to all its users
+        raise ConfigurationError(
+            "leave the name and the password out of the backend's URL: BASIC_AUTH_USER and BASIC_AUTH_PASS are for them"
+        )
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

@@ -211,6 +211,15 @@ def test_an_address_that_label_studio_refuses_is_refused(url: str) -> None:
         Address.of(url, Settings())
 
 
+@pytest.mark.parametrize("url", ["http://me:sesame@a.b:9090", "http://sesame@a.b", "http://me:sesame@a.b:port"])
+def test_an_address_with_a_password_is_refused_and_not_told(run: Annotune, url: str) -> None:
+    result = run("connect", 4, LABEL_STUDIO_URL="http://127.0.0.1:1", LABEL_STUDIO_API_KEY="k", BACKEND_URL=url)
+
+    assert result.exit_code == 2
+    assert "BASIC_AUTH_USER and BASIC_AUTH_PASS are for them" in result.stderr
+    assert "sesame" not in result.output
+
+
 @pytest.mark.parametrize(
     ("changed", "headers"),
     [

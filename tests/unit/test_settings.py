@@ -155,6 +155,16 @@ def test_a_password_in_an_address_is_not_told(monkeypatch: pytest.MonkeyPatch) -
     assert SECRET not in str(refused.value)
 
 
+def test_a_password_in_label_studios_address_is_refused_since_it_would_stand_in_messages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"LABEL_STUDIO_URL is wrong: leave the name and the password"
+    ) as refused:
+        set_environment(monkeypatch, LABEL_STUDIO_URL=f"http://user:{SECRET}@label.example.org")
+    assert SECRET not in str(refused.value)
+
+
 @pytest.mark.parametrize(("name", "value"), WRONG.items())
 def test_a_wrong_value_is_one_sentence_with_the_variable_and_without_the_value(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
