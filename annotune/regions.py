@@ -9,6 +9,7 @@ from annotune.prediction import Region
 # Label Studio's (1.23.2) `origin` of a region that a model gave. Once a person changes it, also back to what it was, the
 # editor itself makes that `prediction-changed`; what a person began is `manual`. Drafts and annotations keep all three.
 UNTOUCHED = "prediction"
+TYPED = "manual"
 
 
 def new_region(control: str, to_name: str, kind: str, value: dict[str, Any]) -> Region:

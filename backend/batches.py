@@ -51,7 +51,7 @@ class Batches:
         """
         seconds = time.monotonic() - began
         if tasks <= 1:
-            log.info("project %d: %d tasks opened, %.2f s", project, tasks, seconds)
+            log.info("project %d: %d task%s opened, %.2f s", project, tasks, "" if tasks else "s", seconds)
             return
         reasons = Counter((type(error).__name__, str(error)) for error in errors)
         kind, reason = reasons.most_common(1)[0][0] if reasons else ("", "")

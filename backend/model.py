@@ -178,15 +178,15 @@ class Model:
         new = new_only(self.labeling, regions, before)
         unknown_told = told_unknown(unknown(prompt.text, task.data), task.data)
         sentences = statuses.answered(screen, cut=reply.cut, unknown=unknown_told, repeated=len(regions) - len(new))
-        return [*new, *statuses.status(self.labeling, screen, sentences)], reply.score
+        taken_over = screen.taken_over if span_controls(self.labeling) else []
+        return [*taken_over, *new, *statuses.status(self.labeling, screen, sentences)], reply.score
 
     def _given_before(self, screen: Screen, task: Task) -> frozenset[Mark]:
         """The spans that are on the screen, or were deleted there; what the log lacks while Redis is away is given again."""
         if not span_controls(self.labeling):
             return frozenset()
-        return given_before(
-            self.labeling, screen.place, self.services.answer_log.known(self.project, task.id), task.predictions
-        )
+        answers = [] if screen.is_as_opened else self.services.answer_log.known(self.project, task.id)
+        return given_before(self.labeling, screen.place, answers, task.predictions)
 
     def _refuse(self, error: Exception, screen: Screen, task: Task, told: str) -> Prediction:
         """What tells an annotator why nothing came, since Label Studio shows none an error."""
@@ -218,7 +218,7 @@ class Model:
             self.services.answer_log.add(answers_given(self.project, task.id, prompt, reply, told, place=place))
             return reply
 
-        key = (self.project, task.id, serving.ref, serving.options, question.sha, urgent)
+        key = (self.project, task.id, serving.ref, serving.options, question.sha, place)
         return self.services.answers.ask_once(key, ask, deadline, remember=not urgent)
 
     def _images(self, task: Task, deadline: Deadline) -> tuple[Image, ...]:

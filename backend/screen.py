@@ -8,7 +8,7 @@ from annotune.controls import Control
 from annotune.labeling import Labeling
 from annotune.labels import Choices
 from annotune.prediction import Region
-from annotune.regions import UNTOUCHED, is_filled, region_text, region_texts
+from annotune.regions import TYPED, UNTOUCHED, is_filled, region_text, region_texts
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,21 @@ class Screen:
     @property
     def place(self) -> str:
         """The id of the prompt's region; none where it has none."""
-        control = self.labeling.prompt_control
-        return next((str(region.get("id", "")) for region in self.regions if region.get("from_name") == control), "")
+        return str(self._written.get("id", ""))
+
+    @property
+    def is_as_opened(self) -> bool:
+        """Whether no answer came yet since a task was opened with a prediction, or reset to it; see `taken_over`."""
+        return str(self._written.get("origin")).startswith(UNTOUCHED)
+
+    @property
+    def taken_over(self) -> list[Region]:
+        """The prompt's region as a person's own, where it is the prediction's yet.
+
+        The editor (1.23.2) takes the origin, and keeps the id: it tells later questions from the first one. A reset brings
+        the prediction's origin back.
+        """
+        return [{**self._written, "origin": TYPED}] if self.is_as_opened else []
 
     @property
     def shows_status(self) -> bool:
@@ -62,6 +75,11 @@ class Screen:
         gone = [control for control in self._filled if control.name in self.fillable - given]
         emptied = [control.emptied for control in gone if isinstance(control, Choices) and control.may_be_empty]
         return [region | {"origin": UNTOUCHED} for region in [*taken, *emptied]]
+
+    @cached_property
+    def _written(self) -> Region:
+        control = self.labeling.prompt_control
+        return next((region for region in self.regions if region.get("from_name") == control), {})
 
     @cached_property
     def _filled(self) -> tuple[Control, ...]:

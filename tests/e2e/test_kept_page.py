@@ -19,6 +19,12 @@ REPLIES = {
     "One.": {"response": "Swallow it whole 😀.", "use": PATIENTS, "certainty": 5},
     "Two.": {"response": "With water.", "use": STAFF, "certainty": 2},
 }
+TEXT = [{"text": "😀 Take Zorvaxil, 20 mg, for gout 🇫🇷."}]
+DRUG, DOSE, CONDITION = (
+    {"quote": quote, "label": label}
+    for quote, label in (("Zorvaxil", "Drug"), ("20 mg", "Dose"), ("gout 🇫🇷", "Condition"))
+)
+SPANS = {"One.": {"label": [DRUG, DOSE]}, "Two.": {"label": [DRUG, CONDITION]}}
 AGAIN = "To ask again, add a space to the prompt."
 NOT_ANSWERING = "The model is not answering at the moment; your administrator can see why."
 EARLIER = "The answer below is to an earlier prompt."
@@ -130,15 +136,9 @@ def test_a_text_that_a_person_edited_stays_whatever_is_asked(
 def test_a_span_is_given_once_and_one_that_a_person_deleted_does_not_come_back(
     browser: Browser, label_studio: LabelStudio, client: Client, deploy, model: ScriptedModel, tmp_path: Path
 ) -> None:
-    spans = {"Zorvaxil": "Drug", "20 mg": "Dose", "gout 🇫🇷": "Condition"}
-    first, second = (
-        {"label": [{"quote": quote, "label": spans[quote]} for quote in quotes]}
-        for quotes in (("Zorvaxil", "20 mg"), ("Zorvaxil", "gout 🇫🇷"))
-    )
-    model.replies = {"One.": first, "Two.": second}
+    model.replies = SPANS
     deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
-    data = [{"text": "😀 Take Zorvaxil, 20 mg, for gout 🇫🇷."}]
-    project = create_project(client, title="Spans", config=labeling_config("spans"), data=data)
+    project = create_project(client, title="Spans", config=labeling_config("spans"), data=TEXT)
     deployment.run("connect", str(project.id))
     with labeling_page(browser, label_studio) as tab:
 
@@ -168,3 +168,36 @@ def test_a_span_is_given_once_and_one_that_a_person_deleted_does_not_come_back(
     (annotation,) = task.annotations
     stored = [region["value"]["text"] for region in annotation["result"] if region["type"] == "labels"]
     assert sorted(stored) == ["Zorvaxil", "gout 🇫🇷"]
+
+
+@pytest.mark.browser
+def test_after_a_reset_to_what_a_task_was_opened_with_a_span_is_given_again(
+    browser: Browser, label_studio: LabelStudio, client: Client, deploy, model: ScriptedModel, tmp_path: Path
+) -> None:
+    model.replies = SPANS
+    deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL, DEFAULT_PROMPT="One.")
+    project = create_project(client, title="Reset", config=labeling_config("spans"), data=TEXT)
+    deployment.run("connect", str(project.id))
+    with labeling_page(browser, label_studio) as tab:
+        marks = tab.page.locator(".htx-highlight")
+        tab.open(project.id, project.tasks[0])
+        expect(marks).to_have_text(["Zorvaxil", "20 mg"])
+        tab.ask_again("Two.")
+        expect(marks).to_have_text(["Zorvaxil", "20 mg", "gout 🇫🇷"])
+        tab.ask_again("Two. ")
+        expect(tab.region("llm_status")).to_contain_text("Not marked a second time: 2.")
+        expect(marks).to_have_count(3)
+
+        tab.page.get_by_label("Reset").click()
+        expect(marks).to_have_count(2)
+        expect(tab.region("prompt")).to_have_text("One.")
+        tab.ask_again("Two. ")
+        expect(marks).to_have_text(["Zorvaxil", "20 mg", "gout 🇫🇷"])
+        expect(tab.region("prompt")).to_have_text("Two.")
+        expect(tab.region("llm_status")).to_contain_text("Not marked a second time: 1.")
+        tab.page.screenshot(path=tmp_path / "reset.png", animations="disabled")
+        tab.submit()
+
+    (task,) = list(client.tasks.list(project=project.id, fields="all"))
+    (annotation,) = task.annotations
+    assert [region["type"] for region in annotation["result"]] == ["textarea", *["labels"] * 3]
