@@ -18,6 +18,7 @@ DEFAULT_PROMPT_TEMPLATE = "{prompt}\n\n{text}"
 OLLAMA_PORT = 11434
 MEGABYTE = 1_000_000
 DAY_S = 86_400
+TEXT_FILE = "utf-8-sig"  # UTF-8, without the mark that an editor of Windows puts before the text
 PATH_STARTS = ("/", "./", "../", "~/")
 
 
@@ -247,7 +248,7 @@ class Settings(BaseSettings):
         if not named:
             return self.default_prompt
         try:
-            return path.read_text(encoding="utf-8").strip() or None
+            return path.read_text(encoding=TEXT_FILE).strip() or None
         except (OSError, ValueError) as error:
             raise ConfigurationError(
                 "DEFAULT_PROMPT names a file that cannot be read as UTF-8: fix the file"

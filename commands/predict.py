@@ -18,6 +18,7 @@ from annotune.prompt import Doubts
 from annotune.question import Question
 from annotune.report_book import Batch
 from annotune.servers.pool import Servers
+from annotune.settings import TEXT_FILE
 from commands.desk import PROJECT, Desk
 from commands.estimate import CHARACTERS_A_TOKEN, Estimate, estimate
 from commands.output import PlainConsole, say
@@ -42,7 +43,7 @@ class Ids(click.ParamType[tuple[range, ...]]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[range, ...]:
         text = str(value)
         try:
-            return ranges_of(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
+            return ranges_of(Path(text[1:]).read_text(encoding=TEXT_FILE) if text.startswith("@") else text)
         except RequestInvalid as error:
             self.fail(str(error), param, ctx)
         except (OSError, ValueError) as error:

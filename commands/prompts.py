@@ -10,6 +10,7 @@ from annotune.errors import PromptMissing, RequestInvalid
 from annotune.example import ProjectPrompt, PromptVersion
 from annotune.live import SHA_SHOWN
 from annotune.prompt import Prompt
+from annotune.settings import TEXT_FILE
 from commands.compare import compare
 from commands.desk import PROJECT, Desk
 from commands.output import first_line, json_option, say, say_json, say_raw, say_table, table_of
@@ -113,9 +114,9 @@ def diff(desk: Desk, project: int, older: str, newer: str) -> None:
 
 @prompts.command(name="set")
 @click.argument("project", type=PROJECT)
-@click.argument("file", type=click.File(encoding="utf-8"), default="-")
+@click.argument("file", type=click.File(encoding=TEXT_FILE), default="-")
 @click.option(
-    "--system", type=click.File(encoding="utf-8"), help="A file with the project's system prompt; empty: none."
+    "--system", type=click.File(encoding=TEXT_FILE), help="A file with the project's system prompt; empty: none."
 )
 @click.option("--pin", is_flag=True, help="Use it whatever is submitted from now on.")
 @click.pass_obj

@@ -64,9 +64,10 @@ class Inspector:
 
     def run(self) -> None:
         """Take what was found, and begin to look where it is time to. Never waits."""
-        self._take()
+        looking = self._process is not None and self._process.is_alive()
+        self._take()  # after the line above: what has ended has told all
         now = time.monotonic()
-        if self._process is not None and self._process.is_alive():
+        if self._process is not None and looking:
             if now - self._began > LONGEST_S:
                 self._process.kill()
             return

@@ -373,6 +373,17 @@ def test_an_empty_prompt_changes_nothing(run: Annotune, store: Store) -> None:
     assert prompt.text == "the old"
 
 
+def test_a_byte_order_mark_is_no_part_of_a_prompt(run: Annotune, store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "prompt.txt"
+    file.write_text("Kurz, bitte: {text} 🙂\r\n", encoding="utf-8-sig")
+
+    run("prompts", "set", 4, file, "--system", file)
+
+    prompt = store.prompt(4)
+    assert prompt is not None
+    assert (prompt.text, store.prompts.system(4)) == ("Kurz, bitte: {text} 🙂",) * 2
+
+
 @pytest.mark.parametrize("option", [[], ["--system"]])
 def test_a_file_that_is_no_text_is_no_prompt(run: Annotune, store: Store, tmp_path: Path, option: list[str]) -> None:
     files = tmp_path / "picture.png", tmp_path / "prompt.txt"

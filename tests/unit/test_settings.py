@@ -229,9 +229,10 @@ def test_default_prompt_is_a_text() -> None:
     assert load_settings(default_prompt="Answer briefly").default_prompt_text == "Answer briefly"
 
 
-def test_default_prompt_is_read_from_the_file_that_it_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_default_prompt_is_read_from_the_file_that_it_names(tmp_path: Path, encoding: str) -> None:
     file = tmp_path / "prompt.txt"
-    file.write_text("Answer {text}, “briefly”\n", encoding="utf-8")
+    file.write_text("Answer {text}, “briefly”\n", encoding=encoding)
 
     assert load_settings(default_prompt=str(file)).default_prompt_text == "Answer {text}, “briefly”"
 
