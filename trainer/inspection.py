@@ -126,7 +126,7 @@ def studio_finding(settings: Settings) -> Finding:
         with closing(studio), studio.mapped("the user of the key"):
             studio.client.users.whoami()
     except AnnotuneError as error:
-        return Finding(ok=False, detail=f"{error}; until then this worker learns nothing")
+        return Finding(ok=False, detail=str(error))
     return Finding(ok=True, detail=f"answers at {studio.url} and takes the key")
 
 
