@@ -4,12 +4,13 @@ from contextlib import closing
 
 import click
 
-from annotune.errors import AnnotuneError, ModelServerError, RecordUnreadable
+from annotune.errors import AnnotuneError, ModelServerError, NotFound, RecordUnreadable
 from annotune.live import Live
 from annotune.model import ModelRef, Tally, TrainingRun, brings_back
 from annotune.queue import CHANGES, TRAINING
 from annotune.report_book import Batch
 from annotune.servers.ollama import OllamaServer
+from annotune.studio import Studio
 from annotune.workers import Findings
 from commands.desk import Desk
 from commands.models import told_without_pointer
@@ -43,16 +44,39 @@ class Ollama:
         return f"Ollama does not have it: '{brings_back(ref.model)}' brings it back"
 
 
+class Titles:
+    """Of projects, as Label Studio has them; one that is away or silent is asked once."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._away = ""
+
+    def of(self, project: int) -> tuple[str | None, str]:
+        """A project's title, or why there is none."""
+        if not self._desk.has_label_studio:
+            return None, ""
+        if self._away:
+            return None, self._away
+        try:
+            with closing(Studio.from_settings(self._desk.settings, timeout_s=CHECK_S)) as studio:
+                return studio.project(project).title, ""
+        except NotFound as error:
+            return None, f" ({error})"
+        except AnnotuneError as error:
+            self._away = f" ({error})"
+            return None, self._away
+
+
 @click.command()
 @json_option
 @click.pass_obj
 def status(desk: Desk, as_json: bool) -> None:
     """Show the worker, the queue, and for each project its model, prompt, annotations and training."""
     deployment, projects = _deployment(desk), desk.store.projects()
-    ollama = Ollama(desk.settings.ollama_url)
+    ollama, titles = Ollama(desk.settings.ollama_url), Titles(desk)
     if as_json:
         found = [_object(None, deployment)]
-        found += [_object(each, _rows(desk, each, ollama)) | {"title": _title(desk, each)[0]} for each in projects]
+        found += [_object(each, _rows(desk, each, ollama)) | {"title": titles.of(each)[0]} for each in projects]
         say_json(found)
         return
     for name, text in deployment:
@@ -60,7 +84,7 @@ def status(desk: Desk, as_json: bool) -> None:
     if not projects:
         say("projects: none yet; run 'annotune connect PROJECT'")
     for project in projects:
-        title, why = _title(desk, project)
+        title, why = titles.of(project)
         say(f"\nproject {project}{why if title is None else f' {title!r}'}")
         table = table_of()
         table.add_column(no_wrap=True)
@@ -99,16 +123,6 @@ def _training(findings: Findings) -> str:
 
 def _object(project: int | None, rows: list[tuple[str, str]]) -> dict[str, object]:
     return {"project": project} | {name.replace(" ", "_"): text for name, text in rows}
-
-
-def _title(desk: Desk, project: int) -> tuple[str | None, str]:
-    """A project's title, or why there is none."""
-    if not desk.has_label_studio:
-        return None, ""
-    try:
-        return desk.customer(project).title(), ""
-    except AnnotuneError as error:
-        return None, f" ({error})"
 
 
 def _rows(desk: Desk, project: int, ollama: Ollama) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
@@ -527,6 +528,23 @@ def test_status_shows_a_label_studio_that_is_away_and_the_rest(run: Annotune, st
     assert result.exit_code == 0
     assert "Label Studio at http://127.0.0.1:1 is not reachable" in result.stdout
     assert "ollama:small" in result.stdout
+
+
+def test_status_waits_once_for_a_label_studio_that_is_silent(
+    run: Annotune, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commands.status.CHECK_S", 0.2)
+    store.remember_project(4, 5, 6)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+
+        shown = run("status", LABEL_STUDIO_URL=url, LABEL_STUDIO_API_KEY="k").stdout
+
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
+    assert shown.count(f"(Label Studio at {url} did not answer in time") == 3
 
 
 # Trainings
