@@ -113,7 +113,7 @@ def test_a_text_that_a_person_edited_stays_whatever_is_asked(
     project = create_project(client, title="Edited", config=config, data=QUESTION)
     deployment.run("connect", str(project.id))
     with labeling_page(browser, label_studio) as tab:
-        tab.open(project.id, project.tasks[0])
+        tab.open_predicted(project.id, project.tasks[0])
         expect(tab.region("response")).to_have_text("Prepared 😀.")
         tab.ask_again("One.")
         expect(tab.region("response")).to_have_text("First.")
@@ -180,7 +180,7 @@ def test_after_a_reset_to_what_a_task_was_opened_with_a_span_is_given_again(
     deployment.run("connect", str(project.id))
     with labeling_page(browser, label_studio) as tab:
         marks = tab.page.locator(".htx-highlight")
-        tab.open(project.id, project.tasks[0])
+        tab.open_predicted(project.id, project.tasks[0])
         expect(marks).to_have_text(["Zorvaxil", "20 mg"])
         tab.ask_again("Two.")
         expect(marks).to_have_text(["Zorvaxil", "20 mg", "gout 🇫🇷"])
