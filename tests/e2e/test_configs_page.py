@@ -1,6 +1,7 @@
 """The labeling configs that we ship, as an annotator sees them: light and dark, asked, waiting, answered, submitted."""
 
 import base64
+import json
 import threading
 import zlib
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from page import ASKED, AUTO_ANNOTATION, LabelingPage, labeling_page
 from playwright.sync_api import Browser, Locator, expect
 from scripted_model import MODEL, ScriptedModel
 
-from curation.projects import create_project, labeling_config
+from curation.projects import LABELING, create_project, labeling_config
 from embedded.label_studio import LabelStudio
 
 READABLE = 4.5  # WCAG 2.2, 1.4.3
@@ -213,6 +214,14 @@ def take_pictures(tab: LabelingPage, folder: Path, names: list[str]) -> None:
             tab.page.locator("button, label").filter(has_text="Light").last.click()
         expect(tab.page.locator(f"html[data-color-scheme={scheme}]")).to_be_attached()
         tab.page.locator(".lsf-sidepanels__content").screenshot(path=folder / f"{name}.png")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_label_studio_imports_the_sample_tasks(client: Client, name: str) -> None:
+    tasks = json.loads((LABELING / f"{name}.json").read_text(encoding="utf-8"))
+    made = create_project(client, title=name, config=labeling_config(name), data=tasks)
+
+    assert [client.tasks.get(str(task)).data for task in made.tasks] == tasks
 
 
 @pytest.mark.browser

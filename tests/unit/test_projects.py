@@ -1,11 +1,17 @@
-"""The labeling configs that we ship: one look, one order, one way to ask."""
+"""The labeling configs that we ship: one look, one order, one way to ask, and sample tasks for each."""
 
+import json
+from typing import Any
 from xml.etree.ElementTree import Element
 
 import pytest
 from defusedxml.ElementTree import fromstring
 
+from annotune.images import Pictures
 from annotune.labeling import Labeling
+from annotune.prompt import Prompt
+from annotune.question import Question
+from annotune.settings import Settings
 from curation.projects import LABELING, labeling_config
 
 NAMES = sorted(path.stem for path in LABELING.glob("*.xml"))
@@ -13,6 +19,12 @@ NAMES = sorted(path.stem for path in LABELING.glob("*.xml"))
 
 def tags(name: str) -> list[Element]:
     return list(fromstring(labeling_config(name)).iter())
+
+
+def samples(name: str) -> list[dict[str, Any]]:
+    """The sample tasks of a config, as they are imported."""
+    tasks: list[dict[str, Any]] = json.loads((LABELING / f"{name}.json").read_text(encoding="utf-8"))
+    return tasks
 
 
 def styled(name: str, classes: str) -> Element:
@@ -55,3 +67,38 @@ def test_a_comparison_shows_the_model_the_question_and_both_answers() -> None:
     assert labeling.text_of({"question": "Why?", "right": "So.", "left": "Thus."}) == (
         "question:\nWhy?\n\nleft:\nThus.\n\nright:\nSo."
     )
+
+
+def test_every_config_has_sample_tasks_and_no_sample_is_without_a_config() -> None:
+    assert sorted(path.stem for path in LABELING.glob("*.json")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sample_tasks_hold_what_the_config_shows_and_nothing_else(name: str) -> None:
+    labeling = Labeling.parse(labeling_config(name))
+    tasks = samples(name)
+
+    assert len(tasks) >= 3
+    assert len({json.dumps(data) for data in tasks}) == len(tasks)
+    for data in tasks:
+        assert data.keys() == {item.field for item in labeling.objects}
+        assert all(data.values())
+        assert labeling.interface.validate_task({"data": data})  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_can_be_asked_about_every_sample_task(name: str) -> None:
+    labeling = Labeling.parse(labeling_config(name))
+    prompt = Prompt("Do it.", template=Settings().template)
+    for data in samples(name):
+        asked = "\n".join(message.content for message in Question(labeling, prompt, data).messages)
+        told = [value for value in data.values() if isinstance(value, str) and not value.startswith("data:")]
+        told += [turn["content"] for turn in data.get("talk", [])]
+
+        assert [text for text in ("Do it.", *told) if text not in asked] == []
+
+
+def test_sample_pictures_are_in_their_tasks() -> None:
+    pictures = Pictures(Settings())
+
+    assert {pictures.fetch(data["image"]).media_type for data in samples("image")} == {"image/png"}
