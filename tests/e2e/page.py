@@ -50,6 +50,13 @@ class LabelingPage:
             self.open(project, task)
         expect(self.region("prompt")).to_be_visible()
 
+    def open_new(self, project: int, task: int) -> None:
+        """Open a task that is annotated, and begin another annotation of it. Auto-Annotation is switched on."""
+        self.open(project, task)
+        self.page.get_by_label("Create an annotation").click()
+        expect(self.page.locator(SUBMIT)).to_be_visible()
+        self.page.locator(AUTO_ANNOTATION).check(force=True)
+
     def region(self, control: str) -> Locator:
         """The text of a control's region."""
         return self.page.locator(f"[data-testid=htx-textbox-content][name^='{control}:']")
