@@ -10,7 +10,7 @@ from typing import Self
 
 from annotune.completion import ChatRequest, Completion, Image, Message
 from annotune.errors import AnswerCut, AnswerInvalid, AnswerRefused
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.model import ModelRef
 from annotune.parallel import Deadline, side_by_side
 from annotune.prediction import Region

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from annotune.completion import Completion, Token
 from annotune.controls import Control
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 
 
 def score(labeling: Labeling, completion: Completion) -> float | None:

@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 
 MOST = 64
 MOST_CHARACTERS = 1_000_000  # of all that are kept; parsed they take 54 times as many bytes

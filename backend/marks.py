@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from annotune.example import Answer
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.prediction import Region
 from annotune.spans import Labels
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from annotune.completion import Image
 from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, StoreUnavailable
-from annotune.labeling import Labeling, in_order
+from annotune.labeling.config import Labeling, in_order
 from annotune.live import Serving, model_version
 from annotune.log import unexpected
 from annotune.parallel import Deadline, each

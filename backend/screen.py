@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from annotune.controls import Control
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.labels import Choices
 from annotune.prediction import Region
 from annotune.regions import TYPED, UNTOUCHED, is_filled, region_text, region_texts

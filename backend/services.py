@@ -5,7 +5,7 @@ from functools import partial
 from typing import Protocol, Self
 
 from annotune.images import Pictures
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.live import Live
 from annotune.queue import Jobs
 from annotune.settings import Settings

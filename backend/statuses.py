@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from annotune.errors import ASK_AGAIN, AnnotuneError, AnswerCut
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.prediction import Region
 from backend.screen import Screen
 

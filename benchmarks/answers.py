@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from annotune.errors import AnswerRefused
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.model import ModelRef
 from annotune.parallel import Deadline
 from annotune.prompt import Prompt

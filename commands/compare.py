@@ -13,7 +13,7 @@ import click
 from annotune.errors import AnnotuneError, NotFound
 from annotune.ids import ALL
 from annotune.images import Pictures
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.live import Live
 from annotune.parallel import Deadline, each
 from annotune.prompt import Doubts, Prompt

@@ -5,7 +5,7 @@ from itertools import islice
 
 from annotune.errors import LabelingInvalid
 from annotune.ids import ALL
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.prompt import told_unknown, unknown
 from commands.desk import Desk
 

@@ -7,7 +7,7 @@ from typing import Self
 from annotune.completion import Image
 from annotune.errors import NotFound, PromptMissing
 from annotune.ids import ALL
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.live import Live, model_version
 from annotune.model import ModelRef
 from annotune.prompt import Doubts, Prompt

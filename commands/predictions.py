@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from annotune.errors import LabelStudioError, LabelStudioUnreachable, NotFound
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from commands.desk import PROJECT, Desk
 from commands.output import say
 from curation.span_repair import ShiftedSpans, shifted_spans

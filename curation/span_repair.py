@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.live import SHA_SHOWN
 from annotune.prediction import Region
 from annotune.rows import StudioPrediction, StudioTask

@@ -12,7 +12,7 @@ from typing import Literal
 from annotune.controls import is_text
 from annotune.errors import AnswerInvalid, RequestInvalid
 from annotune.example import Answer, Example, Origin
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.log import unexpected
 from annotune.prompt import Prompt
 from annotune.question import ask_messages

@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 from annotune.errors import AnnotuneError, ConfigurationError, LabelingInvalid, NotFound
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.lesson_book import UNKNOWN, changed, settled
 from annotune.model import PASSED, Tally, TrainingWanted
 from annotune.rows import StudioTask

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from annotune.example import ProjectPrompt
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.log import unexpected
 from annotune.prompt_book import text_sha
 from annotune.rows import StudioAnnotation, StudioTask

@@ -3,7 +3,7 @@
 import pytest
 from services import ServedModel
 
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.model import ModelRef
 from annotune.parallel import Deadline
 from annotune.prediction import Prediction

@@ -10,7 +10,7 @@ import pytest
 
 from annotune.completion import Message
 from annotune.example import Answer
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.prompt import Prompt
 from annotune.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.settings import Settings

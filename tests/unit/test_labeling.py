@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from annotune.errors import LabelingInvalid, RequestInvalid
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.prediction import Prediction
 from annotune.regions import region_text
 

@@ -8,7 +8,7 @@ import pytest
 from defusedxml.ElementTree import fromstring
 
 from annotune.images import Pictures
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.prompt import Prompt
 from annotune.question import Question
 from annotune.settings import Settings

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from annotune.completion import Completion, Token
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.score import score
 
 TRAFFIC = Path(__file__).resolve().parents[1] / "contract" / "ollama" / "traffic"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.rows import StudioAnnotation, StudioPrediction, StudioTask
 from curation.span_repair import is_ours, shifted_spans
 

@@ -7,7 +7,7 @@ import pytest
 from fake_model import RECORDED, SIMPLE, UNPROTECTED, Backend, MakeBackend, basic, recorded, region, task, texts
 
 from annotune.errors import ModelServerUnreachable
-from annotune.labeling import Labeling
+from annotune.labeling.config import Labeling
 from annotune.prediction import Prediction
 from annotune.queue import CHANGES, TRAINING
 
