@@ -17,7 +17,7 @@ from annotune.controls import (
     TextArea,
 )
 from annotune.errors import AnswerInvalid, LabelingInvalid
-from annotune.label_config import config_root, for_people, sdk_interface
+from annotune.labeling.xml import config_root, for_people, sdk_interface
 from annotune.labels import Choices, Taxonomy
 from annotune.objects import OBJECTS, READABLE, LabeledObject, shown_objects
 from annotune.prediction import Prediction, Region

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fake_model import SIMPLE, Backend, MakeBackend, task
 
-from annotune.label_config import DEEPEST, LONGEST_CONFIG
+from annotune.labeling.xml import DEEPEST, LONGEST_CONFIG
 from backend.requests import MOST_TASKS
 
 DEEP = 10_000
