@@ -11,8 +11,8 @@ import math
 from collections.abc import Iterable, Sequence
 
 from annotune.completion import Completion, Token
-from annotune.controls import Control
 from annotune.labeling.config import Labeling
+from annotune.labeling.controls import Control
 
 
 def score(labeling: Labeling, completion: Completion) -> float | None:

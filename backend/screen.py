@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from annotune.controls import Control
+from annotune.labeling.choices import Choices
 from annotune.labeling.config import Labeling
-from annotune.labels import Choices
+from annotune.labeling.controls import Control
 from annotune.prediction import Region
 from annotune.regions import TYPED, UNTOUCHED, is_filled, region_text, region_texts
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotune.labeling.config import Labeling
+from annotune.labeling.spans import Labels
 from annotune.live import SHA_SHOWN
 from annotune.prediction import Region
 from annotune.rows import StudioPrediction, StudioTask
-from annotune.spans import Labels
 
 UTF16 = "utf-16-le"
 # Each prediction that we store has a prompt's sha in its version; of other tools', nobody knows how they count.

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from annotune.controls import is_text
 from annotune.errors import AnswerInvalid, RequestInvalid
 from annotune.example import Answer, Example, Origin
 from annotune.labeling.config import Labeling
+from annotune.labeling.controls import is_text
 from annotune.log import unexpected
 from annotune.prompt import Prompt
 from annotune.question import ask_messages

@@ -8,7 +8,9 @@ from typing import Any, Self
 from label_studio_sdk.label_interface import LabelInterface
 
 from annotune.completion import Message
-from annotune.controls import (
+from annotune.errors import AnswerInvalid, LabelingInvalid
+from annotune.labeling.choices import Choices, Taxonomy
+from annotune.labeling.controls import (
     Control,
     DateTime,
     Number,
@@ -16,13 +18,11 @@ from annotune.controls import (
     Rating,
     TextArea,
 )
-from annotune.errors import AnswerInvalid, LabelingInvalid
+from annotune.labeling.spans import Labels
 from annotune.labeling.xml import config_root, for_people, sdk_interface
-from annotune.labels import Choices, Taxonomy
 from annotune.objects import OBJECTS, READABLE, LabeledObject, shown_objects
 from annotune.prediction import Prediction, Region
 from annotune.regions import is_filled, region_texts, text_region
-from annotune.spans import Labels
 
 KINDS: Mapping[str, type[Control]] = {
     "TextArea": TextArea,

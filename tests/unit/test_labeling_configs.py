@@ -7,9 +7,9 @@ from contextlib import suppress
 import pytest
 from labeling_configs import CASES, DATA, DRUGS, REFUSALS, SHOWN, Case, choices, view, written
 
-from annotune.controls import LONGEST_TEXT
 from annotune.errors import AnswerInvalid, LabelingInvalid
 from annotune.labeling.config import LONGEST_REPLY, Labeling
+from annotune.labeling.controls import LONGEST_TEXT
 from annotune.prediction import Prediction
 
 BAD = [(name, written(reply)) for name, case in CASES.items() for reply in case.bad]

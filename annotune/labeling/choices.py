@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Self
 from xml.etree.ElementTree import Element
 
-from annotune.controls import DIGITS, Control, common
 from annotune.errors import LabelingInvalid
+from annotune.labeling.controls import DIGITS, Control, common
 from annotune.prediction import Region
 
 STEP = " > "

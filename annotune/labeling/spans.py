@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 from xml.etree.ElementTree import Element
 
-from annotune.controls import Control, common
 from annotune.errors import AnswerInvalid, LabelingInvalid
-from annotune.labels import Book, parse_label
+from annotune.labeling.choices import Book, parse_label
+from annotune.labeling.controls import Control, common
 from annotune.prediction import Region
 
 MOST_SPANS = 500
