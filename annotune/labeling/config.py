@@ -18,9 +18,9 @@ from annotune.labeling.controls import (
     Rating,
     TextArea,
 )
+from annotune.labeling.objects import OBJECTS, READABLE, LabeledObject, shown_objects
 from annotune.labeling.spans import Labels
 from annotune.labeling.xml import config_root, for_people, sdk_interface
-from annotune.objects import OBJECTS, READABLE, LabeledObject, shown_objects
 from annotune.prediction import Prediction, Region
 from annotune.regions import is_filled, region_texts, text_region
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotune.objects import LabeledObject
+from annotune.labeling.objects import LabeledObject
 
 HYPERTEXT = LabeledObject(name="page", tag="HyperText", field="html")
 SHOWN = {
