@@ -11,11 +11,11 @@ from typing import Self
 from annotune.completion import ChatRequest, Completion, Image, Message
 from annotune.errors import AnswerCut, AnswerInvalid, AnswerRefused
 from annotune.labeling.config import Labeling
+from annotune.labeling.prediction import Region
+from annotune.labeling.regions import whole_letters
 from annotune.model import ModelRef
 from annotune.parallel import Deadline, side_by_side
-from annotune.prediction import Region
 from annotune.prompt import Prompt
-from annotune.regions import whole_letters
 from annotune.score import score
 from annotune.servers.base import ModelServer
 from annotune.settings import Settings

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from annotune.example import Answer
 from annotune.labeling.config import Labeling
-from annotune.prediction import Prediction
+from annotune.labeling.prediction import Prediction
 from annotune.prompt import Prompt
 from annotune.question import Reply
 

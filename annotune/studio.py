@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from annotune.errors import ConfigurationError, LabelStudioError, LabelStudioUnreachable, NotFound, Unauthorized
 from annotune.ids import ALL, after
+from annotune.labeling.prediction import Prediction, Region
 from annotune.network import Network
-from annotune.prediction import Prediction, Region
 from annotune.rows import StudioBackend, StudioPrediction, StudioProject, StudioTask, read_predictions, read_task
 from annotune.settings import Settings
 

@@ -11,9 +11,9 @@ from typing import TypedDict
 
 from annotune.errors import LabelingInvalid, RecordUnreadable, RequestInvalid, StoreUnavailable
 from annotune.example import ProjectPrompt
+from annotune.labeling.regions import region_text
 from annotune.model import TrainingWanted
 from annotune.prompt_book import text_sha
-from annotune.regions import region_text
 from backend.requests import Annotation, Event
 from backend.services import Services
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from annotune.example import Answer
 from annotune.labeling.config import Labeling
+from annotune.labeling.prediction import Region
 from annotune.labeling.spans import Labels
-from annotune.prediction import Region
 
 Mark = tuple[str, str, str]  # control, quote, label
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import from_json
 
 from annotune.errors import RequestInvalid
-from annotune.prediction import Region
+from annotune.labeling.prediction import Region
 
 MOST_TASKS = 50_000  # of Label Studio's own size, 16 MB hold half as many
 LARGEST_ID = 2**63 - 1

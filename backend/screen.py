@@ -7,8 +7,8 @@ from functools import cached_property
 from annotune.labeling.choices import Choices
 from annotune.labeling.config import Labeling
 from annotune.labeling.controls import Control
-from annotune.prediction import Region
-from annotune.regions import TYPED, UNTOUCHED, is_filled, region_text, region_texts
+from annotune.labeling.prediction import Region
+from annotune.labeling.regions import TYPED, UNTOUCHED, is_filled, region_text, region_texts
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from annotune.errors import ASK_AGAIN, AnnotuneError, AnswerCut
 from annotune.labeling.config import Labeling
-from annotune.prediction import Region
+from annotune.labeling.prediction import Region
 from backend.screen import Screen
 
 REPEATED = "Not marked a second time: {}. To have all marked anew, delete the prompt and write it again."

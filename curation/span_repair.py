@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotune.labeling.config import Labeling
+from annotune.labeling.prediction import Region
 from annotune.labeling.spans import Labels
 from annotune.live import SHA_SHOWN
-from annotune.prediction import Region
 from annotune.rows import StudioPrediction, StudioTask
 
 UTF16 = "utf-16-le"

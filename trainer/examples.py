@@ -13,10 +13,10 @@ from annotune.errors import AnswerInvalid, RequestInvalid
 from annotune.example import Answer, Example, Origin
 from annotune.labeling.config import Labeling
 from annotune.labeling.controls import is_text
+from annotune.labeling.regions import UNTOUCHED, region_text, whole_letters
 from annotune.log import unexpected
 from annotune.prompt import Prompt
 from annotune.question import ask_messages
-from annotune.regions import UNTOUCHED, region_text, whole_letters
 from annotune.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.settings import Settings
 from annotune.sides import Split, text_sha

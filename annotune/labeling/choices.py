@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 from annotune.errors import LabelingInvalid
 from annotune.labeling.controls import DIGITS, Control, common
-from annotune.prediction import Region
+from annotune.labeling.prediction import Region
 
 STEP = " > "
 

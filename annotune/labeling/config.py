@@ -19,10 +19,10 @@ from annotune.labeling.controls import (
     TextArea,
 )
 from annotune.labeling.objects import OBJECTS, READABLE, LabeledObject, shown_objects
+from annotune.labeling.prediction import Prediction, Region
+from annotune.labeling.regions import is_filled, region_texts, text_region
 from annotune.labeling.spans import Labels
 from annotune.labeling.xml import config_root, for_people, sdk_interface
-from annotune.prediction import Prediction, Region
-from annotune.regions import is_filled, region_texts, text_region
 
 KINDS: Mapping[str, type[Control]] = {
     "TextArea": TextArea,

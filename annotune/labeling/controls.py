@@ -14,8 +14,8 @@ from typing import Any, Self
 from xml.etree.ElementTree import Element
 
 from annotune.errors import AnswerInvalid, LabelingInvalid
-from annotune.prediction import Region
-from annotune.regions import new_region, region_text, text_region
+from annotune.labeling.prediction import Region
+from annotune.labeling.regions import new_region, region_text, text_region
 
 LONGEST_SHOWN = 80
 LONGEST_TEXT = 100_000

@@ -10,7 +10,7 @@ import lxml.etree
 
 from annotune.completion import Message
 from annotune.errors import LabelingInvalid, RequestInvalid
-from annotune.regions import whole_letters
+from annotune.labeling.regions import whole_letters
 
 OBJECTS = ("Text", "HyperText", "Paragraphs", "Image", "Audio", "Video", "List", "Table", "TimeSeries", "Chat", "Pdf")
 READABLE = ("Text", "HyperText", "Paragraphs", "Image", "List", "Table")

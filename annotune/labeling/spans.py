@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 from annotune.errors import AnswerInvalid, LabelingInvalid
 from annotune.labeling.choices import Book, parse_label
 from annotune.labeling.controls import Control, common
-from annotune.prediction import Region
+from annotune.labeling.prediction import Region
 
 MOST_SPANS = 500
 

@@ -4,9 +4,9 @@ import pytest
 from services import ServedModel
 
 from annotune.labeling.config import Labeling
+from annotune.labeling.prediction import Prediction
 from annotune.model import ModelRef
 from annotune.parallel import Deadline
-from annotune.prediction import Prediction
 from annotune.prompt import Prompt
 from annotune.question import Options, Question
 from annotune.servers.ollama import OllamaServer

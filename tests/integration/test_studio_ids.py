@@ -8,7 +8,7 @@ from studio_double import CONFIG, StudioDouble, region
 
 from annotune.errors import LabelStudioError, LabelStudioUnreachable, NotFound, Unauthorized
 from annotune.ids import ranges_of
-from annotune.prediction import Prediction
+from annotune.labeling.prediction import Prediction
 from annotune.studio import PAGE_TASKS, RANGES, Studio
 from embedded.label_studio import LabelStudio
 from embedded.processes import free_port

@@ -6,8 +6,8 @@ import pytest
 
 from annotune.errors import LabelingInvalid, RequestInvalid
 from annotune.labeling.config import Labeling
-from annotune.prediction import Prediction
-from annotune.regions import region_text
+from annotune.labeling.prediction import Prediction
+from annotune.labeling.regions import region_text
 
 ARTICLE = Path(__file__).resolve().parent.parent / "data" / "article"
 BOMB = (

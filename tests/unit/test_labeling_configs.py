@@ -10,7 +10,7 @@ from labeling_configs import CASES, DATA, DRUGS, REFUSALS, SHOWN, Case, choices,
 from annotune.errors import AnswerInvalid, LabelingInvalid
 from annotune.labeling.config import LONGEST_REPLY, Labeling
 from annotune.labeling.controls import LONGEST_TEXT
-from annotune.prediction import Prediction
+from annotune.labeling.prediction import Prediction
 
 BAD = [(name, written(reply)) for name, case in CASES.items() for reply in case.bad]
 STRUCTURED = [name for name, case in CASES.items() if not isinstance(case.good, str)]

@@ -12,8 +12,8 @@ from fake_model import SIMPLE, Backend, FakeModel, FakePool, MakeBackend, region
 from annotune.completion import ChatRequest
 from annotune.errors import AnswerRefused, ModelServerUnreachable, NotFound
 from annotune.example import ProjectPrompt
+from annotune.labeling.regions import region_text
 from annotune.model import ModelRef
-from annotune.regions import region_text
 from annotune.settings import Settings
 from backend.model import Model
 from backend.requests import Task

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from annotune.prediction import Region
+from annotune.labeling.prediction import Region
 
 # Label Studio's (1.23.2) `origin` of a region that a model gave. Once a person changes it, also back to what it was, the
 # editor itself makes that `prediction-changed`; what a person began is `manual`. Drafts and annotations keep all three.
