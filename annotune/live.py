@@ -11,7 +11,7 @@ from annotune.prompt import Prompt
 from annotune.question import Options
 from annotune.servers.pool import default_ref
 from annotune.settings import Settings
-from annotune.store import Store
+from annotune.store.store import Store
 
 SHA_SHOWN = 8
 KNOWN = 1000

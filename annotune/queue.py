@@ -18,7 +18,7 @@ from annotune.errors import OrderRefused
 from annotune.keys import Keys
 from annotune.old_keys import OLD_QUEUES
 from annotune.orders import CHANGED_JOB, LIMITS_S, TRAIN_JOB, Order
-from annotune.store import Store
+from annotune.store.store import Store
 
 CHANGES = "changes"
 TRAINING = "training"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from annotune.errors import EditUnknown, RecordUnreadable, StoreUnavailable
 from annotune.example import Answer
-from annotune.store import Started, Store
+from annotune.store.store import Started, Store
 from backend.spool import Spool
 
 # A Redis that was killed has lost its last second (appendfsync everysec), and more if its disk was slow.

@@ -11,7 +11,7 @@ from typing import TypedDict
 
 from annotune.errors import AnnotuneError, BodyTooLarge, RequestInvalid, StoreUnavailable
 from annotune.report_book import MOST_TOLD, Batch, newest
-from annotune.store import Store
+from annotune.store.store import Store
 from backend.requests import BodyInvalid
 
 log = logging.getLogger(__name__)

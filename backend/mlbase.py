@@ -17,7 +17,7 @@ from annotune.errors import AnnotuneError, RequestInvalid
 from annotune.queue import Jobs
 from annotune.servers.pool import Servers
 from annotune.settings import load_settings
-from annotune.store import Store
+from annotune.store.store import Store
 from backend.lessons import project_of
 from backend.model import Model
 from backend.requests import Event, Predict, read

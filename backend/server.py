@@ -18,7 +18,7 @@ from annotune.log import set_up
 from annotune.queue import Jobs
 from annotune.servers.pool import Servers, default_ref
 from annotune.settings import Settings
-from annotune.store import Store
+from annotune.store.store import Store
 from backend.app import create_app
 from backend.credentials import Credentials
 from backend.web_worker import WebWorker

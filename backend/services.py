@@ -9,7 +9,7 @@ from annotune.labeling.config import Labeling
 from annotune.live import Live
 from annotune.queue import Jobs
 from annotune.settings import Settings
-from annotune.store import Store
+from annotune.store.store import Store
 from backend.answer_log import AnswerLog
 from backend.answers import Answers, ServerPool
 from backend.batches import Batches

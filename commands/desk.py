@@ -11,7 +11,7 @@ from annotune.errors import LabelStudioError, StoreUnavailable
 from annotune.queue import Jobs
 from annotune.rows import StudioProject
 from annotune.settings import Settings, load_settings
-from annotune.store import Store
+from annotune.store.store import Store
 from annotune.studio import Studio
 from commands.customer import Customer
 from commands.output import PlainConsole, console, say

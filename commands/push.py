@@ -24,7 +24,7 @@ from annotune.prompt import Doubts
 from annotune.record import answers_given, prefilled
 from annotune.rows import StudioTask
 from annotune.servers.base import ModelServer
-from annotune.store import Store
+from annotune.store.store import Store
 from annotune.studio import Studio
 from commands.plan import Plan
 

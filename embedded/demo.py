@@ -25,7 +25,7 @@ from annotune.errors import AnnotuneError
 from annotune.model import TrainingRun
 from annotune.settings import load_settings
 from annotune.sides import FEWEST_HELD_OUT, split, text_sha
-from annotune.store import Store
+from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
 from embedded.annotator import Annotator
 from embedded.exam import Exam, Question, failings

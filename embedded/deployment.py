@@ -9,7 +9,7 @@ from typing import Self
 
 from annotune.connection import connect_redis
 from annotune.settings import Settings
-from annotune.store import Store
+from annotune.store.store import Store
 from embedded.processes import Service, ServiceError, answers, free_port
 
 ROOT = Path(__file__).resolve().parent.parent

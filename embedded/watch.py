@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from annotune.model import Progress as Told
 from annotune.model import TrainingRun
-from annotune.store import Store
+from annotune.store.store import Store
 from embedded.processes import Service, ServiceError
 
 POLL_S = 0.5

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from annotune.errors import StoreUnavailable
-from annotune.store import Store
+from annotune.store.store import Store
 
 _log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from annotune.lesson_book import UNKNOWN, changed, settled
 from annotune.model import PASSED, Tally, TrainingWanted
 from annotune.rows import StudioTask
 from annotune.sides import Split
-from annotune.store import Store
+from annotune.store.store import Store
 from trainer.examples import Lesson, Log, read_lesson
 from trainer.mark import keep_pointers
 from trainer.prompts import newest_prompt, prompts_in

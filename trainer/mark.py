@@ -17,7 +17,7 @@ from pathlib import Path
 
 from annotune.errors import ConfigurationError, RecordUnreadable
 from annotune.model import Value
-from annotune.store import Store
+from annotune.store.store import Store
 from trainer.pointers import read_sides, write_pointers, write_sides, write_whole
 from trainer.restoration import restore
 

@@ -7,7 +7,7 @@ from annotune.live import Live
 from annotune.model import ModelRef, ModelVersion, version_name, version_number
 from annotune.recipe import Recipe
 from annotune.settings import Settings
-from annotune.store import Store
+from annotune.store.store import Store
 
 Check = Callable[[ModelRef | None], None]
 

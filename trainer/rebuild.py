@@ -8,7 +8,7 @@ from pathlib import Path
 from annotune.errors import NotFound, RecordUnreadable
 from annotune.model import ModelVersion
 from annotune.servers.ollama import OllamaServer, file_sha256
-from annotune.store import Store
+from annotune.store.store import Store
 from trainer.mark import adopt, is_foreign, keep_all, read_mark
 from trainer.registry import is_taken, register
 from trainer.restoration import Restored, restore

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from annotune.queue import CHANGES, TRAINING, Jobs
-from annotune.store import Store
+from annotune.store.store import Store
 
 TICK_S = 10.0
 

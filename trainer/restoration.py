@@ -7,7 +7,7 @@ from pathlib import Path
 from annotune.backup import Kept
 from annotune.errors import RecordUnreadable
 from annotune.model import PASSED, TrainingRun
-from annotune.store import Store
+from annotune.store.store import Store
 from trainer.pointers import projects_kept, read_pointers, read_sides
 from trainer.runs import read_runs
 

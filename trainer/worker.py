@@ -29,7 +29,7 @@ from annotune.keys import Keys
 from annotune.old_keys import HEIR
 from annotune.queue import KINDS, Jobs, open_queue
 from annotune.settings import Settings
-from annotune.store import Store
+from annotune.store.store import Store
 from trainer.inspection import Inspector
 from trainer.lifeline import die_with
 from trainer.mark import settle

@@ -8,7 +8,7 @@ from annotune.log import set_up
 from annotune.queue import Jobs
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, load_settings
-from annotune.store import Store
+from annotune.store.store import Store
 from annotune.studio import Studio
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from annotune.connection import connect_redis
 from annotune.sides import FEWEST_HELD_OUT, split, text_sha
-from annotune.store import Store
+from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
 from embedded.annotator import Annotator
 from embedded.demo import CONFIG, PROMPT, SEED

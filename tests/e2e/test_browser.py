@@ -9,7 +9,7 @@ from page import ASKED, labeling_page
 from playwright.sync_api import Browser, Response, expect
 from services import Eventually
 
-from annotune.store import Store
+from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
 from embedded.label_studio import LabelStudio
 

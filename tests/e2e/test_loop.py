@@ -7,7 +7,7 @@ import pytest
 from label_studio_sdk import LabelStudio as Client
 from services import Eventually
 
-from annotune.store import Store
+from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
 from embedded.annotator import Annotator
 from embedded.formulary import formulary

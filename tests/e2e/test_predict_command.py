@@ -14,7 +14,7 @@ from services import Eventually, ServedModel, annotune_command
 from annotune.example import ProjectPrompt
 from annotune.live import Live
 from annotune.settings import Settings
-from annotune.store import Store
+from annotune.store.store import Store
 from annotune.studio import Studio
 from curation.projects import create_project, labeling_config
 from embedded.deployment import ROOT, Deployment

@@ -11,7 +11,7 @@ from services import Eventually
 
 from annotune.connection import connect_redis
 from annotune.servers.ollama import OllamaServer as OllamaClient
-from annotune.store import Store
+from annotune.store.store import Store
 from curation.projects import labeling_config
 from embedded.base_model import BASE_MODEL, add_base_model
 from embedded.deployment import Deployment

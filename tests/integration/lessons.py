@@ -12,7 +12,7 @@ from annotune.queue import Jobs
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, load_settings
 from annotune.sides import Side, split
-from annotune.store import Store
+from annotune.store.store import Store
 from embedded.formulary import formulary
 from trainer.examples import Lesson
 from trainer.workshop import Workshop

@@ -8,7 +8,7 @@ import redis
 from annotune.answer_book import KEPT
 from annotune.errors import RecordUnreadable, StoreUnavailable
 from annotune.example import Answer
-from annotune.store import Store
+from annotune.store.store import Store
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
 PROMPT = "Read the note and answer in one short sentence. " * 8

@@ -8,7 +8,7 @@ from annotune.backup import Kept
 from annotune.errors import RecordUnreadable
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef
-from annotune.store import Store
+from annotune.store.store import Store
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 A, B, C, D = (ModelRef(server="ollama", model=name) for name in "abcd")

@@ -15,7 +15,7 @@ from doubles import FakeOllama, serving
 from label_studio_sdk import LabelStudio as Client
 
 from annotune.example import Answer
-from annotune.store import Store
+from annotune.store.store import Store
 from annotune.studio import Studio
 from annotune.workers import Finding, Findings
 from commands import checkup

@@ -14,7 +14,7 @@ import redis
 from services import Eventually
 
 from annotune.errors import StoreUnavailable
-from annotune.store import Store
+from annotune.store.store import Store
 from embedded.redis import RedisServer
 
 WRITES: dict[str, Callable[[Store], object]] = {

@@ -20,7 +20,7 @@ from annotune.connection import connect_redis
 from annotune.keys import Keys
 from annotune.orders import CHANGED_JOB
 from annotune.queue import CHANGES, Jobs, open_queue
-from annotune.store import Store
+from annotune.store.store import Store
 from embedded.processes import Service
 
 PROJECT = 4

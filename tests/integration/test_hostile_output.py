@@ -14,7 +14,7 @@ from studio_double import StudioDouble
 
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, ModelVersion, TrainingRun, Verdict
-from annotune.store import Store
+from annotune.store.store import Store
 from commands.main import annotune
 
 AT = datetime(2026, 11, 22, 10, 41, tzinfo=UTC)

@@ -14,7 +14,7 @@ from annotune.errors import RecordUnreadable
 from annotune.model import TrainingRun
 from annotune.settings import Settings
 from annotune.sides import FEWEST_HELD_OUT, hash_side, text_sha
-from annotune.store import Store
+from annotune.store.store import Store
 from trainer.jobs import follow
 from trainer.look import look
 from trainer.mark import keep_pointers, settle

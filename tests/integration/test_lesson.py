@@ -19,7 +19,7 @@ from annotune.example import Answer, ProjectPrompt
 from annotune.model import ModelRef, Tally, TrainingRun, TrainingWanted
 from annotune.queue import CHANGES, TRAINING
 from annotune.settings import Settings
-from annotune.store import FORGOTTEN_S
+from annotune.store.store import FORGOTTEN_S
 from trainer.jobs import follow, train
 from trainer.lease import Pace, lease
 from trainer.look import lesson_of, look, read

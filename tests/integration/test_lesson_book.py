@@ -4,7 +4,7 @@ import pytest
 
 from annotune.errors import RecordUnreadable
 from annotune.lesson_book import UNKNOWN, changed, settled
-from annotune.store import Store
+from annotune.store.store import Store
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from studio_double import StudioDouble
 from annotune.connection import connect_redis
 from annotune.model import ModelRef, TrainingRun, TrainingWanted
 from annotune.queue import TRAINING, Jobs
-from annotune.store import Store
+from annotune.store.store import Store
 from commands.main import annotune
 from embedded.processes import Service
 from embedded.redis import RedisServer

@@ -8,7 +8,7 @@ from lossy_proxy import LossyProxy
 
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, TrainingRun, TrainingWanted
-from annotune.store import Store
+from annotune.store.store import Store
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LLAMA, GPT, PHI = (ModelRef(server="ollama", model=name) for name in ("llama3", "gpt", "phi"))

@@ -13,7 +13,7 @@ from services import Eventually
 from annotune.connection import connect_redis
 from annotune.model import TrainingWanted
 from annotune.queue import TRAINING, Jobs
-from annotune.store import Store
+from annotune.store.store import Store
 from embedded.processes import Service
 
 ROOT = Path(__file__).resolve().parents[2]

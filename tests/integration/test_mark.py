@@ -13,7 +13,7 @@ from annotune.errors import ConfigurationError, LabelStudioError, NotFound
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, TrainingRun
 from annotune.servers.ollama import OllamaServer
-from annotune.store import Store
+from annotune.store.store import Store
 from annotune.studio import Studio
 from trainer.jobs import follow, train
 from trainer.mark import _keep, keep_pointers, read_mark, settle

@@ -11,7 +11,7 @@ from doubles import FakeOllama, serving
 
 from annotune.model import ModelRef, ModelVersion
 from annotune.parameters import Parameters
-from annotune.store import Store
+from annotune.store.store import Store
 from commands.main import annotune
 
 LLAMA = ModelRef(server="ollama", model="llama3")

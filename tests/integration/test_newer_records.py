@@ -11,7 +11,7 @@ from annotune.errors import ConfigurationError
 from annotune.model import ModelRef, ModelVersion, TrainingRun
 from annotune.recipe import RECIPES, Recipe
 from annotune.servers.ollama import OllamaServer
-from annotune.store import Store
+from annotune.store.store import Store
 from trainer.rebuild import rebuild
 from trainer.runs import MANIFEST, read_runs
 

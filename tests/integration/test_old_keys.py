@@ -16,7 +16,7 @@ from annotune.example import Answer
 from annotune.model import ModelRef, TrainingWanted
 from annotune.orders import CHANGED_JOB, TRAIN_JOB
 from annotune.queue import CHANGES, TRAINING, Jobs
-from annotune.store import Store
+from annotune.store.store import Store
 from trainer.worker import move_in
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -31,7 +31,7 @@ from annotune.parameters import Parameters
 from annotune.prompt import Prompt
 from annotune.servers.pool import Servers
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE
-from annotune.store import Store
+from annotune.store.store import Store
 from annotune.studio import PAGE_TASKS
 from commands.desk import Desk
 from commands.estimate import estimate

@@ -15,7 +15,7 @@ import pytest
 from doubles import FakeOllama, serving
 
 from annotune.model import ModelVersion
-from annotune.store import Store
+from annotune.store.store import Store
 from curation.projects import labeling_config
 from embedded.deployment import Deployment
 

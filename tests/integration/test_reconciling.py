@@ -9,7 +9,7 @@ import redis
 from annotune.connection import connect_redis
 from annotune.model import TrainingWanted
 from annotune.queue import CHANGES, TRAINING, Jobs
-from annotune.store import Store
+from annotune.store.store import Store
 from trainer.reconcile import Reconciler, look_everywhere, revive
 
 WANTED = TrainingWanted(requested_by="a test", at=datetime(2026, 1, 1, tzinfo=UTC))

@@ -18,7 +18,7 @@ from studio_double import StudioDouble
 from annotune.example import ProjectPrompt
 from annotune.model import TrainingWanted
 from annotune.settings import Settings
-from annotune.store import Store
+from annotune.store.store import Store
 from embedded.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]

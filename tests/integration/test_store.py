@@ -15,7 +15,7 @@ from annotune.connection import connect_redis
 from annotune.errors import ConfigurationError, StoreUnavailable
 from annotune.example import Answer, ProjectPrompt
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
-from annotune.store import FORGOTTEN_S, PAST_KEPT, RUNS_KEPT, Store
+from annotune.store.store import FORGOTTEN_S, PAST_KEPT, RUNS_KEPT, Store
 from embedded.redis import RedisServer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -12,7 +12,7 @@ from label_studio_sdk import LabelStudio as Client
 from annotune.connection import connect_redis
 from annotune.model import Progress, Tally, TrainingRun
 from annotune.queue import TRAINING, Jobs
-from annotune.store import Store
+from annotune.store.store import Store
 from commands.main import annotune
 from embedded.label_studio import LabelStudio
 

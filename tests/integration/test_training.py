@@ -17,7 +17,7 @@ from annotune.example import ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, TrainingRun
 from annotune.parameters import Parameters
 from annotune.servers.ollama import OllamaServer
-from annotune.store import Store
+from annotune.store.store import Store
 from trainer.mark import keep_pointers
 from trainer.promotion import promote, rollback
 from trainer.rebuild import rebuild

@@ -7,7 +7,7 @@ import pytest
 
 from annotune.errors import StoreUnavailable
 from annotune.example import Answer
-from annotune.store import Store
+from annotune.store.store import Store
 from backend.answer_log import AnswerLog
 from backend.spool import Spool
 

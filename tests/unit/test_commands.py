@@ -21,7 +21,7 @@ from annotune.parameters import Parameters
 from annotune.queue import Jobs
 from annotune.recipe import Recipe
 from annotune.settings import Settings
-from annotune.store import Store
+from annotune.store.store import Store
 from annotune.workers import Finding, Findings
 from commands.address import Address
 from commands.customer import _explained

@@ -11,7 +11,7 @@ from annotune.connection import connect_redis
 from annotune.queue import Jobs
 from annotune.servers.pool import Servers
 from annotune.settings import Settings
-from annotune.store import Store
+from annotune.store.store import Store
 from backend.app import create_app
 from commands.documentation import PAGE, configuration
 from commands.main import annotune

@@ -2,7 +2,7 @@
 
 import pytest
 
-from annotune.store import Store
+from annotune.store.store import Store
 from annotune.workers import Finding, Findings
 
 WELL, ILL = Finding(ok=True, detail="well"), Finding(ok=False, detail="ill")

@@ -9,7 +9,7 @@ from fake_model import Backend, FakeModel, FakePool, MakeBackend
 from annotune.connection import connect_redis
 from annotune.queue import Jobs
 from annotune.settings import Settings
-from annotune.store import Store
+from annotune.store.store import Store
 from backend.app import create_app
 
 

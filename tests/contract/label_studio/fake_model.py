@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 from annotune.completion import ChatRequest, Completion, Token
 from annotune.model import ServerName
 from annotune.queue import Jobs
-from annotune.store import Store
+from annotune.store.store import Store
 
 TRAFFIC = Path(__file__).with_name("traffic")
 RECORDED = sorted(path.stem for path in TRAFFIC.glob("*.json") if "request" in json.loads(path.read_text()))

@@ -5,7 +5,7 @@ from fake_model import SIMPLE, Backend
 
 from annotune.live import Live
 from annotune.settings import Settings
-from annotune.store import PASSING, Store
+from annotune.store.store import PASSING, Store
 
 MOST = 10_000
 REMEMBERED = 1_000

@@ -16,7 +16,7 @@ from fake_model import SIMPLE, recorded, region, task
 from annotune.errors import AddressRefused, ConfigurationError
 from annotune.example import Answer
 from annotune.settings import Settings
-from annotune.store import Store
+from annotune.store.store import Store
 from backend.server import EVERYWHERE, LOOPBACK, announce, check_address, default_host
 from backend.spool import Spool
 from embedded.processes import Service, answers, free_port
