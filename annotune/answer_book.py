@@ -12,10 +12,10 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from annotune.connection import in_redis, redis_errors
 from annotune.example import Answer
 from annotune.keys import Keys
 from annotune.model import Value
+from annotune.store.redis import in_redis, redis_errors
 
 KEPT = 200
 PAGE = 500

@@ -5,12 +5,12 @@ Redis was emptied: a random id that goes with all else.
 from dataclasses import dataclass
 from typing import Any
 
-from annotune.connection import in_redis, redis_errors
 from annotune.example import PromptVersion
 from annotune.keys import Keys
 from annotune.model import ModelRef
 from annotune.prompt_book import KEPT
 from annotune.scripts import CLAIM
+from annotune.store.redis import in_redis, redis_errors
 
 
 @dataclass(frozen=True)

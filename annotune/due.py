@@ -8,10 +8,10 @@ from itertools import islice
 
 from redis import Redis, RedisError
 
-from annotune.connection import redis_errors
 from annotune.errors import RecordUnreadable
 from annotune.keys import Keys
 from annotune.scripts import NOTE_CHANGE
+from annotune.store.redis import redis_errors
 
 QUEUED_S = 60
 PAGE = 200

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from annotune.connection import redis_errors
 from annotune.keys import Keys
+from annotune.store.redis import redis_errors
 
 UNKNOWN = ""
 """Stands for what an annotation held, where its id alone was kept."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from annotune.connection import redis_errors
 from annotune.keys import PREFIX, Keys
+from annotune.store.redis import redis_errors
 
 OLD_PROJECTS = f"{PREFIX}:projects"
 OLD_QUEUES = {"changes": f"{PREFIX}-changes", "training": f"{PREFIX}-training"}

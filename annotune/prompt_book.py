@@ -5,11 +5,11 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from annotune.connection import in_redis, redis_errors
 from annotune.errors import NotFound, RecordUnreadable, RequestInvalid
 from annotune.example import ProjectPrompt, PromptVersion
 from annotune.keys import Keys
 from annotune.scripts import ADD_PROMPT, REPEATED_S
+from annotune.store.redis import in_redis, redis_errors
 
 KEPT = 1000
 

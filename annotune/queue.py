@@ -12,12 +12,12 @@ from rq import Queue
 from rq.job import Job
 from rq.utils import decode_redis_hash
 
-from annotune.connection import redis_errors
 from annotune.due import PAGE, pages
 from annotune.errors import OrderRefused
 from annotune.keys import Keys
 from annotune.old_keys import OLD_QUEUES
 from annotune.orders import CHANGED_JOB, LIMITS_S, TRAIN_JOB, Order
+from annotune.store.redis import redis_errors
 from annotune.store.store import Store
 
 CHANGES = "changes"

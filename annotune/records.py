@@ -4,10 +4,10 @@ from typing import TypeVar
 
 import redis
 
-from annotune.connection import in_redis, redis_errors
 from annotune.errors import RecordUnreadable
 from annotune.keys import Keys
 from annotune.model import Value
+from annotune.store.redis import in_redis, redis_errors
 
 V = TypeVar("V", bound=Value)
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from annotune.connection import in_redis, redis_errors
 from annotune.errors import RecordUnreadable
 from annotune.keys import Keys
+from annotune.store.redis import in_redis, redis_errors
 
 Side = Literal["train", "eval"]
 HELD_OUT_IN = 6

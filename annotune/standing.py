@@ -5,11 +5,11 @@ from typing import Any
 
 from redis import RedisError
 
-from annotune.connection import in_redis, redis_errors
 from annotune.example import PromptVersion
 from annotune.keys import Keys
 from annotune.model import ModelRef
 from annotune.parameters import Parameters
+from annotune.store.redis import in_redis, redis_errors
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from annotune.connection import Patience, connect_redis
 from annotune.errors import LabelStudioError, StoreUnavailable
 from annotune.queue import Jobs
 from annotune.rows import StudioProject
 from annotune.settings import Settings, load_settings
+from annotune.store.redis import Patience, connect_redis
 from annotune.store.store import Store
 from annotune.studio import Studio
 from commands.customer import Customer

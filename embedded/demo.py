@@ -20,11 +20,11 @@ from label_studio_sdk import LabelStudio as LabelStudioClient
 from label_studio_sdk.core import ApiError
 from rich.console import Console
 
-from annotune.connection import connect_redis
 from annotune.errors import AnnotuneError
 from annotune.model import TrainingRun
 from annotune.settings import load_settings
 from annotune.sides import FEWEST_HELD_OUT, split, text_sha
+from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
 from embedded.annotator import Annotator

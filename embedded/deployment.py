@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from annotune.connection import connect_redis
 from annotune.settings import Settings
+from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from embedded.processes import Service, ServiceError, answers, free_port
 

@@ -31,7 +31,6 @@ import redis
 
 from annotune.answer_book import AnswerBook
 from annotune.backup import Backup
-from annotune.connection import Patience, connect_redis, in_redis, redis_errors
 from annotune.due import QUEUED_S, Due, due, note_changes, pages
 from annotune.errors import TooManyProjects
 from annotune.example import Answer, ProjectPrompt, PromptVersion
@@ -47,6 +46,7 @@ from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEA
 from annotune.settings import DAY_S
 from annotune.sides import SideBook
 from annotune.standing import Standing
+from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
 from annotune.workers import Workers
 
 PAST_KEPT = 20

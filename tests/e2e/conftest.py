@@ -9,7 +9,7 @@ import pytest
 from label_studio_sdk import LabelStudio as Client
 from services import ServedModel
 
-from annotune.connection import connect_redis
+from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from embedded.deployment import Deployment
 from embedded.label_studio import LabelStudio

@@ -19,8 +19,8 @@ import pytest
 from label_studio_sdk import LabelStudio as Client
 from services import Eventually
 
-from annotune.connection import connect_redis
 from annotune.servers.ollama import OllamaServer as OllamaClient
+from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.projects import NewProject, create_project
 from embedded.base_model import BASE_MODEL, add_base_model

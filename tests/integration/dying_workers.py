@@ -13,10 +13,10 @@ from typing import NoReturn
 import rq
 from rq.job import Job
 
-from annotune.connection import connect_redis
 from annotune.keys import Keys
 from annotune.queue import TRAINING, open_queue
 from annotune.settings import load_settings
+from annotune.store.redis import connect_redis
 from trainer.worker import JobWorker
 
 

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from annotune.connection import connect_redis
 from annotune.example import Example, Origin
 from annotune.model import TrainingWanted
 from annotune.prompt import Prompt
@@ -12,6 +11,7 @@ from annotune.queue import Jobs
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, load_settings
 from annotune.sides import Side, split
+from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from embedded.formulary import formulary
 from trainer.examples import Lesson

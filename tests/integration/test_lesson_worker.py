@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner
 from studio_double import StudioDouble
 
-from annotune.connection import connect_redis
 from annotune.model import ModelRef, TrainingRun, TrainingWanted
 from annotune.queue import TRAINING, Jobs
+from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from commands.main import annotune
 from embedded.processes import Service

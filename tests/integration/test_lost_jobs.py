@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from services import Eventually
 
-from annotune.connection import connect_redis
 from annotune.model import TrainingWanted
 from annotune.queue import TRAINING, Jobs
+from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from embedded.processes import Service
 

@@ -11,11 +11,11 @@ import redis
 from rq import Queue
 
 from annotune import old_keys
-from annotune.connection import connect_redis
 from annotune.example import Answer
 from annotune.model import ModelRef, TrainingWanted
 from annotune.orders import CHANGED_JOB, TRAIN_JOB
 from annotune.queue import CHANGES, TRAINING, Jobs
+from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from trainer.worker import move_in
 

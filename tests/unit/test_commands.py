@@ -13,7 +13,6 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from annotune.connection import connect_redis
 from annotune.errors import AnnotuneError, ConfigurationError, NotFound
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted, Verdict
@@ -21,6 +20,7 @@ from annotune.parameters import Parameters
 from annotune.queue import Jobs
 from annotune.recipe import Recipe
 from annotune.settings import Settings
+from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from annotune.workers import Finding, Findings
 from commands.address import Address
