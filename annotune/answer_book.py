@@ -13,8 +13,8 @@ from itertools import islice
 from typing import Any
 
 from annotune.example import Answer
-from annotune.keys import Keys
 from annotune.model import Value
+from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
 
 KEPT = 200

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotune.example import PromptVersion
-from annotune.keys import Keys
 from annotune.model import ModelRef
 from annotune.prompt_book import KEPT
 from annotune.scripts import CLAIM
+from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
 
 

@@ -9,8 +9,8 @@ from itertools import islice
 from redis import Redis, RedisError
 
 from annotune.errors import RecordUnreadable
-from annotune.keys import Keys
 from annotune.scripts import NOTE_CHANGE
+from annotune.store.keys import Keys
 from annotune.store.redis import redis_errors
 
 QUEUED_S = 60

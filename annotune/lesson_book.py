@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from annotune.keys import Keys
+from annotune.store.keys import Keys
 from annotune.store.redis import redis_errors
 
 UNKNOWN = ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from annotune.keys import PREFIX, Keys
+from annotune.store.keys import PREFIX, Keys
 from annotune.store.redis import redis_errors
 
 OLD_PROJECTS = f"{PREFIX}:projects"

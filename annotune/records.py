@@ -5,8 +5,8 @@ from typing import TypeVar
 import redis
 
 from annotune.errors import RecordUnreadable
-from annotune.keys import Keys
 from annotune.model import Value
+from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
 
 V = TypeVar("V", bound=Value)

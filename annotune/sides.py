@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from annotune.errors import RecordUnreadable
-from annotune.keys import Keys
+from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
 
 Side = Literal["train", "eval"]

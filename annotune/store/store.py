@@ -34,7 +34,6 @@ from annotune.backup import Backup
 from annotune.due import QUEUED_S, Due, due, note_changes, pages
 from annotune.errors import TooManyProjects
 from annotune.example import Answer, ProjectPrompt, PromptVersion
-from annotune.keys import Keys
 from annotune.lesson_book import LessonBook
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
 from annotune.old_keys import TakenOver, has_old, take_over
@@ -46,6 +45,7 @@ from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEA
 from annotune.settings import DAY_S
 from annotune.sides import SideBook
 from annotune.standing import Standing
+from annotune.store.keys import Keys
 from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
 from annotune.workers import Workers
 
