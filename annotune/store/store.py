@@ -8,7 +8,7 @@ All values are JSON. Keys, in a deployment D (see keys.py), for a project P:
     annotune:D:P:queued                 set while a "changed" job waits in the queue
     annotune:D:P:live, annotune:D:P:past  the live model; the list of those before it, newest first
     annotune:D:P:prompt                 the project's prompt
-    annotune:D:P:answers:T, annotune:D:P:asked:ID  answers given for task T, and their prompts: see answer_book.py
+    annotune:D:P:answers:T, annotune:D:P:asked:ID  answers given for task T, and their prompts: see answers.py
     annotune:D:P:versions               hash number -> ModelVersion
     annotune:D:P:number                 the last version number given out
     annotune:D:P:tried, annotune:D:P:learnt  hashes of annotation id -> sha of what it held (see lesson_book.py)
@@ -29,7 +29,6 @@ from typing import Self
 
 import redis
 
-from annotune.answer_book import AnswerBook
 from annotune.backup import Backup
 from annotune.due import QUEUED_S, Due, due, note_changes, pages
 from annotune.errors import TooManyProjects
@@ -45,6 +44,7 @@ from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEA
 from annotune.settings import DAY_S
 from annotune.sides import SideBook
 from annotune.standing import Standing
+from annotune.store.answers import AnswerBook
 from annotune.store.keys import Keys
 from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
 from annotune.workers import Workers

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
-from annotune.answer_book import KEPT
 from annotune.errors import RecordUnreadable, StoreUnavailable
 from annotune.example import Answer
+from annotune.store.answers import KEPT
 from annotune.store.store import Store
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
