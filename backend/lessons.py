@@ -13,7 +13,7 @@ from annotune.errors import LabelingInvalid, RecordUnreadable, RequestInvalid, S
 from annotune.example import ProjectPrompt
 from annotune.labeling.regions import region_text
 from annotune.model import TrainingWanted
-from annotune.prompt_book import text_sha
+from annotune.store.prompts import text_sha
 from backend.requests import Annotation, Event
 from backend.services import Services
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from annotune.example import ProjectPrompt
 from annotune.labeling.config import Labeling
 from annotune.log import unexpected
-from annotune.prompt_book import text_sha
 from annotune.rows import StudioAnnotation, StudioTask
+from annotune.store.prompts import text_sha
 from trainer.examples import Log, prediction_of, prompt_in, prompt_of
 
 _log = logging.getLogger(__name__)

@@ -37,7 +37,6 @@ from annotune.lesson_book import LessonBook
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
 from annotune.old_keys import TakenOver, has_old, take_over
 from annotune.parameters import Parameters
-from annotune.prompt_book import PromptBook
 from annotune.records import Records
 from annotune.report_book import ReportBook
 from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEATED_S, SWAP
@@ -46,6 +45,7 @@ from annotune.sides import SideBook
 from annotune.standing import Standing
 from annotune.store.answers import AnswerBook
 from annotune.store.keys import Keys
+from annotune.store.prompts import PromptBook
 from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
 from annotune.workers import Workers
 

@@ -16,8 +16,8 @@ from annotune.errors import NotFound, RequestInvalid
 from annotune.example import ProjectPrompt
 from annotune.live import Live
 from annotune.prompt import Prompt
-from annotune.prompt_book import KEPT
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE, Settings
+from annotune.store.prompts import KEPT
 from annotune.store.store import Store
 from commands.main import annotune
 from trainer.mark import keep_pointers, settle
