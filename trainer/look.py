@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from annotune.errors import AnnotuneError, ConfigurationError, LabelingInvalid, NotFound
 from annotune.labeling.config import Labeling
-from annotune.lesson_book import UNKNOWN, changed, settled
 from annotune.model import PASSED, Tally, TrainingWanted
 from annotune.rows import StudioTask
 from annotune.sides import Split
 from annotune.store.store import Store
+from annotune.store.trained import UNKNOWN, changed, settled
 from trainer.examples import Lesson, Log, read_lesson
 from trainer.mark import keep_pointers
 from trainer.prompts import newest_prompt, prompts_in

@@ -11,7 +11,7 @@ All values are JSON. Keys, in a deployment D (see keys.py), for a project P:
     annotune:D:P:answers:T, annotune:D:P:asked:ID  answers given for task T, and their prompts: see answers.py
     annotune:D:P:versions               hash number -> ModelVersion
     annotune:D:P:number                 the last version number given out
-    annotune:D:P:tried, annotune:D:P:learnt  hashes of annotation id -> sha of what it held (see lesson_book.py)
+    annotune:D:P:tried, annotune:D:P:learnt  hashes of annotation id -> sha of what it held (see trained.py)
     annotune:D:P:prompts-seen           set of shas of all prompts that were ever seen
     annotune:D:P:tally                  what the last look at Label Studio counted
     annotune:D:P:sides                  hash sha of a labelled text -> its side of the split (see sides.py)
@@ -33,7 +33,6 @@ from annotune.backup import Backup
 from annotune.due import QUEUED_S, Due, due, note_changes, pages
 from annotune.errors import TooManyProjects
 from annotune.example import Answer, ProjectPrompt, PromptVersion
-from annotune.lesson_book import LessonBook
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
 from annotune.old_keys import TakenOver, has_old, take_over
 from annotune.parameters import Parameters
@@ -47,6 +46,7 @@ from annotune.store.answers import AnswerBook
 from annotune.store.keys import Keys
 from annotune.store.prompts import PromptBook
 from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
+from annotune.store.trained import LessonBook
 from annotune.workers import Workers
 
 PAST_KEPT = 20

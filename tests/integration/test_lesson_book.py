@@ -3,8 +3,8 @@
 import pytest
 
 from annotune.errors import RecordUnreadable
-from annotune.lesson_book import UNKNOWN, changed, settled
 from annotune.store.store import Store
+from annotune.store.trained import UNKNOWN, changed, settled
 
 
 @pytest.fixture
