@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TypedDict
 
 from annotune.errors import AnnotuneError, BodyTooLarge, RequestInvalid, StoreUnavailable
-from annotune.report_book import MOST_TOLD, Batch, newest
+from annotune.store.reports import MOST_TOLD, Batch, newest
 from annotune.store.store import Store
 from backend.requests import BodyInvalid
 

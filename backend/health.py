@@ -11,8 +11,8 @@ import httpx
 from annotune.errors import AnnotuneError, RecordUnreadable, StoreEmptied, StoreUnavailable
 from annotune.model import ServerName
 from annotune.network import AnswerTooLarge, get
-from annotune.report_book import Batch
 from annotune.servers.pool import default_ref
+from annotune.store.reports import Batch
 from backend.batches import Told
 from backend.services import Services
 

@@ -16,9 +16,9 @@ from annotune.images import Pictures
 from annotune.prices import FREE, PRICES, Prices
 from annotune.prompt import Doubts
 from annotune.question import Question
-from annotune.report_book import Batch
 from annotune.servers.pool import Servers
 from annotune.settings import TEXT_FILE
+from annotune.store.reports import Batch
 from commands.desk import PROJECT, Desk
 from commands.estimate import CHARACTERS_A_TOKEN, Estimate, estimate
 from commands.output import PlainConsole, say

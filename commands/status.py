@@ -8,8 +8,8 @@ from annotune.errors import AnnotuneError, ModelServerError, NotFound, RecordUnr
 from annotune.live import Live
 from annotune.model import ModelRef, Tally, TrainingRun, brings_back
 from annotune.queue import CHANGES, TRAINING
-from annotune.report_book import Batch
 from annotune.servers.ollama import OllamaServer
+from annotune.store.reports import Batch
 from annotune.studio import Studio
 from annotune.workers import Findings
 from commands.desk import Desk

@@ -18,7 +18,7 @@ All values are JSON. Keys, in a deployment D (see keys.py), for a project P:
     annotune:D:P:training, annotune:D:P:progress  the training that is wanted or running, and how far it is
     annotune:D:P:lease:NAME             token of whoever holds a lease; expires
     annotune:D:P:runs                   list of ended runs, newest first
-    annotune:D:P:batch, annotune:D:P:scores  what is told of the last batch and of scores (see report_book.py)
+    annotune:D:P:batch, annotune:D:P:scores  what is told of the last batch and of scores (see reports.py)
 """
 
 import time
@@ -37,7 +37,6 @@ from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun,
 from annotune.old_keys import TakenOver, has_old, take_over
 from annotune.parameters import Parameters
 from annotune.records import Records
-from annotune.report_book import ReportBook
 from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEATED_S, SWAP
 from annotune.settings import DAY_S
 from annotune.sides import SideBook
@@ -46,6 +45,7 @@ from annotune.store.answers import AnswerBook
 from annotune.store.keys import Keys
 from annotune.store.prompts import PromptBook
 from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
+from annotune.store.reports import ReportBook
 from annotune.store.trained import LessonBook
 from annotune.workers import Workers
 

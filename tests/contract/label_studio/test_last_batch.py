@@ -8,7 +8,7 @@ import pytest
 from fake_model import SIMPLE, Backend, FakeModel, MakeBackend, region, task
 
 from annotune.errors import ModelServerError, ModelServerUnreachable
-from annotune.report_book import MOST_TOLD, Batch
+from annotune.store.reports import MOST_TOLD, Batch
 from backend.health import Health
 from backend.requests import MOST_TASKS
 from embedded.redis import RedisServer
