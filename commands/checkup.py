@@ -15,7 +15,7 @@ from annotune.model import brings_back
 from annotune.network import AnswerTooLarge, get, post
 from annotune.servers.ollama import as_request
 from annotune.servers.pool import Servers
-from annotune.workers import Findings
+from annotune.store.workers import Findings
 from commands.address import Address
 from commands.desk import Desk
 

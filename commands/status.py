@@ -10,8 +10,8 @@ from annotune.model import ModelRef, Tally, TrainingRun, brings_back
 from annotune.queue import CHANGES, TRAINING
 from annotune.servers.ollama import OllamaServer
 from annotune.store.reports import Batch
+from annotune.store.workers import Findings
 from annotune.studio import Studio
-from annotune.workers import Findings
 from commands.desk import Desk
 from commands.models import told_without_pointer
 from commands.output import first_line, json_option, say, say_json, say_table, table_of

@@ -21,8 +21,8 @@ from pydantic import BaseModel
 from annotune.errors import AnnotuneError, TrainingFailed
 from annotune.recipe import Recipe
 from annotune.settings import Settings
+from annotune.store.workers import Finding, Findings, PartName
 from annotune.studio import Studio
-from annotune.workers import Finding, Findings, PartName
 from trainer.engine import Step, SubprocessEngine
 from trainer.lifeline import die_with
 

@@ -47,7 +47,7 @@ from annotune.store.prompts import PromptBook
 from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
 from annotune.store.reports import ReportBook
 from annotune.store.trained import LessonBook
-from annotune.workers import Workers
+from annotune.store.workers import Workers
 
 PAST_KEPT = 20
 RUNS_KEPT = 100

@@ -16,8 +16,8 @@ from label_studio_sdk import LabelStudio as Client
 
 from annotune.example import Answer
 from annotune.store.store import Store
+from annotune.store.workers import Finding, Findings
 from annotune.studio import Studio
-from annotune.workers import Finding, Findings
 from commands import checkup
 from commands.customer import ACTIONS
 from commands.main import annotune

@@ -14,7 +14,7 @@ from studio_double import StudioDouble
 from annotune.errors import ConfigurationError
 from annotune.settings import Settings
 from annotune.store.store import Store
-from annotune.workers import Finding, Findings
+from annotune.store.workers import Finding, Findings
 from commands.main import annotune
 from trainer.inspection import recipe_finding, studio_finding, trainer_finding
 

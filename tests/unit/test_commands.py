@@ -22,7 +22,7 @@ from annotune.recipe import Recipe
 from annotune.settings import Settings
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
-from annotune.workers import Finding, Findings
+from annotune.store.workers import Finding, Findings
 from commands.address import Address
 from commands.customer import _explained
 from commands.main import Commands, annotune

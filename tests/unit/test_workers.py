@@ -3,7 +3,7 @@
 import pytest
 
 from annotune.store.store import Store
-from annotune.workers import Finding, Findings
+from annotune.store.workers import Finding, Findings
 
 WELL, ILL = Finding(ok=True, detail="well"), Finding(ok=False, detail="ill")
 ABLE = Findings(label_studio=WELL, recipe=WELL, trainer=WELL, by="able")

@@ -9,7 +9,7 @@ from fake_model import SIMPLE, Backend, MakeBackend, basic, region, task
 from annotune.example import ProjectPrompt
 from annotune.model import Tally
 from annotune.queue import CHANGES, TRAINING
-from annotune.workers import Finding, Findings
+from annotune.store.workers import Finding, Findings
 
 PROJECT = {"id": 4, "label_config": SIMPLE, "token": "a-secret-of-the-project"}
 LATER = "2026-11-22T15:01:44.321299Z"
