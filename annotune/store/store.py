@@ -40,12 +40,12 @@ from annotune.records import Records
 from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEATED_S, SWAP
 from annotune.settings import DAY_S
 from annotune.sides import SideBook
-from annotune.standing import Standing
 from annotune.store.answers import AnswerBook
 from annotune.store.keys import Keys
 from annotune.store.prompts import PromptBook
 from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
 from annotune.store.reports import ReportBook
+from annotune.store.serving import Standing
 from annotune.store.trained import LessonBook
 from annotune.store.workers import Workers
 
