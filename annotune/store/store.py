@@ -30,7 +30,6 @@ from typing import Self
 import redis
 
 from annotune.backup import Backup
-from annotune.due import QUEUED_S, Due, due, note_changes, pages
 from annotune.errors import TooManyProjects
 from annotune.example import Answer, ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
@@ -41,6 +40,7 @@ from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEA
 from annotune.settings import DAY_S
 from annotune.sides import SideBook
 from annotune.store.answers import AnswerBook
+from annotune.store.changes import QUEUED_S, Due, due, note_changes, pages
 from annotune.store.keys import Keys
 from annotune.store.prompts import PromptBook
 from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
