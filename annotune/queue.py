@@ -13,10 +13,10 @@ from rq.job import Job
 from rq.utils import decode_redis_hash
 
 from annotune.errors import OrderRefused
-from annotune.old_keys import OLD_QUEUES
 from annotune.orders import CHANGED_JOB, LIMITS_S, TRAIN_JOB, Order
 from annotune.store.changes import PAGE, pages
 from annotune.store.keys import Keys
+from annotune.store.migration import OLD_QUEUES
 from annotune.store.redis import redis_errors
 from annotune.store.store import Store
 

@@ -33,7 +33,6 @@ from annotune.backup import Backup
 from annotune.errors import TooManyProjects
 from annotune.example import Answer, ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
-from annotune.old_keys import TakenOver, has_old, take_over
 from annotune.parameters import Parameters
 from annotune.records import Records
 from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEATED_S, SWAP
@@ -42,6 +41,7 @@ from annotune.sides import SideBook
 from annotune.store.answers import AnswerBook
 from annotune.store.changes import QUEUED_S, Due, due, note_changes, pages
 from annotune.store.keys import Keys
+from annotune.store.migration import TakenOver, has_old, take_over
 from annotune.store.prompts import PromptBook
 from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
 from annotune.store.reports import ReportBook

@@ -10,11 +10,11 @@ import pytest
 import redis
 from rq import Queue
 
-from annotune import old_keys
 from annotune.example import Answer
 from annotune.model import ModelRef, TrainingWanted
 from annotune.orders import CHANGED_JOB, TRAIN_JOB
 from annotune.queue import CHANGES, TRAINING, Jobs
+from annotune.store import migration
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from trainer.worker import move_in
@@ -191,7 +191,7 @@ def test_where_nothing_is_old_nothing_is_said(
 
 
 def test_more_than_a_page_of_keys_is_taken_over(client: redis.Redis, store: Store) -> None:
-    many = 2 * old_keys.PAGE + 1
+    many = 2 * migration.PAGE + 1
     client.mset({f"annotune:{project}:changes": 1 for project in range(1, many + 1)})
 
     assert store.take_over().moved == many

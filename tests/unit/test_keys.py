@@ -5,9 +5,9 @@ from itertools import combinations
 
 import pytest
 
-from annotune.old_keys import OLD_QUEUES, new_name
 from annotune.settings import Settings
 from annotune.store.keys import Keys
+from annotune.store.migration import OLD_QUEUES, new_name
 
 MAIN = Keys("main")
 AWKWARD = ["main", "4", "04", "projects", "worker", "annotune", "a", "a-changes", "changes", "live"]
