@@ -7,10 +7,10 @@ from typing import Any
 
 from annotune.example import PromptVersion
 from annotune.model import ModelRef
-from annotune.scripts import CLAIM
 from annotune.store.keys import Keys
 from annotune.store.prompts import KEPT
 from annotune.store.redis import in_redis, redis_errors
+from annotune.store.scripts import CLAIM
 
 
 @dataclass(frozen=True)

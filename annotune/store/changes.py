@@ -9,9 +9,9 @@ from itertools import islice
 from redis import Redis, RedisError
 
 from annotune.errors import RecordUnreadable
-from annotune.scripts import NOTE_CHANGE
 from annotune.store.keys import Keys
 from annotune.store.redis import redis_errors
+from annotune.store.scripts import NOTE_CHANGE
 
 QUEUED_S = 60
 PAGE = 200

@@ -7,9 +7,9 @@ from typing import Any
 
 from annotune.errors import NotFound, RecordUnreadable, RequestInvalid
 from annotune.example import ProjectPrompt, PromptVersion
-from annotune.scripts import ADD_PROMPT, REPEATED_S
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
+from annotune.store.scripts import ADD_PROMPT, REPEATED_S
 
 KEPT = 1000
 

@@ -35,7 +35,6 @@ from annotune.example import Answer, ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
 from annotune.parameters import Parameters
 from annotune.records import Records
-from annotune.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEATED_S, SWAP
 from annotune.settings import DAY_S
 from annotune.sides import SideBook
 from annotune.store.answers import AnswerBook
@@ -45,6 +44,7 @@ from annotune.store.migration import TakenOver, has_old, take_over
 from annotune.store.prompts import PromptBook
 from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
 from annotune.store.reports import ReportBook
+from annotune.store.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEATED_S, SWAP
 from annotune.store.serving import Standing
 from annotune.store.trained import LessonBook
 from annotune.store.workers import Workers
