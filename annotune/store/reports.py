@@ -12,9 +12,9 @@ from datetime import datetime
 
 from annotune.errors import RecordUnreadable
 from annotune.model import Value
-from annotune.records import Records
 from annotune.settings import DAY_S
 from annotune.store.changes import pages
+from annotune.store.records import Records
 from annotune.store.redis import in_redis, redis_errors
 
 KEPT_S = 30 * DAY_S

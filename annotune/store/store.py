@@ -34,7 +34,6 @@ from annotune.errors import TooManyProjects
 from annotune.example import Answer, ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
 from annotune.parameters import Parameters
-from annotune.records import Records
 from annotune.settings import DAY_S
 from annotune.sides import SideBook
 from annotune.store.answers import AnswerBook
@@ -42,6 +41,7 @@ from annotune.store.changes import QUEUED_S, Due, due, note_changes, pages
 from annotune.store.keys import Keys
 from annotune.store.migration import TakenOver, has_old, take_over
 from annotune.store.prompts import PromptBook
+from annotune.store.records import Records
 from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
 from annotune.store.reports import ReportBook
 from annotune.store.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEATED_S, SWAP
