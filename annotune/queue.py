@@ -13,8 +13,8 @@ from rq.job import Job
 from rq.utils import decode_redis_hash
 
 from annotune.errors import OrderRefused
-from annotune.orders import CHANGED_JOB, LIMITS_S, TRAIN_JOB, Order
 from annotune.store.changes import PAGE, pages
+from annotune.store.job_spec import CHANGED_JOB, LIMITS_S, TRAIN_JOB, Order
 from annotune.store.keys import Keys
 from annotune.store.migration import OLD_QUEUES
 from annotune.store.redis import redis_errors

@@ -9,7 +9,7 @@ from rq.job import Job, JobStatus
 from rq.utils import decode_redis_hash
 
 from annotune.errors import OrderRefused
-from annotune.orders import LIMITS_S, Order
+from annotune.store.job_spec import LIMITS_S, Order
 
 RESULT_KEPT_S = 0
 FAILURE_KEPT_S = 3600

@@ -7,9 +7,9 @@ import pytest
 
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, TrainingWanted
-from annotune.orders import Order
 from annotune.queue import CHANGES, TRAINING, open_queue
 from annotune.settings import load_settings
+from annotune.store.job_spec import Order
 from annotune.store.keys import Keys
 from trainer.ordered_job import OrderedJob
 from trainer.workshop import Workshop, workshop_of

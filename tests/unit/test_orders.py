@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from annotune.errors import OrderRefused
-from annotune.orders import CHANGED_JOB, LONGEST, TRAIN_JOB, Order
+from annotune.store.job_spec import CHANGED_JOB, LONGEST, TRAIN_JOB, Order
 
 OURS = [CHANGED_JOB, None, [4], {}]
 NOT_OURS: dict[str, Any] = {
