@@ -3,8 +3,8 @@
 from flask import Flask, Response, jsonify, request
 
 from annotune.errors import RequestInvalid
-from annotune.queue import Jobs
 from annotune.settings import Settings
+from annotune.store.queue import Jobs
 from annotune.store.store import Store
 from backend.answers import ServerPool
 from backend.bodies import Bodies

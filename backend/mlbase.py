@@ -13,9 +13,9 @@ from typing import Any
 from label_studio_ml.model import LabelStudioMLBase
 
 from annotune.errors import AnnotuneError, RequestInvalid
-from annotune.queue import Jobs
 from annotune.servers.pool import Servers
 from annotune.settings import load_settings
+from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from backend.lessons import project_of

@@ -14,9 +14,9 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from annotune.errors import AddressRefused, ConfigurationError
 from annotune.live import Live
 from annotune.log import set_up
-from annotune.queue import Jobs
 from annotune.servers.pool import Servers, default_ref
 from annotune.settings import Settings
+from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from backend.app import create_app

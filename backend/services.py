@@ -7,8 +7,8 @@ from typing import Protocol, Self
 from annotune.images import Pictures
 from annotune.labeling.config import Labeling
 from annotune.live import Live
-from annotune.queue import Jobs
 from annotune.settings import Settings
+from annotune.store.queue import Jobs
 from annotune.store.store import Store
 from backend.answer_log import AnswerLog
 from backend.answers import Answers, ServerPool

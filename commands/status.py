@@ -7,8 +7,8 @@ import click
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RecordUnreadable
 from annotune.live import Live
 from annotune.model import ModelRef, Tally, TrainingRun, brings_back
-from annotune.queue import CHANGES, TRAINING
 from annotune.servers.ollama import OllamaServer
+from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.reports import Batch
 from annotune.store.workers import Findings
 from annotune.studio import Studio

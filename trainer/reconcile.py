@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from annotune.queue import CHANGES, TRAINING, Jobs
+from annotune.store.queue import CHANGES, TRAINING, Jobs
 from annotune.store.store import Store
 
 TICK_S = 10.0

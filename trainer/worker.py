@@ -24,10 +24,10 @@ from rq.job import Job
 
 import trainer.jobs  # noqa: F401 - loaded before the forks, so that no job has to wait for it
 from annotune.errors import AnnotuneError, ConfigurationError, StoreUnavailable
-from annotune.queue import KINDS, Jobs, open_queue
 from annotune.settings import Settings
 from annotune.store.keys import Keys
 from annotune.store.migration import HEIR
+from annotune.store.queue import KINDS, Jobs, open_queue
 from annotune.store.redis import connect_redis, place
 from annotune.store.store import Store
 from trainer.inspection import Inspector

@@ -13,9 +13,9 @@ from typing import NoReturn
 import rq
 from rq.job import Job
 
-from annotune.queue import TRAINING, open_queue
 from annotune.settings import load_settings
 from annotune.store.keys import Keys
+from annotune.store.queue import TRAINING, open_queue
 from annotune.store.redis import connect_redis
 from trainer.worker import JobWorker
 

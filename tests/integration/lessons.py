@@ -7,10 +7,10 @@ from typing import Any
 from annotune.example import Example, Origin
 from annotune.model import TrainingWanted
 from annotune.prompt import Prompt
-from annotune.queue import Jobs
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, load_settings
 from annotune.sides import Side, split
+from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from embedded.formulary import formulary

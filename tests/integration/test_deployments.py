@@ -7,10 +7,10 @@ import pytest
 
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, TrainingWanted
-from annotune.queue import CHANGES, TRAINING, open_queue
 from annotune.settings import load_settings
 from annotune.store.job_spec import Order
 from annotune.store.keys import Keys
+from annotune.store.queue import CHANGES, TRAINING, open_queue
 from trainer.ordered_job import OrderedJob
 from trainer.workshop import Workshop, workshop_of
 

@@ -16,9 +16,9 @@ from rq.job import Job
 from services import Eventually
 from studio_double import StudioDouble
 
-from annotune.queue import CHANGES, Jobs, open_queue
 from annotune.store.job_spec import CHANGED_JOB
 from annotune.store.keys import Keys
+from annotune.store.queue import CHANGES, Jobs, open_queue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from embedded.processes import Service

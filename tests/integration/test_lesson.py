@@ -17,8 +17,8 @@ from studio_double import StudioDouble, region
 from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
 from annotune.example import Answer, ProjectPrompt
 from annotune.model import ModelRef, Tally, TrainingRun, TrainingWanted
-from annotune.queue import CHANGES, TRAINING
 from annotune.settings import Settings
+from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.store import FORGOTTEN_S
 from trainer.jobs import follow, train
 from trainer.lease import Pace, lease

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from studio_double import StudioDouble
 
 from annotune.model import ModelRef, TrainingRun, TrainingWanted
-from annotune.queue import TRAINING, Jobs
+from annotune.store.queue import TRAINING, Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from commands.main import annotune

@@ -11,7 +11,7 @@ import pytest
 from services import Eventually
 
 from annotune.model import TrainingWanted
-from annotune.queue import TRAINING, Jobs
+from annotune.store.queue import TRAINING, Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from embedded.processes import Service

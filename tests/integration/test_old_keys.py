@@ -12,9 +12,9 @@ from rq import Queue
 
 from annotune.example import Answer
 from annotune.model import ModelRef, TrainingWanted
-from annotune.queue import CHANGES, TRAINING, Jobs
 from annotune.store import migration
 from annotune.store.job_spec import CHANGED_JOB, TRAIN_JOB
+from annotune.store.queue import CHANGES, TRAINING, Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from trainer.worker import move_in

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from annotune.model import TrainingWanted
-from annotune.queue import CHANGES, TRAINING, Jobs
+from annotune.store.queue import CHANGES, TRAINING, Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from trainer.reconcile import Reconciler, look_everywhere, revive

@@ -17,9 +17,9 @@ from annotune.errors import AnnotuneError, ConfigurationError, NotFound
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted, Verdict
 from annotune.parameters import Parameters
-from annotune.queue import Jobs
 from annotune.recipe import Recipe
 from annotune.settings import Settings
+from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from annotune.store.workers import Finding, Findings

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 import pytest
 
-from annotune.queue import Jobs
 from annotune.servers.pool import Servers
 from annotune.settings import Settings
+from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from backend.app import create_app

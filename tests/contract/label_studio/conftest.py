@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from fake_model import Backend, FakeModel, FakePool, MakeBackend
 
-from annotune.queue import Jobs
 from annotune.settings import Settings
+from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from backend.app import create_app

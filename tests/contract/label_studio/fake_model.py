@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from annotune.completion import ChatRequest, Completion, Token
 from annotune.model import ServerName
-from annotune.queue import Jobs
+from annotune.store.queue import Jobs
 from annotune.store.store import Store
 
 TRAFFIC = Path(__file__).with_name("traffic")

@@ -9,7 +9,7 @@ from fake_model import RECORDED, SIMPLE, UNPROTECTED, Backend, MakeBackend, basi
 from annotune.errors import ModelServerUnreachable
 from annotune.labeling.config import Labeling
 from annotune.labeling.prediction import Prediction
-from annotune.queue import CHANGES, TRAINING
+from annotune.store.queue import CHANGES, TRAINING
 
 PROMPT = region("prompt", "Explain")
 

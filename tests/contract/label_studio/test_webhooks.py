@@ -8,7 +8,7 @@ from fake_model import SIMPLE, Backend, MakeBackend, basic, region, task
 
 from annotune.example import ProjectPrompt
 from annotune.model import Tally
-from annotune.queue import CHANGES, TRAINING
+from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.workers import Finding, Findings
 
 PROJECT = {"id": 4, "label_config": SIMPLE, "token": "a-secret-of-the-project"}
