@@ -5,11 +5,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from annotune.backup import Kept
 from annotune.errors import RecordUnreadable
 from annotune.example import ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, Value
 from annotune.sides import Side
+from annotune.store.backup import Kept
 
 POINTERS = "pointers.json"
 SIDES = "sides.json"

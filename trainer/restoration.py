@@ -4,9 +4,9 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotune.backup import Kept
 from annotune.errors import RecordUnreadable
 from annotune.model import PASSED, TrainingRun
+from annotune.store.backup import Kept
 from annotune.store.store import Store
 from trainer.pointers import projects_kept, read_pointers, read_sides
 from trainer.runs import read_runs

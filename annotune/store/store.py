@@ -29,7 +29,6 @@ from typing import Self
 
 import redis
 
-from annotune.backup import Backup
 from annotune.errors import TooManyProjects
 from annotune.example import Answer, ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
@@ -37,6 +36,7 @@ from annotune.parameters import Parameters
 from annotune.settings import DAY_S
 from annotune.sides import SideBook
 from annotune.store.answers import AnswerBook
+from annotune.store.backup import Backup
 from annotune.store.changes import QUEUED_S, Due, due, note_changes, pages
 from annotune.store.keys import Keys
 from annotune.store.migration import TakenOver, has_old, take_over

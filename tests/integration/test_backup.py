@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from annotune.backup import Kept
 from annotune.errors import RecordUnreadable
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef
+from annotune.store.backup import Kept
 from annotune.store.store import Store
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -3,8 +3,8 @@
 import pytest
 from fake_model import SIMPLE, Backend, MakeBackend, region, task, texts
 
-from annotune.backup import Kept
 from annotune.model import ModelRef
+from annotune.store.backup import Kept
 
 SETUP = {"project": 4, "schema": SIMPLE}
 TUNED = ModelRef(server="ollama", model="tuned")
