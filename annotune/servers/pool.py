@@ -4,7 +4,7 @@ import threading
 
 from annotune.model import ModelRef, ServerName
 from annotune.servers.base import ModelServer
-from annotune.servers.limited import Limited
+from annotune.servers.concurrency import Limited
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.openai import OpenAIServer
 from annotune.settings import Settings

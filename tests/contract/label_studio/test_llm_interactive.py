@@ -10,7 +10,7 @@ from annotune.completion import Token
 from annotune.errors import ModelServerError
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, ModelVersion
-from annotune.servers.limited import Limited
+from annotune.servers.concurrency import Limited
 from annotune.settings import Settings
 from backend.app import create_app
 from backend.server import BEYOND_DEADLINE_S, WebServer

@@ -13,7 +13,7 @@ from annotune.completion import ChatRequest, Completion
 from annotune.errors import ConfigurationError, DeadlineExceeded, ModelServerBusy, ModelServerError
 from annotune.log import set_up
 from annotune.servers.base import ModelServer
-from annotune.servers.limited import TRIES, Limited
+from annotune.servers.concurrency import TRIES, Limited
 from annotune.servers.pool import Servers
 from annotune.settings import load_settings
 

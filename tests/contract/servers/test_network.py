@@ -27,7 +27,7 @@ from annotune.errors import (
 from annotune.images import Pictures
 from annotune.network import SMALL_BYTES, AnswerTooLarge, Network, Resolver, get
 from annotune.servers.base import TOKEN_BYTES, most_bytes
-from annotune.servers.limited import Limited
+from annotune.servers.concurrency import Limited
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.openai import OpenAIServer
 from annotune.settings import Settings
