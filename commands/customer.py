@@ -16,7 +16,7 @@ from label_studio_sdk.types.ml_backend import MlBackend
 from label_studio_sdk.types.webhook import Webhook
 
 from annotune.errors import LabelStudioError
-from annotune.studio import Studio
+from annotune.label_studio.client import Studio
 from backend.credentials import SECRET_HEADER
 from commands.address import Address, same_url
 

@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from annotune.errors import LabelStudioError, StoreUnavailable
+from annotune.label_studio.client import Studio
 from annotune.rows import StudioProject
 from annotune.settings import Settings, load_settings
 from annotune.store.queue import Jobs
 from annotune.store.redis import Patience, connect_redis
 from annotune.store.store import Store
-from annotune.studio import Studio
 from commands.customer import Customer
 from commands.output import PlainConsole, console, say
 

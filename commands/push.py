@@ -18,6 +18,7 @@ from annotune.errors import (
     RequestInvalid,
 )
 from annotune.images import Pictures
+from annotune.label_studio.client import Studio
 from annotune.log import unexpected
 from annotune.parallel import Deadline, stream
 from annotune.prompt import Doubts
@@ -25,7 +26,6 @@ from annotune.record import answers_given, prefilled
 from annotune.rows import StudioTask
 from annotune.servers.base import ModelServer
 from annotune.store.store import Store
-from annotune.studio import Studio
 from commands.plan import Plan
 
 # What one task meets, all that follow would meet.

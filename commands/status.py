@@ -5,13 +5,13 @@ from contextlib import closing
 import click
 
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RecordUnreadable
+from annotune.label_studio.client import Studio
 from annotune.live import Live
 from annotune.model import ModelRef, Tally, TrainingRun, brings_back
 from annotune.servers.ollama import OllamaServer
 from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.reports import Batch
 from annotune.store.workers import Findings
-from annotune.studio import Studio
 from commands.desk import Desk
 from commands.models import told_without_pointer
 from commands.output import first_line, json_option, say, say_json, say_table, table_of

@@ -19,10 +19,10 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from annotune.errors import AnnotuneError, TrainingFailed
+from annotune.label_studio.client import Studio
 from annotune.recipe import Recipe
 from annotune.settings import Settings
 from annotune.store.workers import Finding, Findings, PartName
-from annotune.studio import Studio
 from trainer.engine import Step, SubprocessEngine
 from trainer.lifeline import die_with
 

@@ -10,8 +10,8 @@ import logging
 from contextlib import closing
 
 from annotune.errors import AnnotuneError, StoreUnavailable
+from annotune.label_studio.client import Studio
 from annotune.live import Live
-from annotune.studio import Studio
 from trainer.workshop import Workshop
 
 _log = logging.getLogger(__name__)

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from annotune.label_studio.client import Studio
 from annotune.log import set_up
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, load_settings
 from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
-from annotune.studio import Studio
 
 
 def _never() -> bool:

@@ -12,10 +12,10 @@ from label_studio_sdk import LabelStudio as Client
 from services import Eventually, ServedModel, annotune_command
 
 from annotune.example import ProjectPrompt
+from annotune.label_studio.client import Studio
 from annotune.live import Live
 from annotune.settings import Settings
 from annotune.store.store import Store
-from annotune.studio import Studio
 from curation.projects import create_project, labeling_config
 from embedded.deployment import ROOT, Deployment
 from embedded.label_studio import LabelStudio

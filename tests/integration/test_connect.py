@@ -15,9 +15,9 @@ from doubles import FakeOllama, serving
 from label_studio_sdk import LabelStudio as Client
 
 from annotune.example import Answer
+from annotune.label_studio.client import Studio
 from annotune.store.store import Store
 from annotune.store.workers import Finding, Findings
-from annotune.studio import Studio
 from commands import checkup
 from commands.customer import ACTIONS
 from commands.main import annotune

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from studio_double import CONFIG, StudioDouble, region
 
 from annotune.errors import AnnotuneError, ConfigurationError, LabelStudioError, NotFound, Unauthorized
+from annotune.label_studio.client import PAGE_TASKS, Studio, StudioProject
 from annotune.settings import Settings
-from annotune.studio import PAGE_TASKS, Studio, StudioProject
 from embedded.processes import free_port
 
 # An unsigned personal access token: {"token_type": "refresh", "exp": 4102444800}, in 2100.

@@ -11,10 +11,10 @@ from lessons import WANTED, lesson, settings_of, workshop_in
 
 from annotune.errors import ConfigurationError, LabelStudioError, NotFound
 from annotune.example import ProjectPrompt
+from annotune.label_studio.client import Studio
 from annotune.model import ModelRef, TrainingRun
 from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store
-from annotune.studio import Studio
 from trainer.jobs import follow, train
 from trainer.mark import _keep, keep_pointers, read_mark, settle
 from trainer.pointers import read_pointers

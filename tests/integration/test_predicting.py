@@ -26,13 +26,13 @@ from annotune.completion import ChatRequest, Completion
 from annotune.errors import InUse
 from annotune.example import ProjectPrompt
 from annotune.images import Pictures
+from annotune.label_studio.client import PAGE_TASKS
 from annotune.model import ModelRef
 from annotune.parameters import Parameters
 from annotune.prompt import Prompt
 from annotune.servers.pool import Servers
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE
 from annotune.store.store import Store
-from annotune.studio import PAGE_TASKS
 from commands.desk import Desk
 from commands.estimate import estimate
 from commands.main import annotune

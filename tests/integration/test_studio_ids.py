@@ -8,8 +8,8 @@ from studio_double import CONFIG, StudioDouble, region
 
 from annotune.errors import LabelStudioError, LabelStudioUnreachable, NotFound, Unauthorized
 from annotune.ids import ranges_of
+from annotune.label_studio.client import PAGE_TASKS, RANGES, Studio
 from annotune.labeling.prediction import Prediction
-from annotune.studio import PAGE_TASKS, RANGES, Studio
 from embedded.label_studio import LabelStudio
 from embedded.processes import free_port
 

@@ -25,13 +25,13 @@ from annotune.errors import (
     RequestInvalid,
 )
 from annotune.images import Pictures
+from annotune.label_studio.client import Studio
 from annotune.network import SMALL_BYTES, AnswerTooLarge, Network, Resolver, get
 from annotune.servers.base import TOKEN_BYTES, most_bytes
 from annotune.servers.concurrency import Limited
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.openai import OpenAIServer
 from annotune.settings import Settings
-from annotune.studio import Studio
 from backend.health import Health
 from commands.address import Address
 from commands.checkup import _seen_by_backend
