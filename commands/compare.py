@@ -13,12 +13,12 @@ import click
 from annotune.errors import AnnotuneError, NotFound
 from annotune.ids import ALL
 from annotune.images import Pictures
+from annotune.label_studio.rows import StudioTask
 from annotune.labeling.config import Labeling
 from annotune.live import Live
 from annotune.parallel import Deadline, each
 from annotune.prompt import Doubts, Prompt
 from annotune.question import Question
-from annotune.rows import StudioTask
 from annotune.servers.pool import Servers
 from commands.desk import PROJECT, Desk
 from commands.models import named

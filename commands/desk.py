@@ -8,7 +8,7 @@ import click
 
 from annotune.errors import LabelStudioError, StoreUnavailable
 from annotune.label_studio.client import Studio
-from annotune.rows import StudioProject
+from annotune.label_studio.rows import StudioProject
 from annotune.settings import Settings, load_settings
 from annotune.store.queue import Jobs
 from annotune.store.redis import Patience, connect_redis

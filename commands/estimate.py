@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from annotune.completion import ChatRequest
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RequestInvalid
+from annotune.label_studio.rows import StudioTask
 from annotune.log import unexpected
 from annotune.prices import Price
 from annotune.question import Question
-from annotune.rows import StudioTask
 from annotune.servers.base import ModelServer
 from commands.plan import Plan
 

@@ -19,11 +19,11 @@ from annotune.errors import (
 )
 from annotune.images import Pictures
 from annotune.label_studio.client import Studio
+from annotune.label_studio.rows import StudioTask
 from annotune.log import unexpected
 from annotune.parallel import Deadline, stream
 from annotune.prompt import Doubts
 from annotune.record import answers_given, prefilled
-from annotune.rows import StudioTask
 from annotune.servers.base import ModelServer
 from annotune.store.store import Store
 from commands.plan import Plan

@@ -11,13 +11,13 @@ from typing import Literal
 
 from annotune.errors import AnswerInvalid, RequestInvalid
 from annotune.example import Answer, Example, Origin
+from annotune.label_studio.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.labeling.config import Labeling
 from annotune.labeling.controls import is_text
 from annotune.labeling.regions import UNTOUCHED, region_text, whole_letters
 from annotune.log import unexpected
 from annotune.prompt import Prompt
 from annotune.question import ask_messages
-from annotune.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.settings import Settings
 from annotune.sides import Split, text_sha
 

@@ -6,9 +6,9 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 from annotune.errors import AnnotuneError, ConfigurationError, LabelingInvalid, NotFound
+from annotune.label_studio.rows import StudioTask
 from annotune.labeling.config import Labeling
 from annotune.model import PASSED, Tally, TrainingWanted
-from annotune.rows import StudioTask
 from annotune.sides import Split
 from annotune.store.store import Store
 from annotune.store.trained import UNKNOWN, changed, settled

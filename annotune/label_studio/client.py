@@ -18,9 +18,16 @@ from pydantic import ValidationError
 
 from annotune.errors import ConfigurationError, LabelStudioError, LabelStudioUnreachable, NotFound, Unauthorized
 from annotune.ids import ALL, after
+from annotune.label_studio.rows import (
+    StudioBackend,
+    StudioPrediction,
+    StudioProject,
+    StudioTask,
+    read_predictions,
+    read_task,
+)
 from annotune.labeling.prediction import Prediction, Region
 from annotune.network import Network
-from annotune.rows import StudioBackend, StudioPrediction, StudioProject, StudioTask, read_predictions, read_task
 from annotune.settings import Settings
 
 TIMEOUT_S = 60.0

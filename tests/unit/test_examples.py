@@ -10,9 +10,9 @@ import pytest
 
 from annotune.completion import Message
 from annotune.example import Answer
+from annotune.label_studio.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.labeling.config import Labeling
 from annotune.prompt import Prompt
-from annotune.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.settings import Settings
 from annotune.sides import FEWEST_HELD_OUT, Split, split, text_sha
 from trainer.examples import Lesson, read_lesson

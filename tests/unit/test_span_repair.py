@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from annotune.label_studio.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.labeling.config import Labeling
-from annotune.rows import StudioAnnotation, StudioPrediction, StudioTask
 from curation.span_repair import is_ours, shifted_spans
 
 CONFIG = """<View><Text name="t" value="$text"/><Text name="u" value="$other"/><TextArea name="prompt" toName="t"/>
