@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import field_serializer, field_validator
 
-from annotune.completion import Message
+from annotune.chat import Message
 from annotune.model import Value
 
 

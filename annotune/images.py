@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
-from annotune.completion import Image
+from annotune.chat import Image
 from annotune.errors import RequestInvalid
 from annotune.network import SMALL_BYTES, Network, Resolve, Resolver
 from annotune.settings import MEGABYTE, Settings

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from annotune.completion import Message
+from annotune.chat import Message
 from annotune.errors import RequestInvalid
 
 LONGEST = 8_000_000  # characters; more than any model's window holds

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
-from annotune.completion import ChatRequest, Completion, Image, Message
+from annotune.chat import ChatRequest, Completion, Image, Message
 from annotune.errors import AnswerCut, AnswerInvalid, AnswerRefused
 from annotune.labeling.config import Labeling
 from annotune.labeling.prediction import Region

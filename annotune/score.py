@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 
-from annotune.completion import Completion, Token
+from annotune.chat import Completion, Token
 from annotune.labeling.config import Labeling
 from annotune.labeling.controls import Control
 

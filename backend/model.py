@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-from annotune.completion import Image
+from annotune.chat import Image
 from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, StoreUnavailable
 from annotune.labeling.config import Labeling, in_order
 from annotune.labeling.prediction import Prediction, Region, Unanswered

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from annotune.completion import Message
+from annotune.chat import Message
 from annotune.dataset import write_dataset
 from annotune.errors import TrainingCancelled
 from annotune.example import Example, Origin

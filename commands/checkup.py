@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from annotune.completion import Message
+from annotune.chat import Message
 from annotune.errors import AnnotuneError, NotFound
 from annotune.live import Live
 from annotune.model import brings_back

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from annotune.completion import ChatRequest
+from annotune.chat import ChatRequest
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RequestInvalid
 from annotune.label_studio.rows import StudioTask
 from annotune.log import unexpected

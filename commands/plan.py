@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from annotune.completion import Image
+from annotune.chat import Image
 from annotune.errors import NotFound, PromptMissing
 from annotune.ids import ALL
 from annotune.label_studio.client import Studio

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from annotune.completion import ChatRequest, Completion, Message
+from annotune.chat import ChatRequest, Completion, Message
 from annotune.dataset import Dataset
 from annotune.errors import (
     DeadlineExceeded,

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from label_studio_sdk.label_interface import LabelInterface
 
-from annotune.completion import Message
+from annotune.chat import Message
 from annotune.errors import AnswerInvalid, LabelingInvalid
 from annotune.labeling.choices import Choices, Taxonomy
 from annotune.labeling.controls import (

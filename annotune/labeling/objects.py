@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 import lxml.etree
 
-from annotune.completion import Message
+from annotune.chat import Message
 from annotune.errors import LabelingInvalid, RequestInvalid
 from annotune.labeling.regions import whole_letters
 

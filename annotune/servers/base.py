@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Protocol
 
-from annotune.completion import ChatRequest, Completion
+from annotune.chat import ChatRequest, Completion
 from annotune.network import SMALL_BYTES
 
 # Of one token in an answer's JSON, with its log-probability. OpenAI's own is indented, each byte on a line: some 350.

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from annotune.completion import ChatRequest, Completion
+from annotune.chat import ChatRequest, Completion
 from annotune.errors import DeadlineExceeded, ModelServerBusy
 from annotune.servers.base import ModelServer
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import httpx
 import ollama
 
-from annotune.completion import ChatRequest, Completion, Message, Token
+from annotune.chat import ChatRequest, Completion, Message, Token
 from annotune.errors import (
     AnnotuneError,
     AnswerCut,

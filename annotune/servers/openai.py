@@ -12,7 +12,7 @@ import httpx2
 import openai
 from openai.types.chat import ChatCompletion
 
-from annotune.completion import ChatRequest, Completion, Token
+from annotune.chat import ChatRequest, Completion, Token
 from annotune.errors import (
     AnnotuneError,
     AnswerCut,

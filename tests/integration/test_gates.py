@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from doubles import FakeOllama, Replay, count, render, serving
 
-from annotune.completion import Message
+from annotune.chat import Message
 from annotune.model import Verdict
 from annotune.servers.ollama import OllamaServer
 from embedded.ollama import OllamaServer as EmbeddedOllama

@@ -22,7 +22,7 @@ from doubles import FakeOllama, serving
 from services import annotune_command
 from studio_double import StudioDouble
 
-from annotune.completion import ChatRequest, Completion
+from annotune.chat import ChatRequest, Completion
 from annotune.errors import InUse
 from annotune.example import ProjectPrompt
 from annotune.images import Pictures

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from annotune.completion import Message
+from annotune.chat import Message
 from annotune.dataset import Dataset, write_dataset
 from annotune.example import Example, Origin
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from annotune.completion import Message
+from annotune.chat import Message
 from annotune.example import Answer, Example, Origin, ProjectPrompt
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from annotune.completion import Message
+from annotune.chat import Message
 from annotune.example import Answer
 from annotune.label_studio.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.labeling.config import Labeling

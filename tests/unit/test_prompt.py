@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from annotune.completion import Message
+from annotune.chat import Message
 from annotune.prompt import LONGEST_NAME, Prompt, told_unknown, unknown
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from annotune.completion import Completion, Token
+from annotune.chat import Completion, Token
 from annotune.labeling.config import Labeling
 from annotune.score import score
 

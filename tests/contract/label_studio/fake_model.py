@@ -11,7 +11,7 @@ from typing import Any, Literal
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from annotune.completion import ChatRequest, Completion, Token
+from annotune.chat import ChatRequest, Completion, Token
 from annotune.model import ServerName
 from annotune.store.queue import Jobs
 from annotune.store.store import Store

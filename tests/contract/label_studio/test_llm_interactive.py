@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from fake_model import SIMPLE, Backend, FakeModel, FakePool, MakeBackend, region, task, texts
 
-from annotune.completion import Token
+from annotune.chat import Token
 from annotune.errors import ModelServerError
 from annotune.example import ProjectPrompt
 from annotune.model import ModelRef, ModelVersion

@@ -3,7 +3,7 @@
 import pytest
 from fake_model import SIMPLE, FakeModel, MakeBackend, region, task, texts
 
-from annotune.completion import ChatRequest
+from annotune.chat import ChatRequest
 
 HYPERTEXT = SIMPLE.replace("<Text ", "<HyperText ")
 NUMBERS = """<View><Text name="chat" value="$question"/><Number name="dose" toName="chat"/>

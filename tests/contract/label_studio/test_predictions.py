@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from fake_model import SIMPLE, Backend, FakeModel, FakePool, MakeBackend, region, task, texts
 
-from annotune.completion import ChatRequest
+from annotune.chat import ChatRequest
 from annotune.errors import AnswerRefused, ModelServerUnreachable, NotFound
 from annotune.example import ProjectPrompt
 from annotune.labeling.regions import region_text

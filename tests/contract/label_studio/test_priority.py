@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from fake_model import Backend, FakeModel, FakePool, MakeBackend, region, task, texts
 
-from annotune.completion import ChatRequest
+from annotune.chat import ChatRequest
 from annotune.servers.concurrency import Limited
 from annotune.settings import Settings
 from backend.app import create_app

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from fake_model import Backend, FakeModel, MakeBackend, ours, region, task
 
-from annotune.completion import ChatRequest
+from annotune.chat import ChatRequest
 from annotune.prompt import Prompt
 
 CONFIG = """<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>

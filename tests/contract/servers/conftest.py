@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 from vendor import Vendor
 
-from annotune.completion import ChatRequest, Message
+from annotune.chat import ChatRequest, Message
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.openai import OpenAIServer
 from annotune.settings import Settings, load_settings

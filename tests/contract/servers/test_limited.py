@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from vendor import Reply, Vendor, json_reply
 
-from annotune.completion import ChatRequest, Completion
+from annotune.chat import ChatRequest, Completion
 from annotune.errors import ConfigurationError, DeadlineExceeded, ModelServerBusy, ModelServerError
 from annotune.log import set_up
 from annotune.servers.base import ModelServer

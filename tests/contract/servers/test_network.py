@@ -15,7 +15,7 @@ import httpx
 import pytest
 from vendor import PATIENCE_S, Reply, Vendor, json_reply
 
-from annotune.completion import ChatRequest, Image
+from annotune.chat import ChatRequest, Image
 from annotune.errors import (
     AnswerRefused,
     DeadlineExceeded,

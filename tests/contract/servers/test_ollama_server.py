@@ -11,7 +11,7 @@ import ollama as vendor_client
 import pytest
 from vendor import Reply, Vendor, json_reply
 
-from annotune.completion import ChatRequest, Image, Token
+from annotune.chat import ChatRequest, Image, Token
 from annotune.errors import (
     AnnotuneError,
     AnswerRefused,
