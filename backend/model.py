@@ -13,13 +13,13 @@ from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, Store
 from annotune.labeling.config import Labeling, in_order
 from annotune.labeling.prediction import Prediction, Region, Unanswered
 from annotune.labeling.regions import region_text
-from annotune.live import Serving, model_version
 from annotune.log import unexpected
 from annotune.parallel import Deadline, each
 from annotune.parameters import Parameters
 from annotune.prompt import Doubts, Prompt, told_unknown, unknown
 from annotune.question import Question, Reply
 from annotune.record import answers_given, prefilled
+from annotune.serving import Serving, model_version
 from backend import statuses
 from backend.lessons import Acknowledged, take_event
 from backend.marks import Mark, given_before, new_only, span_controls

@@ -12,9 +12,9 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from annotune.errors import AddressRefused, ConfigurationError
-from annotune.live import Live
 from annotune.log import set_up
 from annotune.servers.pool import Servers, default_ref
+from annotune.serving import Live
 from annotune.settings import Settings
 from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis

@@ -6,7 +6,7 @@ from typing import Protocol, Self
 
 from annotune.images import Pictures
 from annotune.labeling.config import Labeling
-from annotune.live import Live
+from annotune.serving import Live
 from annotune.settings import Settings
 from annotune.store.queue import Jobs
 from annotune.store.store import Store

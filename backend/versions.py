@@ -3,7 +3,7 @@
 import logging
 
 from annotune.errors import RecordUnreadable, StoreUnavailable
-from annotune.live import model_version
+from annotune.serving import model_version
 from backend.services import Services
 
 log = logging.getLogger(__name__)

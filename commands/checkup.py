@@ -10,11 +10,11 @@ from pydantic import BaseModel, ValidationError
 
 from annotune.chat import Message
 from annotune.errors import AnnotuneError, NotFound
-from annotune.live import Live
 from annotune.model import brings_back
 from annotune.network import AnswerTooLarge, get, post
 from annotune.servers.ollama import as_request
 from annotune.servers.pool import Servers
+from annotune.serving import Live
 from annotune.store.workers import Findings
 from commands.address import Address
 from commands.desk import Desk

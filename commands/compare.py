@@ -15,11 +15,11 @@ from annotune.ids import ALL
 from annotune.images import Pictures
 from annotune.label_studio.rows import StudioTask
 from annotune.labeling.config import Labeling
-from annotune.live import Live
 from annotune.parallel import Deadline, each
 from annotune.prompt import Doubts, Prompt
 from annotune.question import Question
 from annotune.servers.pool import Servers
+from annotune.serving import Live
 from commands.desk import PROJECT, Desk
 from commands.models import named
 from commands.output import json_option, say, say_json, say_table, table_of

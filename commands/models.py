@@ -7,10 +7,10 @@ from functools import partial
 import click
 
 from annotune.errors import ModelServerError, NotFound, RecordUnreadable, StoreUnavailable
-from annotune.live import Live
 from annotune.model import ModelRef, brings_back, version_number
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.pool import Servers, default_ref
+from annotune.serving import Live
 from commands.desk import PROJECT, Desk
 from commands.output import json_option, say, say_json, say_table, table_of
 from trainer import promotion

@@ -8,8 +8,8 @@ import click
 
 from annotune.errors import PromptMissing, RequestInvalid
 from annotune.example import ProjectPrompt, PromptVersion
-from annotune.live import SHA_SHOWN
 from annotune.prompt import Prompt
+from annotune.serving import SHA_SHOWN
 from annotune.settings import TEXT_FILE
 from commands.compare import compare
 from commands.desk import PROJECT, Desk

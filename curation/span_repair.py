@@ -13,7 +13,7 @@ from annotune.label_studio.rows import StudioPrediction, StudioTask
 from annotune.labeling.config import Labeling
 from annotune.labeling.prediction import Region
 from annotune.labeling.spans import Labels
-from annotune.live import SHA_SHOWN
+from annotune.serving import SHA_SHOWN
 
 UTF16 = "utf-16-le"
 # Each prediction that we store has a prompt's sha in its version; of other tools', nobody knows how they count.

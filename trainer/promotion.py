@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from annotune.errors import NotFound, TrainingRefused
-from annotune.live import Live
 from annotune.model import ModelRef, ModelVersion, version_name, version_number
 from annotune.recipe import Recipe
+from annotune.serving import Live
 from annotune.settings import Settings
 from annotune.store.store import Store
 

@@ -11,7 +11,7 @@ from contextlib import closing
 
 from annotune.errors import AnnotuneError, StoreUnavailable
 from annotune.label_studio.client import Studio
-from annotune.live import Live
+from annotune.serving import Live
 from trainer.workshop import Workshop
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from services import Eventually, ServedModel, annotune_command
 
 from annotune.example import ProjectPrompt
 from annotune.label_studio.client import Studio
-from annotune.live import Live
+from annotune.serving import Live
 from annotune.settings import Settings
 from annotune.store.store import Store
 from curation.projects import create_project, labeling_config

@@ -14,8 +14,8 @@ from studio_double import StudioDouble
 
 from annotune.errors import NotFound, RequestInvalid
 from annotune.example import ProjectPrompt
-from annotune.live import Live
 from annotune.prompt import Prompt
+from annotune.serving import Live
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE, Settings
 from annotune.store.prompts import KEPT
 from annotune.store.store import Store

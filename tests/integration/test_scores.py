@@ -13,9 +13,9 @@ from pydantic import SecretStr
 from studio_double import StudioDouble
 
 from annotune.example import ProjectPrompt
-from annotune.live import Live
 from annotune.model import ModelRef, ModelVersion
 from annotune.parameters import Parameters
+from annotune.serving import Live
 from annotune.settings import Settings
 from commands.main import annotune
 from trainer.look import look

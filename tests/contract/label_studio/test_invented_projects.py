@@ -3,7 +3,7 @@
 import pytest
 from fake_model import SIMPLE, Backend
 
-from annotune.live import Live
+from annotune.serving import Live
 from annotune.settings import Settings
 from annotune.store.store import PASSING, Store
 
