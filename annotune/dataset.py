@@ -1,4 +1,4 @@
-"""A dataset is a folder: `train.jsonl`, `eval.jsonl`, and a manifest that is written last. See sides.py for the split."""
+"""A dataset is a folder: `train.jsonl`, `eval.jsonl`, and a manifest that is written last. See split.py for the split."""
 
 import hashlib
 import json

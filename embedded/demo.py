@@ -23,7 +23,7 @@ from rich.console import Console
 from annotune.errors import AnnotuneError
 from annotune.model import TrainingRun
 from annotune.settings import load_settings
-from annotune.sides import FEWEST_HELD_OUT, split, text_sha
+from annotune.split import FEWEST_HELD_OUT, split, text_sha
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.projects import create_project, labeling_config

@@ -19,7 +19,7 @@ from annotune.log import unexpected
 from annotune.prompt import Prompt
 from annotune.question import ask_messages
 from annotune.settings import Settings
-from annotune.sides import Split, text_sha
+from annotune.split import Split, text_sha
 
 # The answer log has the backend's clock, annotations have Label Studio's.
 CLOCKS_DIFFER = timedelta(seconds=5)

@@ -9,7 +9,7 @@ from annotune.errors import AnnotuneError, ConfigurationError, LabelingInvalid, 
 from annotune.label_studio.rows import StudioTask
 from annotune.labeling.config import Labeling
 from annotune.model import PASSED, Tally, TrainingWanted
-from annotune.sides import Split
+from annotune.split import Split
 from annotune.store.store import Store
 from annotune.store.trained import UNKNOWN, changed, settled
 from trainer.examples import Lesson, Log, read_lesson

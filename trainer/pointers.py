@@ -8,7 +8,7 @@ from pathlib import Path
 from annotune.errors import RecordUnreadable
 from annotune.example import ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, Value
-from annotune.sides import Side
+from annotune.split import Side
 from annotune.store.backup import Kept
 
 POINTERS = "pointers.json"

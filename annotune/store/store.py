@@ -14,7 +14,7 @@ All values are JSON. Keys, in a deployment D (see keys.py), for a project P:
     annotune:D:P:tried, annotune:D:P:learnt  hashes of annotation id -> sha of what it held (see trained.py)
     annotune:D:P:prompts-seen           set of shas of all prompts that were ever seen
     annotune:D:P:tally                  what the last look at Label Studio counted
-    annotune:D:P:sides                  hash sha of a labelled text -> its side of the split (see sides.py)
+    annotune:D:P:sides                  hash sha of a labelled text -> its side of the split (see split.py)
     annotune:D:P:training, annotune:D:P:progress  the training that is wanted or running, and how far it is
     annotune:D:P:lease:NAME             token of whoever holds a lease; expires
     annotune:D:P:runs                   list of ended runs, newest first
@@ -34,7 +34,7 @@ from annotune.example import Answer, ProjectPrompt, PromptVersion
 from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
 from annotune.parameters import Parameters
 from annotune.settings import DAY_S
-from annotune.sides import SideBook
+from annotune.split import SideBook
 from annotune.store.answers import AnswerBook
 from annotune.store.backup import Backup
 from annotune.store.changes import QUEUED_S, Due, due, note_changes, pages

@@ -15,7 +15,7 @@ from page import LabelingPage, labeling_page
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 
-from annotune.sides import FEWEST_HELD_OUT, split, text_sha
+from annotune.split import FEWEST_HELD_OUT, split, text_sha
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.projects import create_project, labeling_config

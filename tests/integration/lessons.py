@@ -9,7 +9,7 @@ from annotune.model import TrainingWanted
 from annotune.prompt import Prompt
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, load_settings
-from annotune.sides import Side, split
+from annotune.split import Side, split
 from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store

@@ -13,7 +13,7 @@ from studio_double import StudioDouble
 from annotune.errors import RecordUnreadable
 from annotune.model import TrainingRun
 from annotune.settings import Settings
-from annotune.sides import FEWEST_HELD_OUT, hash_side, text_sha
+from annotune.split import FEWEST_HELD_OUT, hash_side, text_sha
 from annotune.store.store import Store
 from trainer.jobs import follow
 from trainer.look import look

@@ -14,7 +14,7 @@ from annotune.label_studio.rows import StudioAnnotation, StudioPrediction, Studi
 from annotune.labeling.config import Labeling
 from annotune.prompt import Prompt
 from annotune.settings import Settings
-from annotune.sides import FEWEST_HELD_OUT, Split, split, text_sha
+from annotune.split import FEWEST_HELD_OUT, Split, split, text_sha
 from trainer.examples import Lesson, read_lesson
 from trainer.prompts import newest_prompt
 

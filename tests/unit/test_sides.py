@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from annotune.sides import FEWEST_HELD_OUT, Side, Split, hash_side, split, text_sha
+from annotune.split import FEWEST_HELD_OUT, Side, Split, hash_side, split, text_sha
 from embedded.formulary import formulary
 
 FEWEST = 10
