@@ -5,8 +5,8 @@ import threading
 from dataclasses import dataclass, replace
 
 from annotune.errors import StoreEmptied, StoreUnavailable
+from annotune.extra_params import Parameters
 from annotune.model import ModelRef
-from annotune.parameters import Parameters
 from annotune.prompt import Prompt
 from annotune.question import Options
 from annotune.servers.pool import default_ref

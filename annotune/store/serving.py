@@ -6,8 +6,8 @@ from typing import Any
 from redis import RedisError
 
 from annotune.example import PromptVersion
+from annotune.extra_params import Parameters
 from annotune.model import ModelRef
-from annotune.parameters import Parameters
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
 

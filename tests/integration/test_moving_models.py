@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 from contract.servers.vendor import Vendor, json_reply
 from doubles import FakeOllama, serving
 
+from annotune.extra_params import Parameters
 from annotune.model import ModelRef, ModelVersion
-from annotune.parameters import Parameters
 from annotune.store.store import Store
 from commands.main import annotune
 

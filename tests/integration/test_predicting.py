@@ -25,10 +25,10 @@ from studio_double import StudioDouble
 from annotune.chat import ChatRequest, Completion
 from annotune.errors import InUse
 from annotune.example import ProjectPrompt
+from annotune.extra_params import Parameters
 from annotune.images import Pictures
 from annotune.label_studio.client import PAGE_TASKS
 from annotune.model import ModelRef
-from annotune.parameters import Parameters
 from annotune.prompt import Prompt
 from annotune.servers.pool import Servers
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE

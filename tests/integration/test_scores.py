@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from studio_double import StudioDouble
 
 from annotune.example import ProjectPrompt
+from annotune.extra_params import Parameters
 from annotune.model import ModelRef, ModelVersion
-from annotune.parameters import Parameters
 from annotune.serving import Live
 from annotune.settings import Settings
 from commands.main import annotune
