@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
+from annotune.answer import answers_given, prefilled
 from annotune.chat import Image
 from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, StoreUnavailable
 from annotune.extra_params import Parameters
@@ -18,7 +19,6 @@ from annotune.log import unexpected
 from annotune.parallel import Deadline, each
 from annotune.prompt import Doubts, Prompt, told_unknown, unknown
 from annotune.question import Question, Reply
-from annotune.record import answers_given, prefilled
 from annotune.serving import Serving, model_version
 from backend import statuses
 from backend.lessons import Acknowledged, take_event

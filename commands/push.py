@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from annotune.answer import answers_given, prefilled
 from annotune.errors import (
     AnnotuneError,
     ConfigurationError,
@@ -23,7 +24,6 @@ from annotune.label_studio.rows import StudioTask
 from annotune.log import unexpected
 from annotune.parallel import Deadline, stream
 from annotune.prompt import Doubts
-from annotune.record import answers_given, prefilled
 from annotune.servers.base import ModelServer
 from annotune.store.store import Store
 from commands.plan import Plan
