@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import field_serializer, field_validator
 
 from annotune.chat import Message
-from annotune.model import Value
+from annotune.models import Value
 
 
 class Answer(Value):

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationError
 
 from annotune.errors import RequestInvalid
-from annotune.model import Given, ModelRef, ServerName
+from annotune.models import Given, ModelRef, ServerName
 from annotune.question import Options
 from annotune.settings import Settings
 

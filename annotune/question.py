@@ -13,7 +13,7 @@ from annotune.errors import AnswerCut, AnswerInvalid, AnswerRefused
 from annotune.labeling.config import Labeling
 from annotune.labeling.prediction import Region
 from annotune.labeling.regions import whole_letters
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from annotune.parallel import Deadline, side_by_side
 from annotune.prompt import Prompt
 from annotune.score import score

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from annotune.errors import StoreEmptied, StoreUnavailable
 from annotune.extra_params import Parameters
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from annotune.prompt import Prompt
 from annotune.question import Options
 from annotune.servers.pool import default_ref

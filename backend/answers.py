@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from annotune.errors import DeadlineExceeded, ModelServerBusy, ModelServerError, NotFound
-from annotune.model import ModelRef, ServerName
+from annotune.models import ModelRef, ServerName
 from annotune.parallel import Deadline
 from annotune.question import Options, Question, Reply
 from annotune.servers.base import ModelServer

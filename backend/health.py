@@ -9,7 +9,7 @@ from typing import TypedDict
 import httpx
 
 from annotune.errors import AnnotuneError, RecordUnreadable, StoreEmptied, StoreUnavailable
-from annotune.model import ServerName
+from annotune.models import ServerName
 from annotune.network import AnswerTooLarge, get
 from annotune.servers.pool import default_ref
 from annotune.store.reports import Batch

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from annotune.errors import AnswerRefused
 from annotune.labeling.config import Labeling
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from annotune.parallel import Deadline
 from annotune.prompt import Prompt
 from annotune.question import Options, Question

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from annotune.chat import Message
 from annotune.errors import AnnotuneError, NotFound
-from annotune.model import brings_back
+from annotune.models import brings_back
 from annotune.network import AnswerTooLarge, get, post
 from annotune.servers.ollama import as_request
 from annotune.servers.pool import Servers

@@ -7,7 +7,7 @@ from functools import partial
 import click
 
 from annotune.errors import ModelServerError, NotFound, RecordUnreadable, StoreUnavailable
-from annotune.model import ModelRef, brings_back, version_number
+from annotune.models import ModelRef, brings_back, version_number
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.pool import Servers, default_ref
 from annotune.serving import Live

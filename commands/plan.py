@@ -10,7 +10,7 @@ from annotune.ids import ALL
 from annotune.label_studio.client import Studio
 from annotune.label_studio.rows import StudioPrediction, StudioTask
 from annotune.labeling.config import Labeling
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from annotune.prompt import Doubts, Prompt
 from annotune.question import Options, Question
 from annotune.serving import Live, model_version

@@ -6,7 +6,7 @@ import click
 
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RecordUnreadable
 from annotune.label_studio.client import Studio
-from annotune.model import ModelRef, Tally, TrainingRun, brings_back
+from annotune.models import ModelRef, Tally, TrainingRun, brings_back
 from annotune.servers.ollama import OllamaServer
 from annotune.serving import Live
 from annotune.store.queue import CHANGES, TRAINING

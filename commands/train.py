@@ -7,7 +7,7 @@ import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from annotune.errors import ConfigurationError, TrainingRefused
-from annotune.model import TrainingRun, TrainingWanted
+from annotune.models import TrainingRun, TrainingWanted
 from annotune.recipe import Recipe, shipped
 from commands.desk import PROJECT, Desk
 from commands.output import say

@@ -22,7 +22,7 @@ from annotune.errors import (
     PromptTooLong,
     TrainingFailed,
 )
-from annotune.model import Verdict
+from annotune.models import Verdict
 from annotune.servers.ollama import OllamaServer, as_request
 from trainer.registry import patiently
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable, TrainingCancelled, TrainingRefused
 from annotune.log import where
-from annotune.model import TrainingRun, TrainingWanted
+from annotune.models import TrainingRun, TrainingWanted
 from trainer.lease import PACE, Pace, lease
 from trainer.look import is_gone, look
 from trainer.mark import keep_pointers

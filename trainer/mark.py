@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from annotune.errors import ConfigurationError, RecordUnreadable
-from annotune.model import Value
+from annotune.models import Value
 from annotune.store.store import Store
 from trainer.pointers import read_sides, write_pointers, write_sides, write_whole
 from trainer.restoration import restore

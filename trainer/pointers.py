@@ -7,7 +7,7 @@ from pathlib import Path
 
 from annotune.errors import RecordUnreadable
 from annotune.example import ProjectPrompt, PromptVersion
-from annotune.model import ModelRef, Value
+from annotune.models import ModelRef, Value
 from annotune.split import Side
 from annotune.store.backup import Kept
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from annotune.errors import NotFound, TrainingRefused
-from annotune.model import ModelRef, ModelVersion, version_name, version_number
+from annotune.models import ModelRef, ModelVersion, version_name, version_number
 from annotune.recipe import Recipe
 from annotune.serving import Live
 from annotune.settings import Settings

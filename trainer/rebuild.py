@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotune.errors import NotFound, RecordUnreadable
-from annotune.model import ModelVersion
+from annotune.models import ModelVersion
 from annotune.servers.ollama import OllamaServer, file_sha256
 from annotune.store.store import Store
 from trainer.mark import adopt, is_foreign, keep_all, read_mark

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from annotune.errors import ModelServerBusy, ModelServerUnreachable, TrainingFailed
-from annotune.model import OUR_MODEL, version_name
+from annotune.models import OUR_MODEL, version_name
 from annotune.servers.ollama import OllamaServer
 
 PATIENCE_S = 180

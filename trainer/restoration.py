@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotune.errors import RecordUnreadable
-from annotune.model import PASSED, TrainingRun
+from annotune.models import PASSED, TrainingRun
 from annotune.store.backup import Kept
 from annotune.store.store import Store
 from trainer.pointers import projects_kept, read_pointers, read_sides

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from annotune.errors import RecordUnreadable, TrainingRefused
-from annotune.model import TrainingRun
+from annotune.models import TrainingRun
 
 MANIFEST = "manifest.json"
 BASES = "bases"

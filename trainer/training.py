@@ -24,7 +24,7 @@ from annotune.errors import (
     TrainingRefused,
 )
 from annotune.log import where
-from annotune.model import PASSED, ModelVersion, Progress, TrainingRun, TrainingWanted
+from annotune.models import PASSED, ModelVersion, Progress, TrainingRun, TrainingWanted
 from annotune.recipe import Recipe, shipped
 from annotune.servers.ollama import OllamaServer, file_sha256
 from trainer import engine as steps

@@ -30,7 +30,7 @@ from annotune.errors import (
     PromptTooLong,
     RequestInvalid,
 )
-from annotune.model import brings_back
+from annotune.models import brings_back
 from annotune.network import SMALL_BYTES, AnswerTooLarge, Network
 from annotune.servers.base import most_bytes, retry_after_s
 from annotune.servers.thoughts import without_thoughts

@@ -2,7 +2,7 @@
 
 import threading
 
-from annotune.model import ModelRef, ServerName
+from annotune.models import ModelRef, ServerName
 from annotune.servers.base import ModelServer
 from annotune.servers.concurrency import Limited
 from annotune.servers.ollama import OllamaServer

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from annotune.example import Answer
-from annotune.model import Value
+from annotune.models import Value
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
 

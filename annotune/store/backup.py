@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotune.example import PromptVersion
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from annotune.store.keys import Keys
 from annotune.store.prompts import KEPT
 from annotune.store.redis import in_redis, redis_errors

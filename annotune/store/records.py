@@ -5,7 +5,7 @@ from typing import TypeVar
 import redis
 
 from annotune.errors import RecordUnreadable
-from annotune.model import Value
+from annotune.models import Value
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
 

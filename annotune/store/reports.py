@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from annotune.errors import RecordUnreadable
-from annotune.model import Value
+from annotune.models import Value
 from annotune.settings import DAY_S
 from annotune.store.changes import pages
 from annotune.store.records import Records

@@ -7,7 +7,7 @@ from redis import RedisError
 
 from annotune.example import PromptVersion
 from annotune.extra_params import Parameters
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
 

@@ -9,7 +9,7 @@ Keys, in a deployment D; both expire when no worker renews them:
 from typing import Any, Literal
 
 from annotune.errors import RecordUnreadable
-from annotune.model import Value
+from annotune.models import Value
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
 

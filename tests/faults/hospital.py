@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from label_studio_sdk import LabelStudio as Client
 
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from annotune.store.store import Store
 from curation.projects import NewProject, create_project
 from embedded.annotator import Annotator, Answer

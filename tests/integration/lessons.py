@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from annotune.example import Example, Origin
-from annotune.model import TrainingWanted
+from annotune.models import TrainingWanted
 from annotune.prompt import Prompt
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, load_settings

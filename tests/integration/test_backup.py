@@ -6,7 +6,7 @@ import pytest
 
 from annotune.errors import RecordUnreadable
 from annotune.example import ProjectPrompt
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from annotune.store.backup import Kept
 from annotune.store.store import Store
 

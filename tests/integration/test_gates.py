@@ -10,7 +10,7 @@ import pytest
 from doubles import FakeOllama, Replay, count, render, serving
 
 from annotune.chat import Message
-from annotune.model import Verdict
+from annotune.models import Verdict
 from annotune.servers.ollama import OllamaServer
 from embedded.ollama import OllamaServer as EmbeddedOllama
 from trainer.gates import (

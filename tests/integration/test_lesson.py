@@ -16,7 +16,7 @@ from studio_double import StudioDouble, region
 
 from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
 from annotune.example import Answer, ProjectPrompt
-from annotune.model import ModelRef, Tally, TrainingRun, TrainingWanted
+from annotune.models import ModelRef, Tally, TrainingRun, TrainingWanted
 from annotune.settings import Settings
 from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.store import FORGOTTEN_S

@@ -10,7 +10,7 @@ from contract.servers.vendor import Vendor, json_reply
 from doubles import FakeOllama, serving
 
 from annotune.extra_params import Parameters
-from annotune.model import ModelRef, ModelVersion
+from annotune.models import ModelRef, ModelVersion
 from annotune.store.store import Store
 from commands.main import annotune
 

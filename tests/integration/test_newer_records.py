@@ -8,7 +8,7 @@ import pytest
 from doubles import FakeOllama, serving
 
 from annotune.errors import ConfigurationError
-from annotune.model import ModelRef, ModelVersion, TrainingRun
+from annotune.models import ModelRef, ModelVersion, TrainingRun
 from annotune.recipe import RECIPES, Recipe
 from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store

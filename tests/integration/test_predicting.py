@@ -28,7 +28,7 @@ from annotune.example import ProjectPrompt
 from annotune.extra_params import Parameters
 from annotune.images import Pictures
 from annotune.label_studio.client import PAGE_TASKS
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from annotune.prompt import Prompt
 from annotune.servers.pool import Servers
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE

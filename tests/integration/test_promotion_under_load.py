@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from doubles import FakeOllama, serving
 
-from annotune.model import ModelVersion
+from annotune.models import ModelVersion
 from annotune.store.store import Store
 from curation.projects import labeling_config
 from embedded.deployment import Deployment

@@ -14,7 +14,7 @@ from studio_double import StudioDouble
 
 from annotune.example import ProjectPrompt
 from annotune.extra_params import Parameters
-from annotune.model import ModelRef, ModelVersion
+from annotune.models import ModelRef, ModelVersion
 from annotune.serving import Live
 from annotune.settings import Settings
 from commands.main import annotune

@@ -5,7 +5,7 @@ from services import ServedModel
 
 from annotune.labeling.config import Labeling
 from annotune.labeling.prediction import Prediction
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from annotune.parallel import Deadline
 from annotune.prompt import Prompt
 from annotune.question import Options, Question

@@ -15,7 +15,7 @@ from lessons import BASE, WANTED, lesson, settings_of, workshop_in
 from annotune.errors import ConfigurationError, NotFound, TrainingCancelled, TrainingFailed, TrainingRefused
 from annotune.example import ProjectPrompt, PromptVersion
 from annotune.extra_params import Parameters
-from annotune.model import ModelRef, TrainingRun
+from annotune.models import ModelRef, TrainingRun
 from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store
 from trainer.mark import keep_pointers

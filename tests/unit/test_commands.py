@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from annotune.errors import AnnotuneError, ConfigurationError, NotFound
 from annotune.example import ProjectPrompt
 from annotune.extra_params import Parameters
-from annotune.model import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted, Verdict
+from annotune.models import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted, Verdict
 from annotune.recipe import Recipe
 from annotune.settings import Settings
 from annotune.store.queue import Jobs

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from annotune.errors import RequestInvalid
-from annotune.model import ModelRef, ModelVersion, TrainingRun, Verdict, version_name, version_number
+from annotune.models import ModelRef, ModelVersion, TrainingRun, Verdict, version_name, version_number
 
 REFS = {
     "ollama:llama3": ("ollama", "llama3"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from annotune.errors import ConfigurationError
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from annotune.prices import FREE, Price, Prices
 
 TABLE = """noted = 2026-11-01

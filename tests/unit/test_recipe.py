@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from annotune.errors import ConfigurationError
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from annotune.recipe import RECIPES, Recipe
 
 SHIPPED = sorted(file.stem for file in RECIPES.glob("*.toml"))

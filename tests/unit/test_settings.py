@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from annotune.errors import ConfigurationError
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from annotune.prompt import Prompt
 from annotune.servers.pool import default_ref
 from annotune.settings import Settings, load_settings, server_url

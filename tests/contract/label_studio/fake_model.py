@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from annotune.chat import ChatRequest, Completion, Token
-from annotune.model import ServerName
+from annotune.models import ServerName
 from annotune.store.queue import Jobs
 from annotune.store.store import Store
 

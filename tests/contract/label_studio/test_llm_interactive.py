@@ -9,7 +9,7 @@ from fake_model import SIMPLE, Backend, FakeModel, FakePool, MakeBackend, region
 from annotune.chat import Token
 from annotune.errors import ModelServerError
 from annotune.example import ProjectPrompt
-from annotune.model import ModelRef, ModelVersion
+from annotune.models import ModelRef, ModelVersion
 from annotune.servers.concurrency import Limited
 from annotune.settings import Settings
 from backend.app import create_app

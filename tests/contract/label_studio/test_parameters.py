@@ -5,7 +5,7 @@ import json
 import pytest
 from fake_model import SIMPLE, Backend, MakeBackend, region, task
 
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 
 
 def set_up(backend: Backend, extra: object) -> dict:

@@ -13,7 +13,7 @@ from annotune.chat import ChatRequest
 from annotune.errors import AnswerRefused, ModelServerUnreachable, NotFound
 from annotune.example import ProjectPrompt
 from annotune.labeling.regions import region_text
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from annotune.settings import Settings
 from backend.model import Model
 from backend.requests import Task

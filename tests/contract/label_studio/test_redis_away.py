@@ -10,7 +10,7 @@ import redis
 from fake_model import SIMPLE, UNPROTECTED, Backend, FakeModel, MakeBackend, region, task, texts
 
 from annotune.example import Answer
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from embedded.redis import RedisServer
 
 SETUP = {"project": 4, "schema": SIMPLE}

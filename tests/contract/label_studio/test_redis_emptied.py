@@ -3,7 +3,7 @@
 import pytest
 from fake_model import SIMPLE, Backend, MakeBackend, region, task, texts
 
-from annotune.model import ModelRef
+from annotune.models import ModelRef
 from annotune.store.backup import Kept
 
 SETUP = {"project": 4, "schema": SIMPLE}
