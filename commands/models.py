@@ -6,6 +6,7 @@ from functools import partial
 
 import click
 
+from annotune import promotion
 from annotune.errors import ModelServerError, NotFound, RecordUnreadable, StoreUnavailable
 from annotune.models import ModelRef, brings_back, version_number
 from annotune.servers.ollama import OllamaServer
@@ -13,7 +14,6 @@ from annotune.servers.pool import Servers, default_ref
 from annotune.serving import Live
 from commands.desk import PROJECT, Desk
 from commands.output import json_option, say, say_json, say_table, table_of
-from trainer import promotion
 from trainer.rebuild import rebuild as rebuild_store
 
 CHECK_S = 10.0

@@ -25,6 +25,7 @@ from annotune.errors import (
 )
 from annotune.log import where
 from annotune.models import PASSED, ModelVersion, Progress, TrainingRun, TrainingWanted
+from annotune.promotion import go_live, why_a_person_decides
 from annotune.recipe import Recipe, shipped
 from annotune.servers.ollama import OllamaServer, file_sha256
 from trainer import engine as steps
@@ -33,7 +34,6 @@ from trainer.examples import Lesson
 from trainer.gates import Candidate, Losses, judge, read_held_out
 from trainer.look import lesson_of, read
 from trainer.mark import keep_pointers
-from trainer.promotion import go_live, why_a_person_decides
 from trainer.registry import is_taken, model_name, patiently, register
 from trainer.runs import BASES, check_disk, read_runs, remove_dead, run_folder, tidy, write_manifest
 from trainer.workshop import Workshop

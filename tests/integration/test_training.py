@@ -16,10 +16,10 @@ from annotune.errors import ConfigurationError, NotFound, TrainingCancelled, Tra
 from annotune.example import ProjectPrompt, PromptVersion
 from annotune.extra_params import Parameters
 from annotune.models import ModelRef, TrainingRun
+from annotune.promotion import promote, rollback
 from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store
 from trainer.mark import keep_pointers
-from trainer.promotion import promote, rollback
 from trainer.rebuild import rebuild
 from trainer.registry import model_name
 from trainer.runs import check_disk, read_runs, run_folder
