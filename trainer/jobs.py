@@ -9,8 +9,8 @@ from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable, T
 from annotune.log import where
 from annotune.models import TrainingRun, TrainingWanted
 from trainer.lease import PACE, Pace, lease
-from trainer.look import is_gone, look
 from trainer.mark import keep_pointers
+from trainer.sync import is_gone, look
 from trainer.training import run_training
 from trainer.workshop import Workshop, open_workshop
 

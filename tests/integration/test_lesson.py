@@ -22,8 +22,8 @@ from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.store import FORGOTTEN_S
 from trainer.jobs import follow, train
 from trainer.lease import Pace, lease
-from trainer.look import lesson_of, look, read
 from trainer.reconcile import Reconciler, look_everywhere, revive
+from trainer.sync import lesson_of, look, read
 from trainer.workshop import Workshop, workshop_of
 
 PROJECT = 4

@@ -18,8 +18,8 @@ from annotune.models import ModelRef, ModelVersion
 from annotune.serving import Live
 from annotune.settings import Settings
 from commands.main import annotune
-from trainer.look import look
 from trainer.reconcile import Reconciler
+from trainer.sync import look
 from trainer.workshop import Workshop, workshop_of
 
 PROJECT = 4
