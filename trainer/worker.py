@@ -30,7 +30,7 @@ from annotune.store.migration import HEIR
 from annotune.store.queue import KINDS, Jobs, open_queue
 from annotune.store.redis import connect_redis, place
 from annotune.store.store import Store
-from trainer.inspection import Inspector
+from trainer.checks import Inspector
 from trainer.lifeline import die_with
 from trainer.mark import settle
 from trainer.ordered_job import OrderedJob

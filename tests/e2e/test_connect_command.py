@@ -9,7 +9,7 @@ from commands import checkup
 from commands.main import annotune
 from curation.projects import create_project, labeling_config
 from embedded.label_studio import LabelStudio
-from trainer.inspection import studio_finding
+from trainer.checks import studio_finding
 
 
 def test_a_wrong_secret_and_another_deployment_are_told(

@@ -16,7 +16,7 @@ from annotune.settings import Settings
 from annotune.store.store import Store
 from annotune.store.workers import Finding, Findings
 from commands.main import annotune
-from trainer.inspection import recipe_finding, studio_finding, trainer_finding
+from trainer.checks import recipe_finding, studio_finding, trainer_finding
 
 ROOT = Path(__file__).resolve().parents[2]
 SOON_S = 60
