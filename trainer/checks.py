@@ -20,11 +20,11 @@ from pydantic import BaseModel
 
 from annotune.errors import AnnotuneError, TrainingFailed
 from annotune.label_studio.client import Studio
+from annotune.process import die_with
 from annotune.recipe import Recipe
 from annotune.settings import Settings
 from annotune.store.workers import Finding, Findings, PartName
 from trainer.engine import Step, SubprocessEngine
-from trainer.lifeline import die_with
 
 EVERY_S = 30.0
 TRAINER_EVERY_S = 120.0  # once it is well it stays so: what is installed is changed with a restart

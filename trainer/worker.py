@@ -24,6 +24,7 @@ from rq.job import Job
 
 import trainer.jobs  # noqa: F401 - loaded before the forks, so that no job has to wait for it
 from annotune.errors import AnnotuneError, ConfigurationError, StoreUnavailable
+from annotune.process import die_with
 from annotune.settings import Settings
 from annotune.store.keys import Keys
 from annotune.store.migration import HEIR
@@ -31,7 +32,6 @@ from annotune.store.queue import KINDS, Jobs, open_queue
 from annotune.store.redis import connect_redis, place
 from annotune.store.store import Store
 from trainer.checks import Inspector
-from trainer.lifeline import die_with
 from trainer.mark import settle
 from trainer.ordered_job import OrderedJob
 from trainer.reconcile import TICK_S, Reconciler
