@@ -33,8 +33,8 @@ from annotune.store.redis import connect_redis, place
 from annotune.store.store import Store
 from trainer.checks import Inspector
 from trainer.mark import settle
-from trainer.ordered_job import OrderedJob
 from trainer.reconcile import TICK_S, Reconciler
+from trainer.safe_job import OrderedJob
 
 WORKER_TTL_S = 60
 MAINTENANCE_S = 30

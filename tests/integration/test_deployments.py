@@ -11,7 +11,7 @@ from annotune.settings import load_settings
 from annotune.store.job_spec import Order
 from annotune.store.keys import Keys
 from annotune.store.queue import CHANGES, TRAINING, open_queue
-from trainer.ordered_job import OrderedJob
+from trainer.safe_job import OrderedJob
 from trainer.workshop import Workshop, workshop_of
 
 PROJECT = 4
