@@ -18,8 +18,8 @@ from pathlib import Path
 from annotune.errors import ConfigurationError, RecordUnreadable
 from annotune.models import Value
 from annotune.store.store import Store
-from trainer.pointers import read_sides, write_pointers, write_sides, write_whole
 from trainer.restoration import restore
+from trainer.state_files import read_sides, write_pointers, write_sides, write_whole
 
 MARK = "mark.json"
 
