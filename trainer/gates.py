@@ -24,7 +24,7 @@ from annotune.errors import (
 )
 from annotune.models import Verdict
 from annotune.servers.ollama import OllamaServer, as_request
-from trainer.registry import patiently
+from trainer.registration import patiently
 
 CALL_S = 300
 AGAIN_S = 2

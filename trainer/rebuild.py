@@ -10,7 +10,7 @@ from annotune.models import ModelVersion
 from annotune.servers.ollama import OllamaServer, file_sha256
 from annotune.store.store import Store
 from trainer.mark import adopt, is_foreign, keep_all, read_mark
-from trainer.registry import is_taken, register
+from trainer.registration import is_taken, register
 from trainer.restoration import Restored, restore
 from trainer.runs import GGUF, run_folder
 

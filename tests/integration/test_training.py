@@ -21,7 +21,7 @@ from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store
 from trainer.mark import keep_pointers
 from trainer.rebuild import rebuild
-from trainer.registry import model_name
+from trainer.registration import model_name
 from trainer.runs import check_disk, read_runs, run_folder
 from trainer.training import run_training
 from trainer.workshop import Workshop
