@@ -10,8 +10,8 @@ from annotune.log import where
 from annotune.models import TrainingRun, TrainingWanted
 from trainer.lease import PACE, Pace, lease
 from trainer.mark import keep_pointers
+from trainer.pipeline import run_training
 from trainer.sync import is_gone, look
-from trainer.training import run_training
 from trainer.workshop import Workshop, open_workshop
 
 Train = Callable[[Workshop, int, TrainingWanted], TrainingRun]

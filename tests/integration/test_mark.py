@@ -17,9 +17,9 @@ from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store
 from trainer.jobs import follow, train
 from trainer.mark import _keep, keep_pointers, read_mark, settle
+from trainer.pipeline import run_training
 from trainer.rebuild import Rebuilt, rebuild
 from trainer.state_files import read_pointers
-from trainer.training import run_training
 from trainer.workshop import Workshop
 
 PROJECT = 3
