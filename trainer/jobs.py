@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable, TrainingCancelled, TrainingRefused
 from annotune.log import where
 from annotune.models import TrainingRun, TrainingWanted
+from trainer.context import Workshop, open_workshop
 from trainer.lease import PACE, Pace, lease
 from trainer.mark import keep_pointers
 from trainer.pipeline import run_training
 from trainer.sync import is_gone, look
-from trainer.workshop import Workshop, open_workshop
 
 Train = Callable[[Workshop, int, TrainingWanted], TrainingRun]
 

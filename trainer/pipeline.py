@@ -29,6 +29,7 @@ from annotune.promotion import go_live, why_a_person_decides
 from annotune.recipe import Recipe, shipped
 from annotune.servers.ollama import OllamaServer, file_sha256
 from trainer import engine as steps
+from trainer.context import Workshop
 from trainer.engine import Engine, Event, SubprocessEngine
 from trainer.examples import Lesson
 from trainer.gates import Candidate, Losses, judge, read_held_out
@@ -36,7 +37,6 @@ from trainer.mark import keep_pointers
 from trainer.registration import is_taken, model_name, patiently, register
 from trainer.runs import BASES, check_disk, read_runs, remove_dead, run_folder, tidy, write_manifest
 from trainer.sync import lesson_of, read
-from trainer.workshop import Workshop
 
 CHECK_S = 10
 LEAST_FREE_BYTES = 2 << 30

@@ -12,7 +12,7 @@ from contextlib import closing
 from annotune.errors import AnnotuneError, StoreUnavailable
 from annotune.label_studio.client import Studio
 from annotune.serving import Live
-from trainer.workshop import Workshop
+from trainer.context import Workshop
 
 _log = logging.getLogger(__name__)
 

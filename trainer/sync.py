@@ -12,11 +12,11 @@ from annotune.models import PASSED, Tally, TrainingWanted
 from annotune.split import Split
 from annotune.store.store import Store
 from annotune.store.trained import UNKNOWN, changed, settled
+from trainer.context import Workshop
 from trainer.examples import Lesson, Log, read_lesson
 from trainer.mark import keep_pointers
 from trainer.prompts import newest_prompt, prompts_in
 from trainer.scores import show_scores
-from trainer.workshop import Workshop
 
 TRAIN_EVERY = "TRAIN_EVERY"
 

@@ -16,9 +16,9 @@ from annotune.errors import TrainingCancelled
 from annotune.models import TrainingRun, TrainingWanted
 from annotune.settings import load_settings
 from trainer import jobs
+from trainer.context import Workshop, open_workshop
 from trainer.lease import Pace
 from trainer.worker import run_worker
-from trainer.workshop import Workshop, open_workshop
 
 PACE = Pace(ttl_s=2, renew_s=0.4)
 

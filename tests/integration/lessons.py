@@ -14,8 +14,8 @@ from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from embedded.formulary import formulary
+from trainer.context import Workshop
 from trainer.examples import Lesson
-from trainer.workshop import Workshop
 
 ASK = Prompt("Answer in one sentence.", "{prompt}\n\n{text}")
 BASE = "smollm2:135m"

@@ -11,8 +11,8 @@ from annotune.settings import load_settings
 from annotune.store.job_spec import Order
 from annotune.store.keys import Keys
 from annotune.store.queue import CHANGES, TRAINING, open_queue
+from trainer.context import Workshop, workshop_of
 from trainer.safe_job import OrderedJob
-from trainer.workshop import Workshop, workshop_of
 
 PROJECT = 4
 OURS = ModelRef(server="ollama", model="annotune/hospital-a-p4:v0001-01234567")

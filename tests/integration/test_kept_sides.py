@@ -15,13 +15,13 @@ from annotune.models import TrainingRun
 from annotune.settings import Settings
 from annotune.split import FEWEST_HELD_OUT, hash_side, text_sha
 from annotune.store.store import Store
+from trainer.context import Workshop, workshop_of
 from trainer.jobs import follow
 from trainer.mark import keep_pointers, settle
 from trainer.pipeline import lesson_now
 from trainer.runs import write_manifest
 from trainer.state_files import SIDES, read_sides
 from trainer.sync import look
-from trainer.workshop import Workshop, workshop_of
 
 PROJECT, OTHER = 4, 5
 QUESTIONS = 60

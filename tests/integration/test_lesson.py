@@ -20,11 +20,11 @@ from annotune.models import ModelRef, Tally, TrainingRun, TrainingWanted
 from annotune.settings import Settings
 from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.store import FORGOTTEN_S
+from trainer.context import Workshop, workshop_of
 from trainer.jobs import follow, train
 from trainer.lease import Pace, lease
 from trainer.reconcile import Reconciler, look_everywhere, revive
 from trainer.sync import lesson_of, look, read
-from trainer.workshop import Workshop, workshop_of
 
 PROJECT = 4
 OTHER = 5

@@ -15,12 +15,12 @@ from annotune.label_studio.client import Studio
 from annotune.models import ModelRef, TrainingRun
 from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store
+from trainer.context import Workshop
 from trainer.jobs import follow, train
 from trainer.mark import _keep, keep_pointers, read_mark, settle
 from trainer.pipeline import run_training
 from trainer.rebuild import Rebuilt, rebuild
 from trainer.state_files import read_pointers
-from trainer.workshop import Workshop
 
 PROJECT = 3
 GPT = ModelRef(server="openai", model="gpt-9")

@@ -18,9 +18,9 @@ from annotune.models import ModelRef, ModelVersion
 from annotune.serving import Live
 from annotune.settings import Settings
 from commands.main import annotune
+from trainer.context import Workshop, workshop_of
 from trainer.reconcile import Reconciler
 from trainer.sync import look
-from trainer.workshop import Workshop, workshop_of
 
 PROJECT = 4
 VERSION = ModelVersion(

@@ -19,12 +19,12 @@ from annotune.models import ModelRef, TrainingRun
 from annotune.promotion import promote, rollback
 from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store
+from trainer.context import Workshop
 from trainer.mark import keep_pointers
 from trainer.pipeline import run_training
 from trainer.rebuild import rebuild
 from trainer.registration import model_name
 from trainer.runs import check_disk, read_runs, run_folder
-from trainer.workshop import Workshop
 
 PROJECT, OTHER = 3, 4
 GPT = ModelRef(server="openai", model="gpt-3.5-turbo")
