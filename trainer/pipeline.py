@@ -35,7 +35,7 @@ from trainer.examples import Lesson
 from trainer.gates import Candidate, Losses, judge, read_held_out
 from trainer.mark import keep_pointers
 from trainer.registration import is_taken, model_name, patiently, register
-from trainer.runs import BASES, check_disk, read_runs, remove_dead, run_folder, tidy, write_manifest
+from trainer.run_folder import BASES, check_disk, read_runs, remove_dead, run_folder, tidy, write_manifest
 from trainer.sync import lesson_of, read
 
 CHECK_S = 10

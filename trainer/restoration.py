@@ -8,7 +8,7 @@ from annotune.errors import RecordUnreadable
 from annotune.models import PASSED, TrainingRun
 from annotune.store.backup import Kept
 from annotune.store.store import Store
-from trainer.runs import read_runs
+from trainer.run_folder import read_runs
 from trainer.state_files import projects_kept, read_pointers, read_sides
 
 _log = logging.getLogger(__name__)

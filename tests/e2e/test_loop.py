@@ -12,7 +12,7 @@ from curation.projects import create_project, labeling_config
 from embedded.annotator import Annotator
 from embedded.formulary import formulary
 from embedded.label_studio import LabelStudio
-from trainer.runs import read_runs, run_folder
+from trainer.run_folder import read_runs, run_folder
 
 PROMPT = "Answer the question in one short sentence."
 TRAINED, HELD_OUT = 12, 5

@@ -19,7 +19,7 @@ from trainer.context import Workshop, workshop_of
 from trainer.jobs import follow
 from trainer.mark import keep_pointers, settle
 from trainer.pipeline import lesson_now
-from trainer.runs import write_manifest
+from trainer.run_folder import write_manifest
 from trainer.state_files import SIDES, read_sides
 from trainer.sync import look
 

@@ -13,7 +13,7 @@ from annotune.recipe import RECIPES, Recipe
 from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store
 from trainer.rebuild import rebuild
-from trainer.runs import MANIFEST, read_runs
+from trainer.run_folder import MANIFEST, read_runs
 
 AT = "2026-01-01T00:00:00Z"
 
