@@ -11,12 +11,12 @@ from backend.bodies import Bodies
 from backend.browsers import refuse_pages
 from backend.credentials import Credentials
 from backend.health import Health
-from backend.lessons import project_of
 from backend.model import Model
 from backend.replies import speak_json
 from backend.requests import Event, Predict, Setup
 from backend.services import Services
 from backend.versions import version_names
+from backend.webhooks import project_of
 
 
 def create_app(settings: Settings, *, store: Store, servers: ServerPool, jobs: Jobs) -> Flask:

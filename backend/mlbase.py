@@ -18,10 +18,10 @@ from annotune.settings import load_settings
 from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
-from backend.lessons import project_of
 from backend.model import Model
 from backend.requests import Event, Predict, read
 from backend.services import Services
+from backend.webhooks import project_of
 
 log = logging.getLogger(__name__)
 
