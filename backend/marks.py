@@ -3,7 +3,7 @@
 Label Studio (1.23.2) adds the spans of each answer to those that are there, and sends none of them with a question; a draft
 lags by five seconds. But the region of the prompt keeps its id, whatever is written in it, until it is deleted. So what was
 given beside it is known: it is on the page still, or a person deleted it. All annotations that are made from one prediction
-have its ids; the first question of each, and the first after a reset, is told by the prompt's origin (see screen.py).
+have its ids; the first question of each, and the first after a reset, is told by the prompt's origin (see editor.py).
 """
 
 import json

@@ -21,9 +21,9 @@ from annotune.prompt import Doubts, Prompt, told_unknown, unknown
 from annotune.question import Question, Reply
 from annotune.serving import Serving, model_version
 from backend import statuses
+from backend.editor import Screen
 from backend.marks import Mark, given_before, new_only, span_controls
 from backend.requests import Context, Event, Task
-from backend.screen import Screen
 from backend.services import Services
 from backend.webhooks import Acknowledged, take_event
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from annotune.errors import ASK_AGAIN, AnnotuneError, AnswerCut
 from annotune.labeling.config import Labeling
 from annotune.labeling.prediction import Region
-from backend.screen import Screen
+from backend.editor import Screen
 
 REPEATED = "Not marked a second time: {}. To have all marked anew, delete the prompt and write it again."
 EARLIER = "The answer below is to an earlier prompt."
