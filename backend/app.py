@@ -6,12 +6,12 @@ from annotune.errors import RequestInvalid
 from annotune.settings import Settings
 from annotune.store.queue import Jobs
 from annotune.store.store import Store
-from backend.answers import ServerPool
 from backend.bodies import Bodies
 from backend.browsers import refuse_pages
 from backend.credentials import Credentials
 from backend.health import Health
 from backend.model import Model
+from backend.model_calls import ServerPool
 from backend.replies import speak_json
 from backend.requests import Event, Predict, Setup
 from backend.services import Services

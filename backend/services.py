@@ -11,9 +11,9 @@ from annotune.settings import Settings
 from annotune.store.queue import Jobs
 from annotune.store.store import Store
 from backend.answer_log import AnswerLog
-from backend.answers import Answers, ServerPool
 from backend.batches import Batches
 from backend.configs import Configs
+from backend.model_calls import Answers, ServerPool
 from backend.spool import Spool
 
 

@@ -13,7 +13,7 @@ from annotune.errors import ModelServerBusy, ModelServerError
 from annotune.parallel import Deadline
 from annotune.servers.pool import Servers
 from annotune.settings import Settings
-from backend.answers import MOST_REMEMBERED, REMEMBERED_S, Answers
+from backend.model_calls import MOST_REMEMBERED, REMEMBERED_S, Answers
 
 Eventually = Callable[..., object]
 
