@@ -22,7 +22,7 @@ from annotune.question import Question, Reply
 from annotune.serving import Serving, model_version
 from backend import statuses
 from backend.editor import Screen
-from backend.marks import Mark, given_before, new_only, span_controls
+from backend.given_spans import Mark, given_before, new_only, span_controls
 from backend.requests import Context, Event, Task
 from backend.services import Services
 from backend.webhooks import Acknowledged, take_event
