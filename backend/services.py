@@ -12,7 +12,7 @@ from annotune.store.queue import Jobs
 from annotune.store.store import Store
 from backend.answer_log import AnswerLog
 from backend.batches import Batches
-from backend.configs import Configs
+from backend.labeling_cache import Configs
 from backend.model_calls import Answers, ServerPool
 from backend.spool import Spool
 

@@ -4,7 +4,7 @@ import pytest
 
 from annotune.errors import LabelingInvalid
 from annotune.labeling.config import Labeling
-from backend.configs import LARGE, MOST, MOST_CHARACTERS, Configs
+from backend.labeling_cache import LARGE, MOST, MOST_CHARACTERS, Configs
 
 SIMPLE = '<View><Text name="t" value="$q"/><TextArea name="r" toName="t"/></View>'
 
