@@ -7,8 +7,8 @@ from annotune.settings import Settings
 from annotune.store.queue import Jobs
 from annotune.store.store import Store
 from backend.bodies import Bodies
-from backend.browsers import refuse_pages
 from backend.credentials import Credentials
+from backend.cross_site import refuse_pages
 from backend.health import Health
 from backend.model import Model
 from backend.model_calls import ServerPool
