@@ -17,7 +17,7 @@ from annotune.servers.pool import Servers
 from annotune.serving import Live
 from annotune.store.workers import Findings
 from commands.address import Address
-from commands.desk import Desk
+from commands.context import Desk
 
 CHECK_S = 10.0
 ANSWER_S = 90.0  # the first one loads the model

@@ -20,7 +20,7 @@ from annotune.prompt import Doubts, Prompt
 from annotune.question import Question
 from annotune.servers.pool import Servers
 from annotune.serving import Live
-from commands.desk import PROJECT, Desk
+from commands.context import PROJECT, Desk
 from commands.models import named
 from commands.output import json_option, say, say_json, say_table, table_of
 from commands.push import ENDS_ASKING

@@ -5,8 +5,8 @@ import click
 from annotune.errors import ConfigurationError, StoreUnavailable
 from commands.address import Address
 from commands.checkup import checkup
+from commands.context import PROJECT, Desk
 from commands.customer import Connection
-from commands.desk import PROJECT, Desk
 from commands.output import say
 
 URL = "Where Label Studio reaches this backend; default: the setting BACKEND_URL."

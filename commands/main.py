@@ -8,7 +8,7 @@ import click
 
 from annotune.errors import AnnotuneError, ConfigurationError, RequestInvalid
 from commands.connect import connect, disconnect
-from commands.desk import Desk
+from commands.context import Desk
 from commands.models import models
 from commands.output import shown
 from commands.predict import predict

@@ -12,7 +12,7 @@ from annotune.models import ModelRef, brings_back, version_number
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.pool import Servers, default_ref
 from annotune.serving import Live
-from commands.desk import PROJECT, Desk
+from commands.context import PROJECT, Desk
 from commands.output import json_option, say, say_json, say_table, table_of
 from trainer.rebuild import rebuild as rebuild_store
 

@@ -7,7 +7,7 @@ from annotune.errors import LabelingInvalid
 from annotune.ids import ALL
 from annotune.labeling.config import Labeling
 from annotune.prompt import told_unknown, unknown
-from commands.desk import Desk
+from commands.context import Desk
 
 SAMPLE = 20
 

@@ -14,7 +14,7 @@ from annotune.models import ModelRef
 from annotune.prompt import Doubts, Prompt
 from annotune.question import Options, Question
 from annotune.serving import Live, model_version
-from commands.desk import Desk
+from commands.context import Desk
 from commands.models import named
 
 

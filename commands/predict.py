@@ -19,7 +19,7 @@ from annotune.question import Question
 from annotune.servers.pool import Servers
 from annotune.settings import TEXT_FILE
 from annotune.store.reports import Batch
-from commands.desk import PROJECT, Desk
+from commands.context import PROJECT, Desk
 from commands.estimate import CHARACTERS_A_TOKEN, Estimate, estimate
 from commands.output import PlainConsole, say
 from commands.plan import Plan

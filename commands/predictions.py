@@ -6,7 +6,7 @@ import click
 
 from annotune.errors import LabelStudioError, LabelStudioUnreachable, NotFound
 from annotune.labeling.config import Labeling
-from commands.desk import PROJECT, Desk
+from commands.context import PROJECT, Desk
 from commands.output import say
 from curation.span_repair import ShiftedSpans, shifted_spans
 

@@ -3,7 +3,7 @@
 import click
 
 from annotune.log import set_up
-from commands.desk import Desk
+from commands.context import Desk
 
 PORT = click.IntRange(min=1, max=65535)
 

@@ -12,7 +12,7 @@ from annotune.prompt import Prompt
 from annotune.serving import SHA_SHOWN
 from annotune.settings import TEXT_FILE
 from commands.compare import compare
-from commands.desk import PROJECT, Desk
+from commands.context import PROJECT, Desk
 from commands.output import first_line, json_option, say, say_json, say_raw, say_table, table_of
 from commands.placeholders import told_unknown_in
 

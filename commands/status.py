@@ -12,7 +12,7 @@ from annotune.serving import Live
 from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.reports import Batch
 from annotune.store.workers import Findings
-from commands.desk import Desk
+from commands.context import Desk
 from commands.models import told_without_pointer
 from commands.output import first_line, json_option, say, say_json, say_table, table_of
 from commands.train import duration

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from annotune.errors import ConfigurationError, TrainingRefused
 from annotune.models import TrainingRun, TrainingWanted
 from annotune.recipe import Recipe, shipped
-from commands.desk import PROJECT, Desk
+from commands.context import PROJECT, Desk
 from commands.output import say
 from commands.signals import Stopped, stoppable
 

@@ -33,7 +33,7 @@ from annotune.prompt import Prompt
 from annotune.servers.pool import Servers
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE
 from annotune.store.store import Store
-from commands.desk import Desk
+from commands.context import Desk
 from commands.estimate import estimate
 from commands.main import annotune
 from commands.plan import Plan
