@@ -2,12 +2,11 @@
 
 import itertools
 import math
-import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, Future, ThreadPoolExecutor, as_completed, wait
-from dataclasses import dataclass
 from typing import TypeVar
 
+from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, ConfigurationError, DeadlineExceeded, KeyRefused, ModelServerUnreachable
 from annotune.log import unexpected
 
@@ -16,27 +15,6 @@ Result = TypeVar("Result")
 FAIR_S = 30.0
 # What one call meets, all that follow would meet.
 FOR_ALL = (ModelServerUnreachable, KeyRefused, ConfigurationError)
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """A moment of `time.monotonic()` by which all of a request is answered."""
-
-    at: float
-
-    @classmethod
-    def after(cls, seconds: float) -> "Deadline":
-        return cls(time.monotonic() + seconds)
-
-    @property
-    def left_s(self) -> float:
-        """Raises DeadlineExceeded where nothing is left."""
-        left = self.at - time.monotonic()
-        if left <= 0:
-            raise DeadlineExceeded(
-                "the request was not answered in time: ask for fewer tasks, or raise MODEL_DEADLINE_S"
-            )
-        return left
 
 
 def side_by_side(calls: Sequence[Callable[[], Result]], limit: int) -> list[Result]:

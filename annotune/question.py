@@ -9,12 +9,13 @@ from functools import cached_property
 from typing import Self
 
 from annotune.chat import ChatRequest, Completion, Image, Message
+from annotune.deadline import Deadline
 from annotune.errors import AnswerCut, AnswerInvalid, AnswerRefused
 from annotune.labeling.config import Labeling
 from annotune.labeling.prediction import Region
 from annotune.labeling.regions import whole_letters
 from annotune.models import ModelRef
-from annotune.parallel import Deadline, side_by_side
+from annotune.parallel import side_by_side
 from annotune.prompt import Prompt
 from annotune.score import score
 from annotune.servers.base import ModelServer

@@ -10,13 +10,14 @@ from typing import Any
 
 from annotune.answer import answers_given, prefilled
 from annotune.chat import Image
+from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, StoreUnavailable
 from annotune.extra_params import Parameters
 from annotune.labeling.config import Labeling, in_order
 from annotune.labeling.prediction import Prediction, Region, Unanswered
 from annotune.labeling.regions import region_text
 from annotune.log import unexpected
-from annotune.parallel import Deadline, each
+from annotune.parallel import each
 from annotune.prompt import Doubts, Prompt, told_unknown, unknown
 from annotune.question import Question, Reply
 from annotune.serving import Serving, model_version

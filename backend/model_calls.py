@@ -9,9 +9,9 @@ from concurrent.futures import TimeoutError as NotInTime
 from contextlib import contextmanager
 from typing import Protocol
 
+from annotune.deadline import Deadline
 from annotune.errors import DeadlineExceeded, ModelServerBusy, ModelServerError, NotFound
 from annotune.models import ModelRef, ServerName
-from annotune.parallel import Deadline
 from annotune.question import Options, Question, Reply
 from annotune.servers.base import ModelServer
 from annotune.settings import Settings

@@ -10,10 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from annotune.deadline import Deadline
 from annotune.errors import AnswerRefused
 from annotune.labeling.config import Labeling
 from annotune.models import ModelRef
-from annotune.parallel import Deadline
 from annotune.prompt import Prompt
 from annotune.question import Options, Question
 from annotune.servers.ollama import OllamaServer as OllamaClient

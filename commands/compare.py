@@ -10,12 +10,13 @@ from itertools import islice
 
 import click
 
+from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, NotFound
 from annotune.ids import ALL
 from annotune.images import Pictures
 from annotune.label_studio.rows import StudioTask
 from annotune.labeling.config import Labeling
-from annotune.parallel import Deadline, each
+from annotune.parallel import each
 from annotune.prompt import Doubts, Prompt
 from annotune.question import Question
 from annotune.servers.pool import Servers

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from annotune.answer import answers_given, prefilled
+from annotune.deadline import Deadline
 from annotune.errors import (
     AnnotuneError,
     ConfigurationError,
@@ -22,7 +23,7 @@ from annotune.images import Pictures
 from annotune.label_studio.client import Studio
 from annotune.label_studio.rows import StudioTask
 from annotune.log import unexpected
-from annotune.parallel import Deadline, stream
+from annotune.parallel import stream
 from annotune.prompt import Doubts
 from annotune.servers.base import ModelServer
 from annotune.store.store import Store

@@ -3,10 +3,10 @@
 import pytest
 from services import ServedModel
 
+from annotune.deadline import Deadline
 from annotune.labeling.config import Labeling
 from annotune.labeling.prediction import Prediction
 from annotune.models import ModelRef
-from annotune.parallel import Deadline
 from annotune.prompt import Prompt
 from annotune.question import Options, Question
 from annotune.servers.ollama import OllamaServer

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from annotune.deadline import Deadline
 from annotune.errors import ModelServerBusy, ModelServerError
-from annotune.parallel import Deadline
 from annotune.servers.pool import Servers
 from annotune.settings import Settings
 from backend.model_calls import MOST_REMEMBERED, REMEMBERED_S, Answers

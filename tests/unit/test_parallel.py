@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from annotune.deadline import Deadline
 from annotune.errors import (
     AnnotuneError,
     AnswerRefused,
@@ -16,7 +17,7 @@ from annotune.errors import (
     ModelServerUnreachable,
     Unexpected,
 )
-from annotune.parallel import FAIR_S, Deadline, each, side_by_side
+from annotune.parallel import FAIR_S, each, side_by_side
 
 Eventually = Callable[..., object]
 
