@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import field_serializer, field_validator
 
 from annotune.chat import Message
-from annotune.models import Value
+from annotune.values import Value
 
 
 class Answer(Value):

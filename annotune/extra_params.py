@@ -6,9 +6,10 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationError
 
 from annotune.errors import RequestInvalid
-from annotune.models import Given, ModelRef, ServerName
+from annotune.models import ModelRef, ServerName
 from annotune.question import Options
 from annotune.settings import Settings
+from annotune.values import Given
 
 LIMITED = ("max_tokens", "num_ctx")
 

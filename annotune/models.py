@@ -4,9 +4,10 @@ import re
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field
 
-from annotune.errors import RecordUnreadable, RequestInvalid
+from annotune.errors import RequestInvalid
+from annotune.values import Value
 
 ServerName = Literal["ollama", "openai", "azure"]
 PASSED = frozenset({"promoted", "waiting"})  # states of a run whose version passed its gates
@@ -14,30 +15,6 @@ _REF = re.compile(r"(ollama|openai|azure):(\S+)")
 _VERSION = re.compile(r"v([0-9]{4,})")
 OUR_MODEL = re.compile(r"annotune/[a-z0-9][a-z0-9-]{0,79}:v[0-9]{4,}-[0-9a-f]{8}")
 """The name on Ollama of a version of ours."""
-
-
-class Value(BaseModel):
-    """A frozen value that goes to Redis and to manifests as JSON; fields that another version added are ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    @classmethod
-    def recall(cls, kept: str | bytes, where: str) -> Self:
-        """A value that this or another version kept at `where`.
-
-        Raises:
-            RecordUnreadable: it is none.
-        """
-        try:
-            return cls.model_validate_json(kept, extra="ignore")
-        except ValidationError:
-            raise RecordUnreadable(where) from None
-
-
-class Given(Value):
-    """A value that a person gives: a field that is none is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ModelRef(Value):
@@ -130,12 +107,12 @@ class TrainingRun(Value):
     contents: tuple[str, ...] = ()
     examples: int = 0
     held_out: int = 0
-    left_out: dict[str, int] = {}
-    recipe: dict[str, Any] = {}
+    left_out: dict[str, int] = Field(default_factory=dict)
+    recipe: dict[str, Any] = Field(default_factory=dict)
     prompt_sha: str = ""
-    stages_s: dict[str, float] = {}
-    metrics: dict[str, float] = {}
-    packages: dict[str, str] = {}
+    stages_s: dict[str, float] = Field(default_factory=dict)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    packages: dict[str, str] = Field(default_factory=dict)
     device: str = ""
     version: ModelVersion | None = None
 

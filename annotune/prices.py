@@ -8,7 +8,8 @@ from typing import Self
 from pydantic import Field, ValidationError
 
 from annotune.errors import ConfigurationError
-from annotune.models import ModelRef, Value
+from annotune.models import ModelRef
+from annotune.values import Value
 
 PRICES = Path(__file__).resolve().parent.parent / "prompts" / "prices.toml"
 MILLION = 1_000_000

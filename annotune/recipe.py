@@ -7,7 +7,8 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from annotune.errors import ConfigurationError
-from annotune.models import Given, ModelRef
+from annotune.models import ModelRef
+from annotune.values import Given
 
 RECIPES = Path(__file__).resolve().parent.parent / "prompts" / "recipes"
 

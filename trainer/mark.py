@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from annotune.errors import ConfigurationError, RecordUnreadable
-from annotune.models import Value
 from annotune.store.store import Store
+from annotune.values import Value
 from trainer.restoration import restore
 from trainer.state_files import read_sides, write_pointers, write_sides, write_whole
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from annotune.errors import RecordUnreadable
 from annotune.example import ProjectPrompt, PromptVersion
-from annotune.models import ModelRef, Value
+from annotune.models import ModelRef
 from annotune.split import Side
 from annotune.store.backup import Kept
+from annotune.values import Value
 
 POINTERS = "pointers.json"
 SIDES = "sides.json"

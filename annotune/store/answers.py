@@ -13,9 +13,9 @@ from itertools import islice
 from typing import Any
 
 from annotune.example import Answer
-from annotune.models import Value
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
+from annotune.values import Value
 
 KEPT = 200
 PAGE = 500

@@ -5,9 +5,9 @@ from typing import TypeVar
 import redis
 
 from annotune.errors import RecordUnreadable
-from annotune.models import Value
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
+from annotune.values import Value
 
 V = TypeVar("V", bound=Value)
 

@@ -11,11 +11,11 @@ from contextlib import suppress
 from datetime import datetime
 
 from annotune.errors import RecordUnreadable
-from annotune.models import Value
 from annotune.settings import DAY_S
 from annotune.store.changes import pages
 from annotune.store.records import Records
 from annotune.store.redis import in_redis, redis_errors
+from annotune.values import Value
 
 KEPT_S = 30 * DAY_S
 MOST_TOLD = 100

@@ -9,9 +9,9 @@ Keys, in a deployment D; both expire when no worker renews them:
 from typing import Any, Literal
 
 from annotune.errors import RecordUnreadable
-from annotune.models import Value
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
+from annotune.values import Value
 
 PartName = Literal["label_studio", "recipe", "trainer"]
 
