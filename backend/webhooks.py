@@ -12,7 +12,7 @@ from typing import TypedDict
 from annotune.errors import LabelingInvalid, RecordUnreadable, RequestInvalid, StoreUnavailable
 from annotune.example import ProjectPrompt
 from annotune.labeling.regions import region_text
-from annotune.models import TrainingWanted
+from annotune.runs import TrainingWanted
 from annotune.store.prompts import text_sha
 from backend.requests import Annotation, Event
 from backend.services import Services

@@ -6,7 +6,8 @@ import click
 
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RecordUnreadable
 from annotune.label_studio.client import Studio
-from annotune.models import ModelRef, Tally, TrainingRun, brings_back
+from annotune.models import ModelRef, brings_back
+from annotune.runs import Tally, TrainingRun
 from annotune.servers.ollama import OllamaServer
 from annotune.serving import Live
 from annotune.store.queue import CHANGES, TRAINING

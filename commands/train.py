@@ -7,8 +7,8 @@ import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from annotune.errors import ConfigurationError, TrainingRefused
-from annotune.models import TrainingRun, TrainingWanted
 from annotune.recipe import Recipe, shipped
+from annotune.runs import TrainingRun, TrainingWanted
 from commands.context import PROJECT, Desk
 from commands.output import say
 from commands.signals import Stopped, stoppable

@@ -21,7 +21,7 @@ from label_studio_sdk.core import ApiError
 from rich.console import Console
 
 from annotune.errors import AnnotuneError
-from annotune.models import TrainingRun
+from annotune.runs import TrainingRun
 from annotune.settings import load_settings
 from annotune.split import FEWEST_HELD_OUT, split, text_sha
 from annotune.store.redis import connect_redis

@@ -6,8 +6,8 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from annotune.models import Progress as Told
-from annotune.models import TrainingRun
+from annotune.runs import Progress as Told
+from annotune.runs import TrainingRun
 from annotune.store.store import Store
 from embedded.processes import Service, ServiceError
 

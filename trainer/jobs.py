@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable, TrainingCancelled, TrainingRefused
 from annotune.log import where
-from annotune.models import TrainingRun, TrainingWanted
+from annotune.runs import TrainingRun, TrainingWanted
 from trainer.context import Workshop, open_workshop
 from trainer.lease import PACE, Pace, lease
 from trainer.mark import keep_pointers

@@ -24,9 +24,10 @@ from annotune.errors import (
     TrainingRefused,
 )
 from annotune.log import where
-from annotune.models import PASSED, ModelVersion, Progress, TrainingRun, TrainingWanted
+from annotune.models import ModelVersion
 from annotune.promotion import go_live, why_a_person_decides
 from annotune.recipe import Recipe, shipped
+from annotune.runs import PASSED, Progress, TrainingRun, TrainingWanted
 from annotune.servers.ollama import OllamaServer, file_sha256
 from trainer import engine as steps
 from trainer.context import Workshop

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotune.errors import RecordUnreadable
-from annotune.models import PASSED, TrainingRun
+from annotune.runs import PASSED, TrainingRun
 from annotune.store.backup import Kept
 from annotune.store.store import Store
 from trainer.run_folder import read_runs

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from annotune.errors import RecordUnreadable, TrainingRefused
-from annotune.models import TrainingRun
+from annotune.runs import TrainingRun
 
 MANIFEST = "manifest.json"
 BASES = "bases"

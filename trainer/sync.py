@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from annotune.errors import AnnotuneError, ConfigurationError, LabelingInvalid, NotFound
 from annotune.label_studio.rows import StudioTask
 from annotune.labeling.config import Labeling
-from annotune.models import PASSED, Tally, TrainingWanted
+from annotune.runs import PASSED, Tally, TrainingWanted
 from annotune.split import Split
 from annotune.store.store import Store
 from annotune.store.trained import UNKNOWN, changed, settled

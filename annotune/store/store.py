@@ -32,7 +32,8 @@ import redis
 from annotune.errors import TooManyProjects
 from annotune.example import Answer, ProjectPrompt, PromptVersion
 from annotune.extra_params import Parameters
-from annotune.models import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
+from annotune.models import ModelRef, ModelVersion
+from annotune.runs import Progress, Tally, TrainingRun, TrainingWanted
 from annotune.settings import DAY_S
 from annotune.split import SideBook
 from annotune.store.answers import AnswerBook

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from annotune.errors import TrainingCancelled
-from annotune.models import TrainingRun, TrainingWanted
+from annotune.runs import TrainingRun, TrainingWanted
 from annotune.settings import load_settings
 from trainer import jobs
 from trainer.context import Workshop, open_workshop

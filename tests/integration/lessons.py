@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from annotune.example import Example, Origin
-from annotune.models import TrainingWanted
 from annotune.prompt import Prompt
+from annotune.runs import TrainingWanted
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, load_settings
 from annotune.split import Side, split

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from annotune.example import ProjectPrompt
-from annotune.models import ModelRef, TrainingWanted
+from annotune.models import ModelRef
+from annotune.runs import TrainingWanted
 from annotune.settings import load_settings
 from annotune.store.job_spec import Order
 from annotune.store.keys import Keys

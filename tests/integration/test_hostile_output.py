@@ -13,7 +13,8 @@ from doubles import FakeOllama, serving
 from studio_double import StudioDouble
 
 from annotune.example import ProjectPrompt
-from annotune.models import ModelRef, ModelVersion, TrainingRun, Verdict
+from annotune.models import ModelRef, ModelVersion, Verdict
+from annotune.runs import TrainingRun
 from annotune.store.store import Store
 from commands.main import annotune
 

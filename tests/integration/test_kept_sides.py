@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from studio_double import StudioDouble
 
 from annotune.errors import RecordUnreadable
-from annotune.models import TrainingRun
+from annotune.runs import TrainingRun
 from annotune.settings import Settings
 from annotune.split import FEWEST_HELD_OUT, hash_side, text_sha
 from annotune.store.store import Store

@@ -16,7 +16,8 @@ from studio_double import StudioDouble, region
 
 from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
 from annotune.example import Answer, ProjectPrompt
-from annotune.models import ModelRef, Tally, TrainingRun, TrainingWanted
+from annotune.models import ModelRef
+from annotune.runs import Tally, TrainingRun, TrainingWanted
 from annotune.settings import Settings
 from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.store import FORGOTTEN_S

@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 from studio_double import StudioDouble
 
-from annotune.models import ModelRef, TrainingRun, TrainingWanted
+from annotune.models import ModelRef
+from annotune.runs import TrainingRun, TrainingWanted
 from annotune.store.queue import TRAINING, Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store

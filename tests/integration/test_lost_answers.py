@@ -7,7 +7,8 @@ import pytest
 from lossy_proxy import LossyProxy
 
 from annotune.example import ProjectPrompt
-from annotune.models import ModelRef, TrainingRun, TrainingWanted
+from annotune.models import ModelRef
+from annotune.runs import TrainingRun, TrainingWanted
 from annotune.store.store import Store
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from services import Eventually
 
-from annotune.models import TrainingWanted
+from annotune.runs import TrainingWanted
 from annotune.store.queue import TRAINING, Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store

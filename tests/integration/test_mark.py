@@ -12,7 +12,8 @@ from lessons import WANTED, lesson, settings_of, workshop_in
 from annotune.errors import ConfigurationError, LabelStudioError, NotFound
 from annotune.example import ProjectPrompt
 from annotune.label_studio.client import Studio
-from annotune.models import ModelRef, TrainingRun
+from annotune.models import ModelRef
+from annotune.runs import TrainingRun
 from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store
 from trainer.context import Workshop

@@ -8,8 +8,9 @@ import pytest
 from doubles import FakeOllama, serving
 
 from annotune.errors import ConfigurationError
-from annotune.models import ModelRef, ModelVersion, TrainingRun
+from annotune.models import ModelRef, ModelVersion
 from annotune.recipe import RECIPES, Recipe
+from annotune.runs import TrainingRun
 from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store
 from trainer.rebuild import rebuild

@@ -11,7 +11,8 @@ import redis
 from rq import Queue
 
 from annotune.example import Answer
-from annotune.models import ModelRef, TrainingWanted
+from annotune.models import ModelRef
+from annotune.runs import TrainingWanted
 from annotune.store import migration
 from annotune.store.job_spec import CHANGED_JOB, TRAIN_JOB
 from annotune.store.queue import CHANGES, TRAINING, Jobs

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
-from annotune.models import TrainingWanted
+from annotune.runs import TrainingWanted
 from annotune.store.queue import CHANGES, TRAINING, Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store

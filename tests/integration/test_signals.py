@@ -16,7 +16,7 @@ from services import Eventually, annotune_command
 from studio_double import StudioDouble
 
 from annotune.example import ProjectPrompt
-from annotune.models import TrainingWanted
+from annotune.runs import TrainingWanted
 from annotune.settings import Settings
 from annotune.store.store import Store
 from embedded.processes import free_port

@@ -12,7 +12,8 @@ import pytest
 
 from annotune.errors import ConfigurationError, StoreUnavailable
 from annotune.example import Answer, ProjectPrompt
-from annotune.models import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted
+from annotune.models import ModelRef, ModelVersion
+from annotune.runs import Progress, Tally, TrainingRun, TrainingWanted
 from annotune.store.answers import KEPT
 from annotune.store.redis import connect_redis
 from annotune.store.store import FORGOTTEN_S, PAST_KEPT, RUNS_KEPT, Store

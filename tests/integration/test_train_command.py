@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from label_studio_sdk import LabelStudio as Client
 
-from annotune.models import Progress, Tally, TrainingRun
+from annotune.runs import Progress, Tally, TrainingRun
 from annotune.store.queue import TRAINING, Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store

@@ -16,8 +16,9 @@ from click.testing import CliRunner, Result
 from annotune.errors import AnnotuneError, ConfigurationError, NotFound
 from annotune.example import ProjectPrompt
 from annotune.extra_params import Parameters
-from annotune.models import ModelRef, ModelVersion, Progress, Tally, TrainingRun, TrainingWanted, Verdict
+from annotune.models import ModelRef, ModelVersion, Verdict
 from annotune.recipe import Recipe
+from annotune.runs import Progress, Tally, TrainingRun, TrainingWanted
 from annotune.settings import Settings
 from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from annotune.errors import RequestInvalid
-from annotune.models import ModelRef, ModelVersion, TrainingRun, Verdict, version_name, version_number
+from annotune.models import ModelRef, ModelVersion, Verdict, version_name, version_number
+from annotune.runs import TrainingRun
 
 REFS = {
     "ollama:llama3": ("ollama", "llama3"),

@@ -7,7 +7,7 @@ import pytest
 from fake_model import SIMPLE, Backend, MakeBackend, basic, region, task
 
 from annotune.example import ProjectPrompt
-from annotune.models import Tally
+from annotune.runs import Tally
 from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.workers import Finding, Findings
 
