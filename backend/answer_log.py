@@ -6,8 +6,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from annotune.answer import Answer
 from annotune.errors import EditUnknown, RecordUnreadable, StoreUnavailable
-from annotune.example import Answer
 from annotune.store.store import Started, Store
 from backend.spool import Spool
 

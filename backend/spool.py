@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from annotune.answer import Answer
 from annotune.errors import RecordUnreadable
-from annotune.example import Answer
 
 SUFFIX = ".jsonl"
 UNLOCKED = ".new"

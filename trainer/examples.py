@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from annotune.answer import Answer
 from annotune.errors import AnswerInvalid, RequestInvalid
-from annotune.example import Answer, Example, Origin
+from annotune.example import Example, Origin
 from annotune.label_studio.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.labeling.config import Labeling
 from annotune.labeling.controls import is_text

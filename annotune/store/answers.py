@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from annotune.example import Answer
+from annotune.answer import Answer
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
 from annotune.values import Value

@@ -29,8 +29,9 @@ from typing import Self
 
 import redis
 
+from annotune.answer import Answer
 from annotune.errors import TooManyProjects
-from annotune.example import Answer, ProjectPrompt, PromptVersion
+from annotune.example import ProjectPrompt, PromptVersion
 from annotune.extra_params import Parameters
 from annotune.models import ModelRef, ModelVersion
 from annotune.runs import Progress, Tally, TrainingRun, TrainingWanted

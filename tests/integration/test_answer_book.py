@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
+from annotune.answer import Answer
 from annotune.errors import RecordUnreadable, StoreUnavailable
-from annotune.example import Answer
 from annotune.store.answers import KEPT
 from annotune.store.store import Store
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from doubles import FakeOllama, serving
 from label_studio_sdk import LabelStudio as Client
 
-from annotune.example import Answer
+from annotune.answer import Answer
 from annotune.label_studio.client import Studio
 from annotune.store.store import Store
 from annotune.store.workers import Finding, Findings

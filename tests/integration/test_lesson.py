@@ -14,8 +14,9 @@ import redis
 from pydantic import SecretStr
 from studio_double import StudioDouble, region
 
+from annotune.answer import Answer
 from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
-from annotune.example import Answer, ProjectPrompt
+from annotune.example import ProjectPrompt
 from annotune.models import ModelRef
 from annotune.runs import Tally, TrainingRun, TrainingWanted
 from annotune.settings import Settings

@@ -10,7 +10,7 @@ import pytest
 import redis
 from rq import Queue
 
-from annotune.example import Answer
+from annotune.answer import Answer
 from annotune.models import ModelRef
 from annotune.runs import TrainingWanted
 from annotune.store import migration

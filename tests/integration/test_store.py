@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from annotune.answer import Answer
 from annotune.errors import ConfigurationError, StoreUnavailable
-from annotune.example import Answer, ProjectPrompt
+from annotune.example import ProjectPrompt
 from annotune.models import ModelRef, ModelVersion
 from annotune.runs import Progress, Tally, TrainingRun, TrainingWanted
 from annotune.store.answers import KEPT

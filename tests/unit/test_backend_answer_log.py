@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from annotune.answer import Answer
 from annotune.errors import StoreUnavailable
-from annotune.example import Answer
 from annotune.store.store import Store
 from backend.answer_log import AnswerLog
 from backend.spool import Spool

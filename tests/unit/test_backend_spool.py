@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from annotune.example import Answer
+from annotune.answer import Answer
 from backend.spool import Spool
 
 ROOT = Path(__file__).resolve().parents[2]

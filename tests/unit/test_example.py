@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from annotune.answer import Answer
 from annotune.chat import Message
-from annotune.example import Answer, Example, Origin, ProjectPrompt
+from annotune.example import Example, Origin, ProjectPrompt
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TEXTS = ["plain", "é “quoted” \U0001f642", 'a "b"\n\\c\t', "{text} {{", "\0 \x7f", ""]

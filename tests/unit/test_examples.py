@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from annotune.answer import Answer
 from annotune.chat import Message
-from annotune.example import Answer
 from annotune.label_studio.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.labeling.config import Labeling
 from annotune.prompt import Prompt

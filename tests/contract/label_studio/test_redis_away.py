@@ -9,7 +9,7 @@ import pytest
 import redis
 from fake_model import SIMPLE, UNPROTECTED, Backend, FakeModel, MakeBackend, region, task, texts
 
-from annotune.example import Answer
+from annotune.answer import Answer
 from annotune.models import ModelRef
 from embedded.redis import RedisServer
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from fake_model import SIMPLE, recorded, region, task
 
+from annotune.answer import Answer
 from annotune.errors import AddressRefused, ConfigurationError
-from annotune.example import Answer
 from annotune.settings import Settings
 from annotune.store.store import Store
 from backend.server import EVERYWHERE, LOOPBACK, announce, check_address, default_host
