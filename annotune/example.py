@@ -1,27 +1,11 @@
 """What a person made of a model's answer, as something to learn from."""
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import field_serializer, field_validator
 
 from annotune.chat import Message
 from annotune.values import Value
-
-
-class ProjectPrompt(Value):
-    """A project's prompt as written, and what set it: `annotation 12` or `command`."""
-
-    text: str
-    source: str
-    at: datetime
-
-
-class PromptVersion(ProjectPrompt):
-    """A version of a project's prompt, numbered from 1, with the system message that went with it (None: the setting's)."""
-
-    number: int = 1
-    system: str | None = None
 
 
 class Origin(Value):

@@ -11,10 +11,12 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 from annotune.chat import Message
 from annotune.errors import RequestInvalid
+from annotune.values import Value
 
 LONGEST = 8_000_000  # characters; more than any model's window holds
 TOLD = 3  # of the placeholders that name nothing
@@ -153,3 +155,18 @@ def _written(value: object) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+class ProjectPrompt(Value):
+    """A project's prompt as written, and what set it: `annotation 12` or `command`."""
+
+    text: str
+    source: str
+    at: datetime
+
+
+class PromptVersion(ProjectPrompt):
+    """A version of a project's prompt, numbered from 1, with the system message that went with it (None: the setting's)."""
+
+    number: int = 1
+    system: str | None = None

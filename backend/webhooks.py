@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import TypedDict
 
 from annotune.errors import LabelingInvalid, RecordUnreadable, RequestInvalid, StoreUnavailable
-from annotune.example import ProjectPrompt
 from annotune.labeling.regions import region_text
+from annotune.prompt import ProjectPrompt
 from annotune.runs import TrainingWanted
 from annotune.store.prompts import text_sha
 from backend.requests import Annotation, Event

@@ -7,8 +7,7 @@ from typing import TextIO
 import click
 
 from annotune.errors import PromptMissing, RequestInvalid
-from annotune.example import ProjectPrompt, PromptVersion
-from annotune.prompt import Prompt
+from annotune.prompt import ProjectPrompt, Prompt, PromptVersion
 from annotune.serving import SHA_SHOWN
 from annotune.settings import TEXT_FILE
 from commands.compare import compare

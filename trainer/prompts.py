@@ -4,10 +4,10 @@ import logging
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from annotune.example import ProjectPrompt
 from annotune.label_studio.rows import StudioAnnotation, StudioTask
 from annotune.labeling.config import Labeling
 from annotune.log import unexpected
+from annotune.prompt import ProjectPrompt
 from annotune.store.prompts import text_sha
 from trainer.examples import Log, prediction_of, prompt_in, prompt_of
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from annotune.errors import RecordUnreadable
-from annotune.example import ProjectPrompt, PromptVersion
 from annotune.models import ModelRef
+from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.split import Side
 from annotune.store.backup import Kept
 from annotune.values import Value

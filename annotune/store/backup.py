@@ -5,8 +5,8 @@ Redis was emptied: a random id that goes with all else.
 from dataclasses import dataclass
 from typing import Any
 
-from annotune.example import PromptVersion
 from annotune.models import ModelRef
+from annotune.prompt import PromptVersion
 from annotune.store.keys import Keys
 from annotune.store.prompts import KEPT
 from annotune.store.redis import in_redis, redis_errors

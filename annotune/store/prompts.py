@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from annotune.errors import NotFound, RecordUnreadable, RequestInvalid
-from annotune.example import ProjectPrompt, PromptVersion
+from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
 from annotune.store.scripts import ADD_PROMPT, REPEATED_S

@@ -5,9 +5,9 @@ from typing import Any
 
 from redis import RedisError
 
-from annotune.example import PromptVersion
 from annotune.extra_params import Parameters
 from annotune.models import ModelRef
+from annotune.prompt import PromptVersion
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
 

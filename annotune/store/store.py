@@ -31,9 +31,9 @@ import redis
 
 from annotune.answer import Answer
 from annotune.errors import TooManyProjects
-from annotune.example import ProjectPrompt, PromptVersion
 from annotune.extra_params import Parameters
 from annotune.models import ModelRef, ModelVersion
+from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.runs import Progress, Tally, TrainingRun, TrainingWanted
 from annotune.settings import DAY_S
 from annotune.split import SideBook

@@ -11,8 +11,8 @@ import pytest
 from label_studio_sdk import LabelStudio as Client
 from services import Eventually, ServedModel, annotune_command
 
-from annotune.example import ProjectPrompt
 from annotune.label_studio.client import Studio
+from annotune.prompt import ProjectPrompt
 from annotune.serving import Live
 from annotune.settings import Settings
 from annotune.store.store import Store

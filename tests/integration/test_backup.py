@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from annotune.errors import RecordUnreadable
-from annotune.example import ProjectPrompt
 from annotune.models import ModelRef
+from annotune.prompt import ProjectPrompt
 from annotune.store.backup import Kept
 from annotune.store.store import Store
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from annotune.example import ProjectPrompt
 from annotune.models import ModelRef
+from annotune.prompt import ProjectPrompt
 from annotune.runs import TrainingWanted
 from annotune.settings import load_settings
 from annotune.store.job_spec import Order

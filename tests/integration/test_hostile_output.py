@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from doubles import FakeOllama, serving
 from studio_double import StudioDouble
 
-from annotune.example import ProjectPrompt
 from annotune.models import ModelRef, ModelVersion, Verdict
+from annotune.prompt import ProjectPrompt
 from annotune.runs import TrainingRun
 from annotune.store.store import Store
 from commands.main import annotune

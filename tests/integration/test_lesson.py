@@ -16,8 +16,8 @@ from studio_double import StudioDouble, region
 
 from annotune.answer import Answer
 from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
-from annotune.example import ProjectPrompt
 from annotune.models import ModelRef
+from annotune.prompt import ProjectPrompt
 from annotune.runs import Tally, TrainingRun, TrainingWanted
 from annotune.settings import Settings
 from annotune.store.queue import CHANGES, TRAINING

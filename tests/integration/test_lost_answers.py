@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from lossy_proxy import LossyProxy
 
-from annotune.example import ProjectPrompt
 from annotune.models import ModelRef
+from annotune.prompt import ProjectPrompt
 from annotune.runs import TrainingRun, TrainingWanted
 from annotune.store.store import Store
 

@@ -10,9 +10,9 @@ from doubles import FakeEngine, FakeOllama, serving
 from lessons import WANTED, lesson, settings_of, workshop_in
 
 from annotune.errors import ConfigurationError, LabelStudioError, NotFound
-from annotune.example import ProjectPrompt
 from annotune.label_studio.client import Studio
 from annotune.models import ModelRef
+from annotune.prompt import ProjectPrompt
 from annotune.runs import TrainingRun
 from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store

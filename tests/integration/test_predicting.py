@@ -24,12 +24,11 @@ from studio_double import StudioDouble
 
 from annotune.chat import ChatRequest, Completion
 from annotune.errors import InUse
-from annotune.example import ProjectPrompt
 from annotune.extra_params import Parameters
 from annotune.images import Pictures
 from annotune.label_studio.client import PAGE_TASKS
 from annotune.models import ModelRef
-from annotune.prompt import Prompt
+from annotune.prompt import ProjectPrompt, Prompt
 from annotune.servers.pool import Servers
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE
 from annotune.store.store import Store

@@ -13,8 +13,7 @@ from doubles import FakeOllama, serving
 from studio_double import StudioDouble
 
 from annotune.errors import NotFound, RequestInvalid
-from annotune.example import ProjectPrompt
-from annotune.prompt import Prompt
+from annotune.prompt import ProjectPrompt, Prompt
 from annotune.serving import Live
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE, Settings
 from annotune.store.prompts import KEPT

@@ -12,9 +12,9 @@ from doubles import FakeOllama, serving
 from pydantic import SecretStr
 from studio_double import StudioDouble
 
-from annotune.example import ProjectPrompt
 from annotune.extra_params import Parameters
 from annotune.models import ModelRef, ModelVersion
+from annotune.prompt import ProjectPrompt
 from annotune.serving import Live
 from annotune.settings import Settings
 from commands.main import annotune

@@ -15,7 +15,7 @@ from doubles import FakeOllama, serving
 from services import Eventually, annotune_command
 from studio_double import StudioDouble
 
-from annotune.example import ProjectPrompt
+from annotune.prompt import ProjectPrompt
 from annotune.runs import TrainingWanted
 from annotune.settings import Settings
 from annotune.store.store import Store

@@ -12,8 +12,8 @@ import pytest
 
 from annotune.answer import Answer
 from annotune.errors import ConfigurationError, StoreUnavailable
-from annotune.example import ProjectPrompt
 from annotune.models import ModelRef, ModelVersion
+from annotune.prompt import ProjectPrompt
 from annotune.runs import Progress, Tally, TrainingRun, TrainingWanted
 from annotune.store.answers import KEPT
 from annotune.store.redis import connect_redis

@@ -13,10 +13,10 @@ from doubles import FakeEngine, FakeOllama, render, serving
 from lessons import BASE, WANTED, lesson, settings_of, workshop_in
 
 from annotune.errors import ConfigurationError, NotFound, TrainingCancelled, TrainingFailed, TrainingRefused
-from annotune.example import ProjectPrompt, PromptVersion
 from annotune.extra_params import Parameters
 from annotune.models import ModelRef
 from annotune.promotion import promote, rollback
+from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.runs import TrainingRun
 from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store

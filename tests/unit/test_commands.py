@@ -14,9 +14,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from annotune.errors import AnnotuneError, ConfigurationError, NotFound
-from annotune.example import ProjectPrompt
 from annotune.extra_params import Parameters
 from annotune.models import ModelRef, ModelVersion, Verdict
+from annotune.prompt import ProjectPrompt
 from annotune.recipe import Recipe
 from annotune.runs import Progress, Tally, TrainingRun, TrainingWanted
 from annotune.settings import Settings

@@ -6,7 +6,8 @@ import pytest
 
 from annotune.answer import Answer
 from annotune.chat import Message
-from annotune.example import Example, Origin, ProjectPrompt
+from annotune.example import Example, Origin
+from annotune.prompt import ProjectPrompt
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TEXTS = ["plain", "é “quoted” \U0001f642", 'a "b"\n\\c\t', "{text} {{", "\0 \x7f", ""]

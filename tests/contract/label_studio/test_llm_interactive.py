@@ -8,8 +8,8 @@ from fake_model import SIMPLE, Backend, FakeModel, FakePool, MakeBackend, region
 
 from annotune.chat import Token
 from annotune.errors import ModelServerError
-from annotune.example import ProjectPrompt
 from annotune.models import ModelRef, ModelVersion
+from annotune.prompt import ProjectPrompt
 from annotune.servers.concurrency import Limited
 from annotune.settings import Settings
 from backend.app import create_app

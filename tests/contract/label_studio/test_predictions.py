@@ -11,9 +11,9 @@ from fake_model import SIMPLE, Backend, FakeModel, FakePool, MakeBackend, region
 
 from annotune.chat import ChatRequest
 from annotune.errors import AnswerRefused, ModelServerUnreachable, NotFound
-from annotune.example import ProjectPrompt
 from annotune.labeling.regions import region_text
 from annotune.models import ModelRef
+from annotune.prompt import ProjectPrompt
 from annotune.settings import Settings
 from backend.model import Model
 from backend.requests import Task

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fake_model import SIMPLE, Backend, MakeBackend, basic, region, task
 
-from annotune.example import ProjectPrompt
+from annotune.prompt import ProjectPrompt
 from annotune.runs import Tally
 from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.workers import Finding, Findings
