@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 
 from annotune.errors import RequestInvalid
 from annotune.models import ModelRef, ServerName
-from annotune.question import Options
+from annotune.options import Options
 from annotune.settings import Settings
 from annotune.values import Given
 

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
 
 from annotune.chat import ChatRequest, Completion, Image, Message
 from annotune.deadline import Deadline
@@ -15,36 +14,14 @@ from annotune.labeling.config import Labeling
 from annotune.labeling.prediction import Region
 from annotune.labeling.regions import whole_letters
 from annotune.models import ModelRef
+from annotune.options import Options
 from annotune.parallel import side_by_side
 from annotune.prompt import Prompt
 from annotune.score import score
 from annotune.servers.base import ModelServer
-from annotune.settings import Settings
 
 CANDIDATES = 20  # the most that Ollama and OpenAI give
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a model is asked. `num_ctx` and `max_tokens` are in tokens; `num_responses` counts for a free text alone."""
-
-    temperature: float
-    num_ctx: int
-    max_tokens: int
-    num_responses: int = 1
-    think: bool = False
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """As the settings say."""
-        return cls(
-            temperature=settings.temperature,
-            num_ctx=settings.num_ctx,
-            max_tokens=settings.max_tokens,
-            num_responses=settings.num_responses,
-            think=settings.thinking,
-        )
 
 
 @dataclass(frozen=True)

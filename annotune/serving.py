@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from annotune.errors import StoreEmptied, StoreUnavailable
 from annotune.extra_params import Parameters
 from annotune.models import ModelRef
+from annotune.options import Options
 from annotune.prompt import Prompt
-from annotune.question import Options
 from annotune.servers.pool import default_ref
 from annotune.settings import Settings
 from annotune.store.store import Store

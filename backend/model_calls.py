@@ -12,7 +12,8 @@ from typing import Protocol
 from annotune.deadline import Deadline
 from annotune.errors import DeadlineExceeded, ModelServerBusy, ModelServerError, NotFound
 from annotune.models import ModelRef, ServerName
-from annotune.question import Options, Question, Reply
+from annotune.options import Options
+from annotune.question import Question, Reply
 from annotune.servers.base import ModelServer
 from annotune.settings import Settings
 

@@ -14,8 +14,9 @@ from annotune.deadline import Deadline
 from annotune.errors import AnswerRefused
 from annotune.labeling.config import Labeling
 from annotune.models import ModelRef
+from annotune.options import Options
 from annotune.prompt import Prompt
-from annotune.question import Options, Question
+from annotune.question import Question
 from annotune.servers.ollama import OllamaServer as OllamaClient
 from embedded.base_model import BASE_MODEL, add_base_model
 from embedded.feedback import CONFIG, PROMPT, feedback

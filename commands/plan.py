@@ -11,8 +11,9 @@ from annotune.label_studio.client import Studio
 from annotune.label_studio.rows import StudioPrediction, StudioTask
 from annotune.labeling.config import Labeling
 from annotune.models import ModelRef
+from annotune.options import Options
 from annotune.prompt import Doubts, Prompt
-from annotune.question import Options, Question
+from annotune.question import Question
 from annotune.serving import Live, model_version
 from commands.context import Desk
 from commands.models import named

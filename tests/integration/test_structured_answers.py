@@ -7,8 +7,9 @@ from annotune.deadline import Deadline
 from annotune.labeling.config import Labeling
 from annotune.labeling.prediction import Prediction
 from annotune.models import ModelRef
+from annotune.options import Options
 from annotune.prompt import Prompt
-from annotune.question import Options, Question
+from annotune.question import Question
 from annotune.servers.ollama import OllamaServer
 from embedded.feedback import CONFIG, PROMPT, feedback
 
