@@ -11,31 +11,17 @@ from annotune.chat import ChatRequest, Completion, Image, Message
 from annotune.deadline import Deadline
 from annotune.errors import AnswerCut, AnswerInvalid, AnswerRefused
 from annotune.labeling.config import Labeling
-from annotune.labeling.prediction import Region
 from annotune.labeling.regions import whole_letters
 from annotune.models import ModelRef
 from annotune.options import Options
 from annotune.parallel import side_by_side
 from annotune.prompt import Prompt
+from annotune.reply import Reply
 from annotune.score import score
 from annotune.servers.base import ModelServer
 
 CANDIDATES = 20  # the most that Ollama and OpenAI give
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A model's reply to a question.
-
-    `texts` are what it said, in the form of `Labeling.answer`; `score` is 0..1, None where none is known; `cut` where it
-    was ended by `max_tokens`.
-    """
-
-    regions: tuple[Region, ...]
-    texts: tuple[str, ...]
-    score: float | None
-    cut: bool
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
-from annotune.answer import answers_given, prefilled
 from annotune.chat import Image
 from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, StoreUnavailable
@@ -19,7 +18,8 @@ from annotune.labeling.regions import region_text
 from annotune.log import unexpected
 from annotune.parallel import each
 from annotune.prompt import Doubts, Prompt, told_unknown, unknown
-from annotune.question import Question, Reply
+from annotune.question import Question
+from annotune.reply import Reply, answers_given, prefilled
 from annotune.serving import Serving, model_version
 from backend import statuses
 from backend.editor import Screen

@@ -13,7 +13,8 @@ from annotune.deadline import Deadline
 from annotune.errors import DeadlineExceeded, ModelServerBusy, ModelServerError, NotFound
 from annotune.models import ModelRef, ServerName
 from annotune.options import Options
-from annotune.question import Question, Reply
+from annotune.question import Question
+from annotune.reply import Reply
 from annotune.servers.base import ModelServer
 from annotune.settings import Settings
 

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from annotune.answer import answers_given, prefilled
 from annotune.deadline import Deadline
 from annotune.errors import (
     AnnotuneError,
@@ -25,6 +24,7 @@ from annotune.label_studio.rows import StudioTask
 from annotune.log import unexpected
 from annotune.parallel import stream
 from annotune.prompt import Doubts
+from annotune.reply import answers_given, prefilled
 from annotune.servers.base import ModelServer
 from annotune.store.store import Store
 from commands.plan import Plan
