@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotune.example import Example
+from curation.example import Example
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from typing import Literal
 
 from annotune.answer import Answer
 from annotune.errors import AnswerInvalid, RequestInvalid
-from annotune.example import Example, Origin
 from annotune.label_studio.rows import StudioAnnotation, StudioPrediction, StudioTask
 from annotune.labeling.config import Labeling
 from annotune.labeling.controls import is_text
@@ -21,6 +20,7 @@ from annotune.prompt import Prompt
 from annotune.question import ask_messages
 from annotune.settings import Settings
 from annotune.split import Split, text_sha
+from curation.example import Example, Origin
 
 # The answer log has the backend's clock, annotations have Label Studio's.
 CLOCKS_DIFFER = timedelta(seconds=5)

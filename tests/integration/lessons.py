@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from annotune.example import Example, Origin
 from annotune.prompt import Prompt
 from annotune.runs import TrainingWanted
 from annotune.servers.ollama import OllamaServer
@@ -13,6 +12,7 @@ from annotune.split import Side, split
 from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
+from curation.example import Example, Origin
 from embedded.formulary import formulary
 from trainer.context import Workshop
 from trainer.examples import Lesson

@@ -7,7 +7,7 @@ import pytest
 
 from annotune.chat import Message
 from annotune.dataset import Dataset, write_dataset
-from annotune.example import Example, Origin
+from curation.example import Example, Origin
 
 
 def example(annotation: int, answer: str = "é “quoted”") -> Example:

@@ -6,8 +6,8 @@ import pytest
 
 from annotune.answer import Answer
 from annotune.chat import Message
-from annotune.example import Example, Origin
 from annotune.prompt import ProjectPrompt
+from curation.example import Example, Origin
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TEXTS = ["plain", "é “quoted” \U0001f642", 'a "b"\n\\c\t', "{text} {{", "\0 \x7f", ""]

@@ -14,8 +14,8 @@ ROOMS = ("backend", "trainer", "curation", "commands", "embedded")
 PACKAGES = ("annotune", *ROOMS)
 MAY_IMPORT = {
     "annotune": {"annotune"},
-    "backend": {"annotune", "backend"},
-    "trainer": {"annotune", "trainer"},
+    "backend": {"annotune", "curation", "backend"},
+    "trainer": {"annotune", "curation", "trainer"},
     "curation": {"annotune", "curation"},
     "commands": {"annotune", "backend", "trainer", "curation", "commands"},
     # The demo starts the product as a person would; `embedded` itself is imported by tests and benchmarks alone.
