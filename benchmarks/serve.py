@@ -20,11 +20,11 @@ from urllib.parse import urlsplit
 import httpx
 
 from annotune.chat import Message
-from annotune.dataset import write_dataset
 from annotune.errors import TrainingCancelled
 from annotune.recipe import Recipe
 from annotune.servers.ollama import OllamaServer as OllamaClient
 from annotune.split import FEWEST_HELD_OUT
+from curation.dataset import write_dataset
 from curation.example import Example, Origin
 from curation.projects import labeling_config
 from embedded.base_model import BASE_MODEL, add_base_model

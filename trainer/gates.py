@@ -13,7 +13,6 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from annotune.chat import ChatRequest, Completion, Message
-from annotune.dataset import Dataset
 from annotune.errors import (
     DeadlineExceeded,
     ModelServerBusy,
@@ -24,6 +23,7 @@ from annotune.errors import (
 )
 from annotune.models import Verdict
 from annotune.servers.ollama import OllamaServer, as_request
+from curation.dataset import Dataset
 from trainer.registration import patiently
 
 CALL_S = 300

@@ -13,7 +13,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from annotune.dataset import Dataset, write_dataset
 from annotune.errors import (
     AnnotuneError,
     ConfigurationError,
@@ -29,6 +28,7 @@ from annotune.promotion import go_live, why_a_person_decides
 from annotune.recipe import Recipe, shipped
 from annotune.runs import PASSED, Progress, TrainingRun, TrainingWanted
 from annotune.servers.ollama import OllamaServer, file_sha256
+from curation.dataset import Dataset, write_dataset
 from trainer import engine as steps
 from trainer.context import Workshop
 from trainer.engine import Engine, Event, SubprocessEngine

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from annotune.chat import Message
-from annotune.dataset import Dataset, write_dataset
+from curation.dataset import Dataset, write_dataset
 from curation.example import Example, Origin
 
 
