@@ -29,10 +29,10 @@ from annotune.recipe import Recipe, shipped
 from annotune.runs import PASSED, Progress, TrainingRun, TrainingWanted
 from annotune.servers.ollama import OllamaServer, file_sha256
 from curation.dataset import Dataset, write_dataset
+from curation.examples import Lesson
 from trainer import engine as steps
 from trainer.context import Workshop
 from trainer.engine import Engine, Event, SubprocessEngine
-from trainer.examples import Lesson
 from trainer.gates import Candidate, Losses, judge, read_held_out
 from trainer.mark import keep_pointers
 from trainer.registration import is_taken, model_name, patiently, register

@@ -9,7 +9,7 @@ from annotune.labeling.config import Labeling
 from annotune.log import unexpected
 from annotune.prompt import ProjectPrompt
 from annotune.store.prompts import text_sha
-from trainer.examples import Log, prediction_of, prompt_in, prompt_of
+from curation.examples import Log, prediction_of, prompt_in, prompt_of
 
 _log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from annotune.runs import PASSED, Tally, TrainingWanted
 from annotune.split import Split
 from annotune.store.store import Store
 from annotune.store.trained import UNKNOWN, changed, settled
+from curation.examples import Lesson, Log, read_lesson
 from trainer.context import Workshop
-from trainer.examples import Lesson, Log, read_lesson
 from trainer.mark import keep_pointers
 from trainer.prompts import newest_prompt, prompts_in
 from trainer.scores import show_scores

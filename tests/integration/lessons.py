@@ -13,9 +13,9 @@ from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.example import Example, Origin
+from curation.examples import Lesson
 from embedded.formulary import formulary
 from trainer.context import Workshop
-from trainer.examples import Lesson
 
 ASK = Prompt("Answer in one sentence.", "{prompt}\n\n{text}")
 BASE = "smollm2:135m"

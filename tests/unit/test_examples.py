@@ -15,7 +15,7 @@ from annotune.labeling.config import Labeling
 from annotune.prompt import Prompt
 from annotune.settings import Settings
 from annotune.split import FEWEST_HELD_OUT, Split, split, text_sha
-from trainer.examples import Lesson, read_lesson
+from curation.examples import Lesson, read_lesson
 from trainer.prompts import newest_prompt
 
 CONFIG = """<View><Text name="chat" value="$question"/>
