@@ -36,7 +36,6 @@ from annotune.models import ModelRef, ModelVersion
 from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.runs import Progress, Tally, TrainingRun, TrainingWanted
 from annotune.settings import DAY_S
-from annotune.split import SideBook
 from annotune.store.answers import AnswerBook
 from annotune.store.backup import Backup
 from annotune.store.changes import QUEUED_S, Due, due, note_changes, pages
@@ -48,6 +47,7 @@ from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
 from annotune.store.reports import ReportBook
 from annotune.store.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEATED_S, SWAP
 from annotune.store.serving import Standing
+from annotune.store.split import SideBook
 from annotune.store.trained import LessonBook
 from annotune.store.workers import Workers
 
