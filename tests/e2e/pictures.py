@@ -1,6 +1,6 @@
 """Takes README's pictures of one task: the base model's answer, a person's correction, the tuned model's answer.
 
-The loop is that of `make demo`, with a browser for this one task. It takes as long: 11 minutes on two cores.
+The loop is that of `make demo`, with a browser for this one task. It takes as long: 5 to 11 minutes on two cores.
 
 .venv/bin/python tests/e2e/pictures.py docs
 """

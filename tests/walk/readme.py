@@ -6,6 +6,7 @@ from pathlib import Path
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 SECTION = "Use it with your own Label Studio"
+TRAINING = "First training"
 ANYTHING = "..."
 _STEP = re.compile(r"^### (\d+)\. (.+)$", re.MULTILINE)
 _BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -37,14 +38,19 @@ class Step:
 
 
 def steps(text: str) -> list[Step]:
-    """The numbered steps of README's section, in order."""
-    _, found, rest = text.partition(f"\n## {SECTION}\n")
-    assert found, f"README has no section {SECTION!r}"
-    section = rest.partition("\n## ")[0]
+    """The numbered steps of README's section, in order, and the first training as the last one."""
+    section = _section(text, SECTION)
     heads = list(_STEP.finditer(section))
     assert [int(head[1]) for head in heads] == list(range(1, len(heads) + 1))
     ends = [*(head.start() for head in heads[1:]), len(section)]
-    return [Step(head[2], _typed(section[head.end() : end])) for head, end in zip(heads, ends, strict=True)]
+    numbered = [Step(head[2], _typed(section[head.end() : end])) for head, end in zip(heads, ends, strict=True)]
+    return [*numbered, Step(TRAINING, _typed(_section(text, TRAINING)))]
+
+
+def _section(text: str, title: str) -> str:
+    _, found, rest = text.partition(f"\n## {title}\n")
+    assert found, f"README has no section {title!r}"
+    return rest.partition("\n## ")[0]
 
 
 def _spaced(line: str) -> str:

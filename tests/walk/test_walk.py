@@ -13,7 +13,7 @@ import pytest
 from e2e.page import labeling_page
 from label_studio_sdk import LabelStudio as Client
 from playwright.sync_api import Browser
-from readme import README, Step, Typed, steps
+from readme import README, TRAINING, Step, Typed, steps
 from services import Eventually, ServedModel
 from shell import Shell
 
@@ -93,9 +93,9 @@ def test_readme_leads_from_a_copy_of_the_repository_to_a_corrected_answer_and_a_
     environment |= {"HOME": str(tmp_path), "NO_PROXY": "127.0.0.1,localhost"}
     found = steps(README.read_text(encoding="utf-8"))
     doings: dict[str, Callable[[], None]] = {
-        "Make a project": lambda: make_project(machine, copy),
+        "Make a project and connect it": lambda: make_project(machine, copy),
         BROWSER: lambda: correct_one(machine, browser, tmp_path),
-        "Train": lambda: correct_more(machine),
+        TRAINING: lambda: correct_more(machine),
     }
     assert doings.keys() <= {step.title for step in found}
     with ExitStack() as open_now:
