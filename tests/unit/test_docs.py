@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
+HISTORY = ROOT / "CHANGELOG.md"
+PAGES = sorted([ROOT / "README.md", HISTORY, *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+FILE = re.compile(r"`((?:annotune|backend|curation|trainer|commands|embedded|benchmarks|prompts|tests)/[\w/.-]+\.\w+)`")
 LARGEST_PICTURE = 200_000  # bytes
 
 
@@ -32,6 +34,13 @@ def test_a_page_links_only_to_what_is_there(page: Path) -> None:
         assert there.exists(), link
         assert there.is_relative_to(ROOT), link
         assert not anchor or anchor in anchors(there), link
+
+
+@pytest.mark.parametrize("page", sorted({*PAGES} - {HISTORY}), ids=lambda page: page.name)
+def test_a_page_names_only_files_that_are_there(page: Path) -> None:
+    named = FILE.findall(page.read_text(encoding="utf-8"))
+
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_every_picture_is_shown_and_small() -> None:
