@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from annotune.labeling.config import Labeling
+
 ROOT = Path(__file__).resolve().parents[2]
 HISTORY = ROOT / "CHANGELOG.md"
 PAGES = sorted([ROOT / "README.md", HISTORY, *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FILE = re.compile(r"`((?:annotune|backend|curation|trainer|commands|embedded|benchmarks|prompts|tests)/[\w/.-]+\.\w+)`")
+CONFIG = re.compile(r"^```xml\n(<View>\n.*?)^```$", re.MULTILINE | re.DOTALL)
 LARGEST_PICTURE = 200_000  # bytes
 
 
@@ -41,6 +44,14 @@ def test_a_page_names_only_files_that_are_there(page: Path) -> None:
     named = FILE.findall(page.read_text(encoding="utf-8"))
 
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_labeling_configs_that_pages_show_can_be_served() -> None:
+    found = [config for page in PAGES for config in CONFIG.findall(page.read_text(encoding="utf-8"))]
+
+    assert found
+    for config in found:
+        assert Labeling.parse(config).prompt_control == "prompt"
 
 
 def test_every_picture_is_shown_and_small() -> None:
