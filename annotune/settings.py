@@ -28,21 +28,22 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
     openai_provider: Literal["openai", "azure", "ollama"] = Field(
-        "openai", description="Which model server answers where a project has no model of its own."
+        "openai", description="The kind of model server that answers if a project has no model of its own."
     )
-    openai_model: str = Field("gpt-3.5-turbo", description="The model that answers there.")
+    openai_model: str = Field("gpt-3.5-turbo", description="The model that answers then, on whichever server.")
     openai_api_key: SecretStr | None = Field(None, description="Key of the OpenAI or Azure API.")
     ollama_endpoint: str | None = Field(
         None,
-        description=f"Where Ollama answers; wins over `OLLAMA_HOST`. Neither set: `{DEFAULT_OLLAMA_ENDPOINT}`.",
+        description=f"Ollama's address; wins over `OLLAMA_HOST`. If neither is set: `{DEFAULT_OLLAMA_ENDPOINT}`.",
     )
     azure_resource_endpoint: str | None = Field(None, description="Azure OpenAI: the resource's URL.")
     azure_deployment_name: str | None = Field(None, description="Azure OpenAI: the deployment that answers.")
     azure_api_version: str = Field("2023-05-15", description="Azure OpenAI: the API's version.")
-    prompt_prefix: str = Field("prompt", description="A TextArea whose name starts so is the prompt control.")
+    prompt_prefix: str = Field("prompt", description="A TextArea whose name starts with this is the prompt control.")
     prompt_template: str = Field(
         DEFAULT_PROMPT_TEMPLATE,
-        description="What the model is sent: `{prompt}`, `{text}`, `{labels}`, task fields, less what the prompt has.",
+        description="What the model is sent. Placeholders: `{prompt}`, `{text}`, `{labels}` and task fields; those that the"
+        " prompt has already are left out.",
     )
     use_internal_prompt_template: bool = Field(
         True, description="1: the prompt goes into `PROMPT_TEMPLATE`; 0: the prompt itself is the template."
@@ -52,108 +53,113 @@ class Settings(BaseSettings):
     )
     answer_controls: str = Field(
         "",
-        description="Names of the controls that the model fills, with commas between; unset: all that it can.",
+        description="Names of the controls that the model fills, separated by commas; unset: all that it can fill.",
     )
     default_prompt: str | None = Field(
         None,
-        description="The prompt of a project that has none yet: a text, or the path of a file that holds it. A single word"
+        description="The prompt of a project that has none yet: a text, or the path of a file with the text. A single word"
         " that begins with `/`, `./`, `../` or `~/` must be such a path.",
     )
     temperature: float = Field(0.7, ge=0, le=2, description="Sampling temperature; 0 is greedy.")
-    num_responses: int = Field(1, ge=1, le=16, description="Answers asked for per task.")
+    num_responses: int = Field(1, ge=1, le=16, description="Number of answers per task.")
     basic_auth_user: str | None = Field(
-        None, description="With `BASIC_AUTH_PASS`: all but `/` and `/health` ask for it."
+        None, description="With `BASIC_AUTH_PASS`: all routes but `/` and `/health` ask for basic auth."
     )
     basic_auth_pass: SecretStr | None = Field(None, description="See `BASIC_AUTH_USER`.")
     allow_anonymous: bool = Field(
         False,
-        description="1: without `BASIC_AUTH_USER`, anyone who reaches the port may ask, train and set parameters.",
+        description="1: the backend may listen on any address without `BASIC_AUTH_USER`. Anyone who reaches the port may then"
+        " ask, train and set parameters.",
     )
-    max_body_mb: float = Field(16, gt=0, le=1024, description="Megabytes that a request's body may have.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
-    workers: int = Field(1, ge=1, description="Processes of the web server; limits are divided among them.")
+    max_body_mb: float = Field(16, gt=0, le=1024, description="Largest body of a request, in megabytes.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
+    workers: int = Field(1, ge=1, description="Processes of the web server; they share the limits.")
     threads: int = Field(96, ge=1, description="Threads of each of these processes.")
 
     redis_url: str = Field("redis://localhost:6379/0", description="Redis: queue, live pointers, prompts, answers.")
-    ollama_host: str | None = Field(
-        None, description="Ollama's own variable, understood where `OLLAMA_ENDPOINT` is not set."
-    )
+    ollama_host: str | None = Field(None, description="Ollama's own variable, used if `OLLAMA_ENDPOINT` is not set.")
     openai_base_url: str | None = Field(
-        None, description="Any OpenAI-compatible API (vLLM, llama-server ...), ending in `/v1`."
+        None, description="Address of any OpenAI-compatible API (vLLM, llama-server ...), ending in `/v1`."
     )
     label_studio_url: str | None = Field(
-        None, description="Where Label Studio answers, e.g. `http://label-studio:8080`."
+        None, description="Label Studio's address, such as `http://label-studio:8080`."
     )
     label_studio_api_key: SecretStr | None = Field(
         None,
-        description="A legacy token or a personal access token; predictions work without it, training does not.",
+        description="Label Studio's personal access token or legacy token. Predictions work without it, training does not.",
     )
     backend_url: str | None = Field(
-        None, description="Where Label Studio reaches this backend; `annotune connect` uses it."
+        None, description="The address where Label Studio reaches this backend; `annotune connect` uses it."
     )
     webhook_secret: SecretStr | None = Field(
         None, description="Value of the header `X-Annotune-Secret` that `/webhook` accepts."
     )
     spool_dir: Path = Field(
         Path("spool"),
-        description="Folder where answers wait that were given while Redis is away; one for all backend processes of a host,"
-        " on a volume that outlives them.",
+        description="Folder of the answers that wait while Redis is away. All backend processes of a host share it, on a"
+        " volume that outlives them.",
     )
     answers_kept_days: int = Field(
         365,
         ge=0,
-        description="Days that Redis keeps an answer after the last one to its task; 0: for ever. Later nobody can tell"
-        " whether an annotator wrote a text or the model did, and what was asked may be unknown.",
+        description="Days that Redis keeps an answer after the last one to its task; 0: for ever. After that nobody can tell"
+        " whether an annotator or the model wrote a text, and the prompt may be unknown.",
     )
-    model_concurrency: int = Field(8, ge=1, description="Calls at a time to one model server, all processes together.")
+    model_concurrency: int = Field(
+        8, ge=1, description="Calls at a time to one model server, by all processes together."
+    )
     model_deadline_s: float = Field(
-        90, gt=0, allow_inf_nan=False, description="Seconds an answer may take; below Label Studio's 100."
+        90, gt=0, allow_inf_nan=False, description="Seconds that an answer may take; Label Studio waits 100."
     )
-    num_ctx: int = Field(4096, ge=256, description="The model's window in tokens, set on each call to Ollama.")
-    max_tokens: int = Field(1024, ge=1, description="Tokens an answer may have.")
-    thinking: bool = Field(False, description="1: a thinking model may think first; its thoughts are never the answer.")
+    num_ctx: int = Field(4096, ge=256, description="The model's context window in tokens, set on each call to Ollama.")
+    max_tokens: int = Field(1024, ge=1, description="Most tokens of an answer.")
+    thinking: bool = Field(
+        False, description="1: a thinking model may think first. Its thoughts are never part of the answer."
+    )
     allowed_models: str = Field(
         "",
-        description="Models that a connection's extra parameters may choose, as `ollama:llama3`, with commas between.",
+        description="Models that a connection's extra parameters may choose, such as `ollama:llama3`, separated by commas.",
     )
     image_hosts: str = Field(
         "",
-        description="Hosts and networks (`10.1.0.0/16`) besides Label Studio that pictures are fetched from, with commas"
-        " between; a private address only where a network holds it.",
+        description="Hosts and networks (`10.1.0.0/16`) besides Label Studio that pictures are fetched from, separated by"
+        " commas. A private address must be in one of the networks.",
     )
-    image_max_mb: float = Field(10, gt=0, le=100, description="Megabytes that a picture may have.")
-    image_timeout_s: float = Field(10, gt=0, le=60, description="Seconds that fetching a picture may take.")
-    system_prompt: str = Field("", description="System message before every prompt; empty: none.")
+    image_max_mb: float = Field(10, gt=0, le=100, description="Largest picture, in megabytes.")
+    image_timeout_s: float = Field(10, gt=0, le=60, description="Seconds that the fetch of a picture may take.")
+    system_prompt: str = Field("", description="System message before every prompt; unset: none.")
     deployment: str = Field(
         "main",
         pattern=r"^[a-z0-9][a-z0-9-]{0,39}$",
-        description="Name of this deployment; part of its models' names and its keys in Redis, so that several can share an"
-        " Ollama and a Redis.",
+        description="Name of this deployment. It is part of model names and of keys in Redis: several deployments can"
+        " share an Ollama and a Redis.",
     )
     recipe: str | None = Field(
         None,
-        description="Training recipe: a name in `prompts/recipes/` or a file's path; unset: training is off.",
+        description="Training recipe: a name in `prompts/recipes/`, or the path of a file; unset: training is off.",
     )
     train_every: int = Field(
-        0, ge=0, description="Train when so many annotations are new or changed since the last try; 0: off."
+        0, ge=0, description="Train when this many annotations are new or changed since the last try; 0: off."
     )
-    min_examples: int = Field(
-        10, ge=1, description="Fewer texts to train on than this, beside 5 held out: no training."
-    )
+    min_examples: int = Field(10, ge=1, description="Fewest texts to train on; 5 more are held out.")
     promote: Literal["auto", "manual"] = Field(
         "auto",
-        description="`auto`: a version that passes its gates goes live over a version of ours or its base.",
+        description="`auto`: a version that passes its gates goes live by itself over an earlier version or its base."
+        " `manual`: it waits for `annotune models promote`.",
     )
     reconcile_s: float = Field(
-        300, gt=0, allow_inf_nan=False, description="Seconds between two looks at Label Studio for lost changes."
+        300,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds between two checks of Label Studio for changes that no webhook reported.",
     )
     trainer_python: str = Field(
-        ".venv-trainer/bin/python", description="Python interpreter of the environment that trains."
+        ".venv-trainer/bin/python", description="Python interpreter of the training environment."
     )
-    runs_dir: Path = Field(Path("runs"), description="Folder of datasets, weights and manifests of all runs.")
+    runs_dir: Path = Field(Path("runs"), description="Folder of the datasets, weights and manifests of all runs.")
     llama_cpp_dir: Path | None = Field(
         None,
-        description="An installed llama.cpp whose converter and quantiser are used instead of the packaged ones.",
+        description="Folder of an installed llama.cpp; its converter and quantiser replace the packaged ones.",
     )
 
     @model_validator(mode="before")

@@ -10,9 +10,11 @@ from annotune.settings import Settings
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 HEAD = """# Configuration
 
-Annotune is configured by environment variables alone: the backend, the worker and the commands read the same ones. An
-empty value is an unset one, and quotes that a compose list leaves in a value are taken off. This page is written by
-`python -m commands.documentation`.
+Environment variables configure Annotune, and nothing else does. The backend, the worker and the commands read the same ones.
+An empty value counts as unset. Quotes that a compose list leaves around a value are removed.
+[`.env.example`](../.env.example) has the settings that most people change.
+
+`python -m commands.documentation` writes this page from `annotune/settings.py`.
 
 | setting | default | meaning |
 | --- | --- | --- |
