@@ -68,8 +68,8 @@ class Settings(BaseSettings):
     basic_auth_pass: SecretStr | None = Field(None, description="See `BASIC_AUTH_USER`.")
     allow_anonymous: bool = Field(
         False,
-        description="1: the backend may listen on any address without `BASIC_AUTH_USER`. Anyone who reaches the port may then"
-        " ask, train and set parameters.",
+        description="1: the backend may listen on any address without `BASIC_AUTH_USER`. Anyone who reaches the port may"
+        " then ask, train and set parameters.",
     )
     max_body_mb: float = Field(16, gt=0, le=1024, description="Largest body of a request, in megabytes.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
