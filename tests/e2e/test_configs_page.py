@@ -34,6 +34,7 @@ CONTRAST = """([selector, part]) => {
   return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
 }"""
 PICTURES = {"review": ["page-review"], "question-answering": ["page-light", "page-dark"]}  # as the docs show them
+BELOW = 60  # pixels of the page's bar below what it shows
 REOPENED = ("spans", "review")
 FOCUSED = "() => document.activeElement.closest('.answer') !== null"
 TABS = 25  # more than the page has places for them below the prompt
@@ -207,13 +208,18 @@ def shows(tab: LabelingPage, reply: str | dict[str, Any]) -> None:
 
 
 def take_pictures(tab: LabelingPage, folder: Path, names: list[str]) -> None:
-    """Of the page in light, and in dark, where a second name is given."""
+    """Of the page in light, and in dark, where a second name is given; as high as what it shows."""
+    window, shown = tab.page.viewport_size, tab.page.locator(".root").bounding_box()
+    assert window
+    assert shown
+    tab.page.set_viewport_size({"width": window["width"], "height": int(shown["y"] + shown["height"]) + BELOW})
     tab.page.mouse.move(0, 0)
     for name, scheme in zip(names, SCHEMES, strict=False):
         if tab.page.evaluate("() => document.documentElement.dataset.colorScheme") != scheme:
             tab.page.locator("button, label").filter(has_text="Light").last.click()
         expect(tab.page.locator(f"html[data-color-scheme={scheme}]")).to_be_attached()
         tab.page.locator(".lsf-sidepanels__content").screenshot(path=folder / f"{name}.png")
+    tab.page.set_viewport_size(window)
 
 
 @pytest.mark.parametrize("name", CASES)
