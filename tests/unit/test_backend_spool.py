@@ -160,7 +160,7 @@ def test_a_disk_that_is_full_spoils_no_other_answer(tmp_path: Path) -> None:
 import logging, resource, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from curation.example import Answer
+from annotune.answer import Answer
 from backend.spool import Spool
 logging.disable(logging.CRITICAL)
 def answer(text, task):
