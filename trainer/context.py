@@ -17,7 +17,7 @@ def _never() -> bool:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class TrainerContext:
     """Settings, Redis, the queues, and how to reach Label Studio and Ollama, each asked only when needed.
 
     `cancelled` becomes true when the job has lost its lease: another process may do the same work, so this one must stop
@@ -32,10 +32,10 @@ class Workshop:
     cancelled: Callable[[], bool] = _never
 
 
-def workshop_of(settings: Settings) -> Workshop:
+def trainer_context(settings: Settings) -> TrainerContext:
     """A workshop whose Redis is waited for, so that a restart of it loses no end of a job."""
     store = Store.connect(settings.redis_url, deployment=settings.deployment, patience="job")
-    return Workshop(
+    return TrainerContext(
         settings=settings,
         store=store,
         jobs=Jobs(store, connect_redis(settings.redis_url, patience="job", decode=False)),
@@ -44,7 +44,7 @@ def workshop_of(settings: Settings) -> Workshop:
     )
 
 
-def open_workshop() -> Workshop:
+def open_trainer_context() -> TrainerContext:
     """Called by each job, in a process of its own.
 
     Raises:
@@ -52,4 +52,4 @@ def open_workshop() -> Workshop:
     """
     settings = load_settings()
     set_up(settings.log_level)
-    return workshop_of(settings)
+    return trainer_context(settings)

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable, TrainingCancelled, TrainingRefused
 from annotune.log import where
 from annotune.runs import TrainingRun, TrainingWanted
-from trainer.context import Workshop, open_workshop
+from trainer.context import TrainerContext, open_trainer_context
 from trainer.lease import PACE, Pace, lease
 from trainer.mark import keep_pointers
 from trainer.pipeline import run_training
 from trainer.sync import is_gone, look
 
-Train = Callable[[Workshop, int, TrainingWanted], TrainingRun]
+Train = Callable[[TrainerContext, int, TrainingWanted], TrainingRun]
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 def project_changed(project: int) -> None:
     """The job "project N changed"."""
     try:
-        follow(open_workshop(), project)
+        follow(open_trainer_context(), project)
     except AnnotuneError as error:
         _log.warning("project %d: the look at Label Studio failed and will be repeated: %s", project, error)
 
@@ -30,18 +30,20 @@ def project_changed(project: int) -> None:
 def train_project(project: int) -> None:
     """The job "train project N"."""
     try:
-        train(open_workshop(), project, run_training)
+        train(open_trainer_context(), project, run_training)
     except AnnotuneError as error:
         _log.warning("project %d: the end of its training is not recorded: %s", project, error)
 
 
-def follow(workshop: Workshop, project: int, *, see: Callable[[Workshop, int], None] = look, pace: Pace = PACE) -> None:
+def follow(
+    context: TrainerContext, project: int, *, see: Callable[[TrainerContext, int], None] = look, pace: Pace = PACE
+) -> None:
     """Look at Label Studio once, and write down what Redis alone knows of the project. If a change has come meanwhile, the
     next look waits behind those at other projects.
 
     Whoever finds the lease taken may leave: its holder compares the counter after having given the lease back.
     """
-    store, runs_dir = workshop.store, workshop.settings.runs_dir
+    store, runs_dir = context.store, context.settings.runs_dir
     keep_pointers(store, runs_dir, project)  # where Redis was emptied, all comes back before anything is put there
     store.take_queued(project)
     with lease(store, project, "changed", pace) as held:
@@ -49,32 +51,32 @@ def follow(workshop: Workshop, project: int, *, see: Callable[[Workshop, int], N
             return
         seen = store.changes(project)
         try:
-            see(workshop, project)
+            see(context, project)
         finally:  # one that failed is repeated with the next change or reconciliation, one that was killed sooner
             if store.knows(project):
                 store.set_looked(project, seen)
                 keep_pointers(store, runs_dir, project)
     if store.knows(project) and store.changes(project) != seen and store.note_queued(project):
-        workshop.jobs.look(project)
+        context.jobs.look(project)
 
 
-def train(workshop: Workshop, project: int, run_training: Train, *, pace: Pace = PACE) -> None:
+def train(context: TrainerContext, project: int, run_training: Train, *, pace: Pace = PACE) -> None:
     """Carry out the training that is wanted, if one is and nobody else is at it.
 
     The wish ends with the run, whatever became of it; where the run was stopped from outside it stays, and the
     reconciliation queues it again.
     """
-    store = workshop.store
-    keep_pointers(store, workshop.settings.runs_dir, project)
+    store = context.store
+    keep_pointers(store, context.settings.runs_dir, project)
     with lease(store, project, "training", pace) as held:
         wanted = store.training_wanted(project)
         if wanted is None or not held.taken:
             return
-        if is_gone(workshop, project):
+        if is_gone(context, project):
             _log.warning("project %d: not trained, and forgotten: Label Studio has no such project", project)
             store.forget_project(project)
             return
-        run = _run(replace(workshop, cancelled=held.lost), project, wanted, run_training)
+        run = _run(replace(context, cancelled=held.lost), project, wanted, run_training)
         if run is None or held.lost():
             return
         try:
@@ -82,13 +84,13 @@ def train(workshop: Workshop, project: int, run_training: Train, *, pace: Pace =
         except RecordUnreadable as error:  # the manifest has it; a wish that stayed would train without end
             _log.warning("project %d: run %s is not listed: %s", project, run.id, error)
         store.training_ended(project)
-    workshop.jobs.changed(project)
+    context.jobs.changed(project)
 
 
-def _run(workshop: Workshop, project: int, wanted: TrainingWanted, run_training: Train) -> TrainingRun | None:
+def _run(context: TrainerContext, project: int, wanted: TrainingWanted, run_training: Train) -> TrainingRun | None:
     began = datetime.now(UTC)
     try:
-        run = run_training(workshop, project, wanted)
+        run = run_training(context, project, wanted)
     except (TrainingCancelled, StoreUnavailable) as error:
         _log.warning("project %d: the training was stopped and will start anew: %s", project, error)
         return None

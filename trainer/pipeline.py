@@ -31,7 +31,7 @@ from annotune.servers.ollama import OllamaServer, file_sha256
 from curation.dataset import Dataset, write_dataset
 from curation.examples import Lesson
 from trainer import engine as steps
-from trainer.context import Workshop
+from trainer.context import TrainerContext
 from trainer.engine import Engine, Event, SubprocessEngine
 from trainer.gates import Candidate, Losses, judge, read_held_out
 from trainer.mark import keep_pointers
@@ -46,19 +46,19 @@ FREE_TO_BASE = 2.5  # the merged checkpoint, the file to serve, and what the ser
 _log = logging.getLogger(__name__)
 
 
-def lesson_now(workshop: Workshop, project: int) -> Lesson:
+def lesson_now(context: TrainerContext, project: int) -> Lesson:
     """The examples of what Label Studio has now."""
-    tasks, labeling = read(workshop, project)
-    return lesson_of(workshop, project, tasks, labeling)
+    tasks, labeling = read(context, project)
+    return lesson_of(context, project, tasks, labeling)
 
 
 def run_training(
-    workshop: Workshop,
+    context: TrainerContext,
     project: int,
     wanted: TrainingWanted,
     *,
     engine: Engine | None = None,
-    lesson: Callable[[Workshop, int], Lesson] = lesson_now,
+    lesson: Callable[[TrainerContext, int], Lesson] = lesson_now,
 ) -> TrainingRun:
     """Train a project on what Label Studio has now, and serve the result if it passes.
 
@@ -70,7 +70,7 @@ def run_training(
         TrainingCancelled: `workshop.cancelled()` became true; nothing is left of the run.
         StoreUnavailable: Redis stayed away; only a version that it knew of by then is left.
     """
-    settings = workshop.settings
+    settings = context.settings
     engine = engine or SubprocessEngine(settings.trainer_python)
     now = datetime.now(UTC)
     run = TrainingRun(
@@ -80,10 +80,10 @@ def run_training(
         state="running",
         started_at=now,
         requested_by=wanted.requested_by,
-        replaces=workshop.store.live(project),
+        replaces=context.store.live(project),
     )
     remove_dead(settings.runs_dir, project)
-    course = _Course(workshop, engine, run)
+    course = _Course(context, engine, run)
     try:
         course.folder.mkdir(parents=True)
     except OSError as error:
@@ -109,22 +109,22 @@ def run_training(
 class _Course:
     """A run on its way: `run` holds what is known of it so far."""
 
-    def __init__(self, workshop: Workshop, engine: Engine, run: TrainingRun) -> None:
+    def __init__(self, context: TrainerContext, engine: Engine, run: TrainingRun) -> None:
         self.run = run
-        self.folder = run_folder(workshop.settings.runs_dir, run.project, run.id)
-        self._workshop = workshop
-        self._settings = workshop.settings
-        self._store = workshop.store
+        self.folder = run_folder(context.settings.runs_dir, run.project, run.id)
+        self._context = context
+        self._settings = context.settings
+        self._store = context.store
         self._engine = engine
-        self._cancelled = workshop.cancelled
+        self._cancelled = context.cancelled
         self._progress = Progress(run=run.id, stage="collect")
 
-    def carry_out(self, gather: Callable[[Workshop, int], Lesson]) -> None:
+    def carry_out(self, gather: Callable[[TrainerContext, int], Lesson]) -> None:
         """All stages, to the end of the run."""
-        with closing(self._workshop.ollama()) as server:
+        with closing(self._context.ollama()) as server:
             with self._stage("collect"):
                 recipe = _recipe(self._settings.recipe)
-                dataset = self._dataset(recipe, gather(self._workshop, self.run.project))
+                dataset = self._dataset(recipe, gather(self._context, self.run.project))
                 patiently(lambda: server.check(deadline_s=CHECK_S))
                 check_disk(self.folder, LEAST_FREE_BYTES)
             gguf, sha256, losses = self._train(recipe, dataset)

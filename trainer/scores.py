@@ -12,26 +12,26 @@ from contextlib import closing
 from annotune.errors import AnnotuneError, StoreUnavailable
 from annotune.label_studio.client import Studio
 from annotune.serving import Live
-from trainer.context import Workshop
+from trainer.context import TrainerContext
 
 _log = logging.getLogger(__name__)
 
 
-def show_scores(workshop: Workshop, project: int) -> None:
+def show_scores(context: TrainerContext, project: int) -> None:
     """Let Label Studio show the scores of what answers now; where it does not, the log says so once, and `status`.
 
     Raises:
         StoreUnavailable: Redis is away.
     """
     try:
-        told = Live(workshop.settings, workshop.store).serving(project).model_version
-        with closing(workshop.studio()) as studio:
+        told = Live(context.settings, context.store).serving(project).model_version
+        with closing(context.studio()) as studio:
             why = _follow(studio, project, told)
     except StoreUnavailable:
         raise
     except AnnotuneError as error:
         why = str(error)
-    reports = workshop.store.reports
+    reports = context.store.reports
     if why != reports.scores_missing(project):
         if why:
             _log.warning("project %d: Label Studio does not show the scores of what answers: %s", project, why)

@@ -13,7 +13,7 @@ from annotune.split import Split
 from annotune.store.store import Store
 from annotune.store.trained import UNKNOWN, changed, settled
 from curation.examples import Lesson, Log, read_lesson
-from trainer.context import Workshop
+from trainer.context import TrainerContext
 from trainer.mark import keep_pointers
 from trainer.prompts import newest_prompt, prompts_in
 from trainer.scores import show_scores
@@ -23,7 +23,7 @@ TRAIN_EVERY = "TRAIN_EVERY"
 _log = logging.getLogger(__name__)
 
 
-def look(workshop: Workshop, project: int) -> None:
+def look(context: TrainerContext, project: int) -> None:
     """Bring the prompt and the tally up to date, and ask for a training where enough is new.
 
     A project that Label Studio does not have is forgotten; without a key there is nothing to look at.
@@ -32,19 +32,19 @@ def look(workshop: Workshop, project: int) -> None:
         LabelStudioError, Unauthorized, StoreUnavailable: the look is to be repeated.
     """
     try:
-        tasks, labeling = read(workshop, project)
+        tasks, labeling = read(context, project)
     except (ConfigurationError, LabelingInvalid) as error:
         _log.warning("project %d: not looked at: %s", project, error)
         return
     except NotFound as error:
         _log.warning("project %d: forgotten: %s", project, error)
-        workshop.store.forget_project(project)
+        context.store.forget_project(project)
         return
-    _keep_prompt(workshop, project, tasks, labeling)
-    show_scores(workshop, project)
-    lesson = lesson_of(workshop, project, tasks, labeling)
-    new, unlearnt = _compare(workshop.store, project, lesson)
-    workshop.store.set_tally(
+    _keep_prompt(context, project, tasks, labeling)
+    show_scores(context, project)
+    lesson = lesson_of(context, project, tasks, labeling)
+    new, unlearnt = _compare(context.store, project, lesson)
+    context.store.set_tally(
         project,
         Tally(
             usable=len(lesson.contents),
@@ -56,17 +56,17 @@ def look(workshop: Workshop, project: int) -> None:
             lacks=lesson.lacks,
         ),
     )
-    if not _enough(workshop, project, lesson, new):
+    if not _enough(context, project, lesson, new):
         return
-    if workshop.store.want_training(project, TrainingWanted(requested_by=TRAIN_EVERY, at=datetime.now(UTC))):
+    if context.store.want_training(project, TrainingWanted(requested_by=TRAIN_EVERY, at=datetime.now(UTC))):
         _log.info("project %d: %d annotations are new since the last try: training is asked for", project, new)
-        workshop.jobs.train(project)
+        context.jobs.train(project)
 
 
-def is_gone(workshop: Workshop, project: int) -> bool:
+def is_gone(context: TrainerContext, project: int) -> bool:
     """Does Label Studio say that it has no such project? Not, where it does not answer or is not configured."""
     try:
-        with closing(workshop.studio()) as studio:
+        with closing(context.studio()) as studio:
             studio.project(project)
     except NotFound:
         return True
@@ -75,7 +75,7 @@ def is_gone(workshop: Workshop, project: int) -> bool:
     return False
 
 
-def read(workshop: Workshop, project: int) -> tuple[list[StudioTask], Labeling]:
+def read(context: TrainerContext, project: int) -> tuple[list[StudioTask], Labeling]:
     """A project's annotated tasks and its labeling config, as Label Studio has them now.
 
     Raises:
@@ -83,16 +83,16 @@ def read(workshop: Workshop, project: int) -> tuple[list[StudioTask], Labeling]:
         LabelingInvalid: the config cannot be served.
         NotFound, Unauthorized, LabelStudioError: as Studio's methods.
     """
-    with closing(workshop.studio()) as studio:
-        settings = workshop.settings
+    with closing(context.studio()) as studio:
+        settings = context.settings
         config = studio.project(project).label_config
         labeling = Labeling.parse(config, settings.prompt_prefix, settings.status_control, settings.answer_names)
         return list(studio.tasks(project)), labeling
 
 
-def lesson_of(workshop: Workshop, project: int, tasks: list[StudioTask], labeling: Labeling) -> Lesson:
+def lesson_of(context: TrainerContext, project: int, tasks: list[StudioTask], labeling: Labeling) -> Lesson:
     """The examples of a project's tasks, by the answers that Redis remembers; the sides of new texts are decided."""
-    store, settings = workshop.store, workshop.settings
+    store, settings = context.store, context.settings
 
     def split(texts: Sequence[str]) -> Split:
         keep_pointers(store, settings.runs_dir, project)  # sides that Redis lost come back before any is decided
@@ -109,8 +109,8 @@ def _log_of(store: Store, project: int, tasks: list[StudioTask]) -> Log:
     return store.answers_of(project, [task.id for task in tasks])
 
 
-def _keep_prompt(workshop: Workshop, project: int, tasks: list[StudioTask], labeling: Labeling) -> None:
-    store = workshop.store
+def _keep_prompt(context: TrainerContext, project: int, tasks: list[StudioTask], labeling: Labeling) -> None:
+    store = context.store
     known = store.prompts.known(project) if store.prompts.seen(project) else frozenset[str]()
     found = newest_prompt(tasks, labeling, _log_of(store, project, tasks), known)
     stored = store.prompts.newest(project)
@@ -139,13 +139,13 @@ def _compare(store: Store, project: int, lesson: Lesson) -> tuple[int, int]:
     return changed(now, tried), changed(now, learnt)
 
 
-def _enough(workshop: Workshop, project: int, lesson: Lesson, new: int) -> bool:
+def _enough(context: TrainerContext, project: int, lesson: Lesson, new: int) -> bool:
     """Whether to train unasked. After a run that broke off before its training, only when somebody annotated since."""
-    settings = workshop.settings
+    settings = context.settings
     if not settings.train_every or settings.recipe is None or new < settings.train_every:
         return False
     if lesson.lacks:
         _log.info("project %d: no training is asked for: %s", project, lesson.lacks)
         return False
-    ended = workshop.store.runs(project)
+    ended = context.store.runs(project)
     return not ended or ended[0].came_to_training or lesson.newest is None or lesson.newest > ended[0].started_at

@@ -16,7 +16,7 @@ from annotune.errors import TrainingCancelled
 from annotune.runs import TrainingRun, TrainingWanted
 from annotune.settings import load_settings
 from trainer import jobs
-from trainer.context import Workshop, open_workshop
+from trainer.context import TrainerContext, open_trainer_context
 from trainer.lease import Pace
 from trainer.worker import run_worker
 
@@ -27,12 +27,12 @@ def main() -> None:
     folder = Path(sys.argv[1])
     pause = threading.Event()
 
-    def run_training(workshop: Workshop, project: int, wanted: TrainingWanted) -> TrainingRun:
+    def run_training(context: TrainerContext, project: int, wanted: TrainingWanted) -> TrainingRun:
         began = datetime.now(UTC)
         number = len(list(folder.glob("began-*"))) + 1
         (folder / f"began-{number}").write_text(str(os.getpid()))
         while not (folder / "go").exists():
-            if workshop.cancelled():
+            if context.cancelled():
                 raise TrainingCancelled("the lease is another's")
             pause.wait(0.05)
         return TrainingRun(
@@ -45,7 +45,7 @@ def main() -> None:
         )
 
     def train_project(project: int) -> None:
-        jobs.train(open_workshop(), project, run_training, pace=PACE)
+        jobs.train(open_trainer_context(), project, run_training, pace=PACE)
 
     # RQ finds a job by its name; the workers are forked from here.
     jobs.train_project = train_project

@@ -15,7 +15,7 @@ from annotune.store.store import Store
 from curation.example import Example, Origin
 from curation.examples import Lesson
 from embedded.formulary import formulary
-from trainer.context import Workshop
+from trainer.context import TrainerContext
 
 ASK = Prompt("Answer in one sentence.", "{prompt}\n\n{text}")
 BASE = "smollm2:135m"
@@ -59,11 +59,11 @@ def settings_of(redis_url: str, ollama_url: str, runs_dir: Path, **others: Any) 
     return load_settings(**given | others)
 
 
-def workshop_in(settings: Settings, store: Store) -> Workshop:
+def workshop_in(settings: Settings, store: Store) -> TrainerContext:
     """A workshop that has no Label Studio."""
 
     def studio() -> Any:
         raise AssertionError("nobody asked for Label Studio")
 
     connection = connect_redis(settings.redis_url, patience="web", decode=False)
-    return Workshop(settings, store, Jobs(store, connection), studio, lambda: OllamaServer(settings.ollama_url))
+    return TrainerContext(settings, store, Jobs(store, connection), studio, lambda: OllamaServer(settings.ollama_url))

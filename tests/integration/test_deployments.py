@@ -12,7 +12,7 @@ from annotune.settings import load_settings
 from annotune.store.job_spec import Order
 from annotune.store.keys import Keys
 from annotune.store.queue import CHANGES, TRAINING, open_queue
-from trainer.context import Workshop, workshop_of
+from trainer.context import TrainerContext, trainer_context
 from trainer.safe_job import OrderedJob
 
 PROJECT = 4
@@ -21,10 +21,12 @@ WANTED = TrainingWanted.model_validate({"requested_by": "a test", "at": "2026-01
 
 
 @pytest.fixture(params=[("hospital-a", "hospital-b"), ("main", "4"), ("4", "5")], ids="-".join)
-def pair(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Iterator[tuple[Workshop, Workshop]]:
+def pair(
+    request: pytest.FixtureRequest, redis_url: str, tmp_path: Path
+) -> Iterator[tuple[TrainerContext, TrainerContext]]:
     """What the workers of both work with."""
     one, other = (
-        workshop_of(load_settings(redis_url=redis_url, deployment=name, runs_dir=tmp_path / name))
+        trainer_context(load_settings(redis_url=redis_url, deployment=name, runs_dir=tmp_path / name))
         for name in request.param
     )
     yield one, other
@@ -32,7 +34,7 @@ def pair(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Iter
     other.store.close()
 
 
-def test_a_project_of_one_is_none_of_the_other(pair: tuple[Workshop, Workshop]) -> None:
+def test_a_project_of_one_is_none_of_the_other(pair: tuple[TrainerContext, TrainerContext]) -> None:
     one, other = pair
     one.store.swap_live(PROJECT, None, OURS)
     one.store.set_prompt(PROJECT, ProjectPrompt(text="p", source="command", at=WANTED.at))
@@ -46,7 +48,7 @@ def test_a_project_of_one_is_none_of_the_other(pair: tuple[Workshop, Workshop]) 
     assert not other.store.has_worker()
 
 
-def test_a_job_of_one_waits_in_no_queue_of_the_other(pair: tuple[Workshop, Workshop]) -> None:
+def test_a_job_of_one_waits_in_no_queue_of_the_other(pair: tuple[TrainerContext, TrainerContext]) -> None:
     one, other = pair
     one.jobs.changed(PROJECT)
     one.jobs.train(PROJECT)
@@ -55,13 +57,13 @@ def test_a_job_of_one_waits_in_no_queue_of_the_other(pair: tuple[Workshop, Works
     assert other.jobs.waiting() == {CHANGES: 0, TRAINING: 0}
 
 
-def test_rq_keeps_what_it_knows_of_jobs_apart_too(pair: tuple[Workshop, Workshop]) -> None:
+def test_rq_keeps_what_it_knows_of_jobs_apart_too(pair: tuple[TrainerContext, TrainerContext]) -> None:
     connection = pair[0].jobs._connection
     names = {
         key
-        for workshop in pair
+        for context in pair
         for kind in (CHANGES, TRAINING)
-        for queue in [open_queue(Keys(workshop.settings.deployment), kind, connection, job_class=OrderedJob)]
+        for queue in [open_queue(Keys(context.settings.deployment), kind, connection, job_class=OrderedJob)]
         for key in (
             queue.key,
             queue.started_job_registry.key,
@@ -73,7 +75,7 @@ def test_rq_keeps_what_it_knows_of_jobs_apart_too(pair: tuple[Workshop, Workshop
     assert len(names) == 2 * 2 * 4
 
 
-def test_a_job_says_the_same_in_each(pair: tuple[Workshop, Workshop]) -> None:
+def test_a_job_says_the_same_in_each(pair: tuple[TrainerContext, TrainerContext]) -> None:
     one, _ = pair
     one.jobs.look(PROJECT)
     queue = open_queue(one.store.keys, CHANGES, one.jobs._connection, job_class=OrderedJob)

@@ -15,7 +15,7 @@ from annotune.runs import TrainingRun
 from annotune.settings import Settings
 from annotune.split import FEWEST_HELD_OUT, hash_side, text_sha
 from annotune.store.store import Store
-from trainer.context import Workshop, workshop_of
+from trainer.context import TrainerContext, trainer_context
 from trainer.jobs import follow
 from trainer.mark import keep_pointers, settle
 from trainer.pipeline import lesson_now
@@ -39,8 +39,8 @@ def double() -> Iterator[StudioDouble]:
 
 
 @pytest.fixture
-def workshop(redis_url: str, double: StudioDouble, tmp_path: Path) -> Workshop:
-    return workshop_of(
+def context(redis_url: str, double: StudioDouble, tmp_path: Path) -> TrainerContext:
+    return trainer_context(
         Settings(
             redis_url=redis_url,
             label_studio_url=double.url,
@@ -54,8 +54,8 @@ def workshop(redis_url: str, double: StudioDouble, tmp_path: Path) -> Workshop:
 
 
 @pytest.fixture
-def store(workshop: Workshop) -> Store:
-    return workshop.store
+def store(context: TrainerContext) -> Store:
+    return context.store
 
 
 def submit(double: StudioDouble, first: int, last: int, project: int = PROJECT) -> None:
@@ -69,61 +69,61 @@ def delete(double: StudioDouble, *texts: str) -> None:
             task["annotations"].clear()
 
 
-def lacks(workshop: Workshop) -> str:
-    look(workshop, PROJECT)
-    tally = workshop.store.tally(PROJECT)
+def lacks(context: TrainerContext) -> str:
+    look(context, PROJECT)
+    tally = context.store.tally(PROJECT)
     assert tally is not None
     return tally.lacks
 
 
-def held_out(workshop: Workshop) -> set[str]:
+def held_out(context: TrainerContext) -> set[str]:
     """The texts that a training would hold out now."""
-    return {example.messages[-1].content.splitlines()[-1] for example in lesson_now(workshop, PROJECT).held_out}
+    return {example.messages[-1].content.splitlines()[-1] for example in lesson_now(context, PROJECT).held_out}
 
 
 def test_the_look_that_finds_enough_decides_the_sides_and_asks_for_a_training(
-    workshop: Workshop, double: StudioDouble, store: Store, caplog: pytest.LogCaptureFixture
+    context: TrainerContext, double: StudioDouble, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     submit(double, 0, TAKES - 1)
     told = "it takes 15 usable annotations (MIN_EXAMPLES + 5), and there are 14: submit 1 more"
-    assert lacks(workshop) == told
+    assert lacks(context) == told
     assert told in caplog.text
     assert (store.sides.all(PROJECT), store.training_wanted(PROJECT)) == ({}, None)
 
     submit(double, TAKES - 1, TAKES)
-    assert lacks(workshop) == ""
+    assert lacks(context) == ""
     assert store.training_wanted(PROJECT)
     lowest = sorted(TEXTS[:TAKES], key=text_sha)[:FEWEST_HELD_OUT]
     assert store.sides.all(PROJECT) == {text_sha(text): "eval" if text in lowest else "train" for text in TEXTS[:TAKES]}
-    assert held_out(workshop) == set(lowest)
+    assert held_out(context) == set(lowest)
 
 
-def test_a_side_stays_whatever_is_deleted_and_comes_again(workshop: Workshop, double: StudioDouble) -> None:
+def test_a_side_stays_whatever_is_deleted_and_comes_again(context: TrainerContext, double: StudioDouble) -> None:
     submit(double, 0, TAKES)
-    first = held_out(workshop)
+    first = held_out(context)
     delete(double, *first)
-    assert lacks(workshop).endswith("there are 10: submit 5 more")
+    assert lacks(context).endswith("there are 10: submit 5 more")
 
     submit(double, TAKES, TAKES + FEWEST_HELD_OUT)
-    second = held_out(workshop)
+    second = held_out(context)
     assert second == set(TEXTS[TAKES : TAKES + FEWEST_HELD_OUT])
     submit(double, 0, QUESTIONS)
 
-    now = held_out(workshop)
+    now = held_out(context)
     assert now >= first | second
     assert not now & set(TEXTS[:TAKES]) - first
 
 
 def test_two_tasks_of_one_text_are_on_one_side_and_their_project_alone_says_on_which(
-    workshop: Workshop, double: StudioDouble, store: Store
+    context: TrainerContext, double: StudioDouble, store: Store
 ) -> None:
     twin = double.projects[PROJECT][TAKES]
     twin["data"]["question"] = f"  {TEXTS[0].upper()}\n"
     submit(double, 0, TAKES + 1)
     submit(double, 0, 40, OTHER)
-    look(workshop, PROJECT)
-    look(workshop, OTHER)
+    look(context, PROJECT)
+    look(context, OTHER)
 
     assert text_sha(twin["data"]["question"]) == text_sha(TEXTS[0])
     assert len(store.sides.all(PROJECT)) == TAKES
@@ -131,7 +131,7 @@ def test_two_tasks_of_one_text_are_on_one_side_and_their_project_alone_says_on_w
     assert store.sides.all(PROJECT).items() - store.sides.all(OTHER).items()
 
 
-def test_looks_and_trainings_at_once_decide_the_same(workshop: Workshop, store: Store) -> None:
+def test_looks_and_trainings_at_once_decide_the_same(context: TrainerContext, store: Store) -> None:
     shas = [text_sha(text) for text in TEXTS]
     with ThreadPoolExecutor(16) as pool:
         made = list(pool.map(lambda last: store.sides.decide(PROJECT, shas[:last], FEWEST), [*range(1, 61)] * 4))
@@ -141,125 +141,125 @@ def test_looks_and_trainings_at_once_decide_the_same(workshop: Workshop, store: 
     assert kept.keys() == set(shas)
 
 
-def test_a_training_decides_what_no_look_saw(workshop: Workshop, double: StudioDouble, store: Store) -> None:
+def test_a_training_decides_what_no_look_saw(context: TrainerContext, double: StudioDouble, store: Store) -> None:
     submit(double, 0, TAKES)
 
-    lesson = lesson_now(workshop, PROJECT)
+    lesson = lesson_now(context, PROJECT)
 
     assert (len(lesson.train), len(lesson.held_out), lesson.lacks) == (FEWEST, FEWEST_HELD_OUT, "")
     assert len(store.sides.all(PROJECT)) == TAKES
-    assert read_sides(workshop.settings.runs_dir, PROJECT) == store.sides.all(PROJECT)
+    assert read_sides(context.settings.runs_dir, PROJECT) == store.sides.all(PROJECT)
 
 
 def test_sides_come_back_into_an_emptied_redis_before_any_is_decided(
-    workshop: Workshop, double: StudioDouble, store: Store
+    context: TrainerContext, double: StudioDouble, store: Store
 ) -> None:
     submit(double, 0, TAKES)
-    follow(workshop, PROJECT)
+    follow(context, PROJECT)
     before = store.sides.all(PROJECT)
     submit(double, TAKES, 40)
     double.delay = store._redis.flushall  # while Label Studio is being read
 
-    lesson = lesson_now(workshop, PROJECT)
+    lesson = lesson_now(context, PROJECT)
 
     after = store.sides.all(PROJECT)
     assert (len(before), len(after)) == (TAKES, 40)
     assert before.items() <= after.items()
-    assert read_sides(workshop.settings.runs_dir, PROJECT) == after
+    assert read_sides(context.settings.runs_dir, PROJECT) == after
     assert len(lesson.held_out) == list(after.values()).count("eval")
 
 
 def test_sides_that_were_decided_in_an_emptied_redis_give_way_to_those_that_are_kept(
-    workshop: Workshop, double: StudioDouble, store: Store
+    context: TrainerContext, double: StudioDouble, store: Store
 ) -> None:
     submit(double, 0, TAKES)
-    follow(workshop, PROJECT)
+    follow(context, PROJECT)
     before = store.sides.all(PROJECT)
     store._redis.flushall()
     store.sides.decide(PROJECT, [text_sha(text) for text in TEXTS[5:40]], FEWEST)
 
-    settle(store, workshop.settings.runs_dir)
+    settle(store, context.settings.runs_dir)
 
     assert before.items() <= store.sides.all(PROJECT).items()
 
 
 def test_what_redis_forgot_since_its_last_save_comes_back(
-    workshop: Workshop, double: StudioDouble, store: Store
+    context: TrainerContext, double: StudioDouble, store: Store
 ) -> None:
     submit(double, 0, TAKES)
-    follow(workshop, PROJECT)
+    follow(context, PROJECT)
     before = store.sides.all(PROJECT)
     store._redis.delete(store.keys.of(PROJECT, "sides"))  # the mark is there still
 
-    keep_pointers(store, workshop.settings.runs_dir, PROJECT)
+    keep_pointers(store, context.settings.runs_dir, PROJECT)
 
     assert store.sides.all(PROJECT) == before
 
 
-def test_sides_outlive_a_project_that_is_forgotten(workshop: Workshop, double: StudioDouble, store: Store) -> None:
+def test_sides_outlive_a_project_that_is_forgotten(context: TrainerContext, double: StudioDouble, store: Store) -> None:
     submit(double, 0, TAKES)
-    look(workshop, PROJECT)
+    look(context, PROJECT)
     before = store.sides.all(PROJECT)
     tasks = double.projects.pop(PROJECT)
-    look(workshop, PROJECT)
+    look(context, PROJECT)
     assert not store.knows(PROJECT)
     double.projects[PROJECT] = tasks
-    look(workshop, PROJECT)
+    look(context, PROJECT)
 
     assert store.sides.all(PROJECT) == before
 
 
 def test_a_deployment_that_trained_before_sides_were_kept_keeps_the_sides_of_the_hash(
-    workshop: Workshop, double: StudioDouble, store: Store
+    context: TrainerContext, double: StudioDouble, store: Store
 ) -> None:
     """Its trained texts are known by the number of a version alone, which the manifests bring back."""
     now = datetime.now(UTC)
     run = TrainingRun(id="one", project=PROJECT, number=1, state="failed", started_at=now, stages_s={"train": 1.0})
-    folder = workshop.settings.runs_dir / f"p{PROJECT}" / run.id
+    folder = context.settings.runs_dir / f"p{PROJECT}" / run.id
     folder.mkdir(parents=True)
     write_manifest(folder, run)
-    settle(store, workshop.settings.runs_dir)
+    settle(store, context.settings.runs_dir)
     submit(double, 0, QUESTIONS)
 
-    look(workshop, PROJECT)
-    look(workshop, OTHER)
+    look(context, PROJECT)
+    look(context, OTHER)
 
     assert store.sides.all(PROJECT) == {text_sha(text): hash_side(text_sha(text)) for text in TEXTS}
 
 
 def test_a_run_that_was_refused_before_its_training_seeds_nothing(
-    workshop: Workshop, double: StudioDouble, store: Store
+    context: TrainerContext, double: StudioDouble, store: Store
 ) -> None:
     store.save_run(TrainingRun(id="x", project=PROJECT, number=0, state="refused", started_at=datetime.now(UTC)))
     store.lessons.set_tried(PROJECT, {1: ""})
     submit(double, 0, TAKES)
 
-    assert lacks(workshop) == ""
+    assert lacks(context) == ""
 
 
 def test_an_odd_side_is_named_and_costs_no_other_project(
-    workshop: Workshop, double: StudioDouble, store: Store
+    context: TrainerContext, double: StudioDouble, store: Store
 ) -> None:
     submit(double, 0, TAKES, OTHER)
     store._redis.hset(store.keys.of(PROJECT, "sides"), text_sha("a"), "both")
 
     with pytest.raises(RecordUnreadable, match=f"annotune:main:{PROJECT}:sides"):
-        look(workshop, PROJECT)
-    look(workshop, OTHER)
+        look(context, PROJECT)
+    look(context, OTHER)
 
     assert len(store.sides.all(OTHER)) == TAKES
 
 
 def test_a_file_that_cannot_be_read_is_named_and_written_anew(
-    workshop: Workshop, double: StudioDouble, store: Store, caplog: pytest.LogCaptureFixture
+    context: TrainerContext, double: StudioDouble, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     submit(double, 0, TAKES)
-    follow(workshop, PROJECT)
-    path = workshop.settings.runs_dir / f"p{PROJECT}" / SIDES
+    follow(context, PROJECT)
+    path = context.settings.runs_dir / f"p{PROJECT}" / SIDES
     before = json.loads(path.read_text())
     path.write_text("[")
 
-    follow(workshop, PROJECT)
+    follow(context, PROJECT)
 
     assert str(path) in caplog.text
     assert json.loads(path.read_text()) == before

@@ -22,7 +22,7 @@ from annotune.runs import Tally, TrainingRun, TrainingWanted
 from annotune.settings import Settings
 from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.store import FORGOTTEN_S
-from trainer.context import Workshop, workshop_of
+from trainer.context import TrainerContext, trainer_context
 from trainer.jobs import follow, train
 from trainer.lease import Pace, lease
 from trainer.reconcile import Reconciler, look_everywhere, revive
@@ -43,8 +43,8 @@ def double() -> Iterator[StudioDouble]:
 
 
 @pytest.fixture
-def workshop(redis_url: str, double: StudioDouble, tmp_path: Path) -> Workshop:
-    return workshop_of(
+def context(redis_url: str, double: StudioDouble, tmp_path: Path) -> TrainerContext:
+    return trainer_context(
         Settings(
             redis_url=redis_url,
             label_studio_url=double.url,
@@ -56,8 +56,8 @@ def workshop(redis_url: str, double: StudioDouble, tmp_path: Path) -> Workshop:
     )
 
 
-def set_to(workshop: Workshop, **changed: Any) -> Workshop:
-    return replace(workshop, settings=workshop.settings.model_copy(update=changed))
+def set_to(context: TrainerContext, **changed: Any) -> TrainerContext:
+    return replace(context, settings=context.settings.model_copy(update=changed))
 
 
 def ended(project: int, wanted: TrainingWanted, state: str = "promoted") -> TrainingRun:
@@ -66,113 +66,113 @@ def ended(project: int, wanted: TrainingWanted, state: str = "promoted") -> Trai
     return TrainingRun.model_validate({**fields, "ended_at": now, "requested_by": wanted.requested_by})
 
 
-def want(workshop: Workshop) -> bool:
-    return workshop.store.want_training(PROJECT, TrainingWanted(requested_by="test", at=datetime.now(UTC)))
+def want(context: TrainerContext) -> bool:
+    return context.store.want_training(PROJECT, TrainingWanted(requested_by="test", at=datetime.now(UTC)))
 
 
 # Changes
 
 
-def test_fifty_changes_wait_as_one_job(workshop: Workshop) -> None:
+def test_fifty_changes_wait_as_one_job(context: TrainerContext) -> None:
     for _ in range(50):
-        workshop.jobs.changed(PROJECT)
+        context.jobs.changed(PROJECT)
 
-    assert workshop.jobs.waiting()[CHANGES] == 1
+    assert context.jobs.waiting()[CHANGES] == 1
 
 
-def test_a_busy_project_is_looked_at_once_a_job_and_waits_behind_others(workshop: Workshop) -> None:
+def test_a_busy_project_is_looked_at_once_a_job_and_waits_behind_others(context: TrainerContext) -> None:
     looks: list[int] = []
 
-    def see(shop: Workshop, project: int) -> None:
+    def see(shop: TrainerContext, project: int) -> None:
         looks.append(project)
         assert len(looks) < 9, "this job has no end"
         shop.store.note_changes(project)
         shop.store.take_queued(project)  # as when the job of that change found the lease taken
 
-    workshop.jobs.look(PROJECT, OTHER)
-    follow(workshop, PROJECT, see=see)
+    context.jobs.look(PROJECT, OTHER)
+    follow(context, PROJECT, see=see)
 
     assert looks == [PROJECT]
-    assert workshop.jobs.line(CHANGES) == [PROJECT, OTHER, PROJECT]
+    assert context.jobs.line(CHANGES) == [PROJECT, OTHER, PROJECT]
 
 
-def test_a_change_that_arrives_during_a_look_is_looked_at(workshop: Workshop) -> None:
+def test_a_change_that_arrives_during_a_look_is_looked_at(context: TrainerContext) -> None:
     looks: list[int] = []
 
-    def see(shop: Workshop, project: int) -> None:
+    def see(shop: TrainerContext, project: int) -> None:
         looks.append(project)
         if len(looks) == 1:
             shop.jobs.changed(project)
 
-    follow(workshop, PROJECT, see=see)
+    follow(context, PROJECT, see=see)
 
-    assert workshop.jobs.waiting()[CHANGES] == 1
-    follow(workshop, PROJECT, see=see)
+    assert context.jobs.waiting()[CHANGES] == 1
+    follow(context, PROJECT, see=see)
     assert looks == [PROJECT, PROJECT]
-    assert workshop.store.looked(PROJECT) == workshop.store.changes(PROJECT)
+    assert context.store.looked(PROJECT) == context.store.changes(PROJECT)
 
 
-def test_of_two_jobs_one_looks_and_the_other_leaves_it_the_change(workshop: Workshop) -> None:
+def test_of_two_jobs_one_looks_and_the_other_leaves_it_the_change(context: TrainerContext) -> None:
     looks: list[str] = []
 
-    def second(_shop: Workshop, _project: int) -> None:
+    def second(_shop: TrainerContext, _project: int) -> None:
         looks.append("second")
 
-    def first(shop: Workshop, project: int) -> None:
+    def first(shop: TrainerContext, project: int) -> None:
         looks.append("first")
         shop.store.note_changes(project)
         follow(shop, project, see=second)  # the job of that change
 
-    follow(workshop, PROJECT, see=first)
+    follow(context, PROJECT, see=first)
 
     assert looks == ["first"]
-    assert workshop.jobs.waiting()[CHANGES] == 1
+    assert context.jobs.waiting()[CHANGES] == 1
 
 
-def test_a_change_during_a_look_queues_another_job(workshop: Workshop) -> None:
-    workshop.jobs.changed(PROJECT)
-    follow(workshop, PROJECT, see=lambda shop, project: shop.store.take_queued(project))
+def test_a_change_during_a_look_queues_another_job(context: TrainerContext) -> None:
+    context.jobs.changed(PROJECT)
+    follow(context, PROJECT, see=lambda shop, project: shop.store.take_queued(project))
 
-    workshop.jobs.changed(PROJECT)
+    context.jobs.changed(PROJECT)
 
-    assert workshop.jobs.waiting()[CHANGES] == 2
+    assert context.jobs.waiting()[CHANGES] == 2
 
 
-def test_a_look_that_failed_gives_its_lease_back(workshop: Workshop, double: StudioDouble) -> None:
+def test_a_look_that_failed_gives_its_lease_back(context: TrainerContext, double: StudioDouble) -> None:
     double.refusal = (400, {"detail": "oops"})
 
     with pytest.raises(LabelStudioError):
-        follow(workshop, PROJECT)
+        follow(context, PROJECT)
 
-    assert not workshop.store.lease_held(PROJECT, "changed")
+    assert not context.store.lease_held(PROJECT, "changed")
 
 
 # A look
 
 
-def test_a_look_counts_what_is_usable_new_and_left_out(workshop: Workshop, double: StudioDouble) -> None:
+def test_a_look_counts_what_is_usable_new_and_left_out(context: TrainerContext, double: StudioDouble) -> None:
     known = double.submit(PROJECT, 0, "one")
     double.submit(PROJECT, 1, "two")
     double.submit(PROJECT, 2, "", skipped=True)
-    read_before(workshop, [known])
-    workshop.store.answer_book.add([answer_to(PROJECT * 1000 + 1, "before")], kept_s=0)
+    read_before(context, [known])
+    context.store.answer_book.add([answer_to(PROJECT * 1000 + 1, "before")], kept_s=0)
 
-    look(workshop, PROJECT)
+    look(context, PROJECT)
 
-    tally = workshop.store.tally(PROJECT)
+    tally = context.store.tally(PROJECT)
     assert tally is not None
     assert (tally.usable, tally.new, tally.left_out) == (2, 1, {"skipped": 1})
     assert tally.kinds == {"typed": 1, "corrected": 1}
 
 
-def read_before(workshop: Workshop, annotations: list[int]) -> None:
+def read_before(context: TrainerContext, annotations: list[int]) -> None:
     """As a version of Annotune left it that kept the ids of what it had trained on, and no more."""
-    workshop.store._redis.sadd(workshop.store.keys.of(PROJECT, "dataset"), *annotations)
+    context.store._redis.sadd(context.store.keys.of(PROJECT, "dataset"), *annotations)
 
 
-def tallied(workshop: Workshop) -> Tally:
-    look(workshop, PROJECT)
-    tally = workshop.store.tally(PROJECT)
+def tallied(context: TrainerContext) -> Tally:
+    look(context, PROJECT)
+    tally = context.store.tally(PROJECT)
     assert tally is not None
     return tally
 
@@ -208,17 +208,17 @@ ODD_TASKS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("odd", ODD_PREDICTIONS, ids=str)
 def test_an_odd_prediction_costs_no_annotation(
-    workshop: Workshop, double: StudioDouble, odd: object, caplog: pytest.LogCaptureFixture
+    context: TrainerContext, double: StudioDouble, odd: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     double.submit(PROJECT, 0, "one", prompt="Its own.")
     double.submit(PROJECT, 1, "two", prompt="Answer in one word.")
     double.projects[PROJECT][1]["annotations"][0]["parent_prediction"] = 9
     double.projects[PROJECT][1]["predictions"].append(odd)
 
-    tally = tallied(workshop)
+    tally = tallied(context)
 
     assert (tally.usable, tally.left_out) == (2, {})
-    prompt = workshop.store.prompt(PROJECT)
+    prompt = context.store.prompt(PROJECT)
     assert prompt is not None
     if isinstance(odd, dict) and odd["id"]:  # it may have brought the prompt, which is nobody's choice then
         assert prompt.text == "Its own."
@@ -228,30 +228,30 @@ def test_an_odd_prediction_costs_no_annotation(
 
 @pytest.mark.parametrize("odd", ODD_TASKS.values(), ids=ODD_TASKS)
 def test_an_odd_task_is_left_out_and_counted(
-    workshop: Workshop, double: StudioDouble, odd: dict[str, Any], caplog: pytest.LogCaptureFixture
+    context: TrainerContext, double: StudioDouble, odd: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     double.submit(PROJECT, 0, "one")
     double.submit(PROJECT, 1, "two")
     double.projects[PROJECT][1] |= odd
 
-    tally = tallied(workshop)
+    tally = tallied(context)
 
     assert (tally.usable, tally.left_out) == (1, {"unreadable": 1})
     assert str(PROJECT * 1000 + 1) in caplog.text
 
 
 def test_a_task_without_an_id_is_left_out(
-    workshop: Workshop, double: StudioDouble, caplog: pytest.LogCaptureFixture
+    context: TrainerContext, double: StudioDouble, caplog: pytest.LogCaptureFixture
 ) -> None:
     double.submit(PROJECT, 0, "one")
     double.submit(PROJECT, 1, "two")
     double.projects[PROJECT][1]["id"] = None
 
-    assert tallied(workshop).usable == 1
+    assert tallied(context).usable == 1
     assert f"project {PROJECT}: 1 tasks have no id" in caplog.text
 
 
-def test_odd_markup_and_half_letters_are_learnt_from(workshop: Workshop, double: StudioDouble) -> None:
+def test_odd_markup_and_half_letters_are_learnt_from(context: TrainerContext, double: StudioDouble) -> None:
     config = double.configs[PROJECT].replace("<Text ", "<HyperText ")
     double.add_project(PROJECT, 2, config)
     double.projects[PROJECT][0]["data"]["question"] = "<p>ok</p><![foo[bar]]>"
@@ -259,65 +259,65 @@ def test_odd_markup_and_half_letters_are_learnt_from(workshop: Workshop, double:
     double.submit(PROJECT, 0, "one")
     double.submit(PROJECT, 1, "two", prompt="Half \ud83d of a pair.")
 
-    assert (tallied(workshop).usable, tallied(workshop).left_out) == (2, {})
-    prompt = workshop.store.prompt(PROJECT)
+    assert (tallied(context).usable, tallied(context).left_out) == (2, {})
+    prompt = context.store.prompt(PROJECT)
     assert prompt is not None
     assert prompt.text == "Half \ufffd of a pair."
 
 
-def test_corrections_of_what_was_tried_are_new(workshop: Workshop, double: StudioDouble) -> None:
+def test_corrections_of_what_was_tried_are_new(context: TrainerContext, double: StudioDouble) -> None:
     double.submit_all(PROJECT)
-    tasks, labeling = read(workshop, PROJECT)
-    contents = lesson_of(workshop, PROJECT, tasks, labeling).contents
-    workshop.store.lessons.set_tried(PROJECT, contents)
-    workshop.store.lessons.add_learnt(PROJECT, contents)
-    before = tallied(workshop)
+    tasks, labeling = read(context, PROJECT)
+    contents = lesson_of(context, PROJECT, tasks, labeling).contents
+    context.store.lessons.set_tried(PROJECT, contents)
+    context.store.lessons.add_learnt(PROJECT, contents)
+    before = tallied(context)
     for annotation in annotations_of(double)[:5]:
         correct(annotation, "CORRECTED")
     for annotation in annotations_of(double)[5:10]:  # touched, and the same as before
         annotation["updated_at"] = datetime.now(UTC).isoformat()
 
-    after = tallied(workshop)
+    after = tallied(context)
 
     assert (before.new, before.unlearnt) == (0, 0)
     assert (after.usable, after.new, after.unlearnt) == (QUESTIONS, 5, 5)
-    assert workshop.store.training_wanted(PROJECT) is not None
+    assert context.store.training_wanted(PROJECT) is not None
 
 
-def test_what_is_deleted_is_not_new_and_what_it_had_replaced_is(workshop: Workshop, double: StudioDouble) -> None:
+def test_what_is_deleted_is_not_new_and_what_it_had_replaced_is(context: TrainerContext, double: StudioDouble) -> None:
     double.submit(PROJECT, 0, "one")
     double.submit(PROJECT, 0, "better")
     double.submit(PROJECT, 1, "two")
-    tasks, labeling = read(workshop, PROJECT)
-    workshop.store.lessons.set_tried(PROJECT, lesson_of(workshop, PROJECT, tasks, labeling).contents)
+    tasks, labeling = read(context, PROJECT)
+    context.store.lessons.set_tried(PROJECT, lesson_of(context, PROJECT, tasks, labeling).contents)
     double.projects[PROJECT][1]["annotations"].clear()
-    gone = tallied(workshop)
+    gone = tallied(context)
     double.projects[PROJECT][0]["annotations"].pop()
 
     assert (gone.usable, gone.new) == (1, 0)
-    assert tallied(workshop).new == 1
+    assert tallied(context).new == 1
 
 
-def test_another_system_prompt_is_nobodys_correction(workshop: Workshop, double: StudioDouble) -> None:
+def test_another_system_prompt_is_nobodys_correction(context: TrainerContext, double: StudioDouble) -> None:
     double.submit_all(PROJECT)
-    tasks, labeling = read(workshop, PROJECT)
-    workshop.store.lessons.set_tried(PROJECT, lesson_of(workshop, PROJECT, tasks, labeling).contents)
-    workshop.store.prompts.set_system(PROJECT, "Be brief.")
+    tasks, labeling = read(context, PROJECT)
+    context.store.lessons.set_tried(PROJECT, lesson_of(context, PROJECT, tasks, labeling).contents)
+    context.store.prompts.set_system(PROJECT, "Be brief.")
 
-    assert tallied(workshop).new == 0
+    assert tallied(context).new == 0
 
 
-def test_an_upgrade_makes_nothing_new_at_once(workshop: Workshop, double: StudioDouble) -> None:
+def test_an_upgrade_makes_nothing_new_at_once(context: TrainerContext, double: StudioDouble) -> None:
     double.submit_all(PROJECT)
     annotations = annotations_of(double)
     ids = [annotation["id"] for annotation in annotations]
-    read_before(workshop, ids[:-2])
+    read_before(context, ids[:-2])
     run = ended(PROJECT, TrainingWanted(requested_by="x", at=datetime.now(UTC)))
-    workshop.store.save_run(run.model_copy(update={"annotations": tuple(ids[:-4])}))
-    first = tallied(workshop)
+    context.store.save_run(run.model_copy(update={"annotations": tuple(ids[:-4])}))
+    first = tallied(context)
     for annotation in annotations[:3]:
         correct(annotation, "CORRECTED")
-    second = tallied(workshop)
+    second = tallied(context)
 
     assert (first.new, first.unlearnt) == (2, 4)
     assert (second.new, second.unlearnt) == (5, 7)
@@ -329,32 +329,32 @@ def answer_to(task: int, text: str) -> Answer:
     return Answer.model_validate({"project": PROJECT, "task": task, **fields})
 
 
-def test_a_submitted_prompt_becomes_the_projects(workshop: Workshop, double: StudioDouble) -> None:
+def test_a_submitted_prompt_becomes_the_projects(context: TrainerContext, double: StudioDouble) -> None:
     number = double.submit(PROJECT, 0, "one", prompt="Answer in one word.")
 
-    look(workshop, PROJECT)
+    look(context, PROJECT)
 
-    prompt = workshop.store.prompt(PROJECT)
+    prompt = context.store.prompt(PROJECT)
     assert prompt is not None
     assert (prompt.text, prompt.source) == ("Answer in one word.", f"annotation {number}")
 
 
 @pytest.mark.parametrize(("age_s", "kept"), [(60, "Submitted."), (-60, "By command.")], ids=["older", "newer"])
 def test_a_prompt_set_by_command_yields_only_to_a_later_annotation(
-    workshop: Workshop, double: StudioDouble, age_s: float, kept: str
+    context: TrainerContext, double: StudioDouble, age_s: float, kept: str
 ) -> None:
     at = datetime.now(UTC) - timedelta(seconds=age_s)
-    workshop.store.set_prompt(PROJECT, ProjectPrompt(text="By command.", source="command", at=at))
+    context.store.set_prompt(PROJECT, ProjectPrompt(text="By command.", source="command", at=at))
     double.submit(PROJECT, 0, "one", prompt="Submitted.")
 
-    look(workshop, PROJECT)
+    look(context, PROJECT)
 
-    prompt = workshop.store.prompt(PROJECT)
+    prompt = context.store.prompt(PROJECT)
     assert prompt is not None
     assert prompt.text == kept
 
 
-def test_the_prompt_of_an_accepted_prediction_changes_nothing(workshop: Workshop, double: StudioDouble) -> None:
+def test_the_prompt_of_an_accepted_prediction_changes_nothing(context: TrainerContext, double: StudioDouble) -> None:
     double.submit(PROJECT, 0, "one", prompt="The model's.")
     [annotation] = double.projects[PROJECT][0]["annotations"]
     annotation["parent_prediction"] = 9
@@ -367,21 +367,21 @@ def test_the_prompt_of_an_accepted_prediction_changes_nothing(workshop: Workshop
         }
     )
 
-    look(workshop, PROJECT)
+    look(context, PROJECT)
 
-    assert workshop.store.prompt(PROJECT) is None
+    assert context.store.prompt(PROJECT) is None
 
 
-def test_enough_new_annotations_ask_for_one_training(workshop: Workshop, double: StudioDouble) -> None:
+def test_enough_new_annotations_ask_for_one_training(context: TrainerContext, double: StudioDouble) -> None:
     double.submit_all(PROJECT)
 
-    look(workshop, PROJECT)
-    look(workshop, PROJECT)
+    look(context, PROJECT)
+    look(context, PROJECT)
 
-    wanted = workshop.store.training_wanted(PROJECT)
+    wanted = context.store.training_wanted(PROJECT)
     assert wanted is not None
     assert wanted.requested_by == "TRAIN_EVERY"
-    assert workshop.jobs.waiting()[TRAINING] == 1
+    assert context.jobs.waiting()[TRAINING] == 1
 
 
 NOT_ASKED: dict[str, dict[str, Any]] = {
@@ -393,69 +393,69 @@ NOT_ASKED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("changed", NOT_ASKED.values(), ids=NOT_ASKED.keys())
-def test_no_training_is_asked_for_where(workshop: Workshop, double: StudioDouble, changed: dict[str, Any]) -> None:
+def test_no_training_is_asked_for_where(context: TrainerContext, double: StudioDouble, changed: dict[str, Any]) -> None:
     double.submit_all(PROJECT)
 
-    look(set_to(workshop, **changed), PROJECT)
+    look(set_to(context, **changed), PROJECT)
 
-    assert workshop.store.training_wanted(PROJECT) is None
+    assert context.store.training_wanted(PROJECT) is None
 
 
 def test_what_broke_off_before_its_training_is_tried_again_after_a_new_annotation(
-    workshop: Workshop, double: StudioDouble
+    context: TrainerContext, double: StudioDouble
 ) -> None:
     double.submit_all(PROJECT)
-    workshop.store.save_run(ended(PROJECT, TrainingWanted(requested_by="x", at=datetime.now(UTC)), "failed"))
+    context.store.save_run(ended(PROJECT, TrainingWanted(requested_by="x", at=datetime.now(UTC)), "failed"))
 
-    look(workshop, PROJECT)
-    before = workshop.store.training_wanted(PROJECT)
+    look(context, PROJECT)
+    before = context.store.training_wanted(PROJECT)
     double.submit(PROJECT, 0, "another")
-    look(workshop, PROJECT)
+    look(context, PROJECT)
 
     assert before is None
-    assert workshop.store.training_wanted(PROJECT) is not None
+    assert context.store.training_wanted(PROJECT) is not None
 
 
 def test_what_was_tried_and_refused_is_tried_again_only_after_enough_new_annotations(
-    workshop: Workshop, double: StudioDouble
+    context: TrainerContext, double: StudioDouble
 ) -> None:
     double.submit_all(PROJECT)
-    tasks, labeling = read(workshop, PROJECT)
-    workshop.store.lessons.set_tried(PROJECT, lesson_of(workshop, PROJECT, tasks, labeling).contents)
+    tasks, labeling = read(context, PROJECT)
+    context.store.lessons.set_tried(PROJECT, lesson_of(context, PROJECT, tasks, labeling).contents)
     run = ended(PROJECT, TrainingWanted(requested_by="x", at=datetime.now(UTC)), "refused")
-    workshop.store.save_run(run.model_copy(update={"stages_s": {"train": 1.0}}))
+    context.store.save_run(run.model_copy(update={"stages_s": {"train": 1.0}}))
     asked = []
     for number in range(3):
         double.submit(PROJECT, number, "another")
-        tally = tallied(workshop)
-        asked.append((tally.new, tally.unlearnt, workshop.store.training_wanted(PROJECT) is not None))
+        tally = tallied(context)
+        asked.append((tally.new, tally.unlearnt, context.store.training_wanted(PROJECT) is not None))
 
     assert asked == [(1, QUESTIONS, False), (2, QUESTIONS, False), (3, QUESTIONS, True)]
 
 
-def prompt_now(workshop: Workshop) -> str:
-    look(workshop, PROJECT)
-    prompt = workshop.store.prompt(PROJECT)
+def prompt_now(context: TrainerContext) -> str:
+    look(context, PROJECT)
+    prompt = context.store.prompt(PROJECT)
     assert prompt is not None
     return prompt.text
 
 
-def test_a_corrected_answer_does_not_turn_the_prompt_back(workshop: Workshop, double: StudioDouble) -> None:
+def test_a_corrected_answer_does_not_turn_the_prompt_back(context: TrainerContext, double: StudioDouble) -> None:
     double.submit(PROJECT, 0, "one", prompt="First.")
-    first = prompt_now(workshop)
+    first = prompt_now(context)
     double.submit(PROJECT, 1, "two", prompt="Second.")
-    second = prompt_now(workshop)
+    second = prompt_now(context)
     old = annotations_of(double)[0]
     correct(old, "one.")
-    after_typo = prompt_now(workshop)
+    after_typo = prompt_now(context)
     old["result"] = [region("prompt", "Third."), region("response", "one.")]
     old["updated_at"] = datetime.now(UTC).isoformat()
-    after_new_text = prompt_now(workshop)
+    after_new_text = prompt_now(context)
     double.submit(PROJECT, 2, "three", prompt="First.")  # on purpose
 
     assert (first, second, after_typo, after_new_text) == ("First.", "Second.", "Second.", "Third.")
-    assert prompt_now(workshop) == "First."
-    assert [version.text for version in workshop.store.prompts.versions(PROJECT)] == [
+    assert prompt_now(context) == "First."
+    assert [version.text for version in context.store.prompts.versions(PROJECT)] == [
         "First.",
         "Second.",
         "Third.",
@@ -464,32 +464,34 @@ def test_a_corrected_answer_does_not_turn_the_prompt_back(workshop: Workshop, do
 
 
 def test_an_old_prompt_that_never_was_a_version_is_not_brought_by_a_typo_either(
-    workshop: Workshop, double: StudioDouble
+    context: TrainerContext, double: StudioDouble
 ) -> None:
     for number, prompt in enumerate(("First.", "Second.", "Third.")):
         double.submit(PROJECT, number, "answer", prompt=prompt)
     correct(annotations_of(double)[0], "before the first look")
-    at_first = prompt_now(workshop)
+    at_first = prompt_now(context)
     correct(annotations_of(double)[1], "after it")
 
-    assert (at_first, prompt_now(workshop)) == ("Third.", "Third.")
+    assert (at_first, prompt_now(context)) == ("Third.", "Third.")
 
 
-def test_a_project_that_label_studio_lacks_is_forgotten(workshop: Workshop, caplog: pytest.LogCaptureFixture) -> None:
-    workshop.store.remember_project(99)
+def test_a_project_that_label_studio_lacks_is_forgotten(
+    context: TrainerContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    context.store.remember_project(99)
 
-    look(workshop, 99)
+    look(context, 99)
 
-    assert workshop.store.projects() == []
+    assert context.store.projects() == []
     assert "has no project 99" in caplog.text
 
 
-def test_the_answers_of_a_forgotten_project_end_and_no_others(workshop: Workshop, redis_url: str) -> None:
+def test_the_answers_of_a_forgotten_project_end_and_no_others(context: TrainerContext, redis_url: str) -> None:
     """Not at once: a LABEL_STUDIO_URL that is wrong for a while looks the same."""
     for project in (PROJECT, 99):
-        workshop.store.answer_book.add([answer_to(1, "so").model_copy(update={"project": project})], kept_s=0)
+        context.store.answer_book.add([answer_to(1, "so").model_copy(update={"project": project})], kept_s=0)
 
-    look(workshop, 99)
+    look(context, 99)
 
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         left = {
@@ -499,14 +501,14 @@ def test_the_answers_of_a_forgotten_project_end_and_no_others(workshop: Workshop
     assert len(gone) == 2
     assert all(0 < left[key] <= FORGOTTEN_S for key in gone)
     assert {left[key] for key in set(left) - gone} == {-1}
-    assert [kept.text for kept in workshop.store.answers(99, 1)] == ["so"]
+    assert [kept.text for kept in context.store.answers(99, 1)] == ["so"]
 
 
-def test_a_look_at_many_tasks_asks_redis_little(workshop: Workshop, double: StudioDouble, redis_url: str) -> None:
+def test_a_look_at_many_tasks_asks_redis_little(context: TrainerContext, double: StudioDouble, redis_url: str) -> None:
     double.submit_all(PROJECT)
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         before = client.info("stats")["total_reads_processed"]
-        look(workshop, PROJECT)
+        look(context, PROJECT)
         asked = client.info("stats")["total_reads_processed"] - before
 
     assert asked < QUESTIONS
@@ -521,11 +523,11 @@ def test_a_look_at_many_tasks_asks_redis_little(workshop: Workshop, double: Stud
     ids=["without a key", "with a config that cannot be served"],
 )
 def test_a_look_that_cannot_be_says_why(
-    workshop: Workshop, caplog: pytest.LogCaptureFixture, changed: dict[str, Any], told: str
+    context: TrainerContext, caplog: pytest.LogCaptureFixture, changed: dict[str, Any], told: str
 ) -> None:
-    shop = set_to(workshop, **changed)
+    shop = set_to(context, **changed)
 
-    look(replace(shop, studio=workshop_of(shop.settings).studio), PROJECT)
+    look(replace(shop, studio=trainer_context(shop.settings).studio), PROJECT)
 
     assert told in caplog.text
 
@@ -533,32 +535,32 @@ def test_a_look_that_cannot_be_says_why(
 # A training
 
 
-def test_a_run_is_saved_and_its_wish_ends(workshop: Workshop) -> None:
-    want(workshop)
+def test_a_run_is_saved_and_its_wish_ends(context: TrainerContext) -> None:
+    want(context)
 
-    train(workshop, PROJECT, lambda _, project, wanted: ended(project, wanted))
+    train(context, PROJECT, lambda _, project, wanted: ended(project, wanted))
 
-    [run] = workshop.store.runs(PROJECT)
+    [run] = context.store.runs(PROJECT)
     assert (run.state, run.requested_by) == ("promoted", "test")
-    assert workshop.store.training_wanted(PROJECT) is None
-    assert not workshop.store.lease_held(PROJECT, "training")
+    assert context.store.training_wanted(PROJECT) is None
+    assert not context.store.lease_held(PROJECT, "training")
 
 
-def test_annotations_that_came_meanwhile_are_looked_at(workshop: Workshop) -> None:
-    want(workshop)
+def test_annotations_that_came_meanwhile_are_looked_at(context: TrainerContext) -> None:
+    want(context)
 
-    train(workshop, PROJECT, lambda _, project, wanted: ended(project, wanted))
+    train(context, PROJECT, lambda _, project, wanted: ended(project, wanted))
 
-    assert workshop.jobs.waiting()[CHANGES] == 1
+    assert context.jobs.waiting()[CHANGES] == 1
 
 
 def test_an_annotation_submitted_in_mid_training_is_in_the_next_dataset(
-    workshop: Workshop, double: StudioDouble
+    context: TrainerContext, double: StudioDouble
 ) -> None:
     datasets: list[set[int]] = []
     late: list[int] = []
 
-    def run_training(shop: Workshop, project: int, wanted: TrainingWanted) -> TrainingRun:
+    def run_training(shop: TrainerContext, project: int, wanted: TrainingWanted) -> TrainingRun:
         run = ended(project, wanted)
         tasks, labeling = read(shop, project)
         annotations = {annotation.id for task in tasks for annotation in task.annotations[-1:]}
@@ -569,7 +571,7 @@ def test_an_annotation_submitted_in_mid_training_is_in_the_next_dataset(
         return run
 
     double.submit_all(PROJECT)
-    shop = set_to(workshop, train_every=1)
+    shop = set_to(context, train_every=1)
     want(shop)
 
     train(shop, PROJECT, run_training)
@@ -580,28 +582,28 @@ def test_an_annotation_submitted_in_mid_training_is_in_the_next_dataset(
     assert late[0] in datasets[1]
 
 
-def test_without_a_wish_nothing_is_trained(workshop: Workshop) -> None:
-    train(workshop, PROJECT, never)
+def test_without_a_wish_nothing_is_trained(context: TrainerContext) -> None:
+    train(context, PROJECT, never)
 
-    assert workshop.store.runs(PROJECT) == []
+    assert context.store.runs(PROJECT) == []
 
 
-def never(_shop: Workshop, _project: int, _wanted: TrainingWanted) -> TrainingRun:
+def never(_shop: TrainerContext, _project: int, _wanted: TrainingWanted) -> TrainingRun:
     pytest.fail("a training began")
 
 
-def test_a_training_that_runs_elsewhere_is_not_doubled(workshop: Workshop) -> None:
-    want(workshop)
+def test_a_training_that_runs_elsewhere_is_not_doubled(context: TrainerContext) -> None:
+    want(context)
 
-    with lease(workshop.store, PROJECT, "training"):
-        train(workshop, PROJECT, never)
+    with lease(context.store, PROJECT, "training"):
+        train(context, PROJECT, never)
 
-    assert workshop.store.training_wanted(PROJECT) is not None
+    assert context.store.training_wanted(PROJECT) is not None
 
 
-def test_of_twenty_wishes_one_is_queued(workshop: Workshop) -> None:
+def test_of_twenty_wishes_one_is_queued(context: TrainerContext) -> None:
     with ThreadPoolExecutor(20) as pool:
-        won = list(pool.map(lambda _: want(workshop), range(20)))
+        won = list(pool.map(lambda _: want(context), range(20)))
 
     assert won.count(True) == 1
 
@@ -615,47 +617,47 @@ FAULTS = {
 
 @pytest.mark.parametrize(("error", "state", "reason"), FAULTS.values(), ids=FAULTS.keys())
 def test_a_run_that_raises_is_recorded_and_can_be_retried_at_once(
-    workshop: Workshop, error: Exception, state: str, reason: str
+    context: TrainerContext, error: Exception, state: str, reason: str
 ) -> None:
-    want(workshop)
+    want(context)
 
-    train(workshop, PROJECT, raising(error))
+    train(context, PROJECT, raising(error))
 
-    [run] = workshop.store.runs(PROJECT)
+    [run] = context.store.runs(PROJECT)
     assert (run.state, run.reason) == (state, reason)
-    assert want(workshop)
+    assert want(context)
 
 
-def raising(error: Exception) -> Callable[[Workshop, int, TrainingWanted], TrainingRun]:
-    def run_training(_shop: Workshop, _project: int, _wanted: TrainingWanted) -> TrainingRun:
+def raising(error: Exception) -> Callable[[TrainerContext, int, TrainingWanted], TrainingRun]:
+    def run_training(_shop: TrainerContext, _project: int, _wanted: TrainingWanted) -> TrainingRun:
         raise error
 
     return run_training
 
 
-def test_a_run_that_was_stopped_keeps_its_wish(workshop: Workshop) -> None:
-    want(workshop)
+def test_a_run_that_was_stopped_keeps_its_wish(context: TrainerContext) -> None:
+    want(context)
 
-    train(workshop, PROJECT, raising(TrainingCancelled("stopped")))
+    train(context, PROJECT, raising(TrainingCancelled("stopped")))
 
-    assert workshop.store.training_wanted(PROJECT) is not None
-    assert workshop.store.runs(PROJECT) == []
+    assert context.store.training_wanted(PROJECT) is not None
+    assert context.store.runs(PROJECT) == []
 
 
-def test_a_run_that_lost_its_lease_is_told_and_not_recorded(workshop: Workshop, redis_url: str) -> None:
-    want(workshop)
-    other = workshop_of(workshop.settings).store
+def test_a_run_that_lost_its_lease_is_told_and_not_recorded(context: TrainerContext, redis_url: str) -> None:
+    want(context)
+    other = trainer_context(context.settings).store
 
-    def run_training(shop: Workshop, project: int, wanted: TrainingWanted) -> TrainingRun:
+    def run_training(shop: TrainerContext, project: int, wanted: TrainingWanted) -> TrainingRun:
         shop.store._redis.set(shop.store.keys.of(project, "lease:training"), "another's")
         told = threading.Event()
         while not shop.cancelled():
             told.wait(0.02)
         return ended(project, wanted)
 
-    train(workshop, PROJECT, run_training, pace=SHORT)
+    train(context, PROJECT, run_training, pace=SHORT)
 
-    assert workshop.store.runs(PROJECT) == []
+    assert context.store.runs(PROJECT) == []
     assert other.training_wanted(PROJECT) is not None
     assert other.lease_held(PROJECT, "training")
 
@@ -663,8 +665,8 @@ def test_a_run_that_lost_its_lease_is_told_and_not_recorded(workshop: Workshop, 
 # Leases
 
 
-def test_a_lease_is_kept_longer_than_it_lives(workshop: Workshop, eventually: Callable[..., Any]) -> None:
-    store, pause = workshop.store, threading.Event()
+def test_a_lease_is_kept_longer_than_it_lives(context: TrainerContext, eventually: Callable[..., Any]) -> None:
+    store, pause = context.store, threading.Event()
     with lease(store, PROJECT, "x", SHORT) as held:
         pause.wait(3 * SHORT.ttl_s)
 
@@ -672,8 +674,8 @@ def test_a_lease_is_kept_longer_than_it_lives(workshop: Workshop, eventually: Ca
         assert not held.lost()
 
 
-def test_a_lease_that_expired_is_taken_again(workshop: Workshop, eventually: Callable[..., Any]) -> None:
-    store = workshop.store
+def test_a_lease_that_expired_is_taken_again(context: TrainerContext, eventually: Callable[..., Any]) -> None:
+    store = context.store
     with lease(store, PROJECT, "x", SHORT) as held:
         store._redis.delete(store.keys.of(PROJECT, "lease:x"))
 
@@ -684,73 +686,73 @@ def test_a_lease_that_expired_is_taken_again(workshop: Workshop, eventually: Cal
 # Reconciling
 
 
-def test_a_lost_webhook_is_found(workshop: Workshop, double: StudioDouble) -> None:
+def test_a_lost_webhook_is_found(context: TrainerContext, double: StudioDouble) -> None:
     double.submit(PROJECT, 0, "one")
-    workshop.store.remember_project(PROJECT)
+    context.store.remember_project(PROJECT)
 
-    look_everywhere(workshop.store, workshop.jobs)
+    look_everywhere(context.store, context.jobs)
 
-    assert workshop.jobs.waiting()[CHANGES] == 1
-
-
-def test_a_training_that_nobody_carries_out_is_queued_once(workshop: Workshop) -> None:
-    want(workshop)
-
-    revive(workshop.store, workshop.jobs)
-    revive(workshop.store, workshop.jobs)
-
-    assert workshop.jobs.waiting()[TRAINING] == 1
+    assert context.jobs.waiting()[CHANGES] == 1
 
 
-def test_a_change_whose_job_was_killed_is_queued_once(workshop: Workshop) -> None:
-    workshop.store.note_changes(PROJECT)  # and no job
+def test_a_training_that_nobody_carries_out_is_queued_once(context: TrainerContext) -> None:
+    want(context)
 
-    revive(workshop.store, workshop.jobs)
-    revive(workshop.store, workshop.jobs)
+    revive(context.store, context.jobs)
+    revive(context.store, context.jobs)
 
-    assert workshop.jobs.waiting()[CHANGES] == 1
-
-
-def test_a_change_that_was_looked_at_is_not_queued(workshop: Workshop) -> None:
-    workshop.store.note_changes(PROJECT)
-    follow(workshop, PROJECT)
-
-    revive(workshop.store, workshop.jobs)
-
-    assert workshop.jobs.waiting()[CHANGES] == 0
+    assert context.jobs.waiting()[TRAINING] == 1
 
 
-def test_a_look_that_failed_waits_for_the_reconciliation(workshop: Workshop, double: StudioDouble) -> None:
+def test_a_change_whose_job_was_killed_is_queued_once(context: TrainerContext) -> None:
+    context.store.note_changes(PROJECT)  # and no job
+
+    revive(context.store, context.jobs)
+    revive(context.store, context.jobs)
+
+    assert context.jobs.waiting()[CHANGES] == 1
+
+
+def test_a_change_that_was_looked_at_is_not_queued(context: TrainerContext) -> None:
+    context.store.note_changes(PROJECT)
+    follow(context, PROJECT)
+
+    revive(context.store, context.jobs)
+
+    assert context.jobs.waiting()[CHANGES] == 0
+
+
+def test_a_look_that_failed_waits_for_the_reconciliation(context: TrainerContext, double: StudioDouble) -> None:
     double.refusal = (400, {"detail": "oops"})
-    workshop.store.note_changes(PROJECT)
+    context.store.note_changes(PROJECT)
     with pytest.raises(LabelStudioError):
-        follow(workshop, PROJECT)
+        follow(context, PROJECT)
 
-    revive(workshop.store, workshop.jobs)
+    revive(context.store, context.jobs)
 
-    assert workshop.jobs.waiting()[CHANGES] == 0
-
-
-def test_a_running_training_is_not_queued(workshop: Workshop) -> None:
-    want(workshop)
-
-    with lease(workshop.store, PROJECT, "training"):
-        revive(workshop.store, workshop.jobs)
-
-    assert workshop.jobs.waiting()[TRAINING] == 0
+    assert context.jobs.waiting()[CHANGES] == 0
 
 
-def test_each_is_done_when_it_is_due(workshop: Workshop) -> None:
-    workshop.store.remember_project(PROJECT)
+def test_a_running_training_is_not_queued(context: TrainerContext) -> None:
+    want(context)
+
+    with lease(context.store, PROJECT, "training"):
+        revive(context.store, context.jobs)
+
+    assert context.jobs.waiting()[TRAINING] == 0
+
+
+def test_each_is_done_when_it_is_due(context: TrainerContext) -> None:
+    context.store.remember_project(PROJECT)
     now = [0.0]
-    reconciler = Reconciler(workshop.store, workshop.jobs, reconcile_s=300, tick_s=10, clock=lambda: now[0])
+    reconciler = Reconciler(context.store, context.jobs, reconcile_s=300, tick_s=10, clock=lambda: now[0])
     counted = []
 
     for at in (0, 299, 300, 301):
         now[0] = at
         reconciler.run()
-        counted.append(workshop.store.changes(PROJECT))
-        workshop.jobs._queue(CHANGES).empty()
+        counted.append(context.store.changes(PROJECT))
+        context.jobs._queue(CHANGES).empty()
 
     assert counted == [1, 1, 2, 2]
 
@@ -763,35 +765,35 @@ def _all_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 # Projects that Label Studio does not have
 
 
-def test_an_invented_project_leaves_no_key_and_no_folder(workshop: Workshop) -> None:
-    store = workshop.store
-    workshop.jobs.changed(OTHER)
+def test_an_invented_project_leaves_no_key_and_no_folder(context: TrainerContext) -> None:
+    store = context.store
+    context.jobs.changed(OTHER)
     store.want_training(OTHER, WANTED)
 
-    follow(workshop, OTHER)
+    follow(context, OTHER)
 
     assert store._redis.keys(store.keys.of(OTHER, "*")) == []
-    assert not (workshop.settings.runs_dir / f"p{OTHER}").exists()
+    assert not (context.settings.runs_dir / f"p{OTHER}").exists()
     assert store.projects() == []
 
 
-def test_an_invented_project_is_not_trained(workshop: Workshop) -> None:
-    workshop.store.want_training(OTHER, WANTED)
+def test_an_invented_project_is_not_trained(context: TrainerContext) -> None:
+    context.store.want_training(OTHER, WANTED)
 
-    train(workshop, OTHER, never)
+    train(context, OTHER, never)
 
-    assert workshop.store._redis.keys(workshop.store.keys.of(OTHER, "*")) == []
-    assert not (workshop.settings.runs_dir / f"p{OTHER}").exists()
+    assert context.store._redis.keys(context.store.keys.of(OTHER, "*")) == []
+    assert not (context.settings.runs_dir / f"p{OTHER}").exists()
 
 
-def test_what_a_project_made_outlives_a_moment_in_which_label_studio_does_not_have_it(workshop: Workshop) -> None:
-    store, ref = workshop.store, ModelRef.parse("ollama:llama3")
+def test_what_a_project_made_outlives_a_moment_in_which_label_studio_does_not_have_it(context: TrainerContext) -> None:
+    store, ref = context.store, ModelRef.parse("ollama:llama3")
     store.swap_live(OTHER, None, ref)
     store.set_prompt(OTHER, ProjectPrompt(text="p", source="command", at=WANTED.at))
     store.next_number(OTHER)
 
-    workshop.jobs.changed(OTHER)
-    follow(workshop, OTHER)
+    context.jobs.changed(OTHER)
+    follow(context, OTHER)
 
     assert store.projects() == []
     assert (store.live(OTHER), store.next_number(OTHER)) == (ref, 2)

@@ -16,7 +16,7 @@ from annotune.prompt import ProjectPrompt
 from annotune.runs import TrainingRun
 from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store
-from trainer.context import Workshop
+from trainer.context import TrainerContext
 from trainer.jobs import follow, train
 from trainer.mark import _keep, keep_pointers, read_mark, settle
 from trainer.pipeline import run_training
@@ -46,23 +46,23 @@ def runs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def workshop(redis_url: str, ollama: FakeOllama, store: Store, runs: Path) -> Workshop:
+def context(redis_url: str, ollama: FakeOllama, store: Store, runs: Path) -> TrainerContext:
     settings = settings_of(redis_url, ollama.url, runs)
     return replace(workshop_in(settings, store), studio=lambda: Studio.from_settings(settings))  # which names none
 
 
 @pytest.fixture
-def trained(workshop: Workshop) -> Callable[..., TrainingRun]:
+def trained(context: TrainerContext) -> Callable[..., TrainingRun]:
     """Trains the project by its job; each time another model comes of it."""
 
-    def run(shop: Workshop, project: int, engine: FakeEngine) -> TrainingRun:
+    def run(shop: TrainerContext, project: int, engine: FakeEngine) -> TrainingRun:
         return run_training(shop, project, WANTED, engine=engine, lesson=lambda *_: lesson(project))
 
     def work(weights: str, meanwhile: Callable[[], None] = lambda: None) -> TrainingRun:
         engine = FakeEngine(weights=weights.encode(), meanwhile=meanwhile)
-        workshop.store.want_training(PROJECT, WANTED)
-        train(workshop, PROJECT, lambda shop, project, _: run(shop, project, engine))
-        return workshop.store.runs(PROJECT)[0]
+        context.store.want_training(PROJECT, WANTED)
+        train(context, PROJECT, lambda shop, project, _: run(shop, project, engine))
+        return context.store.runs(PROJECT)[0]
 
     return work
 
@@ -160,36 +160,36 @@ def test_redis_is_emptied_while_a_training_runs(store, runs, trained) -> None:
     assert read_pointers(runs, PROJECT).past == (first.version.ref,)
 
 
-def test_what_was_rolled_back_does_not_come_back(store, workshop, trained) -> None:
+def test_what_was_rolled_back_does_not_come_back(store, context, trained) -> None:
     first, second = trained("one"), trained("two")
     store.swap_back(PROJECT, second.version.ref, first.version.ref)
-    follow(workshop, PROJECT, see=lambda *_: None)
+    follow(context, PROJECT, see=lambda *_: None)
     empty(store)
 
-    settle(store, workshop.settings.runs_dir)
+    settle(store, context.settings.runs_dir)
 
     assert (store.live(PROJECT), store.past(PROJECT)) == (first.version.ref, [])
 
 
-def test_a_look_that_fails_is_kept_all_the_same(store: Store, workshop: Workshop, runs: Path) -> None:
+def test_a_look_that_fails_is_kept_all_the_same(store: Store, context: TrainerContext, runs: Path) -> None:
     def away(*_: object) -> None:
         raise LabelStudioError("Label Studio is away")
 
     prompt(store, PROJECT, "Be short.")
 
     with pytest.raises(LabelStudioError):
-        follow(workshop, PROJECT, see=away)
+        follow(context, PROJECT, see=away)
 
     assert read_pointers(runs, PROJECT).used.text == "Be short."
 
 
-def test_a_look_after_redis_was_emptied_finds_what_was_there(store: Store, workshop: Workshop, runs: Path) -> None:
+def test_a_look_after_redis_was_emptied_finds_what_was_there(store: Store, context: TrainerContext, runs: Path) -> None:
     prompt(store, PROJECT, "Be short.")
     keep_pointers(store, runs, PROJECT)
     empty(store)
     seen: list[str] = []
 
-    follow(workshop, PROJECT, see=lambda shop, project: seen.append(shop.store.prompt(project).text))
+    follow(context, PROJECT, see=lambda shop, project: seen.append(shop.store.prompt(project).text))
 
     assert seen == ["Be short."]
 
@@ -269,12 +269,12 @@ def test_another_deployment_is_told_apart(store: Store, runs: Path, redis_url: s
         settle(Store.connect(redis_url, deployment="other"), runs)
 
 
-def test_a_folder_that_cannot_be_used_stops_no_look(store: Store, workshop: Workshop, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_used_stops_no_look(store: Store, context: TrainerContext, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     seen: list[int] = []
-    settings = workshop.settings.model_copy(update={"runs_dir": tmp_path / "file" / "runs"})
+    settings = context.settings.model_copy(update={"runs_dir": tmp_path / "file" / "runs"})
 
-    follow(replace(workshop, settings=settings), PROJECT, see=lambda _, project: seen.append(project))
+    follow(replace(context, settings=settings), PROJECT, see=lambda _, project: seen.append(project))
 
     assert seen == [PROJECT]
     assert store.backup.mark() == ""  # which would promise that something is kept

@@ -18,7 +18,7 @@ from annotune.prompt import ProjectPrompt
 from annotune.serving import Live
 from annotune.settings import Settings
 from commands.main import annotune
-from trainer.context import Workshop, workshop_of
+from trainer.context import TrainerContext, trainer_context
 from trainer.reconcile import Reconciler
 from trainer.sync import look
 
@@ -43,22 +43,22 @@ def double() -> Iterator[StudioDouble]:
         yield running
 
 
-def shop(redis_url: str, double: StudioDouble, folder: Path, **others: Any) -> Workshop:
+def shop(redis_url: str, double: StudioDouble, folder: Path, **others: Any) -> TrainerContext:
     given = {"label_studio_api_key": SecretStr("legacy"), "runs_dir": folder / "runs", "openai_model": "small"}
-    return workshop_of(
+    return trainer_context(
         Settings(redis_url=redis_url, label_studio_url=double.url, openai_provider="ollama", **given | others)
     )
 
 
 @pytest.fixture
-def workshop(redis_url: str, double: StudioDouble, tmp_path: Path) -> Workshop:
+def context(redis_url: str, double: StudioDouble, tmp_path: Path) -> TrainerContext:
     made = shop(redis_url, double, tmp_path)
     made.store.remember_project(PROJECT)
     return made
 
 
-def told(workshop: Workshop) -> str:
-    return Live(workshop.settings, workshop.store).serving(PROJECT).model_version
+def told(context: TrainerContext) -> str:
+    return Live(context.settings, context.store).serving(PROJECT).model_version
 
 
 def backend_of(double: StudioDouble) -> dict[str, Any]:
@@ -66,12 +66,12 @@ def backend_of(double: StudioDouble) -> dict[str, Any]:
     return backend
 
 
-def prompt(workshop: Workshop, text: str) -> None:
-    workshop.store.set_prompt(PROJECT, ProjectPrompt(text=text, source="command", at=datetime.now(UTC)))
+def prompt(context: TrainerContext, text: str) -> None:
+    context.store.set_prompt(PROJECT, ProjectPrompt(text=text, source="command", at=datetime.now(UTC)))
 
 
-def run(workshop: Workshop, *arguments: object, **changed: str) -> Result:
-    settings = workshop.settings
+def run(context: TrainerContext, *arguments: object, **changed: str) -> Result:
+    settings = context.settings
     environment = {
         "REDIS_URL": settings.redis_url,
         "LABEL_STUDIO_URL": str(settings.label_studio_url),
@@ -85,26 +85,26 @@ def run(workshop: Workshop, *arguments: object, **changed: str) -> Result:
     return result
 
 
-def test_the_project_shows_what_answers_after_each_change(workshop: Workshop, double: StudioDouble) -> None:
-    backend_of_project = double.connect(PROJECT, told(workshop))
+def test_the_project_shows_what_answers_after_each_change(context: TrainerContext, double: StudioDouble) -> None:
+    backend_of_project = double.connect(PROJECT, told(context))
     seen = []
 
     def follow() -> None:
-        backend_of_project["model_version"] = told(workshop)  # as Label Studio hears it by /setup
-        look(workshop, PROJECT)
-        assert backend_of(double)["title"] == double.shown[PROJECT] == told(workshop)
+        backend_of_project["model_version"] = told(context)  # as Label Studio hears it by /setup
+        look(context, PROJECT)
+        assert backend_of(double)["title"] == double.shown[PROJECT] == told(context)
         seen.append(double.shown[PROJECT])
 
     follow()
-    prompt(workshop, "What is the mood? 😀")
+    prompt(context, "What is the mood? 😀")
     follow()
-    workshop.store.swap_live(PROJECT, None, TUNED)
+    context.store.swap_live(PROJECT, None, TUNED)
     follow()
-    workshop.store.swap_back(PROJECT, TUNED, None)
+    context.store.swap_back(PROJECT, TUNED, None)
     follow()
-    workshop.store.set_parameters(PROJECT, Parameters(model="small", temperature=0.5))
+    context.store.set_parameters(PROJECT, Parameters(model="small", temperature=0.5))
     double.submit(PROJECT, 0, "40 mg", prompt="How much?")
-    look(workshop, PROJECT)
+    look(context, PROJECT)
     follow()
 
     assert seen[0] == "small"
@@ -113,29 +113,29 @@ def test_the_project_shows_what_answers_after_each_change(workshop: Workshop, do
     assert len(set(seen)) == 4
 
 
-def test_what_label_studio_shows_already_is_changed_no_more(workshop: Workshop, double: StudioDouble) -> None:
+def test_what_label_studio_shows_already_is_changed_no_more(context: TrainerContext, double: StudioDouble) -> None:
     """A change of a project comes back as PROJECT_UPDATED, which brings the next look."""
-    double.connect(PROJECT, told(workshop))
+    double.connect(PROJECT, told(context))
     double.shown[PROJECT] = ""
     for _ in range(3):
-        look(workshop, PROJECT)
+        look(context, PROJECT)
 
     assert [(path, sorted(sent)) for path, sent in double.changes] == [
         ("/api/ml/40", ["auth_method", "description", "extra_params", "project", "title", "url"]),
         ("/api/projects/4/", ["model_version"]),
     ]
-    assert double.shown[PROJECT] == told(workshop)
+    assert double.shown[PROJECT] == told(context)
 
 
-def test_what_a_connection_was_given_stays_beside_the_title(workshop: Workshop, double: StudioDouble) -> None:
+def test_what_a_connection_was_given_stays_beside_the_title(context: TrainerContext, double: StudioDouble) -> None:
     """Label Studio checks a change whole: what is not sent along counts as not given."""
     given = {"auth_method": "BASIC_AUTH", "basic_auth_user": "ls", "extra_params": {"temperature": 0.2}}
-    double.connect(PROJECT, told(workshop), title="Our model").update(given)
-    look(workshop, PROJECT)
+    double.connect(PROJECT, told(context), title="Our model").update(given)
+    look(context, PROJECT)
 
     [(_, sent)] = double.changes
     assert sent == given | {
-        "title": told(workshop),
+        "title": told(context),
         "description": "Our model",
         "url": "http://backend:9090",
         "project": PROJECT,
@@ -144,21 +144,21 @@ def test_what_a_connection_was_given_stays_beside_the_title(workshop: Workshop, 
 
 
 def test_what_a_person_chose_to_show_stays_and_is_told_once(
-    workshop: Workshop, double: StudioDouble, caplog: pytest.LogCaptureFixture
+    context: TrainerContext, double: StudioDouble, caplog: pytest.LogCaptureFixture
 ) -> None:
-    double.connect(PROJECT, told(workshop))
+    double.connect(PROJECT, told(context))
     double.shown[PROJECT] = "their-model-v1 [draft]"
     for _ in range(3):
-        look(workshop, PROJECT)
+        look(context, PROJECT)
 
     assert double.changes == []
     assert [record.levelname for record in caplog.records if "their-model-v1" in record.message] == ["WARNING"]
-    assert "choose 'their-model-v1 [draft]': that stays; choose 'annotune' there" in run(workshop, "status").stdout
+    assert "choose 'their-model-v1 [draft]': that stays; choose 'annotune' there" in run(context, "status").stdout
 
     double.shown[PROJECT] = "annotune"
-    look(workshop, PROJECT)
-    assert double.shown[PROJECT] == told(workshop)
-    assert "scores" not in run(workshop, "status").stdout
+    look(context, PROJECT)
+    assert double.shown[PROJECT] == told(context)
+    assert "scores" not in run(context, "status").stdout
 
 
 REFUSALS = {
@@ -173,50 +173,50 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("refusal", "said"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_where_label_studio_refuses_it_is_told_once_and_the_look_goes_on(
-    workshop: Workshop,
+    context: TrainerContext,
     double: StudioDouble,
     caplog: pytest.LogCaptureFixture,
     refusal: tuple[int, object],
     said: str,
 ) -> None:
     caplog.set_level(logging.WARNING)
-    double.connect(PROJECT, told(workshop))
+    double.connect(PROJECT, told(context))
     double.change_refusal = refusal
     double.submit(PROJECT, 0, "40 mg", prompt="")
     for _ in range(2):
-        look(workshop, PROJECT)
+        look(context, PROJECT)
 
-    tally = workshop.store.tally(PROJECT)
+    tally = context.store.tally(PROJECT)
     assert tally is not None
     assert sum(tally.left_out.values()) + tally.usable == 1
     assert len([record for record in caplog.records if said in record.message]) == 1
-    assert said in run(workshop, "status").stdout
+    assert said in run(context, "status").stdout
 
     double.change_refusal = None
-    look(workshop, PROJECT)
-    assert double.shown[PROJECT] == told(workshop)
-    assert workshop.store.reports.scores_missing(PROJECT) == ""
+    look(context, PROJECT)
+    assert double.shown[PROJECT] == told(context)
+    assert context.store.reports.scores_missing(PROJECT) == ""
 
 
-def test_another_backend_is_left_alone(workshop: Workshop, double: StudioDouble) -> None:
+def test_another_backend_is_left_alone(context: TrainerContext, double: StudioDouble) -> None:
     double.connect(PROJECT, "yolo-v8", title="Theirs")
-    look(workshop, PROJECT)
+    look(context, PROJECT)
 
     assert double.changes == []
-    assert workshop.store.reports.scores_missing(PROJECT) == ""
+    assert context.store.reports.scores_missing(PROJECT) == ""
 
 
-def test_a_project_without_a_backend_is_left_alone(workshop: Workshop, double: StudioDouble) -> None:
-    look(workshop, PROJECT)
+def test_a_project_without_a_backend_is_left_alone(context: TrainerContext, double: StudioDouble) -> None:
+    look(context, PROJECT)
 
     assert double.changes == []
 
 
 def test_a_model_or_prompt_of_the_environment_comes_with_the_workers_start(
-    workshop: Workshop, double: StudioDouble, redis_url: str, tmp_path: Path
+    context: TrainerContext, double: StudioDouble, redis_url: str, tmp_path: Path
 ) -> None:
-    double.connect(PROJECT, told(workshop))
-    look(workshop, PROJECT)
+    double.connect(PROJECT, told(context))
+    look(context, PROJECT)
     restarted = shop(redis_url, double, tmp_path, openai_model="large", default_prompt="Say it.")
     backend_of(double)["model_version"] = told(restarted)
 
@@ -239,17 +239,17 @@ COMMANDS = {
 
 @pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS.keys())
 def test_a_command_that_changes_what_answers_queues_a_look(
-    workshop: Workshop, double: StudioDouble, arguments: tuple[object, ...]
+    context: TrainerContext, double: StudioDouble, arguments: tuple[object, ...]
 ) -> None:
     ollama = FakeOllama()
     ollama.models = {"small": "", "large": "", TUNED.model: ""}
-    workshop.store.swap_live(PROJECT, None, ModelRef(server="ollama", model="large"))
-    workshop.store.save_version(VERSION)
-    prompt(workshop, "What is the mood?")
-    prompt(workshop, "How is the mood?")
-    before = told(workshop)
+    context.store.swap_live(PROJECT, None, ModelRef(server="ollama", model="large"))
+    context.store.save_version(VERSION)
+    prompt(context, "What is the mood?")
+    prompt(context, "How is the mood?")
+    before = told(context)
     with serving(ollama) as url:
-        run(workshop, *arguments, OLLAMA_ENDPOINT=url)
+        run(context, *arguments, OLLAMA_ENDPOINT=url)
 
-    assert told(workshop) != before or arguments[:2] == ("models", "use")
-    assert workshop.jobs.line("changes") == [PROJECT]
+    assert told(context) != before or arguments[:2] == ("models", "use")
+    assert context.jobs.line("changes") == [PROJECT]

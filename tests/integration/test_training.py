@@ -20,7 +20,7 @@ from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.runs import TrainingRun
 from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store
-from trainer.context import Workshop
+from trainer.context import TrainerContext
 from trainer.mark import keep_pointers
 from trainer.pipeline import run_training
 from trainer.rebuild import rebuild
@@ -46,16 +46,16 @@ def store(redis_url: str) -> Store:
 
 
 @pytest.fixture
-def workshop(redis_url: str, ollama: FakeOllama, store: Store, tmp_path: Path) -> Workshop:
+def context(redis_url: str, ollama: FakeOllama, store: Store, tmp_path: Path) -> TrainerContext:
     return workshop_in(settings_of(redis_url, ollama.url, tmp_path / "runs"), store)
 
 
 @pytest.fixture
-def train(workshop: Workshop) -> Train:
+def train(context: TrainerContext) -> Train:
     def run(engine: FakeEngine | None = None, project: int = PROJECT, **changed: Any) -> TrainingRun:
         given = lesson(project, **{name: changed.pop(name) for name in ("trained", "held_out") if name in changed})
-        settings = workshop.settings.model_copy(update=changed)
-        there = replace(workshop, settings=settings)
+        settings = context.settings.model_copy(update=changed)
+        there = replace(context, settings=settings)
         return run_training(there, project, WANTED, engine=engine or FakeEngine(), lesson=lambda *_: given)
 
     return run
@@ -65,17 +65,17 @@ def is_served(_ref: ModelRef | None) -> None:
     """The server has every model."""
 
 
-def manifest_is(workshop: Workshop, run: TrainingRun) -> bool:
-    return read_runs(workshop.settings.runs_dir, run.project)[-1] == run
+def manifest_is(context: TrainerContext, run: TrainingRun) -> bool:
+    return read_runs(context.settings.runs_dir, run.project)[-1] == run
 
 
-def weights_left(workshop: Workshop, run: TrainingRun) -> set[str]:
-    folder = run_folder(workshop.settings.runs_dir, run.project, run.id)
+def weights_left(context: TrainerContext, run: TrainingRun) -> set[str]:
+    folder = run_folder(context.settings.runs_dir, run.project, run.id)
     return {path.name for path in folder.iterdir()} & {"adapter", "merged", "model.gguf"}
 
 
 def test_a_version_that_passes_goes_live_over_the_recipes_base(
-    train: Train, workshop: Workshop, ollama: FakeOllama
+    train: Train, context: TrainerContext, ollama: FakeOllama
 ) -> None:
     run = train()
 
@@ -84,22 +84,22 @@ def test_a_version_that_passes_goes_live_over_the_recipes_base(
     digest = hashlib.sha256(b"GGUF tiny").hexdigest()
     assert run.version.model == f"annotune/test-p3:v0001-{digest[:8]}"
     assert ollama.models == {run.version.model: digest}
-    assert workshop.store.live(PROJECT) == run.version.ref
-    assert workshop.store.versions(PROJECT) == [run.version]
-    assert workshop.store.lessons.tried(PROJECT) == workshop.store.lessons.learnt(PROJECT) == run.taught
+    assert context.store.live(PROJECT) == run.version.ref
+    assert context.store.versions(PROJECT) == [run.version]
+    assert context.store.lessons.tried(PROJECT) == context.store.lessons.learnt(PROJECT) == run.taught
     assert len(run.taught) == 17
-    assert manifest_is(workshop, run)
-    assert weights_left(workshop, run) == {"adapter", "model.gguf"}
+    assert manifest_is(context, run)
+    assert weights_left(context, run) == {"adapter", "model.gguf"}
 
 
-def test_a_version_goes_live_over_one_of_ours(train: Train, workshop: Workshop) -> None:
+def test_a_version_goes_live_over_one_of_ours(train: Train, context: TrainerContext) -> None:
     first, second = train(), train(FakeEngine(weights=b"GGUF second"))
 
     assert (first.state, second.state) == ("promoted", "promoted")
     assert second.version
     assert second.version.name == "v0002"
-    assert workshop.store.live(PROJECT) == second.version.ref
-    assert workshop.store.past(PROJECT) == [first.version.ref if first.version else None]
+    assert context.store.live(PROJECT) == second.version.ref
+    assert context.store.past(PROJECT) == [first.version.ref if first.version else None]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_version_goes_live_over_one_of_ours(train: Train, workshop: Workshop) 
     [(9, 5, "there are 14: submit 1 more"), (12, 4, "5 that are held out, and there are 12 and 4: submit 1 more")],
 )
 def test_too_few_examples_are_refused_before_anything_is_trained(
-    train: Train, workshop: Workshop, trained: int, held_out: int, told: str
+    train: Train, context: TrainerContext, trained: int, held_out: int, told: str
 ) -> None:
     engine = FakeEngine()
 
@@ -118,17 +118,17 @@ def test_too_few_examples_are_refused_before_anything_is_trained(
     assert "MIN_EXAMPLES" in run.reason
     assert "2 skipped" in run.reason
     assert engine.scripts == []
-    assert workshop.store.live(PROJECT) is None
-    assert manifest_is(workshop, run)
+    assert context.store.live(PROJECT) is None
+    assert manifest_is(context, run)
 
 
-def test_examples_that_are_too_long_do_not_count(train: Train, workshop: Workshop) -> None:
+def test_examples_that_are_too_long_do_not_count(train: Train, context: TrainerContext) -> None:
     run = train(FakeEngine(fitting=9))
 
     assert run.state == "refused"
     assert "3 examples are longer than the recipe's max_seq_length, which leaves 9" in run.reason
     assert "submit 1 more that are shorter" in run.reason
-    assert weights_left(workshop, run) == set()
+    assert weights_left(context, run) == set()
 
 
 def test_a_training_that_the_disk_does_not_hold_is_refused(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_training_that_the_disk_does_not_hold_is_refused(tmp_path: Path) -> No
 
 
 def test_a_held_out_loss_that_did_not_fall_is_refused_and_kept_with_its_reason(
-    train: Train, workshop: Workshop, ollama: FakeOllama
+    train: Train, context: TrainerContext, ollama: FakeOllama
 ) -> None:
     run = train(FakeEngine(losses=(1.0, 1.5)))
 
@@ -145,13 +145,13 @@ def test_a_held_out_loss_that_did_not_fall_is_refused_and_kept_with_its_reason(
     assert "the held-out loss is 1.5000, not below the base's 1.0000" in run.reason
     assert run.version
     assert run.version.model in ollama.models
-    assert workshop.store.live(PROJECT) is None
-    assert [version.state for version in workshop.store.versions(PROJECT)] == ["refused"]
-    assert manifest_is(workshop, run)
+    assert context.store.live(PROJECT) is None
+    assert [version.state for version in context.store.versions(PROJECT)] == ["refused"]
+    assert manifest_is(context, run)
 
 
 def test_a_model_that_is_served_otherwise_than_trained_does_not_go_live(
-    train: Train, workshop: Workshop, ollama: FakeOllama
+    train: Train, context: TrainerContext, ollama: FakeOllama
 ) -> None:
     ollama.extra_tokens = 1
 
@@ -159,26 +159,26 @@ def test_a_model_that_is_served_otherwise_than_trained_does_not_go_live(
 
     assert run.state == "refused"
     assert "tokens where training counted" in run.reason
-    assert workshop.store.live(PROJECT) is None
+    assert context.store.live(PROJECT) is None
 
 
-def test_over_a_teacher_a_version_waits_for_a_person(train: Train, workshop: Workshop) -> None:
-    workshop.store.swap_live(PROJECT, None, GPT)
+def test_over_a_teacher_a_version_waits_for_a_person(train: Train, context: TrainerContext) -> None:
+    context.store.swap_live(PROJECT, None, GPT)
 
     run = train()
 
     assert run.state == "waiting"
     assert "openai:gpt-3.5-turbo answers now" in run.reason
     assert f"annotune models promote {PROJECT}" in run.reason
-    assert workshop.store.live(PROJECT) == GPT
-    assert manifest_is(workshop, run)
+    assert context.store.live(PROJECT) == GPT
+    assert manifest_is(context, run)
 
-    ref = promote(workshop.store, PROJECT, check=is_served)
+    ref = promote(context.store, PROJECT, check=is_served)
 
     assert run.version
-    assert workshop.store.live(PROJECT) == ref == run.version.ref
-    assert [version.state for version in workshop.store.versions(PROJECT)] == ["promoted"]
-    assert rollback(workshop.store, PROJECT, check=is_served) == GPT
+    assert context.store.live(PROJECT) == ref == run.version.ref
+    assert [version.state for version in context.store.versions(PROJECT)] == ["promoted"]
+    assert rollback(context.store, PROJECT, check=is_served) == GPT
 
 
 TEACHER = Parameters(provider="openai", model="gpt-3.5-turbo")
@@ -186,88 +186,90 @@ TEACHER = Parameters(provider="openai", model="gpt-3.5-turbo")
 
 @pytest.mark.parametrize("chosen", ["before", "meanwhile"])
 def test_over_a_teacher_that_a_connection_chose_a_version_waits_for_a_person(
-    train: Train, workshop: Workshop, chosen: str
+    train: Train, context: TrainerContext, chosen: str
 ) -> None:
     if chosen == "before":
-        workshop.store.set_parameters(PROJECT, TEACHER)
-    engine = FakeEngine(meanwhile=lambda: workshop.store.set_parameters(PROJECT, TEACHER))
+        context.store.set_parameters(PROJECT, TEACHER)
+    engine = FakeEngine(meanwhile=lambda: context.store.set_parameters(PROJECT, TEACHER))
 
     run = train(engine, allowed_models="openai:gpt-3.5-turbo")
 
     assert run.state == "waiting"
     assert "openai:gpt-3.5-turbo answers now" in run.reason
-    assert workshop.store.live(PROJECT) is None
+    assert context.store.live(PROJECT) is None
 
 
-def test_a_teacher_that_is_not_allowed_any_more_holds_nothing_back(train: Train, workshop: Workshop) -> None:
-    workshop.store.set_parameters(PROJECT, TEACHER)
+def test_a_teacher_that_is_not_allowed_any_more_holds_nothing_back(train: Train, context: TrainerContext) -> None:
+    context.store.set_parameters(PROJECT, TEACHER)
 
     assert train().state == "promoted"
 
 
 @pytest.mark.parametrize("changed", [{"promote": "manual"}, {"openai_provider": "openai", "openai_model": "gpt-4"}])
-def test_a_version_waits_where_the_settings_say_so(train: Train, workshop: Workshop, changed: dict[str, str]) -> None:
+def test_a_version_waits_where_the_settings_say_so(
+    train: Train, context: TrainerContext, changed: dict[str, str]
+) -> None:
     run = train(**changed)
 
     assert run.state == "waiting"
-    assert workshop.store.live(PROJECT) is None
+    assert context.store.live(PROJECT) is None
 
 
-def test_a_pointer_that_moved_meanwhile_is_left_alone(train: Train, workshop: Workshop) -> None:
+def test_a_pointer_that_moved_meanwhile_is_left_alone(train: Train, context: TrainerContext) -> None:
     chosen = ModelRef(server="ollama", model="llama3")
-    engine = FakeEngine(meanwhile=lambda: workshop.store.swap_live(PROJECT, None, chosen))
+    engine = FakeEngine(meanwhile=lambda: context.store.swap_live(PROJECT, None, chosen))
 
     run = train(engine)
 
     assert run.state == "waiting"
     assert "while it trained ollama:llama3 went live" in run.reason
-    assert workshop.store.live(PROJECT) == chosen
+    assert context.store.live(PROJECT) == chosen
 
 
 @pytest.mark.parametrize("script", ["prepare", "train", "merge", "convert"])
 def test_a_step_that_fails_leaves_a_manifest_and_no_weights(
-    train: Train, workshop: Workshop, ollama: FakeOllama, script: str
+    train: Train, context: TrainerContext, ollama: FakeOllama, script: str
 ) -> None:
     run = train(FakeEngine(fails_at=script))
 
     assert run.state == "failed"
     assert run.reason == f"{script}: no memory was left"
-    assert manifest_is(workshop, run)
-    assert weights_left(workshop, run) == set()
+    assert manifest_is(context, run)
+    assert weights_left(context, run) == set()
     assert ollama.models == {}
-    assert workshop.store.lessons.tried(PROJECT) == ({} if script == "prepare" else run.taught)
-    assert workshop.store.lessons.learnt(PROJECT) == {}
+    assert context.store.lessons.tried(PROJECT) == ({} if script == "prepare" else run.taught)
+    assert context.store.lessons.learnt(PROJECT) == {}
 
 
 @pytest.mark.parametrize(
     ("changed", "told"), [({"recipe": None}, "set RECIPE"), ({"recipe": "no-such"}, "RECIPE='no-such'")]
 )
-def test_a_missing_recipe_is_named(train: Train, workshop: Workshop, changed: dict[str, Any], told: str) -> None:
+def test_a_missing_recipe_is_named(train: Train, context: TrainerContext, changed: dict[str, Any], told: str) -> None:
     run = train(**changed)
 
     assert run.state == "failed"
     assert told in run.reason
-    assert manifest_is(workshop, run)
+    assert manifest_is(context, run)
 
 
-def test_a_training_that_is_stopped_leaves_nothing_and_did_not_end(workshop: Workshop, ollama: FakeOllama) -> None:
+def test_a_training_that_is_stopped_leaves_nothing_and_did_not_end(context: TrainerContext, ollama: FakeOllama) -> None:
     engine = FakeEngine()
-    stopped = replace(workshop, cancelled=lambda: "train" in engine.scripts)
+    stopped = replace(context, cancelled=lambda: "train" in engine.scripts)
     given = lesson(PROJECT)
 
     with pytest.raises(TrainingCancelled):
         run_training(stopped, PROJECT, WANTED, engine=engine, lesson=lambda *_: given)
 
     assert engine.scripts == ["prepare", "train"]
-    assert list(workshop.settings.runs_dir.glob("p*/*")) == []
+    assert list(context.settings.runs_dir.glob("p*/*")) == []
     assert ollama.models == {}
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next(train: Train, workshop: Workshop) -> None:
-    dead = run_folder(workshop.settings.runs_dir, PROJECT, "dead")
+def test_what_a_killed_run_left_is_removed_by_the_next(train: Train, context: TrainerContext) -> None:
+    dead = run_folder(context.settings.runs_dir, PROJECT, "dead")
     dead.mkdir(parents=True)
     (dead / "model.gguf").write_bytes(b"half")
-    old, new = (workshop.settings.runs_dir / "bases" / name for name in (".base.17", ".base.18"))
+    old, new = (context.settings.runs_dir / "bases" / name for name in (".base.17", ".base.18"))
     old.mkdir(parents=True)
     new.mkdir()
     os.utime(old, (0, 0))
@@ -279,22 +281,22 @@ def test_what_a_killed_run_left_is_removed_by_the_next(train: Train, workshop: W
     assert new.exists()
 
 
-def test_a_second_project_trains_its_own_version_while_the_firsts_stays(train: Train, workshop: Workshop) -> None:
+def test_a_second_project_trains_its_own_version_while_the_firsts_stays(train: Train, context: TrainerContext) -> None:
     first = train()
     second = train(FakeEngine(weights=b"GGUF other"), project=OTHER)
 
     assert first.version
     assert second.version
-    assert workshop.store.live(PROJECT) == first.version.ref
-    assert workshop.store.live(OTHER) == second.version.ref
+    assert context.store.live(PROJECT) == first.version.ref
+    assert context.store.live(OTHER) == second.version.ref
     assert second.version.model.startswith("annotune/test-p4:v0001-")
 
 
-def test_versions_are_numbered_by_successes_and_no_number_is_given_twice(train: Train, workshop: Workshop) -> None:
+def test_versions_are_numbered_by_successes_and_no_number_is_given_twice(train: Train, context: TrainerContext) -> None:
     for stage in ("prepare", "train", "merge", "convert"):
         assert train(FakeEngine(fails_at=stage)).state == "failed"
     first, refused, third = train(), train(FakeEngine(losses=(1.0, 2.0), weights=b"GGUF two")), train()
-    workshop.store._redis.flushall()
+    context.store._redis.flushall()
     again = train(FakeEngine(weights=b"GGUF three"))
 
     assert [run.number for run in (first, refused, third, again)] == [1, 2, 3, 4]
@@ -370,7 +372,7 @@ def test_promote_names_what_it_lacks_and_refuses_what_was_refused(train: Train, 
 
 
 def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
-    train: Train, store: Store, workshop: Workshop, ollama: FakeOllama, redis_url: str
+    train: Train, store: Store, context: TrainerContext, ollama: FakeOllama, redis_url: str
 ) -> None:
     prompt = ProjectPrompt(text="Answer.", source="annotation 7", at=WANTED.at)
     store.set_prompt(PROJECT, prompt)
@@ -378,7 +380,7 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     train(FakeEngine(weights=b"GGUF second"))
     second = train(FakeEngine(weights=b"GGUF third"), promote="manual")
     promote(store, PROJECT, check=is_served)
-    keep_pointers(store, workshop.settings.runs_dir, PROJECT)
+    keep_pointers(store, context.settings.runs_dir, PROJECT)
     before = (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT))
     known = (store.lessons.tried(PROJECT), store.lessons.learnt(PROJECT))
     assert first.version
@@ -388,8 +390,8 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
         client.flushall()
 
     server = OllamaServer(ollama.url)
-    rebuilt = rebuild(store, workshop.settings.runs_dir, server)
-    again = rebuild(store, workshop.settings.runs_dir, server)
+    rebuilt = rebuild(store, context.settings.runs_dir, server)
+    again = rebuild(store, context.settings.runs_dir, server)
     server.close()
 
     assert (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT)) == before
@@ -403,17 +405,17 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
 
 
 def test_rebuild_goes_by_the_manifests_where_nobody_kept_the_pointers(
-    train: Train, store: Store, workshop: Workshop, ollama: FakeOllama, redis_url: str
+    train: Train, store: Store, context: TrainerContext, ollama: FakeOllama, redis_url: str
 ) -> None:
     runs = [train(FakeEngine(weights=f"GGUF {number}".encode())) for number in range(2)]
     refs = [run.version.ref for run in runs if run.version]
-    for path in workshop.settings.runs_dir.glob("p*/pointers.json"):
+    for path in context.settings.runs_dir.glob("p*/pointers.json"):
         path.unlink()
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
 
     server = OllamaServer(ollama.url)
-    rebuild(store, workshop.settings.runs_dir, server)
+    rebuild(store, context.settings.runs_dir, server)
     server.close()
 
     assert store.live(PROJECT) == refs[1]
@@ -421,7 +423,7 @@ def test_rebuild_goes_by_the_manifests_where_nobody_kept_the_pointers(
 
 
 def test_rebuild_changes_nothing_that_redis_knows(
-    train: Train, store: Store, workshop: Workshop, ollama: FakeOllama
+    train: Train, store: Store, context: TrainerContext, ollama: FakeOllama
 ) -> None:
     train()
     live = store.live(PROJECT)
@@ -429,7 +431,7 @@ def test_rebuild_changes_nothing_that_redis_knows(
     store.swap_live(PROJECT, live, chosen)
 
     server = OllamaServer(ollama.url)
-    rebuilt = rebuild(store, workshop.settings.runs_dir, server)
+    rebuilt = rebuild(store, context.settings.runs_dir, server)
     server.close()
 
     assert store.live(PROJECT) == chosen
@@ -437,14 +439,14 @@ def test_rebuild_changes_nothing_that_redis_knows(
 
 
 def test_a_lost_model_whose_file_is_gone_or_damaged_is_named(
-    train: Train, store: Store, workshop: Workshop, ollama: FakeOllama
+    train: Train, store: Store, context: TrainerContext, ollama: FakeOllama
 ) -> None:
     run = train()
     ollama.models.clear()
-    (run_folder(workshop.settings.runs_dir, PROJECT, run.id) / "model.gguf").write_bytes(b"damaged")
+    (run_folder(context.settings.runs_dir, PROJECT, run.id) / "model.gguf").write_bytes(b"damaged")
 
     server = OllamaServer(ollama.url)
-    rebuilt = rebuild(store, workshop.settings.runs_dir, server)
+    rebuilt = rebuild(store, context.settings.runs_dir, server)
     server.close()
 
     assert run.version
