@@ -17,7 +17,7 @@ from annotune.servers.pool import Servers
 from annotune.serving import Live
 from annotune.store.workers import Findings
 from commands.address import Address
-from commands.context import Desk
+from commands.context import CommandContext
 
 CHECK_S = 10.0
 ANSWER_S = 90.0  # the first one loads the model
@@ -54,21 +54,21 @@ class Health(BaseModel):
     model_servers: dict[str, Part]
 
 
-def checkup(desk: Desk, project: int, address: Address) -> Iterator[Check]:
+def checkup(context: CommandContext, project: int, address: Address) -> Iterator[Check]:
     """Look at one thing after the other. Raises StoreUnavailable where Redis is away."""
-    desk.store.probe()
-    yield _model(desk, project)
-    yield from _workers(desk)
-    yield _events(desk, project, address)
+    context.store.probe()
+    yield _model(context, project)
+    yield from _workers(context)
+    yield _events(context, project, address)
     yield from _seen_by_backend(address)
 
 
-def _model(desk: Desk, project: int) -> Check:
+def _model(context: CommandContext, project: int) -> Check:
     """Does the model that answers there answer? A server that costs money is asked only whether it is there."""
-    serving = Live(desk.settings, desk.store).serving(project)
+    serving = Live(context.settings, context.store).serving(project)
     ref = serving.ref
     try:
-        with closing(Servers(desk.settings)) as servers:
+        with closing(Servers(context.settings)) as servers:
             server = servers.get(ref.server)
             server.check(deadline_s=CHECK_S)
             if ref.server != "ollama":
@@ -76,17 +76,17 @@ def _model(desk: Desk, project: int) -> Check:
             request = as_request(ref.model, PING, num_ctx=ref.num_ctx or serving.options.num_ctx, max_tokens=1)
             server.chat(request, deadline_s=ANSWER_S)
     except NotFound:
-        told = f"Ollama at {desk.settings.ollama_url} does not have {ref.model}: run '{brings_back(ref.model)}'"
+        told = f"Ollama at {context.settings.ollama_url} does not have {ref.model}: run '{brings_back(ref.model)}'"
         return Check("model", works=False, detail=told)
     except AnnotuneError as error:
         return Check("model", works=False, detail=f"{ref} does not answer: {error}")
     return Check("model", works=True, detail=f"{ref} answers")
 
 
-def _workers(desk: Desk) -> Iterator[Check]:
+def _workers(context: CommandContext) -> Iterator[Check]:
     """Is a worker alive, and what can it do?"""
-    findings = _settled(desk)
-    if not desk.store.has_worker():
+    findings = _settled(context)
+    if not context.store.has_worker():
         yield Check("worker", works=False, detail="none is alive, so nothing is learnt: run 'annotune worker'")
         return
     if findings is None:
@@ -105,11 +105,11 @@ def _workers(desk: Desk) -> Iterator[Check]:
         )
 
 
-def _settled(desk: Desk) -> Findings | None:
+def _settled(context: CommandContext) -> Findings | None:
     """What the worker found, once it has looked: one that is only beginning is waited for."""
     began = time.monotonic()
     while True:
-        found, waited_s = desk.store.workers.findings(), time.monotonic() - began
+        found, waited_s = context.store.workers.findings(), time.monotonic() - began
         if waited_s > (SETTLED_S if found else BEGUN_S) or (found and not _looks(found)):
             return found
         time.sleep(POLL_S)
@@ -121,32 +121,32 @@ def _looks(findings: Findings) -> bool:
     return learns is None or bool(learns and trains and findings.trainer.ok is None)
 
 
-def _events(desk: Desk, project: int, address: Address) -> Check:
+def _events(context: CommandContext, project: int, address: Address) -> Check:
     """Does what Label Studio tells reach this Redis? A project that gets its own title makes it tell of a change."""
-    before = desk.store.changes(project)
-    with desk.studio.mapped(f"project {project}"):
-        desk.studio.client.projects.update(project, title=desk.studio.project(project).title)
-    if _rises(desk, project, before):
+    before = context.store.changes(project)
+    with context.studio.mapped(f"project {project}"):
+        context.studio.client.projects.update(project, title=context.studio.project(project).title)
+    if _rises(context, project, before):
         return Check("events", works=True, detail="what Label Studio tells reaches the backend and this Redis")
     return Check(
         "events",
         works=False,
-        detail=f"what Label Studio tells does not reach this Redis: {_why(desk, project, address)}",
+        detail=f"what Label Studio tells does not reach this Redis: {_why(context, project, address)}",
     )
 
 
-def _rises(desk: Desk, project: int, before: int) -> bool:
+def _rises(context: CommandContext, project: int, before: int) -> bool:
     ends = time.monotonic() + EVENT_S
-    while desk.store.changes(project) <= before:
+    while context.store.changes(project) <= before:
         if time.monotonic() > ends:
             return False
         time.sleep(POLL_S)
     return True
 
 
-def _why(desk: Desk, project: int, address: Address) -> str:
+def _why(context: CommandContext, project: int, address: Address) -> str:
     """Send the backend an event of our own, and see where it ends."""
-    before = desk.store.changes(project)
+    before = context.store.changes(project)
     event = {"action": "PROJECT_UPDATED", "project": {"id": project}}
     try:
         answer = post(address.webhook, event, headers=address.headers, seconds=CHECK_S)
@@ -162,7 +162,7 @@ def _why(desk: Desk, project: int, address: Address) -> str:
         )
     if not answer.is_success:
         return f"the backend answers {answer.status_code} at {address.webhook}: see its log"
-    if desk.store.changes(project) > before:
+    if context.store.changes(project) > before:
         return (
             f"the backend takes our own event, but Label Studio sends none to {address.webhook}: set"
             " SSRF_PROTECTION_ENABLED=false in Label Studio's environment, or see its log"

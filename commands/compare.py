@@ -21,7 +21,7 @@ from annotune.prompt import Doubts, Prompt
 from annotune.question import Question
 from annotune.servers.pool import Servers
 from annotune.serving import Live
-from commands.context import PROJECT, Desk
+from commands.context import PROJECT, CommandContext
 from commands.models import named
 from commands.output import json_option, say, say_json, say_table, table_of
 from commands.push import ENDS_ASKING
@@ -48,26 +48,26 @@ class Said:
 @json_option
 @click.pass_obj
 def compare(
-    desk: Desk, project: int, first: str, second: str, *, number: int, model: str | None, as_json: bool
+    context: CommandContext, project: int, first: str, second: str, *, number: int, model: str | None, as_json: bool
 ) -> None:
     """Ask the model of PROJECT with versions FIRST and SECOND of its prompt about the same tasks.
 
     Annotated tasks come first: an answer is compared with the newest submitted one (exactly, and a free text by the words
     that they share). Nothing is stored. Exit code 1 where an answer is missing.
     """
-    settings, book = desk.settings, desk.store.prompts
-    config = desk.studio.project(project).label_config
+    settings, book = context.settings, context.store.prompts
+    config = context.studio.project(project).label_config
     labeling = Labeling.parse(config, settings.prompt_prefix, settings.status_control, settings.answer_names)
-    serving = Live(settings, desk.store).serving(project)
+    serving = Live(settings, context.store).serving(project)
     versions = [book.find(project, name) for name in (first, second)]
     systems = [settings.system_prompt if version.system is None else version.system for version in versions]
     prompts = [
         Prompt(version.text, settings.template, system) for version, system in zip(versions, systems, strict=True)
     ]
-    tasks = list(islice(_annotated_first(desk, project, number), number))
+    tasks = list(islice(_annotated_first(context, project, number), number))
     if not tasks:
         raise NotFound(f"project {project} has no tasks yet: import some")
-    ref = named(desk, project, model) if model else serving.ref
+    ref = named(context, project, model) if model else serving.ref
     pictures = Pictures(settings)
 
     def ask(prompt: Prompt, task: StudioTask, deadline: Deadline) -> Said:
@@ -89,11 +89,11 @@ def compare(
         pairs = [(task, number) for task in tasks for number in numbers]
         say_json([_object(task, number, one) for (task, number), one in zip(pairs, said, strict=True)])
     else:
-        table = table_of("task", *(f"version {number}" for number in numbers), lines=desk.console.is_terminal)
+        table = table_of("task", *(f"version {number}" for number in numbers), lines=context.console.is_terminal)
         for task, left, right in zip(tasks, said[::2], said[1::2], strict=True):
             table.add_row(str(task.id), _shown(left), _shown(right))
         table.add_row("mean", _mean(said[::2]), _mean(said[1::2]))
-        say_table(desk.console, table)
+        say_table(context.console, table)
     for version in versions:
         doubts = Doubts(version.text)
         for task in tasks:
@@ -117,9 +117,9 @@ def _object(task: StudioTask, version: int, said: Said) -> dict[str, object]:
     }
 
 
-def _annotated_first(desk: Desk, project: int, number: int) -> Iterable[StudioTask]:
+def _annotated_first(context: CommandContext, project: int, number: int) -> Iterable[StudioTask]:
     """Annotated tasks, then the others, of the first tasks of a project."""
-    some = list(islice(desk.studio.tasks_by_id(project, ALL), 10 * number))
+    some = list(islice(context.studio.tasks_by_id(project, ALL), 10 * number))
     return sorted(some, key=lambda task: not any(not one.was_cancelled for one in task.annotations))
 
 

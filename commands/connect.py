@@ -5,7 +5,7 @@ import click
 from annotune.errors import ConfigurationError, StoreUnavailable
 from commands.address import Address
 from commands.checkup import checkup
-from commands.context import PROJECT, Desk
+from commands.context import PROJECT, CommandContext
 from commands.customer import Connection
 from commands.output import say
 
@@ -17,30 +17,30 @@ CONNECTED_BUT = 3
 @click.argument("project", type=PROJECT)
 @click.option("--url", help=URL)
 @click.pass_obj
-def connect(desk: Desk, project: int, url: str | None) -> None:
+def connect(context: CommandContext, project: int, url: str | None) -> None:
     """Let the backend answer in PROJECT, and say what will not work; done again, it changes nothing.
 
     Exit code 0: all that can be seen from here works; 3: it is connected, but something will not work.
     """
-    address = Address.of(url, desk.settings)
-    customer = desk.customer(project)
+    address = Address.of(url, context.settings)
+    customer = context.customer(project)
     connection = customer.connect(address)
     _tell(project, connection, "was connected already: nothing changed")
     say(f"Label Studio reaches the backend at {address.url}; its model is {connection.model_version or 'unnamed'}")
-    say(f"our API key reaches Label Studio at {desk.settings.label_studio_url} ({_key_kind(desk)})")
+    say(f"our API key reaches Label Studio at {context.settings.label_studio_url} ({_key_kind(context)})")
     if not address.headers:
         say("anybody may call the webhook: set WEBHOOK_SECRET here and where it is served, and connect again")
-    if not _works(desk, project, address):
+    if not _works(context, project, address):
         say("connected, but something will not work: see above, and connect again to look anew", err=True)
         click.get_current_context().exit(CONNECTED_BUT)
 
 
-def _works(desk: Desk, project: int, address: Address) -> bool:
+def _works(context: CommandContext, project: int, address: Address) -> bool:
     """Note the project, look at all that it needs, and tell; what does not work on standard error."""
     found = []
     try:
-        desk.jobs.changed(project)
-        for check in checkup(desk, project, address):
+        context.jobs.changed(project)
+        for check in checkup(context, project, address):
             say(f"{check.name}: {check.detail}", err=not check.works)
             found.append(check.works)
     except StoreUnavailable as error:
@@ -52,19 +52,19 @@ def _works(desk: Desk, project: int, address: Address) -> bool:
 @click.command()
 @click.argument("project", type=PROJECT)
 @click.pass_obj
-def disconnect(desk: Desk, project: int) -> None:
+def disconnect(context: CommandContext, project: int) -> None:
     """Let the backend answer in PROJECT no more, and delete the answers that Redis keeps of it.
 
     The webhook that Label Studio leaves behind is removed too; versions, prompts and what Label Studio holds stay.
     """
     try:
-        address = Address.of(None, desk.settings)
+        address = Address.of(None, context.settings)
     except ConfigurationError:
         address = None  # ours are known by their title and header too
-    _tell(project, desk.customer(project).disconnect(address), "was not connected: nothing changed")
+    _tell(project, context.customer(project).disconnect(address), "was not connected: nothing changed")
     try:
-        tasks = desk.store.answer_book.forget(project)
-        desk.store.forget_project(project)
+        tasks = context.store.answer_book.forget(project)
+        context.store.forget_project(project)
     except StoreUnavailable as error:
         say(f"the answers given stay ({error}): disconnect again to delete them", err=True)
     else:
@@ -79,7 +79,7 @@ def _tell(project: int, connection: Connection, unchanged: str) -> None:
         say(f"{about} {unchanged}")
 
 
-def _key_kind(desk: Desk) -> str:
+def _key_kind(context: CommandContext) -> str:
     """Which of Label Studio's two kinds our key is: a personal access token is a JWT."""
-    key = desk.settings.label_studio_api_key
+    key = context.settings.label_studio_api_key
     return "personal access token" if key and key.get_secret_value().startswith("eyJ") else "legacy token"

@@ -34,7 +34,7 @@ class ProjectNumber(click.IntRange):
 PROJECT = ProjectNumber(min=1)
 
 
-class Desk:
+class CommandContext:
     """Settings, Redis and Label Studio for one command."""
 
     def __init__(self, opened: ExitStack) -> None:

@@ -8,7 +8,7 @@ import click
 
 from annotune.errors import AnnotuneError, ConfigurationError, RequestInvalid
 from commands.connect import connect, disconnect
-from commands.context import Desk
+from commands.context import CommandContext
 from commands.models import models
 from commands.output import shown
 from commands.predict import predict
@@ -49,7 +49,7 @@ class Commands(click.Group):
 @click.pass_context
 def annotune(ctx: click.Context) -> None:
     """The Label Studio backend that learns from its annotators. Configured by the environment alone."""
-    ctx.obj = Desk(ctx.with_resource(ExitStack()))
+    ctx.obj = CommandContext(ctx.with_resource(ExitStack()))
 
 
 for command in (serve, worker, connect, disconnect, models, predict, predictions, train, prompts, status):

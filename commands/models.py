@@ -12,7 +12,7 @@ from annotune.models import ModelRef, brings_back, version_number
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.pool import Servers, default_ref
 from annotune.serving import Live
-from commands.context import PROJECT, Desk
+from commands.context import PROJECT, CommandContext
 from commands.output import json_option, say, say_json, say_table, table_of
 from trainer.rebuild import rebuild as rebuild_store
 
@@ -44,15 +44,15 @@ def models() -> None:
 @click.argument("project", type=PROJECT, required=False)
 @json_option
 @click.pass_obj
-def list_models(desk: Desk, project: int | None, as_json: bool) -> None:
+def list_models(context: CommandContext, project: int | None, as_json: bool) -> None:
     """List the versions of PROJECT, or of all projects; a star marks the model that answers."""
-    projects = [desk.known(project)] if project else desk.store.projects()
+    projects = [context.known(project)] if project else context.store.projects()
     if not projects and not as_json:
         say("no projects yet: run 'annotune connect PROJECT'")
     found: list[dict[str, object]] = []
     for each in projects:
         try:
-            rows = list(_rows(desk, each))
+            rows = list(_rows(context, each))
         except RecordUnreadable as error:
             if project:
                 raise
@@ -60,15 +60,15 @@ def list_models(desk: Desk, project: int | None, as_json: bool) -> None:
             continue
         found += rows
         if not as_json:
-            _list(desk, each, rows)
+            _list(context, each, rows)
     if as_json:
         say_json(found)
 
 
-def _rows(desk: Desk, project: int) -> Iterator[dict[str, object]]:
+def _rows(context: CommandContext, project: int) -> Iterator[dict[str, object]]:
     """What is told of each version, the newest first."""
-    live, versions = desk.store.live(project), desk.store.versions(project)
-    losses = {run.id: run.metrics.get(LOSS) for run in desk.store.runs(project)}
+    live, versions = context.store.live(project), context.store.versions(project)
+    losses = {run.id: run.metrics.get(LOSS) for run in context.store.runs(project)}
     for version in reversed(versions):
         yield {
             "project": project,
@@ -82,8 +82,8 @@ def _rows(desk: Desk, project: int) -> Iterator[dict[str, object]]:
         }
 
 
-def _list(desk: Desk, project: int, rows: list[dict[str, object]]) -> None:
-    say(f"project {project}: {desk.store.live(project) or told_without_pointer(desk, project)}")
+def _list(context: CommandContext, project: int, rows: list[dict[str, object]]) -> None:
+    say(f"project {project}: {context.store.live(project) or told_without_pointer(context, project)}")
     table = table_of("", "version", "state", "made (UTC)", "held-out loss", "model", "reason")
     for row in rows:
         made, loss = str(row["made"])[:16].replace("T", " "), row["held_out_loss"]
@@ -91,34 +91,34 @@ def _list(desk: Desk, project: int, rows: list[dict[str, object]]) -> None:
         names = (str(row[name]) for name in ("version", "state"))
         table.add_row("*" if row["live"] else "", *names, made, shown_loss, str(row["model"]), str(row["reason"]))
     if rows:
-        say_table(desk.console, table)
+        say_table(context.console, table)
 
 
 @models.command()
 @click.argument("project", type=PROJECT)
 @click.argument("ref")
 @click.pass_obj
-def use(desk: Desk, project: int, ref: str) -> None:
+def use(context: CommandContext, project: int, ref: str) -> None:
     """Let REF answer for PROJECT: ollama:llama3, openai:gpt-3.5-turbo or a version such as v0003."""
     number = version_number(ref)
     if number is not None:
-        _promote(desk, project, number)
+        _promote(context, project, number)
         return
-    chosen = named(desk, desk.known(project), ref)
-    _check(desk, project, chosen)
-    _move(desk, project, chosen)
-    desk.keep(project)
+    chosen = named(context, context.known(project), ref)
+    _check(context, project, chosen)
+    _move(context, project, chosen)
+    context.keep(project)
     say(f"project {project}: {chosen} answers from now on")
 
 
-def named(desk: Desk, project: int, text: str) -> ModelRef:
+def named(context: CommandContext, project: int, text: str) -> ModelRef:
     """The model that a person wrote; a version of ours comes with the window that it was made with.
 
     Raises:
         RequestInvalid: the text names no model.
         NotFound: the project has no such version.
     """
-    versions, number = desk.store.versions(project), version_number(text)
+    versions, number = context.store.versions(project), version_number(text)
     if number is None:
         ref = ModelRef.parse(text)
         return next((version.ref for version in versions if str(version.ref) == str(ref)), ref)
@@ -128,7 +128,7 @@ def named(desk: Desk, project: int, text: str) -> ModelRef:
     return found
 
 
-def _check(desk: Desk, project: int, ref: ModelRef | None) -> None:
+def _check(context: CommandContext, project: int, ref: ModelRef | None) -> None:
     """Return if a model's server has it; where a server cannot tell, it is asked whether it answers.
 
     None stands for what answers without a pointer.
@@ -137,12 +137,12 @@ def _check(desk: Desk, project: int, ref: ModelRef | None) -> None:
         NotFound: the server does not have it.
         ModelServerError, ConfigurationError: the server does not answer, or is not configured.
     """
-    ref = ref or _without_pointer(desk, project)
+    ref = ref or _without_pointer(context, project)
     try:
-        with closing(Servers(desk.settings)) as servers:
+        with closing(Servers(context.settings)) as servers:
             servers.get(ref.server).check(deadline_s=CHECK_S)
         if ref.server == "ollama":
-            with closing(OllamaServer(desk.settings.ollama_url)) as server:
+            with closing(OllamaServer(context.settings.ollama_url)) as server:
                 if server.show(ref.model) is None:
                     raise NotFound(
                         f"Ollama at {server.url} has no model {ref.model!r}: '{brings_back(ref.model)}' brings it back, or"
@@ -155,20 +155,20 @@ def _check(desk: Desk, project: int, ref: ModelRef | None) -> None:
         ) from error
 
 
-def _without_pointer(desk: Desk, project: int) -> ModelRef:
+def _without_pointer(context: CommandContext, project: int) -> ModelRef:
     """The connection's own model, or the environment's."""
-    return Live(desk.settings, desk.store).without_pointer(project)
+    return Live(context.settings, context.store).without_pointer(project)
 
 
-def told_without_pointer(desk: Desk, project: int) -> str:
+def told_without_pointer(context: CommandContext, project: int) -> str:
     """What answers where no model was promoted or chosen, and whose it is."""
-    own = _without_pointer(desk, project)
-    whose = "the environment's default" if own == default_ref(desk.settings) else "the connection's own"
+    own = _without_pointer(context, project)
+    whose = "the environment's default" if own == default_ref(context.settings) else "the connection's own"
     return f"{own} ({whose})"
 
 
-def _move(desk: Desk, project: int, chosen: ModelRef) -> None:
-    if not desk.store.swap_live(project, desk.store.live(project), chosen):
+def _move(context: CommandContext, project: int, chosen: ModelRef) -> None:
+    if not context.store.swap_live(project, context.store.live(project), chosen):
         raise StoreUnavailable(f"project {project}: another model was chosen at this very moment; look, and try again")
 
 
@@ -176,38 +176,38 @@ def _move(desk: Desk, project: int, chosen: ModelRef) -> None:
 @click.argument("project", type=PROJECT)
 @click.argument("version", type=Version(), required=False)
 @click.pass_obj
-def promote(desk: Desk, project: int, version: int | None) -> None:
+def promote(context: CommandContext, project: int, version: int | None) -> None:
     """Make a version of PROJECT live: VERSION, else the newest that waits."""
-    _promote(desk, project, version)
+    _promote(context, project, version)
 
 
-def _promote(desk: Desk, project: int, number: int | None) -> None:
-    ref = promotion.promote(desk.store, desk.known(project), number, check=partial(_check, desk, project))
-    desk.keep(project)
+def _promote(context: CommandContext, project: int, number: int | None) -> None:
+    ref = promotion.promote(context.store, context.known(project), number, check=partial(_check, context, project))
+    context.keep(project)
     say(f"project {project}: {ref.version} answers from now on ({ref.model})")
 
 
 @models.command()
 @click.argument("project", type=PROJECT)
 @click.pass_obj
-def rollback(desk: Desk, project: int) -> None:
+def rollback(context: CommandContext, project: int) -> None:
     """Let the model that answered before answer again for PROJECT."""
-    ref = promotion.rollback(desk.store, desk.known(project), check=partial(_check, desk, project))
-    desk.keep(project)
-    say(f"project {project}: {ref or told_without_pointer(desk, project)} answers again")
+    ref = promotion.rollback(context.store, context.known(project), check=partial(_check, context, project))
+    context.keep(project)
+    say(f"project {project}: {ref or told_without_pointer(context, project)} answers again")
 
 
 @models.command()
 @click.pass_obj
-def rebuild(desk: Desk) -> None:
+def rebuild(context: CommandContext) -> None:
     """Bring back versions, prompts and live models from RUNS_DIR, after Redis was emptied or Ollama lost models."""
-    server = OllamaServer(desk.settings.ollama_url)
+    server = OllamaServer(context.settings.ollama_url)
     try:
-        back = rebuild_store(desk.store, desk.settings.runs_dir, server)
+        back = rebuild_store(context.store, context.settings.runs_dir, server)
     finally:
         server.close()
     say(
-        f"{len(back.projects)} projects in {desk.settings.runs_dir}: {back.versions} versions and {back.pointers} live"
+        f"{len(back.projects)} projects in {context.settings.runs_dir}: {back.versions} versions and {back.pointers} live"
         f" pointers came back, {len(back.registered)} models were registered again"
     )
     for name in back.lost:

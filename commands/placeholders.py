@@ -7,20 +7,20 @@ from annotune.errors import LabelingInvalid
 from annotune.ids import ALL
 from annotune.labeling.config import Labeling
 from annotune.prompt import told_unknown, unknown
-from commands.context import Desk
+from commands.context import CommandContext
 
 SAMPLE = 20
 
 
-def told_unknown_in(desk: Desk, project: int, text: str, system: str) -> list[str]:
+def told_unknown_in(context: CommandContext, project: int, text: str, system: str) -> list[str]:
     """In sentences, by the project's config and its first tasks; none where Label Studio is not configured.
 
     Raises:
         NotFound, Unauthorized, LabelStudioError: it cannot be asked.
     """
-    if not desk.has_label_studio:
+    if not context.has_label_studio:
         return []
-    settings, shown = desk.settings, desk.studio.project(project)
+    settings, shown = context.settings, context.studio.project(project)
     fields: set[str] = set()
     with suppress(LabelingInvalid):
         labeling = Labeling.parse(
@@ -28,7 +28,7 @@ def told_unknown_in(desk: Desk, project: int, text: str, system: str) -> list[st
         )
         fields |= {item.field for item in labeling.objects}
     if not shown.evaluate_predictions_automatically:  # else Label Studio would ask for predictions of what is read
-        for task in islice(desk.studio.tasks_by_id(project, ALL), SAMPLE):
+        for task in islice(context.studio.tasks_by_id(project, ALL), SAMPLE):
             fields |= task.data.keys()
     told = [told_unknown(unknown(text, fields), fields, place=f"the tasks of project {project}")]
     unfilled = [name for name in unknown(system, ()) if name in fields] + [

@@ -15,7 +15,7 @@ from annotune.options import Options
 from annotune.prompt import Doubts, Prompt
 from annotune.question import Question
 from annotune.serving import Live, model_version
-from commands.context import Desk
+from commands.context import CommandContext
 from commands.models import named
 
 
@@ -35,7 +35,13 @@ class Plan:
 
     @classmethod
     def of(
-        cls, desk: Desk, project: int, *, model: str | None, ids: Sequence[range] | None, only_missing: bool
+        cls,
+        context: CommandContext,
+        project: int,
+        *,
+        model: str | None,
+        ids: Sequence[range] | None,
+        only_missing: bool,
     ) -> Self:
         """As the backend would ask now, or another model.
 
@@ -45,24 +51,24 @@ class Plan:
             LabelingInvalid: the labeling config cannot be served.
             PromptMissing: the project has no prompt.
         """
-        settings, shown = desk.settings, desk.listed(project)
+        settings, shown = context.settings, context.listed(project)
         labeling = Labeling.parse(
             shown.label_config, settings.prompt_prefix, settings.status_control, settings.answer_names
         )
-        serving = Live(settings, desk.store).serving(project)
+        serving = Live(settings, context.store).serving(project)
         if serving.prompt is None:
             raise PromptMissing(
                 f"project {project} has no prompt: submit an annotation with one in its prompt control,"
                 f" give it one by 'annotune prompts set {project}', or set DEFAULT_PROMPT"
             )
-        found = desk.studio.count_tasks(project, ids or ALL)
+        found = context.studio.count_tasks(project, ids or ALL)
         if not found:
             raise NotFound(f"project {project} has {'none of these tasks' if ids else 'no tasks yet: import some'}")
         return cls(
             project=project,
             title=shown.title,
             labeling=labeling,
-            ref=named(desk, project, model) if model else serving.ref,
+            ref=named(context, project, model) if model else serving.ref,
             prompt=serving.prompt,
             options=serving.options,
             ids=ids or ALL,

@@ -19,7 +19,7 @@ from annotune.question import Question
 from annotune.servers.pool import Servers
 from annotune.settings import TEXT_FILE
 from annotune.store.reports import Batch
-from commands.context import PROJECT, Desk
+from commands.context import PROJECT, CommandContext
 from commands.estimate import CHARACTERS_A_TOKEN, Estimate, estimate
 from commands.output import PlainConsole, say
 from commands.plan import Plan
@@ -59,7 +59,7 @@ class Ids(click.ParamType[tuple[range, ...]]):
 @click.option("--prices", type=click.Path(path_type=Path), default=PRICES, help="Price table for --dry-run.")
 @click.pass_obj
 def predict(
-    desk: Desk,
+    context: CommandContext,
     project: int,
     *,
     ids: Sequence[range] | None,
@@ -73,37 +73,37 @@ def predict(
     Skips tasks that have a prediction of the same model and prompt. Ctrl-C (or SIGTERM) ends it when the answers under
     way are pushed, a second one at once.
     """
-    plan = Plan.of(desk, project, model=model, ids=ids, only_missing=only_missing)
+    plan = Plan.of(context, project, model=model, ids=ids, only_missing=only_missing)
     given = sum(map(len, ids)) if ids else plan.found
     if given > plan.found:
         say(f"of the {given} ids given, {plan.found} are tasks of project {project}", err=True)
     # A process of its own: the limit is not divided among the web server's.
-    with closing(Servers(desk.settings.model_copy(update={"workers": 1}))) as servers:
+    with closing(Servers(context.settings.model_copy(update={"workers": 1}))) as servers:
         if dry_run:
-            _rehearse(desk, plan, servers, Prices.load(prices), show=SHOWN if ids else 1)
+            _rehearse(context, plan, servers, Prices.load(prices), show=SHOWN if ids else 1)
             return
-        with lease(desk.patient_store, project, LEASE) as held:
+        with lease(context.patient_store, project, LEASE) as held:
             if not held.taken:
                 raise InUse(
                     f"project {project} is being predicted by {held.holder}: wait for its end (a run that was killed"
                     f" frees the project within {PACE.ttl_s:.0f} s)"
                 )
-            code = _push(desk, plan, servers, held.lost)
+            code = _push(context, plan, servers, held.lost)
         click.get_current_context().exit(code)
 
 
-def _push(desk: Desk, plan: Plan, servers: Servers, lost: Callable[[], bool]) -> int:
+def _push(context: CommandContext, plan: Plan, servers: Servers, lost: Callable[[], bool]) -> int:
     """Ask, push and tell; the exit code."""
-    settings, tally = desk.settings, Tally(doubts=Doubts(plan.prompt.text))
+    settings, tally = context.settings, Tally(doubts=Doubts(plan.prompt.text))
     broke: AnnotuneError | None = None
     say(f"project {plan.project} {plan.title!r}: {plan.found} tasks, asking {plan.ref} as {plan.model_version}")
     try:
-        with stoppable(), _watching(desk.console, plan.found) as heard:
+        with stoppable(), _watching(context.console, plan.found) as heard:
             push = Push(
                 plan,
                 servers.get(plan.ref.server),
-                desk.studio,
-                desk.patient_store,
+                context.studio,
+                context.patient_store,
                 pictures=Pictures(settings),
                 tally=tally,
                 heard=heard,
@@ -119,11 +119,11 @@ def _push(desk: Desk, plan: Plan, servers: Servers, lost: Callable[[], bool]) ->
         raise
     finally:
         _tell(tally)
-        _note(desk, plan, tally, broke)
+        _note(context, plan, tally, broke)
     return 1 if tally.failed else 0
 
 
-def _note(desk: Desk, plan: Plan, tally: Tally, broke: AnnotuneError | None) -> None:
+def _note(context: CommandContext, plan: Plan, tally: Tally, broke: AnnotuneError | None) -> None:
     """Keep the outcome as that of the project's last batch, if anything was asked."""
     asked = plan.found - tally.skipped
     if not asked:
@@ -133,7 +133,7 @@ def _note(desk: Desk, plan: Plan, tally: Tally, broke: AnnotuneError | None) -> 
         kind, reason = "Stopped", "the run was interrupted"
     at = datetime.now(UTC)
     with suppress(StoreUnavailable):
-        desk.store.reports.keep_batch(
+        context.store.reports.keep_batch(
             Batch(at=at, project=plan.project, tasks=asked, answered=tally.pushed, kind=kind, reason=reason)
         )
 
@@ -172,7 +172,7 @@ def _tell_failed(failed: Mapping[str, Sequence[int]]) -> None:
         say(f"and {len(failed) - REASONS_TOLD} other reasons", err=True)
 
 
-def _rehearse(desk: Desk, plan: Plan, servers: Servers, prices: Prices, *, show: int) -> None:
+def _rehearse(context: CommandContext, plan: Plan, servers: Servers, prices: Prices, *, show: int) -> None:
     """Print what would be asked, and what it would take."""
     skipped = Tally(doubts=Doubts(plan.prompt.text))
 
@@ -181,7 +181,7 @@ def _rehearse(desk: Desk, plan: Plan, servers: Servers, prices: Prices, *, show:
 
     counts = plan.ref.server == "ollama"  # of an API that asks for money, even an answer of one token costs the prompt
     server = servers.get(plan.ref.server) if counts else None
-    found = estimate(plan, plan.tasks(desk.studio, skip, skipped.doubts), server, show=show)
+    found = estimate(plan, plan.tasks(context.studio, skip, skipped.doubts), server, show=show)
     for task, question in found.shown:
         _show(task, question, plan.pictures(question.data))
     say(

@@ -6,7 +6,7 @@ import click
 
 from annotune.errors import LabelStudioError, LabelStudioUnreachable, NotFound
 from annotune.labeling.config import Labeling
-from commands.context import PROJECT, Desk
+from commands.context import PROJECT, CommandContext
 from commands.output import say
 from curation.span_repair import ShiftedSpans, shifted_spans
 
@@ -22,12 +22,12 @@ def predictions() -> None:
 @click.argument("project", type=PROJECT)
 @click.option("--dry-run", is_flag=True, help="Tell what would be changed; change nothing.")
 @click.pass_obj
-def repair(desk: Desk, project: int, *, dry_run: bool) -> None:
+def repair(context: CommandContext, project: int, *, dry_run: bool) -> None:
     """Put spans of PROJECT's predictions in their places, behind emoji.
 
     Only predictions of ours change. Annotations are people's: those with such spans are listed. Again changes nothing.
     """
-    settings, shown = desk.settings, desk.listed(project)
+    settings, shown = context.settings, context.listed(project)
     labeling = Labeling.parse(
         shown.label_config, settings.prompt_prefix, settings.status_control, settings.answer_names
     )
@@ -36,12 +36,12 @@ def repair(desk: Desk, project: int, *, dry_run: bool) -> None:
     foreign: list[int] = []
     annotations: list[tuple[int, int]] = []
     failed: dict[str, list[int]] = {}
-    for task in desk.studio.tasks_by_id(project):
+    for task in context.studio.tasks_by_id(project):
         read += 1
         found = shifted_spans(labeling, task)
         foreign += found.foreign
         annotations += [(found.task, id_) for id_ in found.annotations]
-        repaired += _repair(desk, found, failed, dry_run=dry_run)
+        repaired += _repair(context, found, failed, dry_run=dry_run)
     done = "predictions that would be repaired" if dry_run else "predictions repaired"
     say(f"project {project}: tasks read: {read}; {done}: {_told(repaired)}")
     if foreign:
@@ -53,13 +53,13 @@ def repair(desk: Desk, project: int, *, dry_run: bool) -> None:
     click.get_current_context().exit(1 if failed else 0)
 
 
-def _repair(desk: Desk, found: ShiftedSpans, failed: dict[str, list[int]], *, dry_run: bool) -> list[int]:
+def _repair(context: CommandContext, found: ShiftedSpans, failed: dict[str, list[int]], *, dry_run: bool) -> list[int]:
     """The ids of the predictions that are put right now, or would be."""
     done = []
     for id_, regions in found.repaired.items():
         try:
             if not dry_run:
-                desk.studio.rewrite(found.task, id_, regions)
+                context.studio.rewrite(found.task, id_, regions)
         except LabelStudioUnreachable:
             raise
         except NotFound:  # deleted since the page was read

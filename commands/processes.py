@@ -3,7 +3,7 @@
 import click
 
 from annotune.log import set_up
-from commands.context import Desk
+from commands.context import CommandContext
 
 PORT = click.IntRange(min=1, max=65535)
 
@@ -12,18 +12,18 @@ PORT = click.IntRange(min=1, max=65535)
 @click.option("--host", help="Address to listen on; unset: all, or 127.0.0.1 while anybody could ask.")
 @click.option("--port", default=9090, show_default=True, type=PORT, help="Port to listen on.")
 @click.pass_obj
-def serve(desk: Desk, host: str | None, port: int) -> None:
+def serve(context: CommandContext, host: str | None, port: int) -> None:
     """Start the backend, which answers Label Studio, and let it run until it is stopped."""
     from backend.server import serve as serve_backend  # noqa: PLC0415 - gunicorn is of no use to the others
 
-    serve_backend(desk.settings, host, port)
+    serve_backend(context.settings, host, port)
 
 
 @click.command()
 @click.pass_obj
-def worker(desk: Desk) -> None:
+def worker(context: CommandContext) -> None:
     """Start the worker, which learns from what is annotated, and let it run until it is stopped."""
     from trainer.worker import run_worker  # noqa: PLC0415 - as above
 
-    set_up(desk.settings.log_level)
-    run_worker(desk.settings)
+    set_up(context.settings.log_level)
+    run_worker(context.settings)

@@ -11,7 +11,7 @@ from annotune.prompt import ProjectPrompt, Prompt, PromptVersion
 from annotune.serving import SHA_SHOWN
 from annotune.settings import TEXT_FILE
 from commands.compare import compare
-from commands.context import PROJECT, Desk
+from commands.context import PROJECT, CommandContext
 from commands.output import first_line, json_option, say, say_json, say_raw, say_table, table_of
 from commands.placeholders import told_unknown_in
 
@@ -30,18 +30,18 @@ prompts.add_command(compare)
 @click.argument("project", type=PROJECT)
 @json_option
 @click.pass_obj
-def list_prompts(desk: Desk, project: int, as_json: bool) -> None:
+def list_prompts(context: CommandContext, project: int, as_json: bool) -> None:
     """List the versions of PROJECT's prompt, newest first.
 
     A star marks the one that is used; its sha is what predictions bear behind the `@` of their model version.
     """
-    book = desk.store.prompts
-    used, pinned = book.used(desk.known(project)), book.pinned(project)
+    book = context.store.prompts
+    used, pinned = book.used(context.known(project)), book.pinned(project)
     table, objects = table_of("", "version", "sha", "since (UTC)", "set by", "system", "text"), []
     for version in reversed(book.versions(project)):
         in_use = used is not None and version.number == used.number
         pin = " (pinned)" if version.number == pinned else ""
-        sha = _prompt(desk, version).sha[:SHA_SHOWN]
+        sha = _prompt(context, version).sha[:SHA_SHOWN]
         system = "" if version.system is None else "own"
         at = f"{version.at:%Y-%m-%d %H:%M}"
         mark, text = "*" if in_use else "", first_line(version.text)
@@ -62,7 +62,7 @@ def list_prompts(desk: Desk, project: int, as_json: bool) -> None:
     if as_json:
         say_json(objects)
     elif objects:
-        say_table(desk.console, table)
+        say_table(context.console, table)
     else:
         say(f"project {project} has no prompt of its own")
 
@@ -72,19 +72,19 @@ def list_prompts(desk: Desk, project: int, as_json: bool) -> None:
 @click.argument("version", default="")
 @click.option("--system", is_flag=True, help="Print its system prompt instead.")
 @click.pass_obj
-def show(desk: Desk, project: int, version: str, system: bool) -> None:
+def show(context: CommandContext, project: int, version: str, system: bool) -> None:
     """Print the prompt of PROJECT as it was written: the one in use, or a VERSION of it."""
-    book = desk.store.prompts
-    desk.known(project)
+    book = context.store.prompts
+    context.known(project)
     prompt = book.find(project, version) if version else book.used(project)
     if system:
         own = prompt.system if version and prompt else book.system(project)
-        say_raw(desk.settings.system_prompt if own is None else own)
+        say_raw(context.settings.system_prompt if own is None else own)
     elif prompt is not None:
         say_raw(prompt.text)
         say(f"(version {prompt.number}, set by {prompt.source}, {prompt.at:%Y-%m-%d %H:%M} UTC)", err=True)
-    elif desk.settings.default_prompt_text:
-        say_raw(desk.settings.default_prompt_text)
+    elif context.settings.default_prompt_text:
+        say_raw(context.settings.default_prompt_text)
         say("(DEFAULT_PROMPT: the project has none of its own)", err=True)
     else:
         raise PromptMissing(
@@ -98,10 +98,10 @@ def show(desk: Desk, project: int, version: str, system: bool) -> None:
 @click.argument("older")
 @click.argument("newer", default="")
 @click.pass_obj
-def diff(desk: Desk, project: int, older: str, newer: str) -> None:
+def diff(context: CommandContext, project: int, older: str, newer: str) -> None:
     """Show what changed in PROJECT's prompt from version OLDER to NEWER (the one in use)."""
-    book = desk.store.prompts
-    first = book.find(desk.known(project), older)
+    book = context.store.prompts
+    first = book.find(context.known(project), older)
     second = book.find(project, newer) if newer else book.used(project) or first
     names = f"version {first.number}", f"version {second.number}"
     for part in ("system", "text"):
@@ -119,24 +119,24 @@ def diff(desk: Desk, project: int, older: str, newer: str) -> None:
 )
 @click.option("--pin", is_flag=True, help="Use it whatever is submitted from now on.")
 @click.pass_obj
-def set_prompt(desk: Desk, project: int, file: TextIO, system: TextIO | None, pin: bool) -> None:
+def set_prompt(context: CommandContext, project: int, file: TextIO, system: TextIO | None, pin: bool) -> None:
     """Make the text of FILE (`-`, the default: standard input) the prompt of PROJECT.
 
     Placeholders such as {text} or a field of the task stay as written. Used until another is submitted, unless pinned.
     """
-    text, book = _read(file), desk.store.prompts
+    text, book = _read(file), context.store.prompts
     if not text:
         raise PromptMissing(f"{file.name} holds no text: the prompt of project {project} stays as it was")
-    desk.known(project)
+    context.known(project)
     own_system = None if system is None else _read(system)
-    doubt = told_unknown_in(desk, project, text, own_system or "")
+    doubt = told_unknown_in(context, project, text, own_system or "")
     if own_system is not None:
         book.set_system(project, own_system)
     pinned = book.pinned(project)
     version = book.add(project, ProjectPrompt(text=text, source="command", at=datetime.now(UTC)), over_pin=True)
     if pin:
         book.pin(project, version)
-    desk.keep(project)
+    context.keep(project)
     say(f"project {project} has a new prompt of {len(text)} characters: version {version.number}")
     if pinned and not pin:
         say(
@@ -151,10 +151,10 @@ def set_prompt(desk: Desk, project: int, file: TextIO, system: TextIO | None, pi
 @click.argument("project", type=PROJECT)
 @click.argument("version")
 @click.pass_obj
-def use(desk: Desk, project: int, version: str) -> None:
+def use(context: CommandContext, project: int, version: str) -> None:
     """Pin VERSION as the prompt of PROJECT; `latest` lets the last submitted one be used again."""
-    book = desk.store.prompts
-    desk.known(project)
+    book = context.store.prompts
+    context.known(project)
     if version == LATEST:
         newest = book.unpin(project)
         said = f"version {newest.number} is used" if newest else "there is none yet"
@@ -163,7 +163,7 @@ def use(desk: Desk, project: int, version: str) -> None:
         found = book.find(project, version)
         book.pin(project, found)
         say(f"project {project}: version {found.number} of its prompt is used, whatever is submitted")
-    desk.keep(project)
+    context.keep(project)
 
 
 def _read(file: TextIO) -> str:
@@ -173,6 +173,6 @@ def _read(file: TextIO) -> str:
         raise RequestInvalid(f"{file.name} cannot be read as UTF-8 text: {error}") from error
 
 
-def _prompt(desk: Desk, version: PromptVersion) -> Prompt:
-    system = desk.settings.system_prompt if version.system is None else version.system
-    return Prompt(version.text, desk.settings.template, system)
+def _prompt(context: CommandContext, version: PromptVersion) -> Prompt:
+    system = context.settings.system_prompt if version.system is None else version.system
+    return Prompt(version.text, context.settings.template, system)

@@ -13,7 +13,7 @@ from annotune.serving import Live
 from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.reports import Batch
 from annotune.store.workers import Findings
-from commands.context import Desk
+from commands.context import CommandContext
 from commands.models import told_without_pointer
 from commands.output import first_line, json_option, say, say_json, say_table, table_of
 from commands.train import duration
@@ -48,18 +48,18 @@ class Ollama:
 class Titles:
     """Of projects, as Label Studio has them; one that is away or silent is asked once."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: CommandContext) -> None:
+        self._context = context
         self._away = ""
 
     def of(self, project: int) -> tuple[str | None, str]:
         """A project's title, or why there is none."""
-        if not self._desk.has_label_studio:
+        if not self._context.has_label_studio:
             return None, ""
         if self._away:
             return None, self._away
         try:
-            with closing(Studio.from_settings(self._desk.settings, timeout_s=CHECK_S)) as studio:
+            with closing(Studio.from_settings(self._context.settings, timeout_s=CHECK_S)) as studio:
                 return studio.project(project).title, ""
         except NotFound as error:
             return None, f" ({error})"
@@ -71,13 +71,13 @@ class Titles:
 @click.command()
 @json_option
 @click.pass_obj
-def status(desk: Desk, as_json: bool) -> None:
+def status(context: CommandContext, as_json: bool) -> None:
     """Show the worker, the queue, and for each project its model, prompt, annotations and training."""
-    deployment, projects = _deployment(desk), desk.store.projects()
-    ollama, titles = Ollama(desk.settings.ollama_url), Titles(desk)
+    deployment, projects = _deployment(context), context.store.projects()
+    ollama, titles = Ollama(context.settings.ollama_url), Titles(context)
     if as_json:
         found = [_object(None, deployment)]
-        found += [_object(each, _rows(desk, each, ollama)) | {"title": titles.of(each)[0]} for each in projects]
+        found += [_object(each, _rows(context, each, ollama)) | {"title": titles.of(each)[0]} for each in projects]
         say_json(found)
         return
     for name, text in deployment:
@@ -90,21 +90,21 @@ def status(desk: Desk, as_json: bool) -> None:
         table = table_of()
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
-        for name, text in _rows(desk, project, ollama):
+        for name, text in _rows(context, project, ollama):
             table.add_row(f"  {name}", text)
-        say_table(desk.console, table)
+        say_table(context.console, table)
 
 
-def _deployment(desk: Desk) -> list[tuple[str, str]]:
+def _deployment(context: CommandContext) -> list[tuple[str, str]]:
     """What is of no project."""
-    waiting, alive = desk.jobs.waiting(), desk.store.has_worker()
+    waiting, alive = context.jobs.waiting(), context.store.has_worker()
     rows = [
         ("worker", "alive" if alive else "none is alive, so nothing is learnt: run 'annotune worker'"),
         ("queue", f"{waiting[CHANGES]} changes, {waiting[TRAINING]} trainings waiting"),
     ]
-    findings = desk.store.workers.findings() if alive else None
+    findings = context.store.workers.findings() if alive else None
     if findings is None:
-        recipe = desk.settings.recipe
+        recipe = context.settings.recipe
         return [*rows, ("training", f"recipe {recipe}" if recipe else "off: RECIPE is not set")]
     learns = findings.cannot_learn
     return [
@@ -126,21 +126,21 @@ def _object(project: int | None, rows: list[tuple[str, str]]) -> dict[str, objec
     return {"project": project} | {name.replace(" ", "_"): text for name, text in rows}
 
 
-def _rows(desk: Desk, project: int, ollama: Ollama) -> list[tuple[str, str]]:
+def _rows(context: CommandContext, project: int, ollama: Ollama) -> list[tuple[str, str]]:
     try:
-        return _known(desk, project, ollama)
+        return _known(context, project, ollama)
     except RecordUnreadable as error:
         return [("unreadable", str(error))]
 
 
-def _known(desk: Desk, project: int, ollama: Ollama) -> list[tuple[str, str]]:
-    store, serving = desk.store, Live(desk.settings, desk.store).serving(project)
+def _known(context: CommandContext, project: int, ollama: Ollama) -> list[tuple[str, str]]:
+    store, serving = context.store, Live(context.settings, context.store).serving(project)
     live, tally = store.live(project), store.tally(project)
     lacks = [("but", why)] if (why := ollama.lacks(serving.ref)) else []
     rows = [
         (
             "model",
-            f"{live}{f' ({live.version})' if live.version else ''}" if live else told_without_pointer(desk, project),
+            f"{live}{f' ({live.version})' if live.version else ''}" if live else told_without_pointer(context, project),
         ),
         *lacks,
         ("told", serving.model_version),

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from annotune.errors import ConfigurationError, TrainingRefused
 from annotune.recipe import Recipe, shipped
 from annotune.runs import TrainingRun, TrainingWanted
-from commands.context import PROJECT, Desk
+from commands.context import PROJECT, CommandContext
 from commands.output import say
 from commands.signals import Stopped, stoppable
 
@@ -20,46 +20,46 @@ POLL_S = 0.5
 @click.argument("project", type=PROJECT)
 @click.option("--no-wait", is_flag=True, help="Ask for it and return.")
 @click.pass_obj
-def train(desk: Desk, project: int, no_wait: bool) -> None:
+def train(context: CommandContext, project: int, no_wait: bool) -> None:
     """Let the worker train a new version for PROJECT, and watch it; Ctrl-C (or SIGTERM) ends the watching only."""
-    if desk.settings.recipe is None:
+    if context.settings.recipe is None:
         raise ConfigurationError(
             f"training is off: set RECIPE, here and at the worker, to one of {shipped()}, or to a file's path"
         )
-    Recipe.load(desk.settings.recipe)
-    desk.customer(project).title()
-    findings = desk.store.workers.findings() if desk.store.has_worker() else None
+    Recipe.load(context.settings.recipe)
+    context.customer(project).title()
+    findings = context.store.workers.findings() if context.store.has_worker() else None
     if findings is not None and findings.cannot_train:
         raise TrainingRefused(
             f"project {project}: no training is queued, since the worker cannot train: {findings.cannot_train}"
         )
-    before = _newest(desk, project)
-    if desk.store.want_training(project, TrainingWanted(requested_by="command", at=datetime.now(UTC))):
-        desk.jobs.train(project)
+    before = _newest(context, project)
+    if context.store.want_training(project, TrainingWanted(requested_by="command", at=datetime.now(UTC))):
+        context.jobs.train(project)
         say(f"project {project}: a training is queued")
     else:
         say(f"project {project}: a training is wanted or running already")
-    tally = desk.store.tally(project)
+    tally = context.store.tally(project)
     if tally and tally.lacks:
         say(f"at the last look at Label Studio: {tally.lacks}", err=True)
-    if not desk.store.has_worker():
+    if not context.store.has_worker():
         say("no worker is alive: the training waits until 'annotune worker' runs", err=True)
     if no_wait:
         return
     try:
         with stoppable():
-            _watch(desk, project)
+            _watch(context, project)
     except Stopped as stopped:
         say(f"project {project}: no longer watched; the training goes on", err=True)
         click.get_current_context().exit(stopped.exit_code)
-    _tell(project, before, _newest(desk, project))
+    _tell(project, before, _newest(context, project))
 
 
-def _newest(desk: Desk, project: int) -> TrainingRun | None:
-    return next(iter(desk.store.runs(project)), None)
+def _newest(context: CommandContext, project: int) -> TrainingRun | None:
+    return next(iter(context.store.runs(project)), None)
 
 
-def _watch(desk: Desk, project: int) -> None:
+def _watch(context: CommandContext, project: int) -> None:
     """Return when the training has ended."""
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -68,21 +68,21 @@ def _watch(desk: Desk, project: int) -> None:
         TimeElapsedColumn(),
     )
     told = ""
-    with Progress(*columns, console=desk.console) as bars:
+    with Progress(*columns, console=context.console) as bars:
         bar = bars.add_task("waiting", total=None, detail="")
-        while desk.patient_store.training_wanted(project) is not None:
-            stage = _show(desk, project, bars, bar)
-            if stage != told and not desk.console.is_terminal:
+        while context.patient_store.training_wanted(project) is not None:
+            stage = _show(context, project, bars, bar)
+            if stage != told and not context.console.is_terminal:
                 say(stage)  # a pipe sees no bar
             told = stage
             time.sleep(POLL_S)
 
 
-def _show(desk: Desk, project: int, bars: Progress, bar: TaskID) -> str:
+def _show(context: CommandContext, project: int, bars: Progress, bar: TaskID) -> str:
     """Draw how far the training is; its stage."""
-    progress = desk.patient_store.progress(project)
+    progress = context.patient_store.progress(project)
     if progress is None:
-        stage = "waiting for its turn" if desk.patient_store.has_worker() else "waiting: no worker is alive"
+        stage = "waiting for its turn" if context.patient_store.has_worker() else "waiting: no worker is alive"
         bars.update(bar, description=stage, total=None, detail="")
         return stage
     detail = [f"{progress.step}/{progress.steps}"] if progress.steps else []

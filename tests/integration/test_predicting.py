@@ -32,7 +32,7 @@ from annotune.prompt import ProjectPrompt, Prompt
 from annotune.servers.pool import Servers
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE
 from annotune.store.store import Store
-from commands.context import Desk
+from commands.context import CommandContext
 from commands.estimate import estimate
 from commands.main import annotune
 from commands.plan import Plan
@@ -312,14 +312,14 @@ def test_a_run_whose_place_went_to_another_process_stops(
         monkeypatch.setenv(name, value)
     tally = Tally()
     with ExitStack() as opened:
-        desk = Desk(opened)
-        servers = opened.enter_context(closing(Servers(desk.settings)))
+        context = CommandContext(opened)
+        servers = opened.enter_context(closing(Servers(context.settings)))
         push = Push(
-            Plan.of(desk, 4, model=None, ids=None, only_missing=False),
+            Plan.of(context, 4, model=None, ids=None, only_missing=False),
             servers.get("ollama"),
-            desk.studio,
+            context.studio,
             store,
-            pictures=Pictures(desk.settings),
+            pictures=Pictures(context.settings),
             tally=tally,
             heard=lambda _tally: None,
             lost=lambda: len(ollama.chats) >= 3,
@@ -427,15 +427,15 @@ def test_what_nobody_foresaw_fails_its_own_task(deployment, monkeypatch, store, 
         monkeypatch.setenv(name, value)
     tally = Tally()
     with ExitStack() as opened:
-        desk = Desk(opened)
-        plan = Plan.of(desk, 4, model=None, ids=None, only_missing=False)
-        found = estimate(plan, plan.tasks(desk.studio, lambda: None, tally.doubts), Foreseen(), show=0)  # type: ignore[arg-type]
+        context = CommandContext(opened)
+        plan = Plan.of(context, 4, model=None, ids=None, only_missing=False)
+        found = estimate(plan, plan.tasks(context.studio, lambda: None, tally.doubts), Foreseen(), show=0)  # type: ignore[arg-type]
         push = Push(
             plan,
             Foreseen(),  # type: ignore[arg-type]
-            desk.studio,
+            context.studio,
             store,
-            pictures=Pictures(desk.settings),
+            pictures=Pictures(context.settings),
             tally=tally,
             heard=lambda _tally: None,
             lost=lambda: False,
