@@ -6,7 +6,7 @@ from annotune.errors import ConfigurationError, StoreUnavailable
 from commands.address import Address
 from commands.checkup import checkup
 from commands.context import PROJECT, CommandContext
-from commands.customer import Connection
+from commands.customer import ConnectionChange
 from commands.output import say
 
 URL = "Where Label Studio reaches this backend; default: the setting BACKEND_URL."
@@ -23,7 +23,7 @@ def connect(context: CommandContext, project: int, url: str | None) -> None:
     Exit code 0: all that can be seen from here works; 3: it is connected, but something will not work.
     """
     address = Address.of(url, context.settings)
-    customer = context.customer(project)
+    customer = context.connection(project)
     connection = customer.connect(address)
     _tell(project, connection, "was connected already: nothing changed")
     say(f"Label Studio reaches the backend at {address.url}; its model is {connection.model_version or 'unnamed'}")
@@ -61,7 +61,7 @@ def disconnect(context: CommandContext, project: int) -> None:
         address = Address.of(None, context.settings)
     except ConfigurationError:
         address = None  # ours are known by their title and header too
-    _tell(project, context.customer(project).disconnect(address), "was not connected: nothing changed")
+    _tell(project, context.connection(project).disconnect(address), "was not connected: nothing changed")
     try:
         tasks = context.store.answer_book.forget(project)
         context.store.forget_project(project)
@@ -71,7 +71,7 @@ def disconnect(context: CommandContext, project: int) -> None:
         say(f"deleted the answers given for {tasks} tasks; models and prompts stay, and what Label Studio holds")
 
 
-def _tell(project: int, connection: Connection, unchanged: str) -> None:
+def _tell(project: int, connection: ConnectionChange, unchanged: str) -> None:
     about = f"project {project} {connection.title!r}"
     for change in connection.changes:
         say(f"{about}: {change}")

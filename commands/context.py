@@ -13,7 +13,7 @@ from annotune.settings import Settings, load_settings
 from annotune.store.queue import Jobs
 from annotune.store.redis import Patience, connect_redis
 from annotune.store.store import Store
-from commands.customer import Customer
+from commands.customer import ProjectConnection
 from commands.output import PlainConsole, console, say
 
 
@@ -100,8 +100,8 @@ class CommandContext:
             )
         return shown
 
-    def customer(self, project: int) -> Customer:
-        return Customer(self.studio, project)
+    def connection(self, project: int) -> ProjectConnection:
+        return ProjectConnection(self.studio, project)
 
     def known(self, project: int) -> int:
         """The project's number, if Label Studio has it; unasked where Label Studio is not configured.
@@ -110,7 +110,7 @@ class CommandContext:
             NotFound: there is no such project.
         """
         if self.has_label_studio:
-            self.customer(project).title()
+            self.connection(project).title()
         return project
 
     def keep(self, project: int) -> None:

@@ -51,7 +51,7 @@ _SETUP_REFUSED = re.compile(r"Reason: (?P<status>\d+) \w+ Error: (?P<reason>.*?)
 
 
 @dataclass(frozen=True)
-class Connection:
+class ConnectionChange:
     """What a connect found and did. `changes` is empty where all was there already."""
 
     title: str
@@ -59,7 +59,7 @@ class Connection:
     model_version: str
 
 
-class Customer:
+class ProjectConnection:
     """One project of a Label Studio."""
 
     def __init__(self, studio: Studio, project: int) -> None:
@@ -74,7 +74,7 @@ class Customer:
         """
         return self._studio.project(self._project).title
 
-    def connect(self, address: Address) -> Connection:
+    def connect(self, address: Address) -> ConnectionChange:
         """Make what is missing, fix what is wrong, remove what is double. A failure leaves all as it was.
 
         Raises:
@@ -94,16 +94,16 @@ class Customer:
             changes.append(self._remove_backend(double))
         for left in hooks[1:]:
             changes.append(self._remove_hook(left))
-        return Connection(title=title, changes=tuple(changes), model_version=backend.model_version or "")
+        return ConnectionChange(title=title, changes=tuple(changes), model_version=backend.model_version or "")
 
-    def disconnect(self, address: Address | None) -> Connection:
+    def disconnect(self, address: Address | None) -> ConnectionChange:
         """Remove our backends and their webhooks, those that Label Studio left behind too."""
         title = self.title()
         backends = self._backends(address)
         hooks = self._hooks(address, backends)
         changes = [self._remove_backend(backend) for backend in backends]
         changes += [self._remove_hook(hook) for hook in hooks]
-        return Connection(title=title, changes=tuple(changes), model_version="")
+        return ConnectionChange(title=title, changes=tuple(changes), model_version="")
 
     def _backends(self, address: Address | None) -> list[MlBackend]:
         """Ours: those at the address, first, and those elsewhere that bear our title, or bore it before the worker's."""

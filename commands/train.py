@@ -27,7 +27,7 @@ def train(context: CommandContext, project: int, no_wait: bool) -> None:
             f"training is off: set RECIPE, here and at the worker, to one of {shipped()}, or to a file's path"
         )
     Recipe.load(context.settings.recipe)
-    context.customer(project).title()
+    context.connection(project).title()
     findings = context.store.workers.findings() if context.store.has_worker() else None
     if findings is not None and findings.cannot_train:
         raise TrainingRefused(
