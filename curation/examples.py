@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Lesson:
+class ExampleSet:
     """The examples of both sides, and how many annotations were left out, by reason; `lacks` as in `Split`.
 
     Reasons: `skipped`; `empty`: without an answer; `older`: of a task that has a later one; `uncertain`: more than one text
@@ -85,7 +85,7 @@ class Lesson:
         return dict(Counter(example.origin.kind for example in self.examples))
 
 
-def read_lesson(
+def collect_examples(
     project: int,
     tasks: Iterable[StudioTask],
     labeling: Labeling,
@@ -94,7 +94,7 @@ def read_lesson(
     *,
     split: Callable[[Sequence[str]], Split],
     system: str | None = None,
-) -> Lesson:
+) -> ExampleSet:
     """Examples from a project's tasks. What is odd about one costs no other its example.
 
     Args:
@@ -141,7 +141,7 @@ def read_lesson(
     divided = split([sha for sha, _ in examples])
     held_out = tuple(example for sha, example in examples if divided.sides.get(sha) == "eval")
     train = tuple(example for sha, example in examples if divided.sides.get(sha) != "eval")
-    return Lesson(train, held_out, counted, newest, divided.lacks)
+    return ExampleSet(train, held_out, counted, newest, divided.lacks)
 
 
 def prediction_of(task: StudioTask, annotation: StudioAnnotation) -> StudioPrediction | None:

@@ -29,7 +29,7 @@ from annotune.recipe import Recipe, shipped
 from annotune.runs import PASSED, Progress, TrainingRun, TrainingWanted
 from annotune.servers.ollama import OllamaServer, file_sha256
 from curation.dataset import Dataset, write_dataset
-from curation.examples import Lesson
+from curation.examples import ExampleSet
 from trainer import engine as steps
 from trainer.context import TrainerContext
 from trainer.engine import Engine, Event, SubprocessEngine
@@ -37,7 +37,7 @@ from trainer.gates import Candidate, Losses, judge, read_held_out
 from trainer.mark import keep_pointers
 from trainer.registration import is_taken, model_name, patiently, register
 from trainer.run_folder import BASES, check_disk, read_runs, remove_dead, run_folder, tidy, write_manifest
-from trainer.sync import lesson_of, read
+from trainer.sync import examples_of, read
 
 CHECK_S = 10
 LEAST_FREE_BYTES = 2 << 30
@@ -46,10 +46,10 @@ FREE_TO_BASE = 2.5  # the merged checkpoint, the file to serve, and what the ser
 _log = logging.getLogger(__name__)
 
 
-def lesson_now(context: TrainerContext, project: int) -> Lesson:
+def current_examples(context: TrainerContext, project: int) -> ExampleSet:
     """The examples of what Label Studio has now."""
     tasks, labeling = read(context, project)
-    return lesson_of(context, project, tasks, labeling)
+    return examples_of(context, project, tasks, labeling)
 
 
 def run_training(
@@ -58,7 +58,7 @@ def run_training(
     wanted: TrainingWanted,
     *,
     engine: Engine | None = None,
-    lesson: Callable[[TrainerContext, int], Lesson] = lesson_now,
+    example_set: Callable[[TrainerContext, int], ExampleSet] = current_examples,
 ) -> TrainingRun:
     """Train a project on what Label Studio has now, and serve the result if it passes.
 
@@ -91,7 +91,7 @@ def run_training(
             f"RUNS_DIR={str(settings.runs_dir)!r} cannot be written to: {error.strerror}"
         ) from error
     try:
-        course.carry_out(lesson)
+        course.carry_out(example_set)
     except (TrainingCancelled, StoreUnavailable):
         if course.run.version is None:
             shutil.rmtree(course.folder, ignore_errors=True)
@@ -119,7 +119,7 @@ class _Course:
         self._cancelled = context.cancelled
         self._progress = Progress(run=run.id, stage="collect")
 
-    def carry_out(self, gather: Callable[[TrainerContext, int], Lesson]) -> None:
+    def carry_out(self, gather: Callable[[TrainerContext, int], ExampleSet]) -> None:
         """All stages, to the end of the run."""
         with closing(self._context.ollama()) as server:
             with self._stage("collect"):
@@ -169,9 +169,9 @@ class _Course:
         keep_pointers(self._store, self._settings.runs_dir, self.run.project)
         _log.info("project %d: run %s is %s: %s", self.run.project, self.run.id, state, reason)
 
-    def _dataset(self, recipe: Recipe, lesson: Lesson) -> Dataset:
+    def _dataset(self, recipe: Recipe, example_set: ExampleSet) -> Dataset:
         """Write it down. Raises TrainingRefused if there is too little to learn from, or to judge by."""
-        dataset = write_dataset(self.folder / "dataset", lesson.train, lesson.held_out)
+        dataset = write_dataset(self.folder / "dataset", example_set.train, example_set.held_out)
         shas = Counter(example.origin.prompt_sha for example in (*dataset.train, *dataset.held_out))
         self._note(
             dataset=dataset.digest,
@@ -179,13 +179,13 @@ class _Course:
             contents=tuple(dataset.contents.values()),
             examples=len(dataset.train),
             held_out=len(dataset.held_out),
-            left_out=dict(lesson.left_out),
+            left_out=dict(example_set.left_out),
             prompt_sha=shas.most_common(1)[0][0] if shas else "",
             recipe=recipe.model_dump(mode="json"),
         )
-        if lesson.lacks:
-            left_out = ", ".join(f"{count} {why}" for why, count in lesson.left_out.items()) or "none"
-            raise TrainingRefused(f"{lesson.lacks} (left out: {left_out})")
+        if example_set.lacks:
+            left_out = ", ".join(f"{count} {why}" for why, count in example_set.left_out.items()) or "none"
+            raise TrainingRefused(f"{example_set.lacks} (left out: {left_out})")
         return dataset
 
     def _train(self, recipe: Recipe, dataset: Dataset) -> tuple[Path, str, Losses]:

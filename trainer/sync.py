@@ -12,7 +12,7 @@ from annotune.runs import PASSED, Tally, TrainingWanted
 from annotune.split import Split
 from annotune.store.store import Store
 from annotune.store.trained import UNKNOWN, changed, settled
-from curation.examples import Lesson, Log, read_lesson
+from curation.examples import ExampleSet, Log, collect_examples
 from trainer.context import TrainerContext
 from trainer.mark import keep_pointers
 from trainer.prompts import newest_prompt, prompts_in
@@ -42,21 +42,21 @@ def look(context: TrainerContext, project: int) -> None:
         return
     _keep_prompt(context, project, tasks, labeling)
     show_scores(context, project)
-    lesson = lesson_of(context, project, tasks, labeling)
-    new, unlearnt = _compare(context.store, project, lesson)
+    example_set = examples_of(context, project, tasks, labeling)
+    new, unlearnt = _compare(context.store, project, example_set)
     context.store.set_tally(
         project,
         Tally(
-            usable=len(lesson.contents),
+            usable=len(example_set.contents),
             new=new,
             unlearnt=unlearnt,
-            left_out=lesson.left_out,
-            kinds=lesson.kinds,
+            left_out=example_set.left_out,
+            kinds=example_set.kinds,
             at=datetime.now(UTC),
-            lacks=lesson.lacks,
+            lacks=example_set.lacks,
         ),
     )
-    if not _enough(context, project, lesson, new):
+    if not _enough(context, project, example_set, new):
         return
     if context.store.want_training(project, TrainingWanted(requested_by=TRAIN_EVERY, at=datetime.now(UTC))):
         _log.info("project %d: %d annotations are new since the last try: training is asked for", project, new)
@@ -90,7 +90,7 @@ def read(context: TrainerContext, project: int) -> tuple[list[StudioTask], Label
         return list(studio.tasks(project)), labeling
 
 
-def lesson_of(context: TrainerContext, project: int, tasks: list[StudioTask], labeling: Labeling) -> Lesson:
+def examples_of(context: TrainerContext, project: int, tasks: list[StudioTask], labeling: Labeling) -> ExampleSet:
     """The examples of a project's tasks, by the answers that Redis remembers; the sides of new texts are decided."""
     store, settings = context.store, context.settings
 
@@ -102,7 +102,9 @@ def lesson_of(context: TrainerContext, project: int, tasks: list[StudioTask], la
         return found
 
     system = store.prompts.system(project)
-    return read_lesson(project, tasks, labeling, settings, _log_of(store, project, tasks), split=split, system=system)
+    return collect_examples(
+        project, tasks, labeling, settings, _log_of(store, project, tasks), split=split, system=system
+    )
 
 
 def _log_of(store: Store, project: int, tasks: list[StudioTask]) -> Log:
@@ -120,12 +122,12 @@ def _keep_prompt(context: TrainerContext, project: int, tasks: list[StudioTask],
     store.prompts.see(project, prompts_in(tasks, labeling))
 
 
-def _compare(store: Store, project: int, lesson: Lesson) -> tuple[int, int]:
+def _compare(store: Store, project: int, example_set: ExampleSet) -> tuple[int, int]:
     """How many annotations hold what the last run did not try, and what no version learnt.
 
     Where an older version of Annotune kept the ids alone, what they hold now counts as what they held.
     """
-    book, now = store.lessons, lesson.contents
+    book, now = store.lessons, example_set.contents
     tried = book.tried(project)
     if UNKNOWN in tried.values():
         tried = settled(tried, now)
@@ -139,13 +141,15 @@ def _compare(store: Store, project: int, lesson: Lesson) -> tuple[int, int]:
     return changed(now, tried), changed(now, learnt)
 
 
-def _enough(context: TrainerContext, project: int, lesson: Lesson, new: int) -> bool:
+def _enough(context: TrainerContext, project: int, example_set: ExampleSet, new: int) -> bool:
     """Whether to train unasked. After a run that broke off before its training, only when somebody annotated since."""
     settings = context.settings
     if not settings.train_every or settings.recipe is None or new < settings.train_every:
         return False
-    if lesson.lacks:
-        _log.info("project %d: no training is asked for: %s", project, lesson.lacks)
+    if example_set.lacks:
+        _log.info("project %d: no training is asked for: %s", project, example_set.lacks)
         return False
     ended = context.store.runs(project)
-    return not ended or ended[0].came_to_training or lesson.newest is None or lesson.newest > ended[0].started_at
+    return (
+        not ended or ended[0].came_to_training or example_set.newest is None or example_set.newest > ended[0].started_at
+    )

@@ -13,7 +13,7 @@ from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.example import Example, Origin
-from curation.examples import Lesson
+from curation.examples import ExampleSet
 from embedded.formulary import formulary
 from trainer.context import TrainerContext
 
@@ -23,7 +23,7 @@ MIN_EXAMPLES = 10
 WANTED = TrainingWanted(requested_by="a test", at=datetime(2026, 11, 23, tzinfo=UTC))
 
 
-def lesson(project: int, trained: int = 12, held_out: int = 5) -> Lesson:
+def example_set(project: int, trained: int = 12, held_out: int = 5) -> ExampleSet:
     """Corrections of invented questions, so many on each side of the split."""
     examples = []
     sides: dict[str, Side] = {}
@@ -42,7 +42,7 @@ def lesson(project: int, trained: int = 12, held_out: int = 5) -> Lesson:
         examples.append(Example(messages=messages, answer=pair.answer, origin=origin))
         sides[f"{number:064x}"] = "train" if number <= trained else "eval"
     lacks = split(sides, list(sides), MIN_EXAMPLES, trained=True).lacks
-    return Lesson(tuple(examples[:trained]), tuple(examples[trained:]), {"skipped": 2}, WANTED.at, lacks)
+    return ExampleSet(tuple(examples[:trained]), tuple(examples[trained:]), {"skipped": 2}, WANTED.at, lacks)
 
 
 def settings_of(redis_url: str, ollama_url: str, runs_dir: Path, **others: Any) -> Settings:

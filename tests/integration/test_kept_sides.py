@@ -18,7 +18,7 @@ from annotune.store.store import Store
 from trainer.context import TrainerContext, trainer_context
 from trainer.jobs import follow
 from trainer.mark import keep_pointers, settle
-from trainer.pipeline import lesson_now
+from trainer.pipeline import current_examples
 from trainer.run_folder import write_manifest
 from trainer.state_files import SIDES, read_sides
 from trainer.sync import look
@@ -78,7 +78,7 @@ def lacks(context: TrainerContext) -> str:
 
 def held_out(context: TrainerContext) -> set[str]:
     """The texts that a training would hold out now."""
-    return {example.messages[-1].content.splitlines()[-1] for example in lesson_now(context, PROJECT).held_out}
+    return {example.messages[-1].content.splitlines()[-1] for example in current_examples(context, PROJECT).held_out}
 
 
 def test_the_look_that_finds_enough_decides_the_sides_and_asks_for_a_training(
@@ -144,9 +144,9 @@ def test_looks_and_trainings_at_once_decide_the_same(context: TrainerContext, st
 def test_a_training_decides_what_no_look_saw(context: TrainerContext, double: StudioDouble, store: Store) -> None:
     submit(double, 0, TAKES)
 
-    lesson = lesson_now(context, PROJECT)
+    example_set = current_examples(context, PROJECT)
 
-    assert (len(lesson.train), len(lesson.held_out), lesson.lacks) == (FEWEST, FEWEST_HELD_OUT, "")
+    assert (len(example_set.train), len(example_set.held_out), example_set.lacks) == (FEWEST, FEWEST_HELD_OUT, "")
     assert len(store.sides.all(PROJECT)) == TAKES
     assert read_sides(context.settings.runs_dir, PROJECT) == store.sides.all(PROJECT)
 
@@ -160,13 +160,13 @@ def test_sides_come_back_into_an_emptied_redis_before_any_is_decided(
     submit(double, TAKES, 40)
     double.delay = store._redis.flushall  # while Label Studio is being read
 
-    lesson = lesson_now(context, PROJECT)
+    example_set = current_examples(context, PROJECT)
 
     after = store.sides.all(PROJECT)
     assert (len(before), len(after)) == (TAKES, 40)
     assert before.items() <= after.items()
     assert read_sides(context.settings.runs_dir, PROJECT) == after
-    assert len(lesson.held_out) == list(after.values()).count("eval")
+    assert len(example_set.held_out) == list(after.values()).count("eval")
 
 
 def test_sides_that_were_decided_in_an_emptied_redis_give_way_to_those_that_are_kept(

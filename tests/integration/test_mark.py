@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from doubles import FakeEngine, FakeOllama, serving
-from lessons import WANTED, lesson, settings_of, workshop_in
+from lessons import WANTED, example_set, settings_of, workshop_in
 
 from annotune.errors import ConfigurationError, LabelStudioError, NotFound
 from annotune.label_studio.client import Studio
@@ -56,7 +56,7 @@ def trained(context: TrainerContext) -> Callable[..., TrainingRun]:
     """Trains the project by its job; each time another model comes of it."""
 
     def run(shop: TrainerContext, project: int, engine: FakeEngine) -> TrainingRun:
-        return run_training(shop, project, WANTED, engine=engine, lesson=lambda *_: lesson(project))
+        return run_training(shop, project, WANTED, engine=engine, example_set=lambda *_: example_set(project))
 
     def work(weights: str, meanwhile: Callable[[], None] = lambda: None) -> TrainingRun:
         engine = FakeEngine(weights=weights.encode(), meanwhile=meanwhile)

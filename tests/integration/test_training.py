@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 from doubles import FakeEngine, FakeOllama, render, serving
-from lessons import BASE, WANTED, lesson, settings_of, workshop_in
+from lessons import BASE, WANTED, example_set, settings_of, workshop_in
 
 from annotune.errors import ConfigurationError, NotFound, TrainingCancelled, TrainingFailed, TrainingRefused
 from annotune.extra_params import Parameters
@@ -53,10 +53,10 @@ def context(redis_url: str, ollama: FakeOllama, store: Store, tmp_path: Path) ->
 @pytest.fixture
 def train(context: TrainerContext) -> Train:
     def run(engine: FakeEngine | None = None, project: int = PROJECT, **changed: Any) -> TrainingRun:
-        given = lesson(project, **{name: changed.pop(name) for name in ("trained", "held_out") if name in changed})
+        given = example_set(project, **{name: changed.pop(name) for name in ("trained", "held_out") if name in changed})
         settings = context.settings.model_copy(update=changed)
         there = replace(context, settings=settings)
-        return run_training(there, project, WANTED, engine=engine or FakeEngine(), lesson=lambda *_: given)
+        return run_training(there, project, WANTED, engine=engine or FakeEngine(), example_set=lambda *_: given)
 
     return run
 
@@ -255,10 +255,10 @@ def test_a_missing_recipe_is_named(train: Train, context: TrainerContext, change
 def test_a_training_that_is_stopped_leaves_nothing_and_did_not_end(context: TrainerContext, ollama: FakeOllama) -> None:
     engine = FakeEngine()
     stopped = replace(context, cancelled=lambda: "train" in engine.scripts)
-    given = lesson(PROJECT)
+    given = example_set(PROJECT)
 
     with pytest.raises(TrainingCancelled):
-        run_training(stopped, PROJECT, WANTED, engine=engine, lesson=lambda *_: given)
+        run_training(stopped, PROJECT, WANTED, engine=engine, example_set=lambda *_: given)
 
     assert engine.scripts == ["prepare", "train"]
     assert list(context.settings.runs_dir.glob("p*/*")) == []

@@ -15,7 +15,7 @@ from annotune.labeling.config import Labeling
 from annotune.prompt import Prompt
 from annotune.settings import Settings
 from annotune.split import FEWEST_HELD_OUT, Split, split, text_sha
-from curation.examples import Lesson, read_lesson
+from curation.examples import ExampleSet, collect_examples
 from trainer.prompts import newest_prompt
 
 CONFIG = """<View><Text name="chat" value="$question"/>
@@ -64,7 +64,7 @@ def answer(text: str, prompt: str = "Answer.", *, minute: int = 5, version: str 
     )
 
 
-def lesson(
+def example_set(
     annotations: Sequence[StudioAnnotation],
     *,
     predictions: Sequence[StudioPrediction] = (),
@@ -72,14 +72,14 @@ def lesson(
     data: dict[str, Any] | None = None,
     config: str = CONFIG,
     settings: Settings | None = None,
-) -> Lesson:
+) -> ExampleSet:
     task = StudioTask(
         id=1,
         data={"question": QUESTION} if data is None else data,
         annotations=tuple(annotations),
         predictions=tuple(predictions),
     )
-    return read_lesson(1, [task], Labeling.parse(config), settings or Settings(), lambda _: log, split=divided)
+    return collect_examples(1, [task], Labeling.parse(config), settings or Settings(), lambda _: log, split=divided)
 
 
 PROMPT, RESPONSE = region("prompt", "Answer."), region("response", "40 mg")
@@ -161,7 +161,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_what_is_certain_counts_and_the_rest_is_counted(case: Case) -> None:
-    found = lesson(case.annotations, predictions=case.predictions, log=case.log, data=case.data)
+    found = example_set(case.annotations, predictions=case.predictions, log=case.log, data=case.data)
 
     assert (found.annotations, found.left_out) == (case.used, case.left_out)
 
@@ -191,7 +191,7 @@ KINDS = {
 def test_an_example_tells_who_wrote_it(
     log: tuple[Answer, ...], predictions: tuple[StudioPrediction, ...], kind: str, said: str | None
 ) -> None:
-    [example] = lesson([annotation(1, PROMPT, RESPONSE, prediction=4)], predictions=predictions, log=log).examples
+    [example] = example_set([annotation(1, PROMPT, RESPONSE, prediction=4)], predictions=predictions, log=log).examples
 
     assert (example.origin.kind, example.origin.said) == (kind, said)
 
@@ -212,7 +212,7 @@ UNANSWERED = {
 def test_an_answer_to_another_prompt_is_left_out_where_its_own_was_never_answered(
     response: dict[str, Any], log: list[Answer], predictions: list[StudioPrediction]
 ) -> None:
-    found = lesson([annotation(1, PROMPT, response)], log=log, predictions=predictions)
+    found = example_set([annotation(1, PROMPT, response)], log=log, predictions=predictions)
 
     assert (found.examples, found.left_out) == ((), {"other prompt": 1})
 
@@ -228,7 +228,7 @@ ANSWERED = {
 
 @pytest.mark.parametrize(("response", "log"), ANSWERED.values(), ids=ANSWERED.keys())
 def test_what_may_be_an_answer_to_its_prompt_is_learnt(response: dict[str, Any], log: list[Answer]) -> None:
-    assert len(lesson([annotation(1, PROMPT, response)], log=log).examples) == 1
+    assert len(example_set([annotation(1, PROMPT, response)], log=log).examples) == 1
 
 
 def test_a_choice_of_an_earlier_answer_is_left_out_beside_a_persons_text() -> None:
@@ -238,9 +238,9 @@ def test_a_choice_of_an_earlier_answer_is_left_out_beside_a_persons_text() -> No
     stars = {"from_name": "stars", "to_name": "chat", "type": "rating", "value": {"rating": 4}, "origin": "prediction"}
     mine = region("response", "mine")
 
-    found = lesson([annotation(1, PROMPT, mine, stars)], log=[given], config=config)
+    found = example_set([annotation(1, PROMPT, mine, stars)], log=[given], config=config)
     assert found.left_out == {"other prompt": 1}
-    own = lesson([annotation(1, PROMPT, mine, stars | {"origin": "manual"})], log=[given], config=config)
+    own = example_set([annotation(1, PROMPT, mine, stars | {"origin": "manual"})], log=[given], config=config)
     assert len(own.examples) == 1
 
 
@@ -249,7 +249,7 @@ def test_the_messages_are_those_that_the_backend_would_send() -> None:
     data = {"question": QUESTION, "drug": "{prompt}"}
     written = region("prompt", "Answer on {drug}.")
 
-    [example] = lesson([annotation(1, written, RESPONSE)], data=data, settings=settings).examples
+    [example] = example_set([annotation(1, written, RESPONSE)], data=data, settings=settings).examples
 
     asked = Prompt("Answer on {drug}.", settings.template, "Be brief.")
     assert example.messages == (
@@ -260,12 +260,12 @@ def test_the_messages_are_those_that_the_backend_would_send() -> None:
     assert (example.answer, example.origin.annotator) == ("40 mg", 7)
 
 
-def labelled(texts: Sequence[str]) -> Lesson:
+def labelled(texts: Sequence[str]) -> ExampleSet:
     tasks = [
         StudioTask(id=number, data={"question": text}, annotations=(annotation(number, PROMPT, RESPONSE),))
         for number, text in enumerate(texts)
     ]
-    return read_lesson(1, tasks, Labeling.parse(CONFIG), Settings(), lambda _: (), split=divided)
+    return collect_examples(1, tasks, Labeling.parse(CONFIG), Settings(), lambda _: (), split=divided)
 
 
 def test_the_labelled_text_decides_the_side() -> None:
@@ -289,7 +289,7 @@ def test_what_has_no_side_yet_is_none_that_is_held_out() -> None:
 def test_without_a_prompt_control_the_log_tells_the_prompt() -> None:
     said = prediction(4, region("response", "30 mg"))
 
-    [example] = lesson(
+    [example] = example_set(
         [annotation(1, RESPONSE, prediction=4)], predictions=[said], log=[answer("30 mg")], config=WITHOUT_PROMPT
     ).examples
 
@@ -349,7 +349,7 @@ def given(text: str, **more: Any) -> Answer:
 def test_a_structured_annotation_teaches_the_json_that_was_asked_for() -> None:
     status = region("llm_status", "Ollama is not reachable")
     said = '{"response": "40 mg", "verdict": "Bad", "tags": []}'
-    found = lesson([annotation(1, PROMPT, RESPONSE, verdict("g"), status)], config=REVIEW, log=[given(said)])
+    found = example_set([annotation(1, PROMPT, RESPONSE, verdict("g"), status)], config=REVIEW, log=[given(said)])
     (example,) = found.examples
 
     assert example.answer == '{"response": "40 mg", "verdict": "Good", "tags": []}'
@@ -360,7 +360,7 @@ def test_a_structured_annotation_teaches_the_json_that_was_asked_for() -> None:
 
 def test_a_structured_answer_that_was_left_as_it_was_is_accepted() -> None:
     said = '{"response": "40 mg", "verdict": "Good", "tags": []}'
-    found = lesson([annotation(1, PROMPT, RESPONSE, verdict("g"))], config=REVIEW, log=[given(said)])
+    found = example_set([annotation(1, PROMPT, RESPONSE, verdict("g"))], config=REVIEW, log=[given(said)])
 
     assert found.kinds == {"accepted": 1}
 
@@ -378,7 +378,7 @@ def test_a_structured_answer_that_was_left_as_it_was_is_accepted() -> None:
     ],
 )
 def test_what_would_teach_something_wrong_is_left_out(regions: tuple, config: str, log: list, reason: str) -> None:
-    assert lesson([annotation(1, *regions)], config=config, log=log).left_out == {reason: 1}
+    assert example_set([annotation(1, *regions)], config=config, log=log).left_out == {reason: 1}
 
 
 NESTED = """<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>
@@ -399,7 +399,7 @@ def marked(start: int, text: str) -> dict[str, Any]:
 def test_nested_choices_are_learnt_as_their_leaves_and_a_span_that_is_there_twice_once() -> None:
     ticked = kinds(["Drug"], ["Drug", "Dose"], ["Drug", "Use"])
     spans = marked(12, "usual"), marked(18, "dose"), marked(12, "usual")
-    (example,) = lesson([annotation(1, PROMPT, ticked, *spans)], config=NESTED).examples
+    (example,) = example_set([annotation(1, PROMPT, ticked, *spans)], config=NESTED).examples
 
     assert json.loads(example.answer) == {
         "kind": ["Drug > Dose", "Drug > Use"],
@@ -411,7 +411,7 @@ def test_a_whole_branch_where_one_leaf_is_wanted_is_left_out() -> None:
     one = NESTED.replace('choice="multiple"', 'choice="single"')
     ticked = kinds(["Drug"], ["Drug", "Dose"], ["Drug", "Use"])
 
-    assert lesson([annotation(1, PROMPT, ticked)], config=one).left_out == {"incomplete": 1}
+    assert example_set([annotation(1, PROMPT, ticked)], config=one).left_out == {"incomplete": 1}
 
 
 @pytest.mark.parametrize(
@@ -429,12 +429,12 @@ def test_a_whole_branch_where_one_leaf_is_wanted_is_left_out() -> None:
 def test_what_a_person_set_and_nobody_can_read_is_never_learnt_as_nothing(odd: dict[str, Any]) -> None:
     beside = marked(18, "dose"), kinds(["Other"])
 
-    assert lesson([annotation(1, PROMPT, odd, *beside)], config=NESTED).left_out == {"incomplete": 1}
+    assert example_set([annotation(1, PROMPT, odd, *beside)], config=NESTED).left_out == {"incomplete": 1}
 
 
 def test_a_span_with_two_labels_is_learnt_with_both() -> None:
     two = marked(12, "usual") | {"value": {"start": 12, "end": 17, "text": "usual", "labels": ["Word", "Term"]}}
     config = NESTED.replace('<Label value="Word"/>', '<Label value="Word"/><Label value="Term"/>')
-    (example,) = lesson([annotation(1, PROMPT, kinds(["Other"]), two)], config=config).examples
+    (example,) = example_set([annotation(1, PROMPT, kinds(["Other"]), two)], config=config).examples
 
     assert [span["label"] for span in json.loads(example.answer)["marks"]] == ["Word", "Term"]
