@@ -12,7 +12,7 @@ from trainer.context import TrainerContext, open_trainer_context
 from trainer.lease import PACE, Pace, lease
 from trainer.mark import keep_pointers
 from trainer.pipeline import run_training
-from trainer.sync import is_gone, look
+from trainer.sync import is_gone, sync
 
 Train = Callable[[TrainerContext, int, TrainingWanted], TrainingRun]
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 def project_changed(project: int) -> None:
     """The job "project N changed"."""
     try:
-        follow(open_trainer_context(), project)
+        sync_under_lease(open_trainer_context(), project)
     except AnnotuneError as error:
         _log.warning("project %d: the look at Label Studio failed and will be repeated: %s", project, error)
 
@@ -30,13 +30,17 @@ def project_changed(project: int) -> None:
 def train_project(project: int) -> None:
     """The job "train project N"."""
     try:
-        train(open_trainer_context(), project, run_training)
+        train_under_lease(open_trainer_context(), project, run_training)
     except AnnotuneError as error:
         _log.warning("project %d: the end of its training is not recorded: %s", project, error)
 
 
-def follow(
-    context: TrainerContext, project: int, *, see: Callable[[TrainerContext, int], None] = look, pace: Pace = PACE
+def sync_under_lease(
+    context: TrainerContext,
+    project: int,
+    *,
+    sync_project: Callable[[TrainerContext, int], None] = sync,
+    pace: Pace = PACE,
 ) -> None:
     """Look at Label Studio once, and write down what Redis alone knows of the project. If a change has come meanwhile, the
     next look waits behind those at other projects.
@@ -51,16 +55,16 @@ def follow(
             return
         seen = store.changes(project)
         try:
-            see(context, project)
+            sync_project(context, project)
         finally:  # one that failed is repeated with the next change or reconciliation, one that was killed sooner
             if store.knows(project):
-                store.set_looked(project, seen)
+                store.set_synced(project, seen)
                 keep_pointers(store, runs_dir, project)
     if store.knows(project) and store.changes(project) != seen and store.note_queued(project):
-        context.jobs.look(project)
+        context.jobs.sync(project)
 
 
-def train(context: TrainerContext, project: int, run_training: Train, *, pace: Pace = PACE) -> None:
+def train_under_lease(context: TrainerContext, project: int, run_training: Train, *, pace: Pace = PACE) -> None:
     """Carry out the training that is wanted, if one is and nobody else is at it.
 
     The wish ends with the run, whatever became of it; where the run was stopped from outside it stays, and the

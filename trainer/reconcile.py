@@ -13,13 +13,13 @@ TICK_S = 10.0
 _log = logging.getLogger(__name__)
 
 
-def look_everywhere(store: Store, jobs: Jobs) -> None:
+def sync_all(store: Store, jobs: Jobs) -> None:
     """Queue a look at each known project, unless one waits already."""
     waiting = jobs.projects_waiting(CHANGES)
     jobs.changed(*(project for project in store.projects() if project not in waiting))
 
 
-def revive(store: Store, jobs: Jobs) -> None:
+def requeue_due(store: Store, jobs: Jobs) -> None:
     """Queue what is due and neither runs nor waits, since the process that had it was killed.
 
     A job that was taken from the queue a moment ago may not hold its lease yet: then a second one is queued, which finds
@@ -31,7 +31,7 @@ def revive(store: Store, jobs: Jobs) -> None:
     for project in wanted:
         _log.info("project %d: its training is wanted and does not run: queued", project)
     jobs.train(*wanted)
-    jobs.look(*(each.project for each in due if each.changed and each.project not in looking))
+    jobs.sync(*(each.project for each in due if each.changed and each.project not in looking))
 
 
 @dataclass
@@ -47,8 +47,8 @@ class Reconciler:
     reconcile_s: float
     tick_s: float = TICK_S
     clock: Callable[[], float] = time.monotonic
-    _look_at: float = float("-inf")
-    _revive_at: float = float("-inf")
+    _sync_at: float = float("-inf")
+    _requeue_at: float = float("-inf")
 
     def run(self) -> None:
         """Do what is due.
@@ -57,9 +57,9 @@ class Reconciler:
             StoreUnavailable: Redis is away; what was due stays due.
         """
         now = self.clock()
-        if now >= self._look_at:
-            look_everywhere(self.store, self.jobs)
-            self._look_at = now + self.reconcile_s
-        if now >= self._revive_at:
-            revive(self.store, self.jobs)
-            self._revive_at = now + self.tick_s
+        if now >= self._sync_at:
+            sync_all(self.store, self.jobs)
+            self._sync_at = now + self.reconcile_s
+        if now >= self._requeue_at:
+            requeue_due(self.store, self.jobs)
+            self._requeue_at = now + self.tick_s

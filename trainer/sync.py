@@ -23,7 +23,7 @@ TRAIN_EVERY = "TRAIN_EVERY"
 _log = logging.getLogger(__name__)
 
 
-def look(context: TrainerContext, project: int) -> None:
+def sync(context: TrainerContext, project: int) -> None:
     """Bring the prompt and the tally up to date, and ask for a training where enough is new.
 
     A project that Label Studio does not have is forgotten; without a key there is nothing to look at.

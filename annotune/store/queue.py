@@ -40,9 +40,9 @@ class Jobs:
             StoreUnavailable: Redis does not answer.
             RecordUnreadable: the counter of the only one is none; of several it is passed over, and logged.
         """
-        self.look(*self._store.note_changes(*projects))
+        self.sync(*self._store.note_changes(*projects))
 
-    def look(self, *projects: int) -> None:
+    def sync(self, *projects: int) -> None:
         """Queue a look at each project for changes that were told of before.
 
         Raises:
@@ -82,7 +82,7 @@ class Jobs:
         Raises:
             StoreUnavailable: Redis does not answer; begun again, it queues some of them twice, which does no harm.
         """
-        puts = {CHANGES: self.look, TRAINING: self.train}
+        puts = {CHANGES: self.sync, TRAINING: self.train}
         taken = 0
         with redis_errors():
             for kind, name in OLD_QUEUES.items():

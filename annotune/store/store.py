@@ -165,11 +165,11 @@ class Store(Records):
     def changes(self, project: int) -> int:
         return self._number(project, "changes")
 
-    def looked(self, project: int) -> int:
+    def synced(self, project: int) -> int:
         """The counter as it was when the last look began."""
         return self._number(project, "looked")
 
-    def set_looked(self, project: int, changes: int) -> None:
+    def set_synced(self, project: int, changes: int) -> None:
         with redis_errors():
             self._redis.set(self.keys.of(project, "looked"), changes)
 

@@ -45,7 +45,7 @@ def main() -> None:
         )
 
     def train_project(project: int) -> None:
-        jobs.train(open_trainer_context(), project, run_training, pace=PACE)
+        jobs.train_under_lease(open_trainer_context(), project, run_training, pace=PACE)
 
     # RQ finds a job by its name; the workers are forked from here.
     jobs.train_project = train_project

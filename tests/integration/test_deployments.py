@@ -77,7 +77,7 @@ def test_rq_keeps_what_it_knows_of_jobs_apart_too(pair: tuple[TrainerContext, Tr
 
 def test_a_job_says_the_same_in_each(pair: tuple[TrainerContext, TrainerContext]) -> None:
     one, _ = pair
-    one.jobs.look(PROJECT)
+    one.jobs.sync(PROJECT)
     queue = open_queue(one.store.keys, CHANGES, one.jobs._connection, job_class=OrderedJob)
     [job] = queue.jobs
 

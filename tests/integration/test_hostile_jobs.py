@@ -157,7 +157,7 @@ def test_none_runs_and_the_good_job_behind_them_does(bench: Bench, listener: str
 
 def test_what_is_none_of_ours_does_not_count_as_waiting(bench: Bench, listener: str) -> None:
     put_hostile(bench, listener)
-    bench.jobs.look(7)
+    bench.jobs.sync(7)
 
     assert bench.jobs.projects_waiting(CHANGES) == {7}
 

@@ -16,12 +16,12 @@ from annotune.settings import Settings
 from annotune.split import FEWEST_HELD_OUT, hash_side, text_sha
 from annotune.store.store import Store
 from trainer.context import TrainerContext, trainer_context
-from trainer.jobs import follow
+from trainer.jobs import sync_under_lease
 from trainer.mark import keep_pointers, settle
 from trainer.pipeline import current_examples
 from trainer.run_folder import write_manifest
 from trainer.state_files import SIDES, read_sides
-from trainer.sync import look
+from trainer.sync import sync
 
 PROJECT, OTHER = 4, 5
 QUESTIONS = 60
@@ -70,7 +70,7 @@ def delete(double: StudioDouble, *texts: str) -> None:
 
 
 def lacks(context: TrainerContext) -> str:
-    look(context, PROJECT)
+    sync(context, PROJECT)
     tally = context.store.tally(PROJECT)
     assert tally is not None
     return tally.lacks
@@ -122,8 +122,8 @@ def test_two_tasks_of_one_text_are_on_one_side_and_their_project_alone_says_on_w
     twin["data"]["question"] = f"  {TEXTS[0].upper()}\n"
     submit(double, 0, TAKES + 1)
     submit(double, 0, 40, OTHER)
-    look(context, PROJECT)
-    look(context, OTHER)
+    sync(context, PROJECT)
+    sync(context, OTHER)
 
     assert text_sha(twin["data"]["question"]) == text_sha(TEXTS[0])
     assert len(store.sides.all(PROJECT)) == TAKES
@@ -155,7 +155,7 @@ def test_sides_come_back_into_an_emptied_redis_before_any_is_decided(
     context: TrainerContext, double: StudioDouble, store: Store
 ) -> None:
     submit(double, 0, TAKES)
-    follow(context, PROJECT)
+    sync_under_lease(context, PROJECT)
     before = store.sides.all(PROJECT)
     submit(double, TAKES, 40)
     double.delay = store._redis.flushall  # while Label Studio is being read
@@ -173,7 +173,7 @@ def test_sides_that_were_decided_in_an_emptied_redis_give_way_to_those_that_are_
     context: TrainerContext, double: StudioDouble, store: Store
 ) -> None:
     submit(double, 0, TAKES)
-    follow(context, PROJECT)
+    sync_under_lease(context, PROJECT)
     before = store.sides.all(PROJECT)
     store._redis.flushall()
     store.sides.decide(PROJECT, [text_sha(text) for text in TEXTS[5:40]], FEWEST)
@@ -187,7 +187,7 @@ def test_what_redis_forgot_since_its_last_save_comes_back(
     context: TrainerContext, double: StudioDouble, store: Store
 ) -> None:
     submit(double, 0, TAKES)
-    follow(context, PROJECT)
+    sync_under_lease(context, PROJECT)
     before = store.sides.all(PROJECT)
     store._redis.delete(store.keys.of(PROJECT, "sides"))  # the mark is there still
 
@@ -198,13 +198,13 @@ def test_what_redis_forgot_since_its_last_save_comes_back(
 
 def test_sides_outlive_a_project_that_is_forgotten(context: TrainerContext, double: StudioDouble, store: Store) -> None:
     submit(double, 0, TAKES)
-    look(context, PROJECT)
+    sync(context, PROJECT)
     before = store.sides.all(PROJECT)
     tasks = double.projects.pop(PROJECT)
-    look(context, PROJECT)
+    sync(context, PROJECT)
     assert not store.knows(PROJECT)
     double.projects[PROJECT] = tasks
-    look(context, PROJECT)
+    sync(context, PROJECT)
 
     assert store.sides.all(PROJECT) == before
 
@@ -221,8 +221,8 @@ def test_a_deployment_that_trained_before_sides_were_kept_keeps_the_sides_of_the
     settle(store, context.settings.runs_dir)
     submit(double, 0, QUESTIONS)
 
-    look(context, PROJECT)
-    look(context, OTHER)
+    sync(context, PROJECT)
+    sync(context, OTHER)
 
     assert store.sides.all(PROJECT) == {text_sha(text): hash_side(text_sha(text)) for text in TEXTS}
 
@@ -244,8 +244,8 @@ def test_an_odd_side_is_named_and_costs_no_other_project(
     store._redis.hset(store.keys.of(PROJECT, "sides"), text_sha("a"), "both")
 
     with pytest.raises(RecordUnreadable, match=f"annotune:main:{PROJECT}:sides"):
-        look(context, PROJECT)
-    look(context, OTHER)
+        sync(context, PROJECT)
+    sync(context, OTHER)
 
     assert len(store.sides.all(OTHER)) == TAKES
 
@@ -254,12 +254,12 @@ def test_a_file_that_cannot_be_read_is_named_and_written_anew(
     context: TrainerContext, double: StudioDouble, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     submit(double, 0, TAKES)
-    follow(context, PROJECT)
+    sync_under_lease(context, PROJECT)
     path = context.settings.runs_dir / f"p{PROJECT}" / SIDES
     before = json.loads(path.read_text())
     path.write_text("[")
 
-    follow(context, PROJECT)
+    sync_under_lease(context, PROJECT)
 
     assert str(path) in caplog.text
     assert json.loads(path.read_text()) == before

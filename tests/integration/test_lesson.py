@@ -23,10 +23,10 @@ from annotune.settings import Settings
 from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.store import FORGOTTEN_S
 from trainer.context import TrainerContext, trainer_context
-from trainer.jobs import follow, train
+from trainer.jobs import sync_under_lease, train_under_lease
 from trainer.lease import Pace, lease
-from trainer.reconcile import Reconciler, look_everywhere, revive
-from trainer.sync import examples_of, look, read
+from trainer.reconcile import Reconciler, requeue_due, sync_all
+from trainer.sync import examples_of, read, sync
 
 PROJECT = 4
 OTHER = 5
@@ -89,8 +89,8 @@ def test_a_busy_project_is_looked_at_once_a_job_and_waits_behind_others(context:
         shop.store.note_changes(project)
         shop.store.take_queued(project)  # as when the job of that change found the lease taken
 
-    context.jobs.look(PROJECT, OTHER)
-    follow(context, PROJECT, see=see)
+    context.jobs.sync(PROJECT, OTHER)
+    sync_under_lease(context, PROJECT, sync_project=see)
 
     assert looks == [PROJECT]
     assert context.jobs.line(CHANGES) == [PROJECT, OTHER, PROJECT]
@@ -104,12 +104,12 @@ def test_a_change_that_arrives_during_a_look_is_looked_at(context: TrainerContex
         if len(looks) == 1:
             shop.jobs.changed(project)
 
-    follow(context, PROJECT, see=see)
+    sync_under_lease(context, PROJECT, sync_project=see)
 
     assert context.jobs.waiting()[CHANGES] == 1
-    follow(context, PROJECT, see=see)
+    sync_under_lease(context, PROJECT, sync_project=see)
     assert looks == [PROJECT, PROJECT]
-    assert context.store.looked(PROJECT) == context.store.changes(PROJECT)
+    assert context.store.synced(PROJECT) == context.store.changes(PROJECT)
 
 
 def test_of_two_jobs_one_looks_and_the_other_leaves_it_the_change(context: TrainerContext) -> None:
@@ -121,9 +121,9 @@ def test_of_two_jobs_one_looks_and_the_other_leaves_it_the_change(context: Train
     def first(shop: TrainerContext, project: int) -> None:
         looks.append("first")
         shop.store.note_changes(project)
-        follow(shop, project, see=second)  # the job of that change
+        sync_under_lease(shop, project, sync_project=second)  # the job of that change
 
-    follow(context, PROJECT, see=first)
+    sync_under_lease(context, PROJECT, sync_project=first)
 
     assert looks == ["first"]
     assert context.jobs.waiting()[CHANGES] == 1
@@ -131,7 +131,7 @@ def test_of_two_jobs_one_looks_and_the_other_leaves_it_the_change(context: Train
 
 def test_a_change_during_a_look_queues_another_job(context: TrainerContext) -> None:
     context.jobs.changed(PROJECT)
-    follow(context, PROJECT, see=lambda shop, project: shop.store.take_queued(project))
+    sync_under_lease(context, PROJECT, sync_project=lambda shop, project: shop.store.take_queued(project))
 
     context.jobs.changed(PROJECT)
 
@@ -142,7 +142,7 @@ def test_a_look_that_failed_gives_its_lease_back(context: TrainerContext, double
     double.refusal = (400, {"detail": "oops"})
 
     with pytest.raises(LabelStudioError):
-        follow(context, PROJECT)
+        sync_under_lease(context, PROJECT)
 
     assert not context.store.lease_held(PROJECT, "changed")
 
@@ -157,7 +157,7 @@ def test_a_look_counts_what_is_usable_new_and_left_out(context: TrainerContext, 
     read_before(context, [known])
     context.store.answer_book.add([answer_to(PROJECT * 1000 + 1, "before")], kept_s=0)
 
-    look(context, PROJECT)
+    sync(context, PROJECT)
 
     tally = context.store.tally(PROJECT)
     assert tally is not None
@@ -171,7 +171,7 @@ def read_before(context: TrainerContext, annotations: list[int]) -> None:
 
 
 def tallied(context: TrainerContext) -> Tally:
-    look(context, PROJECT)
+    sync(context, PROJECT)
     tally = context.store.tally(PROJECT)
     assert tally is not None
     return tally
@@ -332,7 +332,7 @@ def answer_to(task: int, text: str) -> Answer:
 def test_a_submitted_prompt_becomes_the_projects(context: TrainerContext, double: StudioDouble) -> None:
     number = double.submit(PROJECT, 0, "one", prompt="Answer in one word.")
 
-    look(context, PROJECT)
+    sync(context, PROJECT)
 
     prompt = context.store.prompt(PROJECT)
     assert prompt is not None
@@ -347,7 +347,7 @@ def test_a_prompt_set_by_command_yields_only_to_a_later_annotation(
     context.store.set_prompt(PROJECT, ProjectPrompt(text="By command.", source="command", at=at))
     double.submit(PROJECT, 0, "one", prompt="Submitted.")
 
-    look(context, PROJECT)
+    sync(context, PROJECT)
 
     prompt = context.store.prompt(PROJECT)
     assert prompt is not None
@@ -367,7 +367,7 @@ def test_the_prompt_of_an_accepted_prediction_changes_nothing(context: TrainerCo
         }
     )
 
-    look(context, PROJECT)
+    sync(context, PROJECT)
 
     assert context.store.prompt(PROJECT) is None
 
@@ -375,8 +375,8 @@ def test_the_prompt_of_an_accepted_prediction_changes_nothing(context: TrainerCo
 def test_enough_new_annotations_ask_for_one_training(context: TrainerContext, double: StudioDouble) -> None:
     double.submit_all(PROJECT)
 
-    look(context, PROJECT)
-    look(context, PROJECT)
+    sync(context, PROJECT)
+    sync(context, PROJECT)
 
     wanted = context.store.training_wanted(PROJECT)
     assert wanted is not None
@@ -396,7 +396,7 @@ NOT_ASKED: dict[str, dict[str, Any]] = {
 def test_no_training_is_asked_for_where(context: TrainerContext, double: StudioDouble, changed: dict[str, Any]) -> None:
     double.submit_all(PROJECT)
 
-    look(set_to(context, **changed), PROJECT)
+    sync(set_to(context, **changed), PROJECT)
 
     assert context.store.training_wanted(PROJECT) is None
 
@@ -407,10 +407,10 @@ def test_what_broke_off_before_its_training_is_tried_again_after_a_new_annotatio
     double.submit_all(PROJECT)
     context.store.save_run(ended(PROJECT, TrainingWanted(requested_by="x", at=datetime.now(UTC)), "failed"))
 
-    look(context, PROJECT)
+    sync(context, PROJECT)
     before = context.store.training_wanted(PROJECT)
     double.submit(PROJECT, 0, "another")
-    look(context, PROJECT)
+    sync(context, PROJECT)
 
     assert before is None
     assert context.store.training_wanted(PROJECT) is not None
@@ -434,7 +434,7 @@ def test_what_was_tried_and_refused_is_tried_again_only_after_enough_new_annotat
 
 
 def prompt_now(context: TrainerContext) -> str:
-    look(context, PROJECT)
+    sync(context, PROJECT)
     prompt = context.store.prompt(PROJECT)
     assert prompt is not None
     return prompt.text
@@ -480,7 +480,7 @@ def test_a_project_that_label_studio_lacks_is_forgotten(
 ) -> None:
     context.store.remember_project(99)
 
-    look(context, 99)
+    sync(context, 99)
 
     assert context.store.projects() == []
     assert "has no project 99" in caplog.text
@@ -491,7 +491,7 @@ def test_the_answers_of_a_forgotten_project_end_and_no_others(context: TrainerCo
     for project in (PROJECT, 99):
         context.store.answer_book.add([answer_to(1, "so").model_copy(update={"project": project})], kept_s=0)
 
-    look(context, 99)
+    sync(context, 99)
 
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         left = {
@@ -508,7 +508,7 @@ def test_a_look_at_many_tasks_asks_redis_little(context: TrainerContext, double:
     double.submit_all(PROJECT)
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         before = client.info("stats")["total_reads_processed"]
-        look(context, PROJECT)
+        sync(context, PROJECT)
         asked = client.info("stats")["total_reads_processed"] - before
 
     assert asked < QUESTIONS
@@ -527,7 +527,7 @@ def test_a_look_that_cannot_be_says_why(
 ) -> None:
     shop = set_to(context, **changed)
 
-    look(replace(shop, studio=trainer_context(shop.settings).studio), PROJECT)
+    sync(replace(shop, studio=trainer_context(shop.settings).studio), PROJECT)
 
     assert told in caplog.text
 
@@ -538,7 +538,7 @@ def test_a_look_that_cannot_be_says_why(
 def test_a_run_is_saved_and_its_wish_ends(context: TrainerContext) -> None:
     want(context)
 
-    train(context, PROJECT, lambda _, project, wanted: ended(project, wanted))
+    train_under_lease(context, PROJECT, lambda _, project, wanted: ended(project, wanted))
 
     [run] = context.store.runs(PROJECT)
     assert (run.state, run.requested_by) == ("promoted", "test")
@@ -549,7 +549,7 @@ def test_a_run_is_saved_and_its_wish_ends(context: TrainerContext) -> None:
 def test_annotations_that_came_meanwhile_are_looked_at(context: TrainerContext) -> None:
     want(context)
 
-    train(context, PROJECT, lambda _, project, wanted: ended(project, wanted))
+    train_under_lease(context, PROJECT, lambda _, project, wanted: ended(project, wanted))
 
     assert context.jobs.waiting()[CHANGES] == 1
 
@@ -574,16 +574,16 @@ def test_an_annotation_submitted_in_mid_training_is_in_the_next_dataset(
     shop = set_to(context, train_every=1)
     want(shop)
 
-    train(shop, PROJECT, run_training)
-    follow(shop, PROJECT)
-    train(shop, PROJECT, run_training)
+    train_under_lease(shop, PROJECT, run_training)
+    sync_under_lease(shop, PROJECT)
+    train_under_lease(shop, PROJECT, run_training)
 
     assert late[0] not in datasets[0]
     assert late[0] in datasets[1]
 
 
 def test_without_a_wish_nothing_is_trained(context: TrainerContext) -> None:
-    train(context, PROJECT, never)
+    train_under_lease(context, PROJECT, never)
 
     assert context.store.runs(PROJECT) == []
 
@@ -596,7 +596,7 @@ def test_a_training_that_runs_elsewhere_is_not_doubled(context: TrainerContext) 
     want(context)
 
     with lease(context.store, PROJECT, "training"):
-        train(context, PROJECT, never)
+        train_under_lease(context, PROJECT, never)
 
     assert context.store.training_wanted(PROJECT) is not None
 
@@ -621,7 +621,7 @@ def test_a_run_that_raises_is_recorded_and_can_be_retried_at_once(
 ) -> None:
     want(context)
 
-    train(context, PROJECT, raising(error))
+    train_under_lease(context, PROJECT, raising(error))
 
     [run] = context.store.runs(PROJECT)
     assert (run.state, run.reason) == (state, reason)
@@ -638,7 +638,7 @@ def raising(error: Exception) -> Callable[[TrainerContext, int, TrainingWanted],
 def test_a_run_that_was_stopped_keeps_its_wish(context: TrainerContext) -> None:
     want(context)
 
-    train(context, PROJECT, raising(TrainingCancelled("stopped")))
+    train_under_lease(context, PROJECT, raising(TrainingCancelled("stopped")))
 
     assert context.store.training_wanted(PROJECT) is not None
     assert context.store.runs(PROJECT) == []
@@ -655,7 +655,7 @@ def test_a_run_that_lost_its_lease_is_told_and_not_recorded(context: TrainerCont
             told.wait(0.02)
         return ended(project, wanted)
 
-    train(context, PROJECT, run_training, pace=SHORT)
+    train_under_lease(context, PROJECT, run_training, pace=SHORT)
 
     assert context.store.runs(PROJECT) == []
     assert other.training_wanted(PROJECT) is not None
@@ -690,7 +690,7 @@ def test_a_lost_webhook_is_found(context: TrainerContext, double: StudioDouble) 
     double.submit(PROJECT, 0, "one")
     context.store.remember_project(PROJECT)
 
-    look_everywhere(context.store, context.jobs)
+    sync_all(context.store, context.jobs)
 
     assert context.jobs.waiting()[CHANGES] == 1
 
@@ -698,8 +698,8 @@ def test_a_lost_webhook_is_found(context: TrainerContext, double: StudioDouble) 
 def test_a_training_that_nobody_carries_out_is_queued_once(context: TrainerContext) -> None:
     want(context)
 
-    revive(context.store, context.jobs)
-    revive(context.store, context.jobs)
+    requeue_due(context.store, context.jobs)
+    requeue_due(context.store, context.jobs)
 
     assert context.jobs.waiting()[TRAINING] == 1
 
@@ -707,17 +707,17 @@ def test_a_training_that_nobody_carries_out_is_queued_once(context: TrainerConte
 def test_a_change_whose_job_was_killed_is_queued_once(context: TrainerContext) -> None:
     context.store.note_changes(PROJECT)  # and no job
 
-    revive(context.store, context.jobs)
-    revive(context.store, context.jobs)
+    requeue_due(context.store, context.jobs)
+    requeue_due(context.store, context.jobs)
 
     assert context.jobs.waiting()[CHANGES] == 1
 
 
 def test_a_change_that_was_looked_at_is_not_queued(context: TrainerContext) -> None:
     context.store.note_changes(PROJECT)
-    follow(context, PROJECT)
+    sync_under_lease(context, PROJECT)
 
-    revive(context.store, context.jobs)
+    requeue_due(context.store, context.jobs)
 
     assert context.jobs.waiting()[CHANGES] == 0
 
@@ -726,9 +726,9 @@ def test_a_look_that_failed_waits_for_the_reconciliation(context: TrainerContext
     double.refusal = (400, {"detail": "oops"})
     context.store.note_changes(PROJECT)
     with pytest.raises(LabelStudioError):
-        follow(context, PROJECT)
+        sync_under_lease(context, PROJECT)
 
-    revive(context.store, context.jobs)
+    requeue_due(context.store, context.jobs)
 
     assert context.jobs.waiting()[CHANGES] == 0
 
@@ -737,7 +737,7 @@ def test_a_running_training_is_not_queued(context: TrainerContext) -> None:
     want(context)
 
     with lease(context.store, PROJECT, "training"):
-        revive(context.store, context.jobs)
+        requeue_due(context.store, context.jobs)
 
     assert context.jobs.waiting()[TRAINING] == 0
 
@@ -770,7 +770,7 @@ def test_an_invented_project_leaves_no_key_and_no_folder(context: TrainerContext
     context.jobs.changed(OTHER)
     store.want_training(OTHER, WANTED)
 
-    follow(context, OTHER)
+    sync_under_lease(context, OTHER)
 
     assert store._redis.keys(store.keys.of(OTHER, "*")) == []
     assert not (context.settings.runs_dir / f"p{OTHER}").exists()
@@ -780,7 +780,7 @@ def test_an_invented_project_leaves_no_key_and_no_folder(context: TrainerContext
 def test_an_invented_project_is_not_trained(context: TrainerContext) -> None:
     context.store.want_training(OTHER, WANTED)
 
-    train(context, OTHER, never)
+    train_under_lease(context, OTHER, never)
 
     assert context.store._redis.keys(context.store.keys.of(OTHER, "*")) == []
     assert not (context.settings.runs_dir / f"p{OTHER}").exists()
@@ -793,7 +793,7 @@ def test_what_a_project_made_outlives_a_moment_in_which_label_studio_does_not_ha
     store.next_number(OTHER)
 
     context.jobs.changed(OTHER)
-    follow(context, OTHER)
+    sync_under_lease(context, OTHER)
 
     assert store.projects() == []
     assert (store.live(OTHER), store.next_number(OTHER)) == (ref, 2)

@@ -17,7 +17,7 @@ from annotune.runs import TrainingRun
 from annotune.servers.ollama import OllamaServer
 from annotune.store.store import Store
 from trainer.context import TrainerContext
-from trainer.jobs import follow, train
+from trainer.jobs import sync_under_lease, train_under_lease
 from trainer.mark import _keep, keep_pointers, read_mark, settle
 from trainer.pipeline import run_training
 from trainer.rebuild import Rebuilt, rebuild
@@ -61,7 +61,7 @@ def trained(context: TrainerContext) -> Callable[..., TrainingRun]:
     def work(weights: str, meanwhile: Callable[[], None] = lambda: None) -> TrainingRun:
         engine = FakeEngine(weights=weights.encode(), meanwhile=meanwhile)
         context.store.want_training(PROJECT, WANTED)
-        train(context, PROJECT, lambda shop, project, _: run(shop, project, engine))
+        train_under_lease(context, PROJECT, lambda shop, project, _: run(shop, project, engine))
         return context.store.runs(PROJECT)[0]
 
     return work
@@ -163,7 +163,7 @@ def test_redis_is_emptied_while_a_training_runs(store, runs, trained) -> None:
 def test_what_was_rolled_back_does_not_come_back(store, context, trained) -> None:
     first, second = trained("one"), trained("two")
     store.swap_back(PROJECT, second.version.ref, first.version.ref)
-    follow(context, PROJECT, see=lambda *_: None)
+    sync_under_lease(context, PROJECT, sync_project=lambda *_: None)
     empty(store)
 
     settle(store, context.settings.runs_dir)
@@ -178,7 +178,7 @@ def test_a_look_that_fails_is_kept_all_the_same(store: Store, context: TrainerCo
     prompt(store, PROJECT, "Be short.")
 
     with pytest.raises(LabelStudioError):
-        follow(context, PROJECT, see=away)
+        sync_under_lease(context, PROJECT, sync_project=away)
 
     assert read_pointers(runs, PROJECT).used.text == "Be short."
 
@@ -189,7 +189,7 @@ def test_a_look_after_redis_was_emptied_finds_what_was_there(store: Store, conte
     empty(store)
     seen: list[str] = []
 
-    follow(context, PROJECT, see=lambda shop, project: seen.append(shop.store.prompt(project).text))
+    sync_under_lease(context, PROJECT, sync_project=lambda shop, project: seen.append(shop.store.prompt(project).text))
 
     assert seen == ["Be short."]
 
@@ -274,7 +274,7 @@ def test_a_folder_that_cannot_be_used_stops_no_look(store: Store, context: Train
     seen: list[int] = []
     settings = context.settings.model_copy(update={"runs_dir": tmp_path / "file" / "runs"})
 
-    follow(replace(context, settings=settings), PROJECT, see=lambda _, project: seen.append(project))
+    sync_under_lease(replace(context, settings=settings), PROJECT, sync_project=lambda _, project: seen.append(project))
 
     assert seen == [PROJECT]
     assert store.backup.mark() == ""  # which would promise that something is kept

@@ -10,7 +10,7 @@ from annotune.runs import TrainingWanted
 from annotune.store.queue import CHANGES, TRAINING, Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
-from trainer.reconcile import Reconciler, look_everywhere, revive
+from trainer.reconcile import Reconciler, requeue_due, sync_all
 
 WANTED = TrainingWanted(requested_by="a test", at=datetime(2026, 1, 1, tzinfo=UTC))
 FEW, MANY = 40, 160
@@ -34,7 +34,7 @@ def jobs(store: Store, connection: redis.Redis) -> Jobs:
     return Jobs(store, connection)
 
 
-@pytest.mark.parametrize("act", [look_everywhere, revive])
+@pytest.mark.parametrize("act", [sync_all, requeue_due])
 def test_what_redis_does_grows_with_the_number_of_projects_alone(
     store: Store, jobs: Jobs, connection: redis.Redis, act: Callable[[Store, Jobs], None]
 ) -> None:
@@ -42,7 +42,7 @@ def test_what_redis_does_grows_with_the_number_of_projects_alone(
         connection.flushall()
         for project in range(projects):
             store.remember_project(project)
-            jobs.look(project)
+            jobs.sync(project)
             store.note_changes(project)
             store.want_training(project, WANTED)
         before = connection.info("stats")["total_commands_processed"]
@@ -57,12 +57,12 @@ def test_a_look_that_waits_is_not_queued_again_however_long_it_waits(
 ) -> None:
     for project in range(3):
         store.remember_project(project)
-    look_everywhere(store, jobs)
+    sync_all(store, jobs)
     for project in range(3):
         store.take_queued(project)  # as when it expired
 
-    look_everywhere(store, jobs)
-    revive(store, jobs)
+    sync_all(store, jobs)
+    requeue_due(store, jobs)
 
     assert sorted(jobs.line(CHANGES)) == [0, 1, 2]
 

@@ -20,7 +20,7 @@ from annotune.settings import Settings
 from commands.main import annotune
 from trainer.context import TrainerContext, trainer_context
 from trainer.reconcile import Reconciler
-from trainer.sync import look
+from trainer.sync import sync
 
 PROJECT = 4
 VERSION = ModelVersion(
@@ -91,7 +91,7 @@ def test_the_project_shows_what_answers_after_each_change(context: TrainerContex
 
     def follow() -> None:
         backend_of_project["model_version"] = told(context)  # as Label Studio hears it by /setup
-        look(context, PROJECT)
+        sync(context, PROJECT)
         assert backend_of(double)["title"] == double.shown[PROJECT] == told(context)
         seen.append(double.shown[PROJECT])
 
@@ -104,7 +104,7 @@ def test_the_project_shows_what_answers_after_each_change(context: TrainerContex
     follow()
     context.store.set_parameters(PROJECT, Parameters(model="small", temperature=0.5))
     double.submit(PROJECT, 0, "40 mg", prompt="How much?")
-    look(context, PROJECT)
+    sync(context, PROJECT)
     follow()
 
     assert seen[0] == "small"
@@ -118,7 +118,7 @@ def test_what_label_studio_shows_already_is_changed_no_more(context: TrainerCont
     double.connect(PROJECT, told(context))
     double.shown[PROJECT] = ""
     for _ in range(3):
-        look(context, PROJECT)
+        sync(context, PROJECT)
 
     assert [(path, sorted(sent)) for path, sent in double.changes] == [
         ("/api/ml/40", ["auth_method", "description", "extra_params", "project", "title", "url"]),
@@ -131,7 +131,7 @@ def test_what_a_connection_was_given_stays_beside_the_title(context: TrainerCont
     """Label Studio checks a change whole: what is not sent along counts as not given."""
     given = {"auth_method": "BASIC_AUTH", "basic_auth_user": "ls", "extra_params": {"temperature": 0.2}}
     double.connect(PROJECT, told(context), title="Our model").update(given)
-    look(context, PROJECT)
+    sync(context, PROJECT)
 
     [(_, sent)] = double.changes
     assert sent == given | {
@@ -149,14 +149,14 @@ def test_what_a_person_chose_to_show_stays_and_is_told_once(
     double.connect(PROJECT, told(context))
     double.shown[PROJECT] = "their-model-v1 [draft]"
     for _ in range(3):
-        look(context, PROJECT)
+        sync(context, PROJECT)
 
     assert double.changes == []
     assert [record.levelname for record in caplog.records if "their-model-v1" in record.message] == ["WARNING"]
     assert "choose 'their-model-v1 [draft]': that stays; choose 'annotune' there" in run(context, "status").stdout
 
     double.shown[PROJECT] = "annotune"
-    look(context, PROJECT)
+    sync(context, PROJECT)
     assert double.shown[PROJECT] == told(context)
     assert "scores" not in run(context, "status").stdout
 
@@ -184,7 +184,7 @@ def test_where_label_studio_refuses_it_is_told_once_and_the_look_goes_on(
     double.change_refusal = refusal
     double.submit(PROJECT, 0, "40 mg", prompt="")
     for _ in range(2):
-        look(context, PROJECT)
+        sync(context, PROJECT)
 
     tally = context.store.tally(PROJECT)
     assert tally is not None
@@ -193,21 +193,21 @@ def test_where_label_studio_refuses_it_is_told_once_and_the_look_goes_on(
     assert said in run(context, "status").stdout
 
     double.change_refusal = None
-    look(context, PROJECT)
+    sync(context, PROJECT)
     assert double.shown[PROJECT] == told(context)
     assert context.store.reports.scores_missing(PROJECT) == ""
 
 
 def test_another_backend_is_left_alone(context: TrainerContext, double: StudioDouble) -> None:
     double.connect(PROJECT, "yolo-v8", title="Theirs")
-    look(context, PROJECT)
+    sync(context, PROJECT)
 
     assert double.changes == []
     assert context.store.reports.scores_missing(PROJECT) == ""
 
 
 def test_a_project_without_a_backend_is_left_alone(context: TrainerContext, double: StudioDouble) -> None:
-    look(context, PROJECT)
+    sync(context, PROJECT)
 
     assert double.changes == []
 
@@ -216,14 +216,14 @@ def test_a_model_or_prompt_of_the_environment_comes_with_the_workers_start(
     context: TrainerContext, double: StudioDouble, redis_url: str, tmp_path: Path
 ) -> None:
     double.connect(PROJECT, told(context))
-    look(context, PROJECT)
+    sync(context, PROJECT)
     restarted = shop(redis_url, double, tmp_path, openai_model="large", default_prompt="Say it.")
     backend_of(double)["model_version"] = told(restarted)
 
     Reconciler(restarted.store, restarted.jobs, reconcile_s=300).run()
 
     assert restarted.jobs.line("changes") == [PROJECT]
-    look(restarted, PROJECT)
+    sync(restarted, PROJECT)
     assert double.shown[PROJECT] == told(restarted)
     assert told(restarted).startswith("large@")
 

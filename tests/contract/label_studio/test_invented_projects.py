@@ -61,7 +61,7 @@ def test_a_forgotten_project_that_made_nothing_leaves_no_key(backend: Backend) -
     backend.send("/webhook", {"action": "ANNOTATION_CREATED", "project": {"id": NEW}})
     backend.send("/webhook", {"action": "START_TRAINING", "project": {"id": NEW}})
     store = backend.store
-    store.set_looked(NEW, 1)
+    store.set_synced(NEW, 1)
     left = {key.removeprefix(store.keys.of(NEW, "")) for key in store._redis.keys(store.keys.of(NEW, "*"))}
     assert left <= set(PASSING)
     assert {"changes", "training", "parameters"} <= left
