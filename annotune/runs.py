@@ -55,7 +55,7 @@ class TrainingRun(Value):
         return dict(zip(self.annotations, told, strict=True))
 
 
-class TrainingWanted(Value):
+class TrainingRequest(Value):
     """A training that somebody or something asked for; it stays until one has ended."""
 
     requested_by: str

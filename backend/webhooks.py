@@ -12,7 +12,7 @@ from typing import TypedDict
 from annotune.errors import LabelingInvalid, RecordUnreadable, RequestInvalid, StoreUnavailable
 from annotune.labeling.regions import region_text
 from annotune.prompt import ProjectPrompt
-from annotune.runs import TrainingWanted
+from annotune.runs import TrainingRequest
 from annotune.store.prompts import text_sha
 from backend.requests import Annotation, Event
 from backend.services import Services
@@ -69,8 +69,8 @@ def _train(services: Services, project: int) -> Acknowledged:
             "project %d: no training is queued, since the worker cannot train: %s", project, findings.cannot_train
         )
         return {"action": TRAIN, "queued": False, "message": f"the worker cannot train: {findings.cannot_train}"}
-    wanted = TrainingWanted(requested_by="Label Studio", at=datetime.now(UTC))
-    if not services.store.want_training(project, wanted):
+    request = TrainingRequest(requested_by="Label Studio", at=datetime.now(UTC))
+    if not services.store.request_training(project, request):
         return {"action": TRAIN, "queued": False, "message": f"a training of project {project} is waiting or running"}
     services.jobs.train(project)
     message = f"project {project} will be trained"

@@ -148,15 +148,15 @@ def _known(context: CommandContext, project: int, ollama: Ollama) -> list[tuple[
         ("annotations", _counted(tally)),
         *([("to train", tally.lacks)] if tally and tally.lacks else []),
     ]
-    wanted, progress = store.training_wanted(project), store.progress(project)
+    request, progress = store.training_request(project), store.progress(project)
     runs_now = store.lease_held(project, "training") and store.has_worker()  # a lease outlives a worker
     if progress is not None and runs_now:
         step = f" step {progress.step}/{progress.steps}" if progress.steps else ""
         loss = f", loss {progress.loss:.3f}" if progress.loss is not None else ""
         left = f", {duration(progress.left_s)} left" if progress.left_s is not None else ""
         rows.append(("training", f"{progress.stage}{step}{loss}{left}"))
-    elif wanted is not None:
-        rows.append(("training", f"waits, asked for by {wanted.requested_by} at {wanted.at:%Y-%m-%d %H:%M} UTC"))
+    elif request is not None:
+        rows.append(("training", f"waits, asked for by {request.requested_by} at {request.at:%Y-%m-%d %H:%M} UTC"))
     runs = store.runs(project)
     if runs:
         rows.append(("last run", _ended(runs[0])))

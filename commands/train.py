@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from annotune.errors import ConfigurationError, TrainingRefused
 from annotune.recipe import Recipe, shipped
-from annotune.runs import TrainingRun, TrainingWanted
+from annotune.runs import TrainingRequest, TrainingRun
 from commands.context import PROJECT, CommandContext
 from commands.output import say
 from commands.signals import Stopped, stoppable
@@ -34,7 +34,7 @@ def train(context: CommandContext, project: int, no_wait: bool) -> None:
             f"project {project}: no training is queued, since the worker cannot train: {findings.cannot_train}"
         )
     before = _newest(context, project)
-    if context.store.want_training(project, TrainingWanted(requested_by="command", at=datetime.now(UTC))):
+    if context.store.request_training(project, TrainingRequest(requested_by="command", at=datetime.now(UTC))):
         context.jobs.train(project)
         say(f"project {project}: a training is queued")
     else:
@@ -70,7 +70,7 @@ def _watch(context: CommandContext, project: int) -> None:
     told = ""
     with Progress(*columns, console=context.console) as bars:
         bar = bars.add_task("waiting", total=None, detail="")
-        while context.patient_store.training_wanted(project) is not None:
+        while context.patient_store.training_request(project) is not None:
             stage = _show(context, project, bars, bar)
             if stage != told and not context.console.is_terminal:
                 say(stage)  # a pipe sees no bar

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 
 from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable, TrainingCancelled, TrainingRefused
 from annotune.log import where
-from annotune.runs import TrainingRun, TrainingWanted
+from annotune.runs import TrainingRequest, TrainingRun
 from trainer.context import TrainerContext, open_trainer_context
 from trainer.lease import PACE, Pace, lease
 from trainer.mark import keep_pointers
 from trainer.pipeline import run_training
 from trainer.sync import is_gone, sync
 
-Train = Callable[[TrainerContext, int, TrainingWanted], TrainingRun]
+Train = Callable[[TrainerContext, int, TrainingRequest], TrainingRun]
 
 _log = logging.getLogger(__name__)
 
@@ -73,14 +73,14 @@ def train_under_lease(context: TrainerContext, project: int, run_training: Train
     store = context.store
     keep_pointers(store, context.settings.runs_dir, project)
     with lease(store, project, "training", pace) as held:
-        wanted = store.training_wanted(project)
-        if wanted is None or not held.taken:
+        request = store.training_request(project)
+        if request is None or not held.taken:
             return
         if is_gone(context, project):
             _log.warning("project %d: not trained, and forgotten: Label Studio has no such project", project)
             store.forget_project(project)
             return
-        run = _run(replace(context, cancelled=held.lost), project, wanted, run_training)
+        run = _run(replace(context, cancelled=held.lost), project, request, run_training)
         if run is None or held.lost():
             return
         try:
@@ -91,27 +91,27 @@ def train_under_lease(context: TrainerContext, project: int, run_training: Train
     context.jobs.changed(project)
 
 
-def _run(context: TrainerContext, project: int, wanted: TrainingWanted, run_training: Train) -> TrainingRun | None:
+def _run(context: TrainerContext, project: int, request: TrainingRequest, run_training: Train) -> TrainingRun | None:
     began = datetime.now(UTC)
     try:
-        run = run_training(context, project, wanted)
+        run = run_training(context, project, request)
     except (TrainingCancelled, StoreUnavailable) as error:
         _log.warning("project %d: the training was stopped and will start anew: %s", project, error)
         return None
     except TrainingRefused as error:
         _log.warning("project %d: no training: %s", project, error)
-        return _ended(project, wanted, began, "refused", str(error))
+        return _ended(project, request, began, "refused", str(error))
     except AnnotuneError as error:
         _log.warning("project %d: the training failed: %s", project, error)
-        return _ended(project, wanted, began, "failed", str(error))
+        return _ended(project, request, began, "failed", str(error))
     except Exception as error:  # noqa: BLE001 - whatever it was, the wish must end, or it would fail for ever
         _log.error("project %d: the training failed\n%s", project, where(error))
-        return _ended(project, wanted, began, "failed", f"{type(error).__name__}: the worker's log has the rest")
+        return _ended(project, request, began, "failed", f"{type(error).__name__}: the worker's log has the rest")
     _log.info("project %d: run %s ended: %s %s", project, run.id, run.state, run.reason)
     return run
 
 
-def _ended(project: int, wanted: TrainingWanted, began: datetime, state: str, reason: str) -> TrainingRun:
+def _ended(project: int, request: TrainingRequest, began: datetime, state: str, reason: str) -> TrainingRun:
     """A run that made nothing: it has no number and no folder."""
     return TrainingRun.model_validate(
         {
@@ -122,6 +122,6 @@ def _ended(project: int, wanted: TrainingWanted, began: datetime, state: str, re
             "reason": reason,
             "started_at": began,
             "ended_at": datetime.now(UTC),
-            "requested_by": wanted.requested_by,
+            "requested_by": request.requested_by,
         }
     )

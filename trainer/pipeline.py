@@ -26,7 +26,7 @@ from annotune.log import where
 from annotune.models import ModelVersion
 from annotune.promotion import go_live, why_a_person_decides
 from annotune.recipe import Recipe, shipped
-from annotune.runs import PASSED, Progress, TrainingRun, TrainingWanted
+from annotune.runs import PASSED, Progress, TrainingRequest, TrainingRun
 from annotune.servers.ollama import OllamaServer, file_sha256
 from curation.dataset import Dataset, write_dataset
 from curation.examples import ExampleSet
@@ -55,7 +55,7 @@ def current_examples(context: TrainerContext, project: int) -> ExampleSet:
 def run_training(
     context: TrainerContext,
     project: int,
-    wanted: TrainingWanted,
+    request: TrainingRequest,
     *,
     engine: Engine | None = None,
     example_set: Callable[[TrainerContext, int], ExampleSet] = current_examples,
@@ -79,7 +79,7 @@ def run_training(
         number=0,
         state="running",
         started_at=now,
-        requested_by=wanted.requested_by,
+        requested_by=request.requested_by,
         replaces=context.store.live(project),
     )
     remove_dead(settings.runs_dir, project)

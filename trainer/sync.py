@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from annotune.errors import AnnotuneError, ConfigurationError, LabelingInvalid, NotFound
 from annotune.label_studio.rows import StudioTask
 from annotune.labeling.config import Labeling
-from annotune.runs import PASSED, Tally, TrainingWanted
+from annotune.runs import PASSED, Tally, TrainingRequest
 from annotune.split import Split
 from annotune.store.store import Store
 from annotune.store.trained import UNKNOWN, changed, settled
@@ -58,7 +58,7 @@ def sync(context: TrainerContext, project: int) -> None:
     )
     if not _enough(context, project, example_set, new):
         return
-    if context.store.want_training(project, TrainingWanted(requested_by=TRAIN_EVERY, at=datetime.now(UTC))):
+    if context.store.request_training(project, TrainingRequest(requested_by=TRAIN_EVERY, at=datetime.now(UTC))):
         _log.info("project %d: %d annotations are new since the last try: training is asked for", project, new)
         context.jobs.train(project)
 

@@ -34,7 +34,7 @@ from annotune.errors import TooManyProjects
 from annotune.extra_params import Parameters
 from annotune.models import ModelRef, ModelVersion
 from annotune.prompt import ProjectPrompt, PromptVersion
-from annotune.runs import Progress, Tally, TrainingRun, TrainingWanted
+from annotune.runs import Progress, Tally, TrainingRequest, TrainingRun
 from annotune.settings import DAY_S
 from annotune.store.answers import AnswerBook
 from annotune.store.backup import Backup
@@ -285,14 +285,14 @@ class Store(Records):
 
     # Training
 
-    def want_training(self, project: int, wanted: TrainingWanted) -> bool:
+    def request_training(self, project: int, wanted: TrainingRequest) -> bool:
         """Ask for a training. False: one is wanted or running already."""
         self.remember_project(project)
         with redis_errors():
             return bool(self._redis.eval(CLAIM, 1, self.keys.of(project, "training"), wanted.model_dump_json()))
 
-    def training_wanted(self, project: int) -> TrainingWanted | None:
-        return self._value(TrainingWanted, project, "training")
+    def training_request(self, project: int) -> TrainingRequest | None:
+        return self._value(TrainingRequest, project, "training")
 
     def training_ended(self, project: int) -> None:
         with redis_errors():

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from annotune.errors import TrainingCancelled
-from annotune.runs import TrainingRun, TrainingWanted
+from annotune.runs import TrainingRequest, TrainingRun
 from annotune.settings import load_settings
 from trainer import jobs
 from trainer.context import TrainerContext, open_trainer_context
@@ -27,7 +27,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     pause = threading.Event()
 
-    def run_training(context: TrainerContext, project: int, wanted: TrainingWanted) -> TrainingRun:
+    def run_training(context: TrainerContext, project: int, request: TrainingRequest) -> TrainingRun:
         began = datetime.now(UTC)
         number = len(list(folder.glob("began-*"))) + 1
         (folder / f"began-{number}").write_text(str(os.getpid()))
@@ -41,7 +41,7 @@ def main() -> None:
             number=number,
             state="promoted",
             started_at=began,
-            requested_by=wanted.requested_by,
+            requested_by=request.requested_by,
         )
 
     def train_project(project: int) -> None:

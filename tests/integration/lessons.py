@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from annotune.prompt import Prompt
-from annotune.runs import TrainingWanted
+from annotune.runs import TrainingRequest
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, load_settings
 from annotune.split import Side, split
@@ -20,7 +20,7 @@ from trainer.context import TrainerContext
 ASK = Prompt("Answer in one sentence.", "{prompt}\n\n{text}")
 BASE = "smollm2:135m"
 MIN_EXAMPLES = 10
-WANTED = TrainingWanted(requested_by="a test", at=datetime(2026, 11, 23, tzinfo=UTC))
+WANTED = TrainingRequest(requested_by="a test", at=datetime(2026, 11, 23, tzinfo=UTC))
 
 
 def example_set(project: int, trained: int = 12, held_out: int = 5) -> ExampleSet:

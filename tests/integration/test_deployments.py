@@ -7,7 +7,7 @@ import pytest
 
 from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt
-from annotune.runs import TrainingWanted
+from annotune.runs import TrainingRequest
 from annotune.settings import load_settings
 from annotune.store.job_spec import Order
 from annotune.store.keys import Keys
@@ -17,7 +17,7 @@ from trainer.safe_job import OrderedJob
 
 PROJECT = 4
 OURS = ModelRef(server="ollama", model="annotune/hospital-a-p4:v0001-01234567")
-WANTED = TrainingWanted.model_validate({"requested_by": "a test", "at": "2026-01-01T00:00:00Z"})
+WANTED = TrainingRequest.model_validate({"requested_by": "a test", "at": "2026-01-01T00:00:00Z"})
 
 
 @pytest.fixture(params=[("hospital-a", "hospital-b"), ("main", "4"), ("4", "5")], ids="-".join)
@@ -38,12 +38,14 @@ def test_a_project_of_one_is_none_of_the_other(pair: tuple[TrainerContext, Train
     one, other = pair
     one.store.swap_live(PROJECT, None, OURS)
     one.store.set_prompt(PROJECT, ProjectPrompt(text="p", source="command", at=WANTED.at))
-    one.store.want_training(PROJECT, WANTED)
+    one.store.request_training(PROJECT, WANTED)
     one.store.take_lease(PROJECT, "training", "mine", 60)
     one.store.worker_alive(60)
 
     assert other.store.projects() == []
-    assert (other.store.live(PROJECT), other.store.prompt(PROJECT), other.store.training_wanted(PROJECT)) == (None,) * 3
+    assert (other.store.live(PROJECT), other.store.prompt(PROJECT), other.store.training_request(PROJECT)) == (
+        None,
+    ) * 3
     assert other.store.take_lease(PROJECT, "training", "theirs", 60)
     assert not other.store.has_worker()
 

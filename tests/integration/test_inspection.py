@@ -98,7 +98,7 @@ def test_a_training_that_the_worker_cannot_do_is_refused_when_it_is_asked_for(
 
     assert result.exit_code == 1
     assert "the worker cannot train: TRAINER_PYTHON='x' is no Python interpreter" in result.stderr
-    assert store.training_wanted(4) is None
+    assert store.training_request(4) is None
 
 
 @pytest.mark.parametrize(

@@ -89,11 +89,11 @@ def test_the_look_that_finds_enough_decides_the_sides_and_asks_for_a_training(
     told = "it takes 15 usable annotations (MIN_EXAMPLES + 5), and there are 14: submit 1 more"
     assert lacks(context) == told
     assert told in caplog.text
-    assert (store.sides.all(PROJECT), store.training_wanted(PROJECT)) == ({}, None)
+    assert (store.sides.all(PROJECT), store.training_request(PROJECT)) == ({}, None)
 
     submit(double, TAKES - 1, TAKES)
     assert lacks(context) == ""
-    assert store.training_wanted(PROJECT)
+    assert store.training_request(PROJECT)
     lowest = sorted(TEXTS[:TAKES], key=text_sha)[:FEWEST_HELD_OUT]
     assert store.sides.all(PROJECT) == {text_sha(text): "eval" if text in lowest else "train" for text in TEXTS[:TAKES]}
     assert held_out(context) == set(lowest)

@@ -18,7 +18,7 @@ from annotune.answer import Answer
 from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
 from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt
-from annotune.runs import Tally, TrainingRun, TrainingWanted
+from annotune.runs import Tally, TrainingRequest, TrainingRun
 from annotune.settings import Settings
 from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.store import FORGOTTEN_S
@@ -30,7 +30,7 @@ from trainer.sync import examples_of, read, sync
 
 PROJECT = 4
 OTHER = 5
-WANTED = TrainingWanted(requested_by="a test", at=datetime(2026, 1, 1, tzinfo=UTC))
+WANTED = TrainingRequest(requested_by="a test", at=datetime(2026, 1, 1, tzinfo=UTC))
 QUESTIONS = 60
 SHORT = Pace(ttl_s=0.5, renew_s=0.1)
 
@@ -60,14 +60,14 @@ def set_to(context: TrainerContext, **changed: Any) -> TrainerContext:
     return replace(context, settings=context.settings.model_copy(update=changed))
 
 
-def ended(project: int, wanted: TrainingWanted, state: str = "promoted") -> TrainingRun:
+def ended(project: int, request: TrainingRequest, state: str = "promoted") -> TrainingRun:
     now = datetime.now(UTC)
     fields = {"id": f"{now.timestamp()}", "project": project, "number": 1, "state": state, "started_at": now}
-    return TrainingRun.model_validate({**fields, "ended_at": now, "requested_by": wanted.requested_by})
+    return TrainingRun.model_validate({**fields, "ended_at": now, "requested_by": request.requested_by})
 
 
 def want(context: TrainerContext) -> bool:
-    return context.store.want_training(PROJECT, TrainingWanted(requested_by="test", at=datetime.now(UTC)))
+    return context.store.request_training(PROJECT, TrainingRequest(requested_by="test", at=datetime.now(UTC)))
 
 
 # Changes
@@ -281,7 +281,7 @@ def test_corrections_of_what_was_tried_are_new(context: TrainerContext, double: 
 
     assert (before.new, before.unlearnt) == (0, 0)
     assert (after.usable, after.new, after.unlearnt) == (QUESTIONS, 5, 5)
-    assert context.store.training_wanted(PROJECT) is not None
+    assert context.store.training_request(PROJECT) is not None
 
 
 def test_what_is_deleted_is_not_new_and_what_it_had_replaced_is(context: TrainerContext, double: StudioDouble) -> None:
@@ -312,7 +312,7 @@ def test_an_upgrade_makes_nothing_new_at_once(context: TrainerContext, double: S
     annotations = annotations_of(double)
     ids = [annotation["id"] for annotation in annotations]
     read_before(context, ids[:-2])
-    run = ended(PROJECT, TrainingWanted(requested_by="x", at=datetime.now(UTC)))
+    run = ended(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)))
     context.store.save_run(run.model_copy(update={"annotations": tuple(ids[:-4])}))
     first = tallied(context)
     for annotation in annotations[:3]:
@@ -378,9 +378,9 @@ def test_enough_new_annotations_ask_for_one_training(context: TrainerContext, do
     sync(context, PROJECT)
     sync(context, PROJECT)
 
-    wanted = context.store.training_wanted(PROJECT)
-    assert wanted is not None
-    assert wanted.requested_by == "TRAIN_EVERY"
+    request = context.store.training_request(PROJECT)
+    assert request is not None
+    assert request.requested_by == "TRAIN_EVERY"
     assert context.jobs.waiting()[TRAINING] == 1
 
 
@@ -398,22 +398,22 @@ def test_no_training_is_asked_for_where(context: TrainerContext, double: StudioD
 
     sync(set_to(context, **changed), PROJECT)
 
-    assert context.store.training_wanted(PROJECT) is None
+    assert context.store.training_request(PROJECT) is None
 
 
 def test_what_broke_off_before_its_training_is_tried_again_after_a_new_annotation(
     context: TrainerContext, double: StudioDouble
 ) -> None:
     double.submit_all(PROJECT)
-    context.store.save_run(ended(PROJECT, TrainingWanted(requested_by="x", at=datetime.now(UTC)), "failed"))
+    context.store.save_run(ended(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)), "failed"))
 
     sync(context, PROJECT)
-    before = context.store.training_wanted(PROJECT)
+    before = context.store.training_request(PROJECT)
     double.submit(PROJECT, 0, "another")
     sync(context, PROJECT)
 
     assert before is None
-    assert context.store.training_wanted(PROJECT) is not None
+    assert context.store.training_request(PROJECT) is not None
 
 
 def test_what_was_tried_and_refused_is_tried_again_only_after_enough_new_annotations(
@@ -422,13 +422,13 @@ def test_what_was_tried_and_refused_is_tried_again_only_after_enough_new_annotat
     double.submit_all(PROJECT)
     tasks, labeling = read(context, PROJECT)
     context.store.lessons.set_tried(PROJECT, examples_of(context, PROJECT, tasks, labeling).contents)
-    run = ended(PROJECT, TrainingWanted(requested_by="x", at=datetime.now(UTC)), "refused")
+    run = ended(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)), "refused")
     context.store.save_run(run.model_copy(update={"stages_s": {"train": 1.0}}))
     asked = []
     for number in range(3):
         double.submit(PROJECT, number, "another")
         tally = tallied(context)
-        asked.append((tally.new, tally.unlearnt, context.store.training_wanted(PROJECT) is not None))
+        asked.append((tally.new, tally.unlearnt, context.store.training_request(PROJECT) is not None))
 
     assert asked == [(1, QUESTIONS, False), (2, QUESTIONS, False), (3, QUESTIONS, True)]
 
@@ -538,18 +538,18 @@ def test_a_look_that_cannot_be_says_why(
 def test_a_run_is_saved_and_its_wish_ends(context: TrainerContext) -> None:
     want(context)
 
-    train_under_lease(context, PROJECT, lambda _, project, wanted: ended(project, wanted))
+    train_under_lease(context, PROJECT, lambda _, project, request: ended(project, request))
 
     [run] = context.store.runs(PROJECT)
     assert (run.state, run.requested_by) == ("promoted", "test")
-    assert context.store.training_wanted(PROJECT) is None
+    assert context.store.training_request(PROJECT) is None
     assert not context.store.lease_held(PROJECT, "training")
 
 
 def test_annotations_that_came_meanwhile_are_looked_at(context: TrainerContext) -> None:
     want(context)
 
-    train_under_lease(context, PROJECT, lambda _, project, wanted: ended(project, wanted))
+    train_under_lease(context, PROJECT, lambda _, project, request: ended(project, request))
 
     assert context.jobs.waiting()[CHANGES] == 1
 
@@ -560,8 +560,8 @@ def test_an_annotation_submitted_in_mid_training_is_in_the_next_dataset(
     datasets: list[set[int]] = []
     late: list[int] = []
 
-    def run_training(shop: TrainerContext, project: int, wanted: TrainingWanted) -> TrainingRun:
-        run = ended(project, wanted)
+    def run_training(shop: TrainerContext, project: int, request: TrainingRequest) -> TrainingRun:
+        run = ended(project, request)
         tasks, labeling = read(shop, project)
         annotations = {annotation.id for task in tasks for annotation in task.annotations[-1:]}
         datasets.append(annotations)
@@ -588,7 +588,7 @@ def test_without_a_wish_nothing_is_trained(context: TrainerContext) -> None:
     assert context.store.runs(PROJECT) == []
 
 
-def never(_shop: TrainerContext, _project: int, _wanted: TrainingWanted) -> TrainingRun:
+def never(_shop: TrainerContext, _project: int, _wanted: TrainingRequest) -> TrainingRun:
     pytest.fail("a training began")
 
 
@@ -598,7 +598,7 @@ def test_a_training_that_runs_elsewhere_is_not_doubled(context: TrainerContext) 
     with lease(context.store, PROJECT, "training"):
         train_under_lease(context, PROJECT, never)
 
-    assert context.store.training_wanted(PROJECT) is not None
+    assert context.store.training_request(PROJECT) is not None
 
 
 def test_of_twenty_wishes_one_is_queued(context: TrainerContext) -> None:
@@ -628,8 +628,8 @@ def test_a_run_that_raises_is_recorded_and_can_be_retried_at_once(
     assert want(context)
 
 
-def raising(error: Exception) -> Callable[[TrainerContext, int, TrainingWanted], TrainingRun]:
-    def run_training(_shop: TrainerContext, _project: int, _wanted: TrainingWanted) -> TrainingRun:
+def raising(error: Exception) -> Callable[[TrainerContext, int, TrainingRequest], TrainingRun]:
+    def run_training(_shop: TrainerContext, _project: int, _wanted: TrainingRequest) -> TrainingRun:
         raise error
 
     return run_training
@@ -640,7 +640,7 @@ def test_a_run_that_was_stopped_keeps_its_wish(context: TrainerContext) -> None:
 
     train_under_lease(context, PROJECT, raising(TrainingCancelled("stopped")))
 
-    assert context.store.training_wanted(PROJECT) is not None
+    assert context.store.training_request(PROJECT) is not None
     assert context.store.runs(PROJECT) == []
 
 
@@ -648,17 +648,17 @@ def test_a_run_that_lost_its_lease_is_told_and_not_recorded(context: TrainerCont
     want(context)
     other = trainer_context(context.settings).store
 
-    def run_training(shop: TrainerContext, project: int, wanted: TrainingWanted) -> TrainingRun:
+    def run_training(shop: TrainerContext, project: int, request: TrainingRequest) -> TrainingRun:
         shop.store._redis.set(shop.store.keys.of(project, "lease:training"), "another's")
         told = threading.Event()
         while not shop.cancelled():
             told.wait(0.02)
-        return ended(project, wanted)
+        return ended(project, request)
 
     train_under_lease(context, PROJECT, run_training, pace=SHORT)
 
     assert context.store.runs(PROJECT) == []
-    assert other.training_wanted(PROJECT) is not None
+    assert other.training_request(PROJECT) is not None
     assert other.lease_held(PROJECT, "training")
 
 
@@ -768,7 +768,7 @@ def _all_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 def test_an_invented_project_leaves_no_key_and_no_folder(context: TrainerContext) -> None:
     store = context.store
     context.jobs.changed(OTHER)
-    store.want_training(OTHER, WANTED)
+    store.request_training(OTHER, WANTED)
 
     sync_under_lease(context, OTHER)
 
@@ -778,7 +778,7 @@ def test_an_invented_project_leaves_no_key_and_no_folder(context: TrainerContext
 
 
 def test_an_invented_project_is_not_trained(context: TrainerContext) -> None:
-    context.store.want_training(OTHER, WANTED)
+    context.store.request_training(OTHER, WANTED)
 
     train_under_lease(context, OTHER, never)
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from studio_double import StudioDouble
 
 from annotune.models import ModelRef
-from annotune.runs import TrainingRun, TrainingWanted
+from annotune.runs import TrainingRequest, TrainingRun
 from annotune.store.queue import TRAINING, Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
@@ -68,7 +68,7 @@ class Bench:
 
     def want_training(self) -> bool:
         """As START_TRAINING does."""
-        won = self.store.want_training(PROJECT, TrainingWanted(requested_by="test", at=datetime.now(UTC)))
+        won = self.store.request_training(PROJECT, TrainingRequest(requested_by="test", at=datetime.now(UTC)))
         if won:
             self.jobs.train(PROJECT)
         return won
@@ -156,7 +156,7 @@ def test_twenty_wishes_are_one_run(bench: Bench, eventually: Eventually) -> None
     eventually(bench.began, DEADLINE_S)
 
     bench.let_go()
-    eventually(lambda: bench.store.training_wanted(PROJECT) is None, DEADLINE_S)
+    eventually(lambda: bench.store.training_request(PROJECT) is None, DEADLINE_S)
 
     assert len(bench.ended()) == len(bench.began()) == 1
 
@@ -178,7 +178,7 @@ def test_a_killed_worker_takes_its_training_along_and_the_next_one_starts_anew(
     eventually(bench.ended, DEADLINE_S)
 
     assert [run.state for run in bench.ended()] == ["promoted"]
-    assert eventually(lambda: bench.store.training_wanted(PROJECT) is None, DEADLINE_S)
+    assert eventually(lambda: bench.store.training_request(PROJECT) is None, DEADLINE_S)
 
 
 @pytest.mark.parametrize("victim", ["training", "its worker"])
@@ -205,7 +205,7 @@ def test_a_stop_is_prompt_leaves_no_process_and_keeps_the_wish(bench: Bench, eve
     eventually(lambda: not bench.worker.alive, DEADLINE_S)
 
     assert not any(runs(process) for process in (training, *inside))
-    assert bench.store.training_wanted(PROJECT) is not None
+    assert bench.store.training_request(PROJECT) is not None
     assert "Traceback" not in bench.worker.log_tail()
 
 
@@ -222,7 +222,7 @@ def test_redis_restarted_across_the_end_of_a_job_loses_nothing(
         bench.let_go()
         own_redis.start()
         eventually(bench.ended, DEADLINE_S)
-        eventually(lambda: bench.store.training_wanted(PROJECT) is None, DEADLINE_S)
+        eventually(lambda: bench.store.training_request(PROJECT) is None, DEADLINE_S)
         bench.want_training()
         eventually(lambda: len(bench.ended()) == 2, DEADLINE_S)
 

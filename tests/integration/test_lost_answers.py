@@ -8,12 +8,12 @@ from lossy_proxy import LossyProxy
 
 from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt
-from annotune.runs import TrainingRun, TrainingWanted
+from annotune.runs import TrainingRequest, TrainingRun
 from annotune.store.store import Store
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LLAMA, GPT, PHI = (ModelRef(server="ollama", model=name) for name in ("llama3", "gpt", "phi"))
-WANTED = TrainingWanted(requested_by="a test", at=NOON)
+WANTED = TrainingRequest(requested_by="a test", at=NOON)
 
 
 @pytest.fixture
@@ -87,10 +87,10 @@ def test_a_run_is_listed_once(store: Store, proxy: LossyProxy) -> None:
 def test_who_asked_for_a_training_is_told_so(store: Store, proxy: LossyProxy) -> None:
     proxy.lose(b"a test")
 
-    assert store.want_training(1, WANTED)
+    assert store.request_training(1, WANTED)
 
     assert proxy.lost == 1
-    assert not store.want_training(1, WANTED.model_copy(update={"requested_by": "another"}))
+    assert not store.request_training(1, WANTED.model_copy(update={"requested_by": "another"}))
 
 
 def test_who_took_a_lease_is_told_so(store: Store, proxy: LossyProxy) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from services import Eventually
 
-from annotune.runs import TrainingWanted
+from annotune.runs import TrainingRequest
 from annotune.store.queue import TRAINING, Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
@@ -40,7 +40,7 @@ def test_what_a_killed_worker_had_taken_is_done_once(worker: Service, redis_url:
     store = Store.connect(redis_url)
     jobs = Jobs(store, connect_redis(redis_url, patience="web", decode=False))
     for project in PROJECTS:
-        store.want_training(project, TrainingWanted(requested_by="a test", at=datetime.now(UTC)))
+        store.request_training(project, TrainingRequest(requested_by="a test", at=datetime.now(UTC)))
         jobs.train(project)
 
     taken = subprocess.run(
@@ -55,7 +55,7 @@ def test_what_a_killed_worker_had_taken_is_done_once(worker: Service, redis_url:
     assert jobs.waiting()[TRAINING] == 0
 
     worker.start(store.has_worker, DEADLINE_S)
-    eventually(lambda: not any(store.training_wanted(project) for project in PROJECTS), DEADLINE_S)
+    eventually(lambda: not any(store.training_request(project) for project in PROJECTS), DEADLINE_S)
 
     assert {project: len(store.runs(project)) for project in PROJECTS} == dict.fromkeys(PROJECTS, 1)
     store.close()

@@ -60,7 +60,7 @@ def trained(context: TrainerContext) -> Callable[..., TrainingRun]:
 
     def work(weights: str, meanwhile: Callable[[], None] = lambda: None) -> TrainingRun:
         engine = FakeEngine(weights=weights.encode(), meanwhile=meanwhile)
-        context.store.want_training(PROJECT, WANTED)
+        context.store.request_training(PROJECT, WANTED)
         train_under_lease(context, PROJECT, lambda shop, project, _: run(shop, project, engine))
         return context.store.runs(PROJECT)[0]
 

@@ -12,7 +12,7 @@ from rq import Queue
 
 from annotune.answer import Answer
 from annotune.models import ModelRef
-from annotune.runs import TrainingWanted
+from annotune.runs import TrainingRequest
 from annotune.store import migration
 from annotune.store.job_spec import CHANGED_JOB, TRAIN_JOB
 from annotune.store.queue import CHANGES, TRAINING, Jobs
@@ -22,7 +22,7 @@ from trainer.worker import move_in
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LLAMA, GPT = ModelRef.parse("ollama:llama3"), ModelRef.parse("openai:gpt-4o")
-WANTED = TrainingWanted(requested_by="x", at=NOON)
+WANTED = TrainingRequest(requested_by="x", at=NOON)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_main_takes_over_every_old_key_with_its_value_and_its_expiry(
 
     assert set(client.keys("annotune:*")) == set(names.values())
     assert (store.projects(), store.live(4), store.changes(4)) == ([4, 12], LLAMA, 5)
-    assert (store.training_wanted(12), store.lessons.tried(4)) == (WANTED, {1: "", 2: ""})
+    assert (store.training_request(12), store.lessons.tried(4)) == (WANTED, {1: "", 2: ""})
     assert [kept.text for kept in store.answers(4, 7)] == ["old 1", "old 2"]
     assert 0 < client.pttl("annotune:main:4:lease:training") <= 60_000
 

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import pytest
 import redis
 
-from annotune.runs import TrainingWanted
+from annotune.runs import TrainingRequest
 from annotune.store.queue import CHANGES, TRAINING, Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from trainer.reconcile import Reconciler, requeue_due, sync_all
 
-WANTED = TrainingWanted(requested_by="a test", at=datetime(2026, 1, 1, tzinfo=UTC))
+WANTED = TrainingRequest(requested_by="a test", at=datetime(2026, 1, 1, tzinfo=UTC))
 FEW, MANY = 40, 160
 
 
@@ -44,7 +44,7 @@ def test_what_redis_does_grows_with_the_number_of_projects_alone(
             store.remember_project(project)
             jobs.sync(project)
             store.note_changes(project)
-            store.want_training(project, WANTED)
+            store.request_training(project, WANTED)
         before = connection.info("stats")["total_commands_processed"]
         act(store, jobs)
         return connection.info("stats")["total_commands_processed"] - before
@@ -74,7 +74,7 @@ def test_a_look_that_waits_is_not_queued_again_however_long_it_waits(
 def test_what_cannot_be_read_stops_no_other_project(store: Store, jobs: Jobs, name: str, kind: str) -> None:
     for project in (4, 5):
         store.remember_project(project)
-    store.want_training(5, WANTED)
+    store.request_training(5, WANTED)
     key = store.keys.of(4, name)
     if kind == "list":
         store._redis.rpush(key, "x")

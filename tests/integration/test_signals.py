@@ -16,7 +16,7 @@ from services import Eventually, annotune_command
 from studio_double import StudioDouble
 
 from annotune.prompt import ProjectPrompt
-from annotune.runs import TrainingWanted
+from annotune.runs import TrainingRequest
 from annotune.settings import Settings
 from annotune.store.store import Store
 from embedded.processes import free_port
@@ -163,7 +163,7 @@ def test_only_the_watching_of_a_training_ends(
     _, complained = running.communicate(timeout=SOON_S)
 
     assert (running.returncode, "the training goes on" in complained) == (code, True), complained
-    assert isinstance(store.training_wanted(4), TrainingWanted)
+    assert isinstance(store.training_request(4), TrainingRequest)
 
 
 def test_the_backend_ends_well_on_sigterm(start: Start, eventually: Eventually) -> None:

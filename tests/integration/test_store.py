@@ -14,7 +14,7 @@ from annotune.answer import Answer
 from annotune.errors import ConfigurationError, StoreUnavailable
 from annotune.models import ModelRef, ModelVersion
 from annotune.prompt import ProjectPrompt
-from annotune.runs import Progress, Tally, TrainingRun, TrainingWanted
+from annotune.runs import Progress, Tally, TrainingRequest, TrainingRun
 from annotune.store.answers import KEPT
 from annotune.store.redis import connect_redis
 from annotune.store.store import FORGOTTEN_S, PAST_KEPT, RUNS_KEPT, Store
@@ -36,7 +36,7 @@ CALLS = {
     "next_number": lambda store: store.next_number(1),
     "raise_number": lambda store: store.raise_number(1, 3),
     "versions": lambda store: store.versions(1),
-    "want_training": lambda store: store.want_training(1, TrainingWanted(requested_by="x", at=NOON)),
+    "want_training": lambda store: store.want_training(1, TrainingRequest(requested_by="x", at=NOON)),
     "set_tried": lambda store: store.lessons.set_tried(1, {1: "a"}),
     "add_learnt": lambda store: store.lessons.add_learnt(1, {1: "a"}),
     "see": lambda store: store.prompts.see(1, ["a"]),
@@ -76,7 +76,7 @@ def store(redis_url: str) -> Iterator[Store]:
 
 
 def test_a_new_project_has_nothing(store: Store) -> None:
-    assert (store.live(1), store.prompt(1), store.tally(1), store.progress(1), store.training_wanted(1)) == (None,) * 5
+    assert (store.live(1), store.prompt(1), store.tally(1), store.progress(1), store.training_request(1)) == (None,) * 5
     assert (store.past(1), store.answers(1, 1), store.versions(1), store.runs(1), store.projects()) == ([],) * 5
     assert (store.changes(1), store.lessons.tried(1), store.has_worker()) == (0, {}, False)
 
@@ -215,21 +215,21 @@ def test_ended_runs_are_newest_first_and_bounded(store: Store) -> None:
 
 
 def test_one_training_is_wanted_until_it_ended(store: Store) -> None:
-    first = TrainingWanted(requested_by="webhook", at=NOON)
+    first = TrainingRequest(requested_by="webhook", at=NOON)
 
     assert [
-        store.want_training(1, first),
-        store.want_training(1, first.model_copy(update={"requested_by": "cli"})),
+        store.request_training(1, first),
+        store.request_training(1, first.model_copy(update={"requested_by": "cli"})),
     ] == [
         True,
         False,
     ]
-    assert store.training_wanted(1) == first
+    assert store.training_request(1) == first
 
     store.training_ended(1)
 
-    assert store.training_wanted(1) is None
-    assert store.want_training(1, first)
+    assert store.training_request(1) is None
+    assert store.request_training(1, first)
 
 
 def test_progress_goes_with_its_training(store: Store) -> None:

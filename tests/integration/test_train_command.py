@@ -55,7 +55,7 @@ def worker(store: Store, project: int, eventually: Callable[..., object]) -> Ite
     store.worker_alive(60)
 
     def work(state: str, reason: str) -> None:
-        eventually(lambda: store.training_wanted(project))
+        eventually(lambda: store.training_request(project))
         store.set_progress(project, Progress(run="r1", stage="train", step=3, steps=40, loss=2.5, left_s=61))
         run = {"id": "r1", "project": project, "number": 1, "state": state, "reason": reason, "started_at": AT}
         store.save_run(TrainingRun.model_validate(run | {"examples": 12}))

@@ -18,7 +18,7 @@ from annotune.extra_params import Parameters
 from annotune.models import ModelRef, ModelVersion, Verdict
 from annotune.prompt import ProjectPrompt
 from annotune.recipe import Recipe
-from annotune.runs import Progress, Tally, TrainingRun, TrainingWanted
+from annotune.runs import Progress, Tally, TrainingRequest, TrainingRun
 from annotune.settings import Settings
 from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
@@ -418,7 +418,7 @@ def test_status_of_nothing_says_what_to_do(run: Annotune) -> None:
 
 def test_a_training_whose_worker_ended_does_not_look_as_if_it_ran(run: Annotune, store: Store) -> None:
     store.remember_project(4)
-    store.want_training(4, TrainingWanted(requested_by="command", at=AT))
+    store.request_training(4, TrainingRequest(requested_by="command", at=AT))
     store.take_lease(4, "training", "r3", 30)
     store.set_progress(4, Progress(run="r3", stage="train", step=10, steps=40))
 
@@ -462,7 +462,7 @@ def test_status_shows_all_that_goes_on(run: Annotune, store: Store, redis_url: s
     store.set_tally(
         4, Tally(usable=3, new=1, unlearnt=2, left_out=left_out, kinds=kinds, at=AT, lacks="submit 22 more")
     )
-    store.want_training(4, TrainingWanted(requested_by="command", at=AT))
+    store.request_training(4, TrainingRequest(requested_by="command", at=AT))
     store.take_lease(4, "training", "r3", 30)
     store.set_progress(4, Progress(run="r3", stage="train", step=10, steps=40, loss=1.5, left_s=65))
     store.save_run(ended(2, "refused", "the held-out loss did not fall"))

@@ -54,7 +54,7 @@ def test_start_training_fifty_times_is_one_run(backend: Backend) -> None:
 
     assert queued == [True] + [False] * 49
     assert backend.jobs.waiting()[TRAINING] == 1
-    assert backend.store.training_wanted(4).requested_by == "Label Studio"
+    assert backend.store.training_request(4).requested_by == "Label Studio"
 
 
 def test_start_training_is_told_at_once_that_the_worker_cannot_train(backend: Backend) -> None:
@@ -66,7 +66,7 @@ def test_start_training_is_told_at_once_that_the_worker_cannot_train(backend: Ba
 
     assert answer["queued"] is False
     assert answer["message"] == "the worker cannot train: TRAINER_PYTHON='x' is no Python interpreter"
-    assert backend.store.training_wanted(4) is None
+    assert backend.store.training_request(4) is None
 
 
 @pytest.mark.parametrize(
