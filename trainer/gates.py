@@ -93,7 +93,9 @@ def read_held_out(dataset: Dataset, rendered: Path) -> tuple[HeldOut, ...]:
     return tuple(HeldOut(item.messages, item.answer, by_id[item.origin.annotation]) for item in dataset.held_out)
 
 
-def judge(candidate: Candidate, held_out: Sequence[HeldOut], losses: Losses, *, max_tokens: int) -> tuple[Verdict, ...]:
+def run_gates(
+    candidate: Candidate, held_out: Sequence[HeldOut], losses: Losses, *, max_tokens: int
+) -> tuple[Verdict, ...]:
     """The verdicts in order. What no answer could fix is not asked: whether a model stops that is served otherwise than
     it was trained, or anything of one that cannot be run.
 

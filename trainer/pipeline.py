@@ -33,7 +33,7 @@ from curation.examples import ExampleSet
 from trainer import engine as steps
 from trainer.context import TrainerContext
 from trainer.engine import Engine, Event, SubprocessEngine
-from trainer.gates import Candidate, Losses, judge, read_held_out
+from trainer.gates import Candidate, Losses, read_held_out, run_gates
 from trainer.mark import keep_pointers
 from trainer.registration import is_taken, model_name, patiently, register
 from trainer.run_folder import BASES, check_disk, read_runs, remove_dead, run_folder, tidy, write_manifest
@@ -83,30 +83,30 @@ def run_training(
         replaces=context.store.live(project),
     )
     remove_dead(settings.runs_dir, project)
-    course = _Course(context, engine, run)
+    pipeline = Pipeline(context, engine, run)
     try:
-        course.folder.mkdir(parents=True)
+        pipeline.folder.mkdir(parents=True)
     except OSError as error:
         raise ConfigurationError(
             f"RUNS_DIR={str(settings.runs_dir)!r} cannot be written to: {error.strerror}"
         ) from error
     try:
-        course.carry_out(example_set)
+        pipeline.run_stages(example_set)
     except (TrainingCancelled, StoreUnavailable):
-        if course.run.version is None:
-            shutil.rmtree(course.folder, ignore_errors=True)
+        if pipeline.run.version is None:
+            shutil.rmtree(pipeline.folder, ignore_errors=True)
         raise
     except TrainingRefused as error:
-        course.end("refused", str(error))
+        pipeline.end("refused", str(error))
     except (AnnotuneError, OSError) as error:
-        course.end("failed", str(error))
+        pipeline.end("failed", str(error))
     except Exception as error:  # noqa: BLE001 - whatever it was, the run leaves a manifest that says so
         _log.error("project %d: run %s broke off\n%s", project, run.id, where(error))
-        course.end("failed", f"a fault of the trainer's own, {type(error).__name__}: its log has the rest")
-    return course.run
+        pipeline.end("failed", f"a fault of the trainer's own, {type(error).__name__}: its log has the rest")
+    return pipeline.run
 
 
-class _Course:
+class Pipeline:
     """A run on its way: `run` holds what is known of it so far."""
 
     def __init__(self, context: TrainerContext, engine: Engine, run: TrainingRun) -> None:
@@ -119,7 +119,7 @@ class _Course:
         self._cancelled = context.cancelled
         self._progress = Progress(run=run.id, stage="collect")
 
-    def carry_out(self, gather: Callable[[TrainerContext, int], ExampleSet]) -> None:
+    def run_stages(self, gather: Callable[[TrainerContext, int], ExampleSet]) -> None:
         """All stages, to the end of the run."""
         with closing(self._context.ollama()) as server:
             with self._stage("collect"):
@@ -132,7 +132,7 @@ class _Course:
             try:
                 with self._stage("gates"):
                     held_out = read_held_out(dataset, self.folder / "rendered.jsonl")
-                    verdicts = judge(candidate, held_out, losses, max_tokens=self._settings.max_tokens)
+                    verdicts = run_gates(candidate, held_out, losses, max_tokens=self._settings.max_tokens)
                 self._go_on("promote")
             except BaseException:
                 with suppress(ModelServerError):

@@ -19,8 +19,8 @@ from trainer.gates import (
     Losses,
     Rendered,
     held_out_loss,
-    judge,
     rendered_text,
+    run_gates,
     stops,
     token_count,
 )
@@ -120,14 +120,14 @@ def test_tokens_that_a_replaced_template_lacks_are_refused(recorded: OllamaServe
 
 
 def test_a_template_with_the_long_comment_passes_all_gates(recorded: OllamaServer) -> None:
-    verdicts = judge(Candidate(recorded, "tpl/pad:v1", 2048), HELD_OUT, BETTER, max_tokens=64)
+    verdicts = run_gates(Candidate(recorded, "tpl/pad:v1", 2048), HELD_OUT, BETTER, max_tokens=64)
 
     assert [verdict.gate for verdict in verdicts if not verdict.passed] == []
     assert len(verdicts) == 5
 
 
 def test_a_model_served_otherwise_than_trained_is_not_asked_whether_it_stops(recorded: OllamaServer) -> None:
-    verdicts = judge(Candidate(recorded, "tpl/near:v1", 2048), HELD_OUT, BETTER, max_tokens=64)
+    verdicts = run_gates(Candidate(recorded, "tpl/near:v1", 2048), HELD_OUT, BETTER, max_tokens=64)
 
     assert [(verdict.gate, verdict.passed) for verdict in verdicts] == [
         ("answers", True),
@@ -143,7 +143,7 @@ def test_a_model_of_which_every_chat_fails_is_refused_with_the_servers_reason(
     double, candidate = fake
     double.chat_error = "_Map_base::at"
 
-    verdicts = judge(candidate, prompts(5), BETTER, max_tokens=64)
+    verdicts = run_gates(candidate, prompts(5), BETTER, max_tokens=64)
 
     assert [verdict.gate for verdict in verdicts] == ["answers", "held-out loss"]
     assert not verdicts[0].passed
@@ -199,7 +199,7 @@ def test_a_beginning_of_text_that_the_server_adds_is_refused(trainer_python: Pat
     with EmbeddedOllama(tmp_path / "ollama") as embedded:
         embedded.add_model("tiny:v1", tmp_path / "tiny" / "model.gguf", {"num_ctx": 512})
         server = OllamaServer(embedded.url)
-        verdicts = judge(Candidate(server, "tiny:v1", 512), held_out, BETTER, max_tokens=8)
+        verdicts = run_gates(Candidate(server, "tiny:v1", 512), held_out, BETTER, max_tokens=8)
         server.close()
 
     assert [(verdict.gate, verdict.passed) for verdict in verdicts] == [
