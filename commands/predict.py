@@ -25,7 +25,7 @@ from commands.output import PlainConsole, say
 from commands.plan import Plan
 from commands.push import Push, Tally
 from commands.signals import Stopped, stoppable
-from trainer.lease import PACE, lease
+from trainer.lease import LEASE_TIMING, lease
 
 SHOWN = 3
 REASONS_TOLD = 5
@@ -86,7 +86,7 @@ def predict(
             if not held.taken:
                 raise InUse(
                     f"project {project} is being predicted by {held.holder}: wait for its end (a run that was killed"
-                    f" frees the project within {PACE.ttl_s:.0f} s)"
+                    f" frees the project within {LEASE_TIMING.ttl_s:.0f} s)"
                 )
             code = _push(context, plan, servers, held.lost)
         click.get_current_context().exit(code)

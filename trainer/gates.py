@@ -24,7 +24,7 @@ from annotune.errors import (
 from annotune.models import Verdict
 from annotune.servers.ollama import OllamaServer, as_request
 from curation.dataset import Dataset
-from trainer.registration import patiently
+from trainer.registration import retry_until_available
 
 CALL_S = 300
 AGAIN_S = 2
@@ -68,10 +68,10 @@ class Candidate:
     num_ctx: int
 
     def render(self, messages: Sequence[Message]) -> str:
-        return patiently(lambda: self.server.render(self._request(messages, 1), deadline_s=CALL_S))
+        return retry_until_available(lambda: self.server.render(self._request(messages, 1), deadline_s=CALL_S))
 
     def chat(self, messages: Sequence[Message], *, max_tokens: int) -> Completion:
-        return patiently(lambda: self.server.chat(self._request(messages, max_tokens), deadline_s=CALL_S))
+        return retry_until_available(lambda: self.server.chat(self._request(messages, max_tokens), deadline_s=CALL_S))
 
     def _request(self, messages: Sequence[Message], max_tokens: int) -> ChatRequest:
         return as_request(self.model, messages, num_ctx=self.num_ctx, max_tokens=max_tokens)

@@ -9,7 +9,7 @@ from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable, T
 from annotune.log import where
 from annotune.runs import TrainingRequest, TrainingRun
 from trainer.context import TrainerContext, open_trainer_context
-from trainer.lease import PACE, Pace, lease
+from trainer.lease import LEASE_TIMING, LeaseTiming, lease
 from trainer.mark import keep_pointers
 from trainer.pipeline import run_training
 from trainer.sync import is_gone, sync
@@ -40,7 +40,7 @@ def sync_under_lease(
     project: int,
     *,
     sync_project: Callable[[TrainerContext, int], None] = sync,
-    pace: Pace = PACE,
+    timing: LeaseTiming = LEASE_TIMING,
 ) -> None:
     """Look at Label Studio once, and write down what Redis alone knows of the project. If a change has come meanwhile, the
     next look waits behind those at other projects.
@@ -50,7 +50,7 @@ def sync_under_lease(
     store, runs_dir = context.store, context.settings.runs_dir
     keep_pointers(store, runs_dir, project)  # where Redis was emptied, all comes back before anything is put there
     store.take_queued(project)
-    with lease(store, project, "changed", pace) as held:
+    with lease(store, project, "changed", timing) as held:
         if not held.taken:
             return
         seen = store.changes(project)
@@ -64,7 +64,9 @@ def sync_under_lease(
         context.jobs.sync(project)
 
 
-def train_under_lease(context: TrainerContext, project: int, run_training: Train, *, pace: Pace = PACE) -> None:
+def train_under_lease(
+    context: TrainerContext, project: int, run_training: Train, *, timing: LeaseTiming = LEASE_TIMING
+) -> None:
     """Carry out the training that is wanted, if one is and nobody else is at it.
 
     The wish ends with the run, whatever became of it; where the run was stopped from outside it stays, and the
@@ -72,7 +74,7 @@ def train_under_lease(context: TrainerContext, project: int, run_training: Train
     """
     store = context.store
     keep_pointers(store, context.settings.runs_dir, project)
-    with lease(store, project, "training", pace) as held:
+    with lease(store, project, "training", timing) as held:
         request = store.training_request(project)
         if request is None or not held.taken:
             return

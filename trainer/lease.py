@@ -17,14 +17,14 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Pace:
+class LeaseTiming:
     """How long a lease lives unrenewed, and how often it is renewed, in seconds."""
 
     ttl_s: float
     renew_s: float
 
 
-PACE = Pace(ttl_s=30, renew_s=8)
+LEASE_TIMING = LeaseTiming(ttl_s=30, renew_s=8)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Lease:
 
 
 @contextmanager
-def lease(store: Store, project: int, name: str, pace: Pace = PACE) -> Iterator[Lease]:
+def lease(store: Store, project: int, name: str, timing: LeaseTiming = LEASE_TIMING) -> Iterator[Lease]:
     """Take a lease, keep it by a thread, give it back.
 
     One that expired while Redis was away is taken again, unless another process was first.
@@ -50,7 +50,7 @@ def lease(store: Store, project: int, name: str, pace: Pace = PACE) -> Iterator[
     """
     here = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     token = f"{uuid.uuid4().hex} {here}"
-    if not store.take_lease(project, name, token, pace.ttl_s):
+    if not store.take_lease(project, name, token, timing.ttl_s):
         told = store.lease_holder(project, name)
         if told != token:  # ours where only the reply was lost
             yield Lease(taken=False, holder=told.partition(" ")[2] or Lease.holder)
@@ -59,13 +59,13 @@ def lease(store: Store, project: int, name: str, pace: Pace = PACE) -> Iterator[
     done, turn = threading.Event(), threading.Lock()
 
     def keep() -> None:
-        while not done.wait(pace.renew_s):
+        while not done.wait(timing.renew_s):
             with turn:
                 if done.is_set():
                     return
                 try:
-                    kept = store.renew_lease(project, name, token, pace.ttl_s) or store.take_lease(
-                        project, name, token, pace.ttl_s
+                    kept = store.renew_lease(project, name, token, timing.ttl_s) or store.take_lease(
+                        project, name, token, timing.ttl_s
                     )
                 except StoreUnavailable:
                     _log.warning("project %d: the lease %r is not renewed while Redis is away", project, name)

@@ -35,8 +35,16 @@ from trainer.context import TrainerContext
 from trainer.engine import Engine, Event, SubprocessEngine
 from trainer.gates import Candidate, Losses, read_held_out, run_gates
 from trainer.mark import keep_pointers
-from trainer.registration import is_taken, model_name, patiently, register
-from trainer.run_folder import BASES, check_disk, read_runs, remove_dead, run_folder, tidy, write_manifest
+from trainer.registration import is_taken, model_name, register, retry_until_available
+from trainer.run_folder import (
+    BASES,
+    check_disk,
+    read_runs,
+    remove_intermediates,
+    remove_unfinished,
+    run_folder,
+    write_manifest,
+)
 from trainer.sync import examples_of, read
 
 CHECK_S = 10
@@ -82,7 +90,7 @@ def run_training(
         requested_by=request.requested_by,
         replaces=context.store.live(project),
     )
-    remove_dead(settings.runs_dir, project)
+    remove_unfinished(settings.runs_dir, project)
     pipeline = Pipeline(context, engine, run)
     try:
         pipeline.folder.mkdir(parents=True)
@@ -125,7 +133,7 @@ class Pipeline:
             with self._stage("collect"):
                 recipe = _recipe(self._settings.recipe)
                 dataset = self._dataset(recipe, gather(self._context, self.run.project))
-                patiently(lambda: server.check(deadline_s=CHECK_S))
+                retry_until_available(lambda: server.check(deadline_s=CHECK_S))
                 check_disk(self.folder, LEAST_FREE_BYTES)
             gguf, sha256, losses = self._train(recipe, dataset)
             candidate = self._register(server, recipe, gguf, sha256)
@@ -160,7 +168,7 @@ class Pipeline:
     def end(self, state: Literal["promoted", "waiting", "refused", "failed"], reason: str) -> None:
         """Tidy, write the manifest, and remember what was tried. The job that asked saves the run in the store."""
         self._note(state=state, reason=reason, ended_at=datetime.now(UTC))
-        tidy(self.folder, keep_weights=self.run.version is not None)
+        remove_intermediates(self.folder, keep_weights=self.run.version is not None)
         write_manifest(self.folder, self.run)
         if self.run.came_to_training:
             self._store.lessons.set_tried(self.run.project, self.run.taught)
@@ -210,7 +218,7 @@ class Pipeline:
         converted = self._step("convert", steps.CONVERT, {**job, "llama_cpp_dir": str(llama_cpp or "")})
         if file_sha256(converted.gguf) != converted.sha256:
             raise TrainingFailed(f"{converted.gguf.name} is not what the converter wrote: is the disk sound?")
-        tidy(self.folder, keep_weights=True)
+        remove_intermediates(self.folder, keep_weights=True)
         return converted.gguf, converted.sha256, losses
 
     def _register(self, server: OllamaServer, recipe: Recipe, gguf: Path, sha256: str) -> Candidate:
@@ -226,7 +234,7 @@ class Pipeline:
             while is_taken(server, name := model_name(self._settings.deployment, project, number, sha256)):
                 number = self._store.next_number(project)
             register(server, name, gguf, sha256, num_ctx=recipe.num_ctx)
-            self._note(number=number, packages=self.run.packages | {"ollama": patiently(server.version)})
+            self._note(number=number, packages=self.run.packages | {"ollama": retry_until_available(server.version)})
         return Candidate(server, name, recipe.num_ctx)
 
     def _promote(self, recipe: Recipe, made: ModelVersion) -> None:

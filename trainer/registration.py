@@ -19,7 +19,7 @@ SHA_SHOWN = 8
 T = TypeVar("T")
 
 
-def patiently(ask: Callable[[], T], *, patience_s: float = PATIENCE_S) -> T:
+def retry_until_available(ask: Callable[[], T], *, patience_s: float = PATIENCE_S) -> T:
     """Ask a model server that may be restarting: again until it answers, or `patience_s` are over."""
     ends = time.monotonic() + patience_s
     while True:
@@ -51,8 +51,8 @@ def register(server: OllamaServer, model: str, gguf: Path, sha256: str, *, num_c
     Raises:
         ModelServerError: the server did not take it.
     """
-    patiently(lambda: server.push(gguf, sha256))
-    patiently(lambda: server.create(model, sha256, parameters={"num_ctx": num_ctx}))
+    retry_until_available(lambda: server.push(gguf, sha256))
+    retry_until_available(lambda: server.create(model, sha256, parameters={"num_ctx": num_ctx}))
     unload_twins(server, sha256)
 
 
@@ -66,10 +66,10 @@ def unload_twins(server: OllamaServer, sha256: str) -> None:
     def twins() -> list[str]:
         return [name for name in server.loaded() if name.endswith(f"-{sha256[:SHA_SHOWN]}")]
 
-    for name in patiently(twins):
+    for name in retry_until_available(twins):
         server.unload(name)
     ends = time.monotonic() + UNLOADED_S
-    while left := patiently(twins):
+    while left := retry_until_available(twins):
         if time.monotonic() > ends:
             raise TrainingFailed(f"the model server did not unload {left[0]} within {UNLOADED_S} s: restart it")
         time.sleep(POLL_S)
@@ -77,4 +77,4 @@ def unload_twins(server: OllamaServer, sha256: str) -> None:
 
 def is_taken(server: OllamaServer, model: str) -> bool:
     """Does the server have a model of that name?"""
-    return patiently(lambda: server.show(model)) is not None
+    return retry_until_available(lambda: server.show(model)) is not None

@@ -42,7 +42,7 @@ def read_runs(runs_dir: Path, project: int | None = None) -> list[TrainingRun]:
     return sorted(found, key=lambda run: (run.started_at, run.id))
 
 
-def remove_dead(runs_dir: Path, project: int) -> None:
+def remove_unfinished(runs_dir: Path, project: int) -> None:
     """Remove what killed runs left.
 
     A project has one training at a time, so whatever of it has no manifest is dead. A half prepared base may be another
@@ -57,7 +57,7 @@ def remove_dead(runs_dir: Path, project: int) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def tidy(folder: Path, *, keep_weights: bool) -> None:
+def remove_intermediates(folder: Path, *, keep_weights: bool) -> None:
     """Remove what lay on the way to the served file, and that file and the adapter too where nothing serves them."""
     for name in ON_THE_WAY if keep_weights else (*ON_THE_WAY, *WEIGHTS):
         path = folder / name

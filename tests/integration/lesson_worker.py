@@ -17,10 +17,10 @@ from annotune.runs import TrainingRequest, TrainingRun
 from annotune.settings import load_settings
 from trainer import jobs
 from trainer.context import TrainerContext, open_trainer_context
-from trainer.lease import Pace
+from trainer.lease import LeaseTiming
 from trainer.worker import run_worker
 
-PACE = Pace(ttl_s=2, renew_s=0.4)
+PACE = LeaseTiming(ttl_s=2, renew_s=0.4)
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
         )
 
     def train_project(project: int) -> None:
-        jobs.train_under_lease(open_trainer_context(), project, run_training, pace=PACE)
+        jobs.train_under_lease(open_trainer_context(), project, run_training, timing=PACE)
 
     # RQ finds a job by its name; the workers are forked from here.
     jobs.train_project = train_project

@@ -24,7 +24,7 @@ from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.store import FORGOTTEN_S
 from trainer.context import TrainerContext, trainer_context
 from trainer.jobs import sync_under_lease, train_under_lease
-from trainer.lease import Pace, lease
+from trainer.lease import LeaseTiming, lease
 from trainer.reconcile import Reconciler, requeue_due, sync_all
 from trainer.sync import examples_of, read, sync
 
@@ -32,7 +32,7 @@ PROJECT = 4
 OTHER = 5
 WANTED = TrainingRequest(requested_by="a test", at=datetime(2026, 1, 1, tzinfo=UTC))
 QUESTIONS = 60
-SHORT = Pace(ttl_s=0.5, renew_s=0.1)
+SHORT = LeaseTiming(ttl_s=0.5, renew_s=0.1)
 
 
 @pytest.fixture
@@ -655,7 +655,7 @@ def test_a_run_that_lost_its_lease_is_told_and_not_recorded(context: TrainerCont
             told.wait(0.02)
         return ended(project, request)
 
-    train_under_lease(context, PROJECT, run_training, pace=SHORT)
+    train_under_lease(context, PROJECT, run_training, timing=SHORT)
 
     assert context.store.runs(PROJECT) == []
     assert other.training_request(PROJECT) is not None
