@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Side = Literal["train", "eval"]
+SplitName = Literal["train", "eval"]
 HELD_OUT_IN = 6
 FEWEST_HELD_OUT = 5
 
@@ -21,13 +21,13 @@ def text_sha(text: str) -> str:
     return hashlib.sha256(normal.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def hash_side(sha: str) -> Side:
+def split_of(sha: str) -> SplitName:
     """The side by the hash alone: about one in six is held out."""
     return "eval" if int(sha, 16) % HELD_OUT_IN == 0 else "train"
 
 
 @dataclass(frozen=True)
-class Split:
+class SplitAssignment:
     """The sides of the texts that a project has now, by their shas.
 
     `undecided` have none yet, since a training takes more texts: `fewest` to train on and `FEWEST_HELD_OUT` held out.
@@ -35,8 +35,8 @@ class Split:
     have a text in common.
     """
 
-    sides: Mapping[str, Side]
-    new: Mapping[str, Side]
+    splits: Mapping[str, SplitName]
+    new: Mapping[str, SplitName]
     undecided: int
     fewest: int
     hash_alone: bool = False
@@ -45,7 +45,7 @@ class Split:
     @property
     def missing(self) -> int:
         """How many texts a training lacks; where the hash alone decides, how many will do on average."""
-        to_hold_out, to_train = _wanted(self.sides, self.fewest)
+        to_hold_out, to_train = _wanted(self.splits, self.fewest)
         if self.hash_alone:
             return max(to_train, HELD_OUT_IN * to_hold_out)
         return to_hold_out + to_train - self.undecided
@@ -55,14 +55,14 @@ class Split:
         """What a training lacks, in a sentence; empty where it lacks nothing."""
         if self.missing <= 0:
             return ""
-        number, takes = len(self.sides) + self.undecided, self.fewest + FEWEST_HELD_OUT
+        number, takes = len(self.splits) + self.undecided, self.fewest + FEWEST_HELD_OUT
         if number + self.missing == takes:
             there = f"there {'is' if number == 1 else 'are'} {number}{' of different texts' if self.repeated else ''}"
             return (
                 f"it takes {takes} usable annotations (MIN_EXAMPLES + {FEWEST_HELD_OUT}), and {there}:"
                 f" submit {self.missing} more"
             )
-        have = Counter(self.sides.values())
+        have = Counter(self.splits.values())
         return (
             f"it takes {self.fewest} usable annotations to train on (MIN_EXAMPLES) and {FEWEST_HELD_OUT} that are held out,"
             f" and there are {have['train']} and {have['eval']}{', each text counted once' if self.repeated else ''}: submit"
@@ -70,7 +70,9 @@ class Split:
         )
 
 
-def split(recorded: Mapping[str, Side], texts: Sequence[str], fewest: int, *, trained: bool) -> Split:
+def assign_splits(
+    recorded: Mapping[str, SplitName], texts: Sequence[str], fewest: int, *, trained: bool
+) -> SplitAssignment:
     """Decide the sides of texts that have none yet.
 
     None is decided before there are enough for a training: then the texts with the lowest hashes are held out, five or, as
@@ -89,15 +91,15 @@ def split(recorded: Mapping[str, Side], texts: Sequence[str], fewest: int, *, tr
     sides = {sha: recorded[sha] for sha in distinct if sha in recorded}
     new = sorted(distinct.keys() - sides.keys())
     to_hold_out, to_train = _wanted(sides, fewest)
-    hash_alone = all(side == hash_side(sha) for sha, side in recorded.items()) if recorded else trained
-    decided: dict[str, Side] = {}
+    hash_alone = all(side == split_of(sha) for sha, side in recorded.items()) if recorded else trained
+    decided: dict[str, SplitName] = {}
     if hash_alone or not to_hold_out + to_train:
-        decided = {sha: hash_side(sha) for sha in new}
+        decided = {sha: split_of(sha) for sha in new}
     elif to_hold_out + to_train <= len(new):
         number = max(to_hold_out, min(len(new) // HELD_OUT_IN, len(new) - to_train))
         decided = {sha: "eval" if place < number else "train" for place, sha in enumerate(new)}
-    return Split(
-        sides=sides | decided,
+    return SplitAssignment(
+        splits=sides | decided,
         new=decided,
         undecided=len(new) - len(decided),
         fewest=fewest,
@@ -106,7 +108,7 @@ def split(recorded: Mapping[str, Side], texts: Sequence[str], fewest: int, *, tr
     )
 
 
-def _wanted(sides: Mapping[str, Side], fewest: int) -> tuple[int, int]:
+def _wanted(sides: Mapping[str, SplitName], fewest: int) -> tuple[int, int]:
     """How many a training lacks that are held out, and how many to train on."""
     have = Counter(sides.values())
     return max(0, FEWEST_HELD_OUT - have["eval"]), max(0, fewest - have["train"])

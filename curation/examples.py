@@ -19,7 +19,7 @@ from annotune.log import unexpected
 from annotune.prompt import Prompt
 from annotune.question import ask_messages
 from annotune.settings import Settings
-from annotune.split import Split, text_sha
+from annotune.split import SplitAssignment, text_sha
 from curation.example import Example, Origin
 
 # The answer log has the backend's clock, annotations have Label Studio's.
@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ExampleSet:
-    """The examples of both sides, and how many annotations were left out, by reason; `lacks` as in `Split`.
+    """The examples of both sides, and how many annotations were left out, by reason; `lacks` as in `SplitAssignment`.
 
     Reasons: `skipped`; `empty`: without an answer; `older`: of a task that has a later one; `uncertain`: more than one text
     for the answer; `no field`: the task lacks what the config labels; `no prompt`: nobody knows what was asked;
@@ -92,7 +92,7 @@ def collect_examples(
     settings: Settings,
     log: Log,
     *,
-    split: Callable[[Sequence[str]], Split],
+    split: Callable[[Sequence[str]], SplitAssignment],
     system: str | None = None,
 ) -> ExampleSet:
     """Examples from a project's tasks. What is odd about one costs no other its example.
@@ -139,8 +139,8 @@ def collect_examples(
         _log.warning("project %d: what cannot be read in these tasks is left out: %s", project, _listed(odd))
     counted = {reason: count for reason, count in sorted(left_out.items()) if count}
     divided = split([sha for sha, _ in examples])
-    held_out = tuple(example for sha, example in examples if divided.sides.get(sha) == "eval")
-    train = tuple(example for sha, example in examples if divided.sides.get(sha) != "eval")
+    held_out = tuple(example for sha, example in examples if divided.splits.get(sha) == "eval")
+    train = tuple(example for sha, example in examples if divided.splits.get(sha) != "eval")
     return ExampleSet(train, held_out, counted, newest, divided.lacks)
 
 

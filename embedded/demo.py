@@ -23,7 +23,7 @@ from rich.console import Console
 from annotune.errors import AnnotuneError
 from annotune.runs import TrainingRun
 from annotune.settings import load_settings
-from annotune.split import FEWEST_HELD_OUT, split, text_sha
+from annotune.split import FEWEST_HELD_OUT, assign_splits, text_sha
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
@@ -156,7 +156,7 @@ def lesson(stack: Stack, pairs: Sequence[Pair], options: Options, clock: Stopwat
 def _project(stack: Stack, title: str, pairs: Sequence[Pair]) -> tuple[int, list[Question]]:
     """A project's id and its questions: first those that will be annotated, then the paraphrases."""
     shas = [text_sha(pair.question) for pair in pairs]
-    sides = split({}, shas, _trained(pairs), trained=False).sides
+    sides = assign_splits({}, shas, _trained(pairs), trained=False).splits
     learnt = {pair for pair, sha in zip(pairs, shas, strict=True) if pair.invented and sides[sha] == "train"}
     questions = [(pair, False) for pair in pairs]
     questions += [(pair, True) for pair in pairs if pair in learnt]

@@ -19,7 +19,7 @@ from annotune.errors import ConfigurationError, RecordUnreadable
 from annotune.store.store import Store
 from annotune.values import Value
 from trainer.restoration import restore
-from trainer.state_files import read_sides, write_pointers, write_sides, write_whole
+from trainer.state_files import read_split, write_pointers, write_split, write_whole
 
 MARK = "mark.json"
 
@@ -149,13 +149,13 @@ def _keep(store: Store, runs_dir: Path, project: int, mark: Mark) -> None:
 def _keep_sides(store: Store, runs_dir: Path, project: int) -> None:
     """Let Redis and the folder both have what either has: a side stays, also where Redis lost its last second."""
     with _usable(runs_dir):
-        kept = read_sides(runs_dir, project)
-    there = store.sides.all(project)
+        kept = read_split(runs_dir, project)
+    there = store.splits.all(project)
     if kept.keys() - there.keys():
-        store.sides.restore(project, kept, emptied=False)
+        store.splits.restore(project, kept, emptied=False)
     if (both := {**kept, **there}) != kept:
         with _usable(runs_dir):
-            write_sides(runs_dir, project, both)
+            write_split(runs_dir, project, both)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from annotune.runs import PASSED, TrainingRun
 from annotune.store.backup import Kept
 from annotune.store.store import Store
 from trainer.run_folder import read_runs
-from trainer.state_files import projects_kept, read_pointers, read_sides
+from trainer.state_files import projects_kept, read_pointers, read_split
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def restore(store: Store, runs_dir: Path, *, emptied: bool, unknown_only: bool =
                 continue
             kept = read_pointers(runs_dir, project) or _from_runs(own)
             pointers += store.backup.restore(project, kept, emptied=emptied)
-            store.sides.restore(project, read_sides(runs_dir, project), emptied=emptied)
+            store.splits.restore(project, read_split(runs_dir, project), emptied=emptied)
             versions += _restore_versions(store, project, own)
             _restore_runs(store, project, own)
         except RecordUnreadable as error:

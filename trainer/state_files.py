@@ -8,7 +8,7 @@ from pathlib import Path
 from annotune.errors import RecordUnreadable
 from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt, PromptVersion
-from annotune.split import Side
+from annotune.split import SplitName
 from annotune.store.backup import Kept
 from annotune.values import Value
 
@@ -34,14 +34,14 @@ class Pointers(Value):
         return Kept(self.live, self.past, used, self.prompts, self.pinned, self.system)
 
 
-class Sides(Value):
+class SplitFile(Value):
     """Shas of labelled texts: those that are trained on, and those that are held out."""
 
     train: tuple[str, ...]
     eval: tuple[str, ...]
 
     @property
-    def by_sha(self) -> dict[str, Side]:
+    def by_sha(self) -> dict[str, SplitName]:
         return {**dict.fromkeys(self.train, "train"), **dict.fromkeys(self.eval, "eval")}
 
 
@@ -64,17 +64,17 @@ def write_pointers(runs_dir: Path, project: int, kept: Kept) -> None:
     write_whole(path, text)
 
 
-def write_sides(runs_dir: Path, project: int, sides: Mapping[str, Side]) -> None:
+def write_split(runs_dir: Path, project: int, sides: Mapping[str, SplitName]) -> None:
     train, held_out = (tuple(sorted(sha for sha in sides if sides[sha] == side)) for side in ("train", "eval"))
-    told = Sides(train=train, eval=held_out)
+    told = SplitFile(train=train, eval=held_out)
     write_whole(runs_dir / f"p{project}" / SIDES, told.model_dump_json(indent=1) + "\n")
 
 
-def read_sides(runs_dir: Path, project: int) -> dict[str, Side]:
+def read_split(runs_dir: Path, project: int) -> dict[str, SplitName]:
     """Empty where there is no such file, or one that cannot be read, which the log names."""
     path = runs_dir / f"p{project}" / SIDES
     try:
-        return Sides.recall(path.read_bytes(), str(path)).by_sha
+        return SplitFile.recall(path.read_bytes(), str(path)).by_sha
     except FileNotFoundError:
         return {}
     except (OSError, RecordUnreadable) as error:

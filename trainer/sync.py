@@ -9,7 +9,7 @@ from annotune.errors import AnnotuneError, ConfigurationError, LabelingInvalid, 
 from annotune.label_studio.rows import StudioTask
 from annotune.labeling.config import Labeling
 from annotune.runs import PASSED, Tally, TrainingRequest
-from annotune.split import Split
+from annotune.split import SplitAssignment
 from annotune.store.store import Store
 from annotune.store.trained import UNKNOWN, changed, settled
 from curation.examples import ExampleSet, Log, collect_examples
@@ -94,9 +94,9 @@ def examples_of(context: TrainerContext, project: int, tasks: list[StudioTask], 
     """The examples of a project's tasks, by the answers that Redis remembers; the sides of new texts are decided."""
     store, settings = context.store, context.settings
 
-    def split(texts: Sequence[str]) -> Split:
+    def split(texts: Sequence[str]) -> SplitAssignment:
         keep_pointers(store, settings.runs_dir, project)  # sides that Redis lost come back before any is decided
-        found = store.sides.decide(project, texts, settings.min_examples)
+        found = store.splits.assign(project, texts, settings.min_examples)
         if found.new:
             keep_pointers(store, settings.runs_dir, project)
         return found

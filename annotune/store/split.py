@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from annotune.errors import RecordUnreadable
-from annotune.split import Side, Split, split
+from annotune.split import SplitAssignment, SplitName, assign_splits
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
 
 
-class SideBook:
+class SplitStore:
     """The sides of each project in Redis, which are never deleted. Every method raises StoreUnavailable where Redis does not
     answer, and RecordUnreadable where it holds something else.
     """
@@ -18,29 +18,29 @@ class SideBook:
         self._redis = client
         self._keys = keys
 
-    def all(self, project: int) -> dict[str, Side]:
+    def all(self, project: int) -> dict[str, SplitName]:
         """Every side that was ever decided, by the text's sha."""
         key = self._keys.of(project, "sides")
         with redis_errors(key):
             return _read(self._redis.hgetall(key), key)
 
-    def decide(self, project: int, texts: Sequence[str], fewest: int) -> Split:
+    def assign(self, project: int, texts: Sequence[str], fewest: int) -> SplitAssignment:
         """`split`, kept in the same step: whoever asks at the same time gets the same sides."""
         key, number = self._keys.of(project, "sides"), self._keys.of(project, "number")
 
-        def change(pipe: Any) -> Split:
+        def change(pipe: Any) -> SplitAssignment:
             recorded, trained = _read(pipe.hgetall(key), key), pipe.get(number)
-            found = split(recorded, texts, fewest, trained=int(trained or 0) > 0)
+            found = assign_splits(recorded, texts, fewest, trained=int(trained or 0) > 0)
             pipe.multi()
             if found.new:
                 pipe.hset(key, mapping=dict(found.new))
             return found
 
         with redis_errors(key):
-            made: Split = self._redis.transaction(change, key, number, value_from_callable=True)
+            made: SplitAssignment = self._redis.transaction(change, key, number, value_from_callable=True)
         return made
 
-    def restore(self, project: int, kept: Mapping[str, Side], *, emptied: bool) -> None:
+    def restore(self, project: int, kept: Mapping[str, SplitName], *, emptied: bool) -> None:
         """Bring sides back; what is kept goes before what Redis has only where that came after it was emptied."""
         key = self._keys.of(project, "sides")
         if not kept:
@@ -55,8 +55,8 @@ class SideBook:
             pipe.execute()
 
 
-def _read(found: Mapping[str, str], key: str) -> dict[str, Side]:
-    sides: dict[str, Side] = {}
+def _read(found: Mapping[str, str], key: str) -> dict[str, SplitName]:
+    sides: dict[str, SplitName] = {}
     for sha, side in found.items():
         if side not in {"train", "eval"}:
             raise RecordUnreadable(in_redis(key))

@@ -47,7 +47,7 @@ from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
 from annotune.store.reports import ReportBook
 from annotune.store.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEATED_S, SWAP
 from annotune.store.serving import Standing
-from annotune.store.split import SideBook
+from annotune.store.split import SplitStore
 from annotune.store.trained import LessonBook
 from annotune.store.workers import Workers
 
@@ -76,7 +76,7 @@ class Store(Records):
         super().__init__(client, Keys(deployment))
         self.prompts = PromptBook(client, self.keys)
         self.lessons = LessonBook(client, self.keys)
-        self.sides = SideBook(client, self.keys)
+        self.splits = SplitStore(client, self.keys)
         self.answer_book = AnswerBook(client, self.keys)
         self.backup = Backup(client, self.keys)
         self.reports = ReportBook(client, self.keys)

@@ -15,7 +15,7 @@ from page import LabelingPage, labeling_page
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 
-from annotune.split import FEWEST_HELD_OUT, split, text_sha
+from annotune.split import FEWEST_HELD_OUT, assign_splits, text_sha
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
@@ -51,7 +51,7 @@ def main() -> None:
     pairs = [*formulary(SEED), *general_knowledge()]
     trained = len(pairs) - FEWEST_HELD_OUT
     shas = [text_sha(pair.question) for pair in pairs]
-    sides = split({}, shas, trained, trained=False).sides
+    sides = assign_splits({}, shas, trained, trained=False).splits
     shown = next(pair for pair, sha in zip(pairs, shas, strict=True) if sides[sha] == "train")
     settings = {
         "RECIPE": "small",

@@ -8,7 +8,7 @@ from annotune.prompt import Prompt
 from annotune.runs import TrainingRequest
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, load_settings
-from annotune.split import Side, split
+from annotune.split import SplitName, assign_splits
 from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
@@ -26,7 +26,7 @@ WANTED = TrainingRequest(requested_by="a test", at=datetime(2026, 11, 23, tzinfo
 def example_set(project: int, trained: int = 12, held_out: int = 5) -> ExampleSet:
     """Corrections of invented questions, so many on each side of the split."""
     examples = []
-    sides: dict[str, Side] = {}
+    sides: dict[str, SplitName] = {}
     for number, pair in enumerate(formulary(project, trained + held_out), start=1):
         origin = Origin(
             project=project,
@@ -41,7 +41,7 @@ def example_set(project: int, trained: int = 12, held_out: int = 5) -> ExampleSe
         messages = ASK.render({"text": pair.question}, text=pair.question)
         examples.append(Example(messages=messages, answer=pair.answer, origin=origin))
         sides[f"{number:064x}"] = "train" if number <= trained else "eval"
-    lacks = split(sides, list(sides), MIN_EXAMPLES, trained=True).lacks
+    lacks = assign_splits(sides, list(sides), MIN_EXAMPLES, trained=True).lacks
     return ExampleSet(tuple(examples[:trained]), tuple(examples[trained:]), {"skipped": 2}, WANTED.at, lacks)
 
 

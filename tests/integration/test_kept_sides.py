@@ -13,14 +13,14 @@ from studio_double import StudioDouble
 from annotune.errors import RecordUnreadable
 from annotune.runs import TrainingRun
 from annotune.settings import Settings
-from annotune.split import FEWEST_HELD_OUT, hash_side, text_sha
+from annotune.split import FEWEST_HELD_OUT, split_of, text_sha
 from annotune.store.store import Store
 from trainer.context import TrainerContext, trainer_context
 from trainer.jobs import sync_under_lease
 from trainer.mark import keep_pointers, settle
 from trainer.pipeline import current_examples
 from trainer.run_folder import write_manifest
-from trainer.state_files import SIDES, read_sides
+from trainer.state_files import SIDES, read_split
 from trainer.sync import sync
 
 PROJECT, OTHER = 4, 5
@@ -89,13 +89,15 @@ def test_the_look_that_finds_enough_decides_the_sides_and_asks_for_a_training(
     told = "it takes 15 usable annotations (MIN_EXAMPLES + 5), and there are 14: submit 1 more"
     assert lacks(context) == told
     assert told in caplog.text
-    assert (store.sides.all(PROJECT), store.training_request(PROJECT)) == ({}, None)
+    assert (store.splits.all(PROJECT), store.training_request(PROJECT)) == ({}, None)
 
     submit(double, TAKES - 1, TAKES)
     assert lacks(context) == ""
     assert store.training_request(PROJECT)
     lowest = sorted(TEXTS[:TAKES], key=text_sha)[:FEWEST_HELD_OUT]
-    assert store.sides.all(PROJECT) == {text_sha(text): "eval" if text in lowest else "train" for text in TEXTS[:TAKES]}
+    assert store.splits.all(PROJECT) == {
+        text_sha(text): "eval" if text in lowest else "train" for text in TEXTS[:TAKES]
+    }
     assert held_out(context) == set(lowest)
 
 
@@ -126,18 +128,18 @@ def test_two_tasks_of_one_text_are_on_one_side_and_their_project_alone_says_on_w
     sync(context, OTHER)
 
     assert text_sha(twin["data"]["question"]) == text_sha(TEXTS[0])
-    assert len(store.sides.all(PROJECT)) == TAKES
-    assert len(store.sides.all(OTHER)) == 40
-    assert store.sides.all(PROJECT).items() - store.sides.all(OTHER).items()
+    assert len(store.splits.all(PROJECT)) == TAKES
+    assert len(store.splits.all(OTHER)) == 40
+    assert store.splits.all(PROJECT).items() - store.splits.all(OTHER).items()
 
 
 def test_looks_and_trainings_at_once_decide_the_same(context: TrainerContext, store: Store) -> None:
     shas = [text_sha(text) for text in TEXTS]
     with ThreadPoolExecutor(16) as pool:
-        made = list(pool.map(lambda last: store.sides.decide(PROJECT, shas[:last], FEWEST), [*range(1, 61)] * 4))
+        made = list(pool.map(lambda last: store.splits.assign(PROJECT, shas[:last], FEWEST), [*range(1, 61)] * 4))
 
-    kept = store.sides.all(PROJECT)
-    assert all(split.sides.items() <= kept.items() for split in made)
+    kept = store.splits.all(PROJECT)
+    assert all(split.splits.items() <= kept.items() for split in made)
     assert kept.keys() == set(shas)
 
 
@@ -147,8 +149,8 @@ def test_a_training_decides_what_no_look_saw(context: TrainerContext, double: St
     example_set = current_examples(context, PROJECT)
 
     assert (len(example_set.train), len(example_set.held_out), example_set.lacks) == (FEWEST, FEWEST_HELD_OUT, "")
-    assert len(store.sides.all(PROJECT)) == TAKES
-    assert read_sides(context.settings.runs_dir, PROJECT) == store.sides.all(PROJECT)
+    assert len(store.splits.all(PROJECT)) == TAKES
+    assert read_split(context.settings.runs_dir, PROJECT) == store.splits.all(PROJECT)
 
 
 def test_sides_come_back_into_an_emptied_redis_before_any_is_decided(
@@ -156,16 +158,16 @@ def test_sides_come_back_into_an_emptied_redis_before_any_is_decided(
 ) -> None:
     submit(double, 0, TAKES)
     sync_under_lease(context, PROJECT)
-    before = store.sides.all(PROJECT)
+    before = store.splits.all(PROJECT)
     submit(double, TAKES, 40)
     double.delay = store._redis.flushall  # while Label Studio is being read
 
     example_set = current_examples(context, PROJECT)
 
-    after = store.sides.all(PROJECT)
+    after = store.splits.all(PROJECT)
     assert (len(before), len(after)) == (TAKES, 40)
     assert before.items() <= after.items()
-    assert read_sides(context.settings.runs_dir, PROJECT) == after
+    assert read_split(context.settings.runs_dir, PROJECT) == after
     assert len(example_set.held_out) == list(after.values()).count("eval")
 
 
@@ -174,13 +176,13 @@ def test_sides_that_were_decided_in_an_emptied_redis_give_way_to_those_that_are_
 ) -> None:
     submit(double, 0, TAKES)
     sync_under_lease(context, PROJECT)
-    before = store.sides.all(PROJECT)
+    before = store.splits.all(PROJECT)
     store._redis.flushall()
-    store.sides.decide(PROJECT, [text_sha(text) for text in TEXTS[5:40]], FEWEST)
+    store.splits.assign(PROJECT, [text_sha(text) for text in TEXTS[5:40]], FEWEST)
 
     settle(store, context.settings.runs_dir)
 
-    assert before.items() <= store.sides.all(PROJECT).items()
+    assert before.items() <= store.splits.all(PROJECT).items()
 
 
 def test_what_redis_forgot_since_its_last_save_comes_back(
@@ -188,25 +190,25 @@ def test_what_redis_forgot_since_its_last_save_comes_back(
 ) -> None:
     submit(double, 0, TAKES)
     sync_under_lease(context, PROJECT)
-    before = store.sides.all(PROJECT)
+    before = store.splits.all(PROJECT)
     store._redis.delete(store.keys.of(PROJECT, "sides"))  # the mark is there still
 
     keep_pointers(store, context.settings.runs_dir, PROJECT)
 
-    assert store.sides.all(PROJECT) == before
+    assert store.splits.all(PROJECT) == before
 
 
 def test_sides_outlive_a_project_that_is_forgotten(context: TrainerContext, double: StudioDouble, store: Store) -> None:
     submit(double, 0, TAKES)
     sync(context, PROJECT)
-    before = store.sides.all(PROJECT)
+    before = store.splits.all(PROJECT)
     tasks = double.projects.pop(PROJECT)
     sync(context, PROJECT)
     assert not store.knows(PROJECT)
     double.projects[PROJECT] = tasks
     sync(context, PROJECT)
 
-    assert store.sides.all(PROJECT) == before
+    assert store.splits.all(PROJECT) == before
 
 
 def test_a_deployment_that_trained_before_sides_were_kept_keeps_the_sides_of_the_hash(
@@ -224,7 +226,7 @@ def test_a_deployment_that_trained_before_sides_were_kept_keeps_the_sides_of_the
     sync(context, PROJECT)
     sync(context, OTHER)
 
-    assert store.sides.all(PROJECT) == {text_sha(text): hash_side(text_sha(text)) for text in TEXTS}
+    assert store.splits.all(PROJECT) == {text_sha(text): split_of(text_sha(text)) for text in TEXTS}
 
 
 def test_a_run_that_was_refused_before_its_training_seeds_nothing(
@@ -247,7 +249,7 @@ def test_an_odd_side_is_named_and_costs_no_other_project(
         sync(context, PROJECT)
     sync(context, OTHER)
 
-    assert len(store.sides.all(OTHER)) == TAKES
+    assert len(store.splits.all(OTHER)) == TAKES
 
 
 def test_a_file_that_cannot_be_read_is_named_and_written_anew(

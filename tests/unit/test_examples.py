@@ -14,7 +14,7 @@ from annotune.label_studio.rows import StudioAnnotation, StudioPrediction, Studi
 from annotune.labeling.config import Labeling
 from annotune.prompt import Prompt
 from annotune.settings import Settings
-from annotune.split import FEWEST_HELD_OUT, Split, split, text_sha
+from annotune.split import FEWEST_HELD_OUT, SplitAssignment, assign_splits, text_sha
 from curation.examples import ExampleSet, collect_examples
 from trainer.prompts import newest_prompt
 
@@ -25,8 +25,8 @@ START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 QUESTION = "What is the usual dose?"
 
 
-def divided(texts: Sequence[str]) -> Split:
-    return split({}, texts, fewest=1, trained=False)
+def divided(texts: Sequence[str]) -> SplitAssignment:
+    return assign_splits({}, texts, fewest=1, trained=False)
 
 
 def region(control: str, *texts: str) -> dict[str, Any]:

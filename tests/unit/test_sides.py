@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from annotune.split import FEWEST_HELD_OUT, Side, Split, hash_side, split, text_sha
+from annotune.split import FEWEST_HELD_OUT, SplitAssignment, SplitName, assign_splits, split_of, text_sha
 from embedded.formulary import formulary
 
 FEWEST = 10
@@ -40,18 +40,18 @@ def shas(texts: Sequence[str]) -> list[str]:
     return [text_sha(text) for text in texts]
 
 
-def counted(found: Split) -> tuple[int, int]:
-    have = Counter(found.sides.values())
+def counted(found: SplitAssignment) -> tuple[int, int]:
+    have = Counter(found.splits.values())
     return have["train"], have["eval"]
 
 
-def by_hash(number: int, side: Side) -> list[str]:
+def by_hash(number: int, side: SplitName) -> list[str]:
     """So many shas that the hash alone puts on a side."""
-    return [sha for sha in shas(TEXTS) if hash_side(sha) == side][:number]
+    return [sha for sha in shas(TEXTS) if split_of(sha) == side][:number]
 
 
 def test_about_one_in_six_hashes_is_held_out() -> None:
-    share = sum(hash_side(sha) == "eval" for sha in shas(TEXTS)) / len(TEXTS)
+    share = sum(split_of(sha) == "eval" for sha in shas(TEXTS)) / len(TEXTS)
 
     assert 0.14 < share < 0.19
 
@@ -62,7 +62,7 @@ def test_the_same_text_imported_again_has_the_same_sha(variant: str) -> None:
 
 
 def test_the_hash_gives_the_sides_that_it_gave_before_sides_were_kept() -> None:
-    assert [hash_side(text_sha(text)) for text in ("a", "b", "", "é", "\ud800")] == [
+    assert [split_of(text_sha(text)) for text in ("a", "b", "", "é", "\ud800")] == [
         "train",
         "train",
         "train",
@@ -73,14 +73,14 @@ def test_the_hash_gives_the_sides_that_it_gave_before_sides_were_kept() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_thirty_notes_are_enough_for_every_seed(seed: int) -> None:
-    found = split({}, shas(notes(seed, 30)), FEWEST, trained=False)
+    found = assign_splits({}, shas(notes(seed, 30)), FEWEST, trained=False)
 
     assert (found.missing, found.lacks, counted(found)) == (0, "", (25, 5))
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_thirty_questions_of_a_formulary_are_enough_for_every_seed(seed: int) -> None:
-    found = split({}, shas([pair.question for pair in formulary(seed, 30)]), FEWEST, trained=False)
+    found = assign_splits({}, shas([pair.question for pair in formulary(seed, 30)]), FEWEST, trained=False)
 
     assert (found.missing, counted(found)) == (0, (25, 5))
 
@@ -88,11 +88,11 @@ def test_thirty_questions_of_a_formulary_are_enough_for_every_seed(seed: int) ->
 @pytest.mark.parametrize("seed", range(20))
 def test_notes_that_come_one_by_one_train_from_the_fifteenth_on_and_none_changes_its_side(seed: int) -> None:
     texts = shas(notes(seed, 200))
-    recorded: dict[str, Side] = {}
+    recorded: dict[str, SplitName] = {}
     for number in range(1, len(texts) + 1):
-        found = split(recorded, texts[:number], FEWEST, trained=False)
+        found = assign_splits(recorded, texts[:number], FEWEST, trained=False)
         assert not set(found.new) & set(recorded)
-        assert {sha: found.sides[sha] for sha in recorded} == recorded
+        assert {sha: found.splits[sha] for sha in recorded} == recorded
         assert found.missing == max(0, TAKES - number)
         assert found.undecided == (number if number < TAKES else 0)
         recorded |= found.new
@@ -104,9 +104,9 @@ def test_notes_that_come_one_by_one_train_from_the_fifteenth_on_and_none_changes
 
 def test_what_is_held_out_first_are_the_lowest_hashes() -> None:
     texts = shas(TEXTS[:TAKES])
-    found = split({}, texts, FEWEST, trained=False)
+    found = assign_splits({}, texts, FEWEST, trained=False)
 
-    assert [sha for sha in sorted(texts) if found.sides[sha] == "eval"] == sorted(texts)[:FEWEST_HELD_OUT]
+    assert [sha for sha in sorted(texts) if found.splits[sha] == "eval"] == sorted(texts)[:FEWEST_HELD_OUT]
 
 
 @pytest.mark.parametrize(
@@ -123,20 +123,20 @@ def test_what_is_held_out_first_are_the_lowest_hashes() -> None:
 def test_of_many_at_once_one_in_six_is_held_out_as_far_as_enough_train(
     number: int, fewest: int, sides: tuple[int, int]
 ) -> None:
-    assert counted(split({}, shas(TEXTS[:number]), fewest, trained=False)) == sides
+    assert counted(assign_splits({}, shas(TEXTS[:number]), fewest, trained=False)) == sides
 
 
 @pytest.mark.parametrize("seed", range(200))
 def test_whatever_is_deleted_and_submitted_the_number_that_is_told_is_enough(seed: int) -> None:
     """A random history: texts come and go, and come again, and MIN_EXAMPLES is changed."""
     dice = random.Random(seed)  # noqa: S311 - repeatable is the point
-    texts, recorded, now = shas(TEXTS[:400]), dict[str, Side](), set[str]()
+    texts, recorded, now = shas(TEXTS[:400]), dict[str, SplitName](), set[str]()
     for _ in range(30):
         now |= set(dice.sample(texts[:200], dice.randrange(12)))
         now -= set(dice.sample(sorted(now), dice.randrange(len(now) + 1) // 2))
         fewest = dice.choice([3, 10, 10, 10, 25])
-        found = split(recorded, sorted(now), fewest, trained=False)
-        assert {sha: found.sides[sha] for sha in now & recorded.keys()} == {
+        found = assign_splits(recorded, sorted(now), fewest, trained=False)
+        assert {sha: found.splits[sha] for sha in now & recorded.keys()} == {
             sha: recorded[sha] for sha in now & recorded.keys()
         }
         recorded |= found.new
@@ -145,26 +145,26 @@ def test_whatever_is_deleted_and_submitted_the_number_that_is_told_is_enough(see
         assert not (found.undecided and found.missing <= 0)
         if found.missing > 0 and not found.hash_alone:
             more = [sha for sha in texts[200:] if sha not in recorded][: found.missing]
-            assert split(recorded, [*sorted(now), *more[1:]], fewest, trained=False).missing == 1
-            assert split(recorded, [*sorted(now), *more], fewest, trained=False).missing == 0
+            assert assign_splits(recorded, [*sorted(now), *more[1:]], fewest, trained=False).missing == 1
+            assert assign_splits(recorded, [*sorted(now), *more], fewest, trained=False).missing == 0
 
 
 def test_a_deployment_that_trained_by_the_hash_alone_goes_on_so() -> None:
     texts = shas(TEXTS[:40])
-    first = split({}, texts, FEWEST, trained=True)
-    later = split(first.sides, shas(TEXTS[:200]), FEWEST, trained=True)
+    first = assign_splits({}, texts, FEWEST, trained=True)
+    later = assign_splits(first.splits, shas(TEXTS[:200]), FEWEST, trained=True)
 
-    assert first.sides == {sha: hash_side(sha) for sha in texts}
-    assert later.sides == {sha: hash_side(sha) for sha in shas(TEXTS[:200])}
+    assert first.splits == {sha: split_of(sha) for sha in texts}
+    assert later.splits == {sha: split_of(sha) for sha in shas(TEXTS[:200])}
 
 
 def test_a_text_that_an_older_version_trained_on_is_never_held_out_though_it_was_away_at_the_upgrade() -> None:
     away, *others = by_hash(20, "train")
     held_out = by_hash(FEWEST_HELD_OUT, "eval")
-    upgraded = split({}, [*others, *held_out], FEWEST, trained=True).sides
-    back = split(upgraded, [*others, *held_out[1:], away], FEWEST, trained=True)
+    upgraded = assign_splits({}, [*others, *held_out], FEWEST, trained=True).splits
+    back = assign_splits(upgraded, [*others, *held_out[1:], away], FEWEST, trained=True)
 
-    assert back.sides[away] == "train"
+    assert back.splits[away] == "train"
     assert back.lacks == (
         "it takes 10 usable annotations to train on (MIN_EXAMPLES) and 5 that are held out, and there are 20 and 4: submit"
         " about 6 more"
@@ -174,14 +174,14 @@ def test_a_text_that_an_older_version_trained_on_is_never_held_out_though_it_was
 def test_a_deployment_that_never_trained_gets_the_new_split() -> None:
     unlucky = by_hash(30, "train")
 
-    assert split({}, unlucky, FEWEST, trained=True).missing > 0
-    assert counted(split({}, unlucky, FEWEST, trained=False)) == (25, 5)
+    assert assign_splits({}, unlucky, FEWEST, trained=True).missing > 0
+    assert counted(assign_splits({}, unlucky, FEWEST, trained=False)) == (25, 5)
 
 
 def test_a_text_that_is_there_twice_counts_once_and_that_is_told() -> None:
     texts = shas(TEXTS[: TAKES - 1])
 
-    assert split({}, [*texts, texts[0].upper().lower(), texts[1]], FEWEST, trained=False).lacks == (
+    assert assign_splits({}, [*texts, texts[0].upper().lower(), texts[1]], FEWEST, trained=False).lacks == (
         "it takes 15 usable annotations (MIN_EXAMPLES + 5), and there are 14 of different texts: submit 1 more"
     )
 
@@ -196,15 +196,15 @@ def test_a_text_that_is_there_twice_counts_once_and_that_is_told() -> None:
     ],
 )
 def test_what_is_missing_is_told_as_a_number_of_annotations(number: int, fewest: int, told: str) -> None:
-    assert split({}, shas(TEXTS[:number]), fewest, trained=False).lacks == told
+    assert assign_splits({}, shas(TEXTS[:number]), fewest, trained=False).lacks == told
 
 
 def test_what_is_missing_on_one_side_is_told_so() -> None:
     texts = shas(TEXTS[:60])
-    recorded = split({}, texts, FEWEST, trained=False).sides
+    recorded = assign_splits({}, texts, FEWEST, trained=False).splits
     left = [sha for sha in texts if recorded[sha] == "eval"] + [sha for sha in texts if recorded[sha] == "train"][:7]
 
-    assert split(recorded, left, FEWEST, trained=False).lacks == (
+    assert assign_splits(recorded, left, FEWEST, trained=False).lacks == (
         "it takes 10 usable annotations to train on (MIN_EXAMPLES) and 5 that are held out, and there are 7 and 10: submit 3"
         " more"
     )
