@@ -5,7 +5,7 @@ from collections.abc import Callable
 from annotune.errors import NotFound, TrainingRefused
 from annotune.models import ModelRef, ModelVersion, version_name, version_number
 from annotune.recipe import Recipe
-from annotune.serving import Live
+from annotune.serving import ServingResolver
 from annotune.settings import Settings
 from annotune.store.store import Store
 
@@ -22,7 +22,7 @@ def why_a_person_decides(
     command = f"run 'annotune models promote {project}' to make it live"
     if settings.promote == "manual":
         return f"it passed, and PROMOTE=manual leaves the rest to a person: {command}"
-    over = live or Live(settings, store).without_pointer(project)
+    over = live or ServingResolver(settings, store).without_pointer(project)
     if recipe.is_base(over) or any(
         version.ref == over or version.model == over.model for version in store.versions(project)
     ):

@@ -38,7 +38,7 @@ class Serving:
         return Prompt(text, self.template, self.system)
 
 
-class Live:
+class ServingResolver:
     """Reads the live pointers; while Redis is away, what this process last read still holds, for `KNOWN` projects.
 
     `default` is what answers where a project has nothing of its own.
@@ -54,7 +54,7 @@ class Live:
         self._marked = False
         self._told: dict[int, Parameters] = {}
 
-    def serving(self, project: int) -> Serving:
+    def resolve(self, project: int) -> Serving:
         """What answers now.
 
         Raises:

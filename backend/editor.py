@@ -12,7 +12,7 @@ from annotune.labeling.regions import TYPED, UNTOUCHED, is_filled, region_text, 
 
 
 @dataclass(frozen=True)
-class Screen:
+class EditorState:
     """The regions of one task. Spans are not among them: Label Studio sends none when a person asks."""
 
     labeling: Labeling

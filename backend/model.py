@@ -22,11 +22,11 @@ from annotune.question import Question
 from annotune.reply import Reply, answers_given, prefilled
 from annotune.serving import Serving, model_version
 from backend import statuses
-from backend.editor import Screen
+from backend.editor import EditorState
 from backend.given_spans import Mark, given_before, new_only, span_controls
 from backend.requests import Context, Event, Task
 from backend.services import Services
-from backend.webhooks import Acknowledged, take_event
+from backend.webhooks import Acknowledged, handle_event
 
 log = logging.getLogger(__name__)
 
@@ -55,14 +55,14 @@ class Model:
             StoreUnavailable: Redis is away, and this process does not know the project.
         """
         log.debug("project %d: the model fills %s", self.project, [control.name for control in self.labeling.controls])
-        live, store = self.services.live, self.services.store
+        live, store = self.services.serving, self.services.store
         parameters = Parameters.read(extra_params, self.services.settings, live.default.ref)
         with suppress(StoreUnavailable):  # what is known of the project still holds
             store.remember_project(self.project)
             if parameters != store.parameters(self.project):
                 store.set_parameters(self.project, parameters)
                 self.services.jobs.changed(self.project)
-        return live.serving(self.project).model_version
+        return live.resolve(self.project).model_version
 
     def predict(
         self,
@@ -85,14 +85,14 @@ class Model:
         deadline = Deadline.after(self.services.settings.model_deadline_s)
         if context is None:
             return self._batch(deadline, tasks, began)
-        screen = Screen(self.labeling, context.result)
+        editor = EditorState(self.labeling, context.result)
         try:
-            serving = self.services.live.serving(self.project)
+            serving = self.services.serving.resolve(self.project)
         except AnnotuneError as error:
-            if screen.prompt is None or self.labeling.status_control is None:
+            if editor.prompt is None or self.labeling.status_control is None:
                 raise
-            return [self._refuse(error, screen, task, "") for task in tasks]
-        predictions: list[Prediction | Unanswered] = [self._react(serving, deadline, screen, task) for task in tasks]
+            return [self._refuse(error, editor, task, "") for task in tasks]
+        predictions: list[Prediction | Unanswered] = [self._react(serving, deadline, editor, task) for task in tasks]
         seconds = time.monotonic() - began
         log.info("project %d: interactive, %d tasks, %s, %.2f s", self.project, len(tasks), serving.ref, seconds)
         return predictions
@@ -103,14 +103,14 @@ class Model:
         Raises:
             StoreUnavailable: a training was asked for while Redis is away.
         """
-        return take_event(self.services, self.project, event, data)
+        return handle_event(self.services, self.project, event, data)
 
     def _batch(self, deadline: Deadline, tasks: Sequence[Task], began: float) -> list[Prediction | Unanswered]:
         """The predictions of a batch, or of a task that is opened. Raises the first error where none was made."""
         note = partial(self.services.batches.note, self.project, len(tasks), began=began)
         failed: list[AnnotuneError] = []
         try:
-            serving = self.services.live.serving(self.project)
+            serving = self.services.serving.resolve(self.project)
             with self.services.answers.admitted():
                 made = self._each(serving, deadline, tasks)
             failed = [outcome for outcome in made if isinstance(outcome, AnnotuneError)]
@@ -147,53 +147,53 @@ class Model:
         reply = self._ask(serving, prompt, deadline, task)
         return prefilled(self.labeling, prompt, reply, model_version(serving.ref.model, prompt))
 
-    def _react(self, serving: Serving, deadline: Deadline, screen: Screen, task: Task) -> Prediction:
+    def _react(self, serving: Serving, deadline: Deadline, editor: EditorState, task: Task) -> Prediction:
         """What changes on an annotator's screen: nothing, unless a prompt was asked."""
-        if screen.prompt is None:
+        if editor.prompt is None:
             return Prediction((), serving.model_version)
-        prompt = serving.written(screen.prompt)
+        prompt = serving.written(editor.prompt)
         told = model_version(serving.ref.model, prompt)
         try:
-            if screen.kept and not self.labeling.protects_edits and self._was_asked(prompt, task):
+            if editor.kept and not self.labeling.protects_edits and self._was_asked(prompt, task):
                 return Prediction((), told)  # a person changed an answer
-            regions, score = self._respond(serving, prompt, deadline, screen, task)
+            regions, score = self._respond(serving, prompt, deadline, editor, task)
         except Exception as error:
             if self.labeling.status_control is None:
                 raise
-            return self._refuse(error, screen, task, told)
+            return self._refuse(error, editor, task, told)
         return self.labeling.check(Prediction(tuple(in_order(regions)), told, score))
 
     def _respond(
-        self, serving: Serving, prompt: Prompt, deadline: Deadline, screen: Screen, task: Task
+        self, serving: Serving, prompt: Prompt, deadline: Deadline, editor: EditorState, task: Task
     ) -> tuple[list[Region], float | None]:
         """The regions that the prompt on the screen brings, and the score; what a person wrote or set stays."""
-        if not screen.fillable:
+        if not editor.fillable:
             log.info(
                 "project %d: task %d: a person set all that the model fills: it is not asked", self.project, task.id
             )
-            return statuses.status(self.labeling, screen, statuses.kept(screen)), None
+            return statuses.status(self.labeling, editor, statuses.kept(editor)), None
         with self.services.answers.admitted():
-            before = self._given_before(screen, task)
-            reply = self._ask(serving, prompt, deadline, task, place=screen.place)
-        regions = screen.take(reply.regions)
+            before = self._given_before(editor, task)
+            reply = self._ask(serving, prompt, deadline, task, place=editor.place)
+        regions = editor.take(reply.regions)
         new = new_only(self.labeling, regions, before)
         unknown_told = told_unknown(unknown(prompt.text, task.data), task.data)
-        sentences = statuses.answered(screen, cut=reply.cut, unknown=unknown_told, repeated=len(regions) - len(new))
-        taken_over = screen.taken_over if span_controls(self.labeling) else []
-        return [*taken_over, *new, *statuses.status(self.labeling, screen, sentences)], reply.score
+        sentences = statuses.answered(editor, cut=reply.cut, unknown=unknown_told, repeated=len(regions) - len(new))
+        taken_over = editor.taken_over if span_controls(self.labeling) else []
+        return [*taken_over, *new, *statuses.status(self.labeling, editor, sentences)], reply.score
 
-    def _given_before(self, screen: Screen, task: Task) -> frozenset[Mark]:
+    def _given_before(self, editor: EditorState, task: Task) -> frozenset[Mark]:
         """The spans that are on the screen, or were deleted there; what the log lacks while Redis is away is given again."""
         if not span_controls(self.labeling):
             return frozenset()
-        answers = [] if screen.is_as_opened else self.services.answer_log.known(self.project, task.id)
-        return given_before(self.labeling, screen.place, answers, task.predictions)
+        answers = [] if editor.is_as_opened else self.services.answer_log.known(self.project, task.id)
+        return given_before(self.labeling, editor.place, answers, task.predictions)
 
-    def _refuse(self, error: Exception, screen: Screen, task: Task, told: str) -> Prediction:
+    def _refuse(self, error: Exception, editor: EditorState, task: Task, told: str) -> Prediction:
         """What tells an annotator why nothing came, since Label Studio shows none an error."""
         known = error if isinstance(error, AnnotuneError) else unexpected(error)
         log.warning("project %d: task %d: %s: %s", self.project, task.id, type(error).__name__, known)
-        regions = statuses.status(self.labeling, screen, [statuses.refused(known, screen)])
+        regions = statuses.status(self.labeling, editor, [statuses.refused(known, editor)])
         return self.labeling.check(Prediction(tuple(regions), told))
 
     def _was_asked(self, prompt: Prompt, task: Task) -> bool:

@@ -14,7 +14,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from annotune.errors import AddressRefused, ConfigurationError
 from annotune.log import set_up
 from annotune.servers.pool import Servers, default_ref
-from annotune.serving import Live
+from annotune.serving import ServingResolver
 from annotune.settings import Settings
 from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
@@ -115,7 +115,7 @@ def announce(settings: Settings, host: str, port: int) -> None:
             f" BASIC_AUTH_PASS (a password: {TO_MAKE_ONE}), or ALLOW_ANONYMOUS=1 if that is meant, or listen at"
             f" --host {LOOPBACK}"
         )
-    default = Live(settings, Store.connect(settings.redis_url, deployment=settings.deployment)).default
+    default = ServingResolver(settings, Store.connect(settings.redis_url, deployment=settings.deployment)).default
     log.info("listening at http://%s:%d; where a project has no model of its own, %s answers", host, port, default.ref)
     if default_ref(settings).server == "ollama":
         log.info("Ollama is expected at %s", settings.ollama_url)

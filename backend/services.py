@@ -6,7 +6,7 @@ from typing import Protocol, Self
 
 from annotune.images import Pictures
 from annotune.labeling.config import Labeling
-from annotune.serving import Live
+from annotune.serving import ServingResolver
 from annotune.settings import Settings
 from annotune.store.queue import Jobs
 from annotune.store.store import Store
@@ -29,7 +29,7 @@ class Services:
     store: Store
     servers: ServerPool
     jobs: Jobs
-    live: Live
+    serving: ServingResolver
     answers: Answers
     answer_log: AnswerLog
     pictures: Pictures
@@ -49,7 +49,7 @@ class Services:
             store=store,
             servers=servers,
             jobs=jobs,
-            live=Live(settings, store),
+            serving=ServingResolver(settings, store),
             answers=Answers(settings, servers),
             answer_log=AnswerLog(store, Spool(settings.spool_dir), kept_s=settings.answers_kept_s),
             pictures=Pictures(settings),

@@ -5,26 +5,26 @@ from collections.abc import Sequence
 from annotune.errors import ASK_AGAIN, AnnotuneError, AnswerCut
 from annotune.labeling.config import Labeling
 from annotune.labeling.prediction import Region
-from backend.editor import Screen
+from backend.editor import EditorState
 
 REPEATED = "Not marked a second time: {}. To have all marked anew, delete the prompt and write it again."
 EARLIER = "The answer below is to an earlier prompt."
 
 
-def refused(error: AnnotuneError, screen: Screen) -> str:
+def refused(error: AnnotuneError, editor: EditorState) -> str:
     """Why no answer came; and that the one which stands there is none to this prompt."""
-    return " ".join([error.for_annotators, *([EARLIER] if screen.has_earlier_answer else [])])
+    return " ".join([error.for_annotators, *([EARLIER] if editor.has_earlier_answer else [])])
 
 
-def kept(screen: Screen) -> list[str]:
+def kept(editor: EditorState) -> list[str]:
     """What of the screen an answer left alone, if anything."""
-    if not screen.kept:
+    if not editor.kept:
         return []
-    names = ", ".join(screen.kept)
+    names = ", ".join(editor.kept)
     return [f"Kept what you set: {names}. Delete it and ask again to have it replaced. {ASK_AGAIN}"]
 
 
-def answered(screen: Screen, *, cut: bool, unknown: str, repeated: int) -> list[str]:
+def answered(editor: EditorState, *, cut: bool, unknown: str, repeated: int) -> list[str]:
     """What there is to say of an answer.
 
     `unknown`: of placeholders that name nothing, a sentence or nothing. `repeated`: so many spans were given before.
@@ -32,14 +32,14 @@ def answered(screen: Screen, *, cut: bool, unknown: str, repeated: int) -> list[
     sentences = [AnswerCut.for_annotators] if cut else []
     sentences += [unknown] if unknown else []
     sentences += [REPEATED.format(repeated)] if repeated else []
-    return [*sentences, *kept(screen)]
+    return [*sentences, *kept(editor)]
 
 
-def status(labeling: Labeling, screen: Screen, sentences: Sequence[str]) -> list[Region]:
+def status(labeling: Labeling, editor: EditorState, sentences: Sequence[str]) -> list[Region]:
     """The region of the status control, where the config has one: nothing to say clears what stands there.
 
     Label Studio (1.23.2) shows no box for a region without a text, and an empty box for one whose text is empty.
     """
-    if labeling.status_control is None or not (sentences or screen.shows_status):
+    if labeling.status_control is None or not (sentences or editor.shows_status):
         return []
     return [labeling.text_region(labeling.status_control, [" ".join(sentences)] if sentences else [])]

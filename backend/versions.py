@@ -21,7 +21,7 @@ def version_names(services: Services) -> list[str]:
     try:
         for project in services.store.projects():
             try:
-                serving, versions = services.live.serving(project), services.store.versions(project)
+                serving, versions = services.serving.resolve(project), services.store.versions(project)
             except RecordUnreadable as error:
                 log.warning("project %d: its versions are not told: %s", project, error)
                 continue
@@ -29,9 +29,9 @@ def version_names(services: Services) -> list[str]:
             versions.reverse()
             others += [model_version(version.model, serving.prompt) for version in versions]
     except StoreUnavailable:
-        known = services.live.known()
+        known = services.serving.known()
         if not known:
             raise
         live = [serving.model_version for serving in known.values()]
     names = dict.fromkeys([*live, *others])
-    return list(names) or [services.live.default.model_version]
+    return list(names) or [services.serving.default.model_version]

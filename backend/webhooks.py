@@ -32,7 +32,7 @@ class Acknowledged(TypedDict):
     message: str
 
 
-def take_event(services: Services, project: int, action: str, event: Event) -> Acknowledged:
+def handle_event(services: Services, project: int, action: str, event: Event) -> Acknowledged:
     """Note an event.
 
     Raises:

@@ -14,7 +14,7 @@ from annotune.models import brings_back
 from annotune.network import AnswerTooLarge, get, post
 from annotune.servers.ollama import as_request
 from annotune.servers.pool import Servers
-from annotune.serving import Live
+from annotune.serving import ServingResolver
 from annotune.store.workers import Findings
 from commands.address import Address
 from commands.context import CommandContext
@@ -65,7 +65,7 @@ def checkup(context: CommandContext, project: int, address: Address) -> Iterator
 
 def _model(context: CommandContext, project: int) -> Check:
     """Does the model that answers there answer? A server that costs money is asked only whether it is there."""
-    serving = Live(context.settings, context.store).serving(project)
+    serving = ServingResolver(context.settings, context.store).resolve(project)
     ref = serving.ref
     try:
         with closing(Servers(context.settings)) as servers:

@@ -20,7 +20,7 @@ from annotune.parallel import each
 from annotune.prompt import Doubts, Prompt
 from annotune.question import Question
 from annotune.servers.pool import Servers
-from annotune.serving import Live
+from annotune.serving import ServingResolver
 from commands.context import PROJECT, CommandContext
 from commands.models import named
 from commands.output import json_option, say, say_json, say_table, table_of
@@ -58,7 +58,7 @@ def compare(
     settings, book = context.settings, context.store.prompts
     config = context.studio.project(project).label_config
     labeling = Labeling.parse(config, settings.prompt_prefix, settings.status_control, settings.answer_names)
-    serving = Live(settings, context.store).serving(project)
+    serving = ServingResolver(settings, context.store).resolve(project)
     versions = [book.find(project, name) for name in (first, second)]
     systems = [settings.system_prompt if version.system is None else version.system for version in versions]
     prompts = [

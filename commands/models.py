@@ -11,7 +11,7 @@ from annotune.errors import ModelServerError, NotFound, RecordUnreadable, StoreU
 from annotune.models import ModelRef, brings_back, version_number
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.pool import Servers, default_ref
-from annotune.serving import Live
+from annotune.serving import ServingResolver
 from commands.context import PROJECT, CommandContext
 from commands.output import json_option, say, say_json, say_table, table_of
 from trainer.rebuild import rebuild as rebuild_store
@@ -157,7 +157,7 @@ def _check(context: CommandContext, project: int, ref: ModelRef | None) -> None:
 
 def _without_pointer(context: CommandContext, project: int) -> ModelRef:
     """The connection's own model, or the environment's."""
-    return Live(context.settings, context.store).without_pointer(project)
+    return ServingResolver(context.settings, context.store).without_pointer(project)
 
 
 def told_without_pointer(context: CommandContext, project: int) -> str:

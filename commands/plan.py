@@ -14,7 +14,7 @@ from annotune.models import ModelRef
 from annotune.options import Options
 from annotune.prompt import Doubts, Prompt
 from annotune.question import Question
-from annotune.serving import Live, model_version
+from annotune.serving import ServingResolver, model_version
 from commands.context import CommandContext
 from commands.models import named
 
@@ -55,7 +55,7 @@ class Plan:
         labeling = Labeling.parse(
             shown.label_config, settings.prompt_prefix, settings.status_control, settings.answer_names
         )
-        serving = Live(settings, context.store).serving(project)
+        serving = ServingResolver(settings, context.store).resolve(project)
         if serving.prompt is None:
             raise PromptMissing(
                 f"project {project} has no prompt: submit an annotation with one in its prompt control,"

@@ -9,7 +9,7 @@ from annotune.label_studio.client import Studio
 from annotune.models import ModelRef, brings_back
 from annotune.runs import Tally, TrainingRun
 from annotune.servers.ollama import OllamaServer
-from annotune.serving import Live
+from annotune.serving import ServingResolver
 from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.reports import Batch
 from annotune.store.workers import Findings
@@ -134,7 +134,7 @@ def _rows(context: CommandContext, project: int, ollama: Ollama) -> list[tuple[s
 
 
 def _known(context: CommandContext, project: int, ollama: Ollama) -> list[tuple[str, str]]:
-    store, serving = context.store, Live(context.settings, context.store).serving(project)
+    store, serving = context.store, ServingResolver(context.settings, context.store).resolve(project)
     live, tally = store.live(project), store.tally(project)
     lacks = [("but", why)] if (why := ollama.lacks(serving.ref)) else []
     rows = [

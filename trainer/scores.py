@@ -11,7 +11,7 @@ from contextlib import closing
 
 from annotune.errors import AnnotuneError, StoreUnavailable
 from annotune.label_studio.client import Studio
-from annotune.serving import Live
+from annotune.serving import ServingResolver
 from trainer.context import TrainerContext
 
 _log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def show_scores(context: TrainerContext, project: int) -> None:
         StoreUnavailable: Redis is away.
     """
     try:
-        told = Live(context.settings, context.store).serving(project).model_version
+        told = ServingResolver(context.settings, context.store).resolve(project).model_version
         with closing(context.studio()) as studio:
             why = _follow(studio, project, told)
     except StoreUnavailable:

@@ -13,7 +13,7 @@ from services import Eventually, ServedModel, annotune_command
 
 from annotune.label_studio.client import Studio
 from annotune.prompt import ProjectPrompt
-from annotune.serving import Live
+from annotune.serving import ServingResolver
 from annotune.settings import Settings
 from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
@@ -58,8 +58,8 @@ def test_interrupted_and_run_again_each_task_has_one_prediction(
     data = [{"question": f"What is {number} and {number}?"} for number in range(TASKS)]
     project = create_project(client, title="Predicted", config=labeling_config("question-answering"), data=data)
     store.set_prompt(project.id, ProjectPrompt(text=PROMPT, source="command", at=datetime.now(UTC)))
-    live = Live(Settings(openai_provider="ollama", openai_model=model_server.model), store)
-    version = live.serving(project.id).model_version
+    live = ServingResolver(Settings(openai_provider="ollama", openai_model=model_server.model), store)
+    version = live.resolve(project.id).model_version
     with closing(Studio(label_studio.url, label_studio.api_key)) as studio:
 
         def versions() -> list[list[str | None]]:

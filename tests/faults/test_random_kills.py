@@ -65,7 +65,7 @@ class Person:
             if number % CHANGED_IN == 0:
                 mine = f"{mine} And once more \U0001f48a."
                 self._edit(task, mine)
-                self._send("PATCH", f"/api/annotations/{annotation}/", {"result": screen(mine)})
+                self._send("PATCH", f"/api/annotations/{annotation}/", {"result": editor(mine)})
             self.texts[annotation] = mine
             done()
 
@@ -73,7 +73,7 @@ class Person:
         """Ask until there is an answer: each part may be away."""
         pause = threading.Event()
         while time.monotonic() < self.ends:
-            texts = self._said(task, screen())
+            texts = self._said(task, editor())
             if texts:
                 return texts[0]
             pause.wait(0.5)
@@ -81,7 +81,7 @@ class Person:
 
     def _edit(self, task: int, text: str) -> None:
         """As the page does when a person leaves the field of the answer."""
-        self.replaced += [(task, said) for said in self._said(task, screen(text))]
+        self.replaced += [(task, said) for said in self._said(task, editor(text))]
 
     def _said(self, task: int, regions: list[dict[str, Any]]) -> list[str]:
         body = {"task": task, "context": {"result": regions}}
@@ -90,7 +90,7 @@ class Person:
         return [text for region in found.get("result", []) for text in region["value"]["text"]]
 
     def _submit(self, task: int, text: str) -> int:
-        return int(self._send("POST", f"/api/tasks/{task}/annotations/", {"result": screen(text)})["id"])
+        return int(self._send("POST", f"/api/tasks/{task}/annotations/", {"result": editor(text)})["id"])
 
     def _send(self, method: str, path: str, body: object) -> dict[str, Any]:
         reply = self.http.request(method, path, json=body)
@@ -99,7 +99,7 @@ class Person:
         return found
 
 
-def screen(answer: str | None = None) -> list[dict[str, Any]]:
+def editor(answer: str | None = None) -> list[dict[str, Any]]:
     texts = {"prompt": PROMPT} | ({"response": answer} if answer else {})
     return [
         {"id": name, "from_name": name, "to_name": "chat", "type": "textarea", "value": {"text": [text]}}

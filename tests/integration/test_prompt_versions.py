@@ -14,7 +14,7 @@ from studio_double import StudioDouble
 
 from annotune.errors import NotFound, RequestInvalid
 from annotune.prompt import ProjectPrompt, Prompt
-from annotune.serving import Live
+from annotune.serving import ServingResolver
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE, Settings
 from annotune.store.prompts import KEPT
 from annotune.store.store import Store
@@ -149,16 +149,16 @@ def test_a_version_that_is_not_there_is_told(store: Store, name: str, error: typ
 
 
 def test_a_projects_system_prompt_wins_and_changes_the_version(store: Store) -> None:
-    live = Live(Settings(openai_model="m", default_prompt="Go", system_prompt="Be brief."), store)
-    before = live.serving(4)
+    live = ServingResolver(Settings(openai_model="m", default_prompt="Go", system_prompt="Be brief."), store)
+    before = live.resolve(4)
     store.prompts.set_system(4, "Be kind.")
-    after = live.serving(4)
+    after = live.resolve(4)
 
     assert (before.system, after.system) == ("Be brief.", "Be kind.")
     assert before.model_version != after.model_version
-    assert live.serving(5).model_version == before.model_version
+    assert live.resolve(5).model_version == before.model_version
     store.prompts.set_system(4, None)
-    assert live.serving(4) == before
+    assert live.resolve(4) == before
 
 
 def test_versions_are_listed_with_the_sha_that_predictions_bear(run: Annotune, store: Store) -> None:

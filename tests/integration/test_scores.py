@@ -15,7 +15,7 @@ from studio_double import StudioDouble
 from annotune.extra_params import Parameters
 from annotune.models import ModelRef, ModelVersion
 from annotune.prompt import ProjectPrompt
-from annotune.serving import Live
+from annotune.serving import ServingResolver
 from annotune.settings import Settings
 from commands.main import annotune
 from trainer.context import TrainerContext, trainer_context
@@ -58,7 +58,7 @@ def context(redis_url: str, double: StudioDouble, tmp_path: Path) -> TrainerCont
 
 
 def told(context: TrainerContext) -> str:
-    return Live(context.settings, context.store).serving(PROJECT).model_version
+    return ServingResolver(context.settings, context.store).resolve(PROJECT).model_version
 
 
 def backend_of(double: StudioDouble) -> dict[str, Any]:

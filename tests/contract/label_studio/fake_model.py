@@ -93,9 +93,9 @@ class Backend:
         kind = request["headers"].get("Content-Type")
         return self.app.test_client().open(request["path"], method=request["method"], data=data, content_type=kind)
 
-    def predict(self, *tasks: dict[str, Any], screen: object = "batch", config: str = SIMPLE) -> TestResponse:
+    def predict(self, *tasks: dict[str, Any], editor: object = "batch", config: str = SIMPLE) -> TestResponse:
         """`screen`: the regions that an annotator sees; without it, a batch."""
-        context = None if screen == "batch" else {"result": screen}
+        context = None if editor == "batch" else {"result": editor}
         body = {"tasks": tasks, "project": "4.17", "label_config": config, "params": {"context": context}}
         return self.send("/predict", body)
 

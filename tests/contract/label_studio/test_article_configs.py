@@ -16,7 +16,7 @@ def test_setup_accepts_the_config(backend: Backend, config: str) -> None:
 @pytest.mark.parametrize("config", ALL.values(), ids=ALL)
 def test_a_batch_and_a_typed_prompt_are_answered(backend: Backend, config: str) -> None:
     assert texts(backend.predict(TASK, config=config)) == [{"prompt": ["Answer briefly"], "response": ["answer 1"]}]
-    assert texts(backend.predict(TASK, config=config, screen=[region("prompt", "Shorter")])) == [
+    assert texts(backend.predict(TASK, config=config, editor=[region("prompt", "Shorter")])) == [
         {"response": ["answer 2"]}
     ]
 
@@ -36,9 +36,9 @@ def test_the_labelled_text_reaches_the_model(backend: Backend) -> None:
 
 def test_a_correction_where_editing_asks_again_is_not_overwritten(backend: Backend) -> None:
     prompt = region("prompt", "Propose questions")
-    backend.predict(TASK, config=QUESTIONS, screen=[prompt])
+    backend.predict(TASK, config=QUESTIONS, editor=[prompt])
 
-    edited = backend.predict(TASK, config=QUESTIONS, screen=[prompt, region("response", "a person's words")])
+    edited = backend.predict(TASK, config=QUESTIONS, editor=[prompt, region("response", "a person's words")])
 
     assert texts(edited) == [{}]
     assert len(backend.model.requests) == 1

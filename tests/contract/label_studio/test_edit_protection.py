@@ -8,8 +8,8 @@ CORRECTED = region("response", "a person's words", origin="prediction-changed")
 CONFIGS = pytest.mark.parametrize("config", [SIMPLE, UNPROTECTED], ids=["smart=false", "smart"])
 
 
-def ask(backend: Backend, *screen: dict, config: str = UNPROTECTED, **more: object) -> list[dict[str, list[str]]]:
-    return texts(backend.predict(task(**more), screen=list(screen), config=config))
+def ask(backend: Backend, *editor: dict, config: str = UNPROTECTED, **more: object) -> list[dict[str, list[str]]]:
+    return texts(backend.predict(task(**more), editor=list(editor), config=config))
 
 
 def test_the_recorded_edit_changes_nothing(backend: Backend) -> None:
@@ -30,7 +30,7 @@ def test_what_a_person_wrote_stays_whatever_is_asked_and_the_model_is_not(backen
 
 @CONFIGS
 def test_an_answer_is_marked_so_that_label_studio_tells_who_changed_it(backend: Backend, config: str) -> None:
-    (result,) = backend.predict(task(), screen=[PROMPT], config=config).json["results"]
+    (result,) = backend.predict(task(), editor=[PROMPT], config=config).json["results"]
 
     assert [item["origin"] for item in result["result"]] == ["prediction"]
 

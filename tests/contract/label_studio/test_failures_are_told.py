@@ -32,10 +32,10 @@ BROKEN = [
 @pytest.mark.parametrize("screen", SCREENS.values(), ids=SCREENS)
 @pytest.mark.parametrize(("error", "status"), BROKEN, ids=[type(error).__name__ for error, _ in BROKEN])
 def test_the_sentence_is_the_body_and_the_reason_phrase(
-    backend: Backend, error: Exception, status: int, screen: object
+    backend: Backend, error: Exception, status: int, editor: object
 ) -> None:
     backend.model.broken = error
-    reply = backend.predict(task(), screen=screen)
+    reply = backend.predict(task(), editor=editor)
 
     assert reply.status == f"{status} {error}"
     assert reply.json == {"error": str(error), "status": status}

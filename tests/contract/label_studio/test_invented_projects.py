@@ -3,7 +3,7 @@
 import pytest
 from fake_model import SIMPLE, Backend
 
-from annotune.serving import Live
+from annotune.serving import ServingResolver
 from annotune.settings import Settings
 from annotune.store.store import PASSING, Store
 
@@ -46,10 +46,10 @@ def test_a_project_that_is_known_is_served_all_the_same(full: Backend) -> None:
 
 def test_a_process_remembers_the_projects_that_were_asked_for_last(redis_url: str) -> None:
     store = Store.connect(redis_url)
-    live = Live(Settings(openai_provider="ollama", openai_model="base"), store)
+    live = ServingResolver(Settings(openai_provider="ollama", openai_model="base"), store)
     for project in range(REMEMBERED + 10):
-        live.serving(project)
-        live.serving(KNOWN)
+        live.resolve(project)
+        live.resolve(KNOWN)
 
     assert len(live.known()) == REMEMBERED
     assert {KNOWN, REMEMBERED + 9} <= set(live.known())

@@ -59,7 +59,7 @@ def test_a_selection_that_was_too_large_to_be_read(make_backend: MakeBackend) ->
 def test_a_task_that_is_opened_and_a_person_who_asks_are_no_batches(backend: Backend) -> None:
     backend.predict(task(1), task(2))
     backend.predict(task(3))
-    backend.predict(task(4), screen=[region("prompt", "Explain")])
+    backend.predict(task(4), editor=[region("prompt", "Explain")])
 
     assert last(backend)["tasks"] == 2
 

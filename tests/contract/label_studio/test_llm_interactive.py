@@ -41,7 +41,7 @@ TOPICS = """<View><Text name="chat" value="$question"/><TextArea name="prompt" t
 
 def test_row_02_a_refusal_is_no_label(backend: Backend) -> None:
     backend.model.say = lambda _: "I'm sorry, I can't help with that."
-    reply = backend.predict(task(), screen=[region("prompt", "Choose")], config=TOPICS)
+    reply = backend.predict(task(), editor=[region("prompt", "Choose")], config=TOPICS)
 
     assert reply.status_code == 503
     assert "does not fit" in reply.json["error"]
@@ -51,13 +51,13 @@ def test_row_02_a_refusal_is_no_label(backend: Backend) -> None:
     "prompt", ['Answer as {"topic": "..."}', "{text.__class__.__mro__}", "{x:>99999999}", "{", "{}", "{0}", "{unknown}"]
 )
 def test_row_03_braces_in_a_prompt_are_plain_text(backend: Backend, prompt: str) -> None:
-    assert texts(backend.predict(task(), screen=[region("prompt", prompt)])) == [{"response": ["answer 1"]}]
+    assert texts(backend.predict(task(), editor=[region("prompt", prompt)])) == [{"response": ["answer 1"]}]
     assert prompt in backend.model.requests[0].messages[-1].content
 
 
 def test_row_03_the_tasks_values_are_never_read_as_placeholders(backend: Backend) -> None:
     asked = task() | {"data": {"question": "{secret} {prompt}", "secret": "x"}}
-    backend.predict(asked, screen=[region("prompt", "Explain")])
+    backend.predict(asked, editor=[region("prompt", "Explain")])
 
     assert "{secret} {prompt}" in backend.model.requests[0].messages[-1].content
 
@@ -189,7 +189,7 @@ def test_row_15_the_model_is_told_the_labels(backend: Backend) -> None:
 def test_row_16_the_interactive_mode_answers_what_was_typed(backend: Backend) -> None:
     backend.model.say = lambda request: request.messages[-1].content.upper()
 
-    assert texts(backend.predict(task(), screen=[region("prompt", "Say it loud")])) == [
+    assert texts(backend.predict(task(), editor=[region("prompt", "Say it loud")])) == [
         {"response": ["SAY IT LOUD\n\nWHY?"]}
     ]
 

@@ -33,8 +33,8 @@ def ask(
     backend: Backend, prompt: str, place: str = "typed-1", origin: str = "manual", **more: object
 ) -> tuple[list[str], str]:
     """The quotes that come, and the status."""
-    screen = [region("prompt", prompt, origin=origin) | {"id": place}]
-    reply = backend.predict(task(question=TEXT, **more), screen=screen, config=CONFIG)
+    editor = [region("prompt", prompt, origin=origin) | {"id": place}]
+    reply = backend.predict(task(question=TEXT, **more), editor=editor, config=CONFIG)
     regions = reply.json["results"][0]["result"]
     status = [item["value"]["text"][0] for item in regions if item["from_name"] == "llm_status"]
     return [item["value"]["text"] for item in regions if item["type"] == "labels"], "".join(status)
@@ -105,9 +105,9 @@ def test_after_a_reset_and_for_another_annotator_what_came_later_is_given_again(
 def test_a_prompt_that_was_a_predictions_is_a_persons_once_it_is_answered(backend: Backend) -> None:
     says(backend, DRUG)
     asked = region("prompt", "One", "Two", origin="prediction-changed") | {"id": "p1"}
-    reply = backend.predict(task(question=TEXT), screen=[asked], config=CONFIG).json["results"][0]["result"]
+    reply = backend.predict(task(question=TEXT), editor=[asked], config=CONFIG).json["results"][0]["result"]
     assert [item for item in reply if item["from_name"] == "prompt"] == [asked | {"origin": "manual"}]
 
     typed = asked | {"origin": "manual"}
-    reply = backend.predict(task(question=TEXT), screen=[typed], config=CONFIG).json["results"][0]["result"]
+    reply = backend.predict(task(question=TEXT), editor=[typed], config=CONFIG).json["results"][0]["result"]
     assert [item for item in reply if item["from_name"] == "prompt"] == []

@@ -64,12 +64,12 @@ def set_up(backend: Backend, config: str = SIMPLE) -> dict[str, Any]:
     return reply.json
 
 
-def predict(backend: Backend, *tasks: dict[str, Any], screen: object = "batch") -> Any:
+def predict(backend: Backend, *tasks: dict[str, Any], editor: object = "batch") -> Any:
     body = {
         "tasks": [one | {"project": 4} for one in tasks],
         "project": "4.17",
         "label_config": SIMPLE,
-        "params": {"login": None, "password": None, "context": None if screen == "batch" else {"result": screen}},
+        "params": {"login": None, "password": None, "context": None if editor == "batch" else {"result": editor}},
     }
     return backend.send("/predict", body, **{"Content-Type": "application/json"})
 
@@ -88,8 +88,8 @@ def test_a_person_is_answered_and_noise_is_not(door: Door) -> None:
     backend = door()
     set_up(backend)
 
-    assert texts(predict(backend, task(), screen=[region("prompt", "Explain")])) == [{"response": ["answer 1"]}]
-    assert texts(predict(backend, task(), screen=[])) == [{}]
+    assert texts(predict(backend, task(), editor=[region("prompt", "Explain")])) == [{"response": ["answer 1"]}]
+    assert texts(predict(backend, task(), editor=[])) == [{}]
     assert len(backend.model.requests) == 1
 
 

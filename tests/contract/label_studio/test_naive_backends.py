@@ -22,9 +22,9 @@ def test_02_the_empty_calls_after_a_submit_answer_an_empty_result(backend: Backe
 
 
 def test_03_a_correction_is_not_overwritten(backend: Backend) -> None:
-    backend.predict(task(), screen=[PROMPT], config=UNPROTECTED)
+    backend.predict(task(), editor=[PROMPT], config=UNPROTECTED)
 
-    assert texts(backend.predict(task(), screen=[PROMPT, region("response", "mine")], config=UNPROTECTED)) == [{}]
+    assert texts(backend.predict(task(), editor=[PROMPT, region("response", "mine")], config=UNPROTECTED)) == [{}]
 
 
 def test_04_a_webhook_only_queues(backend: Backend) -> None:
@@ -44,17 +44,17 @@ def test_05_events_come_by_the_secret_header_and_start_training_by_basic_auth(ma
 
 
 @pytest.mark.parametrize("screen", ["batch", [PROMPT]])
-def test_06_an_error_is_the_reason_phrase_since_nothing_else_is_shown(backend: Backend, screen: object) -> None:
+def test_06_an_error_is_the_reason_phrase_since_nothing_else_is_shown(backend: Backend, editor: object) -> None:
     backend.model.broken = ModelServerUnreachable("Ollama is not reachable")
 
-    assert backend.predict(task(), screen=screen).status == "503 Ollama is not reachable"
+    assert backend.predict(task(), editor=editor).status == "503 Ollama is not reachable"
 
 
 @pytest.mark.parametrize("screen", ["batch", [PROMPT]])
 def test_07_every_prediction_passes_the_sdks_validation_and_has_no_made_up_score(
-    backend: Backend, screen: object
+    backend: Backend, editor: object
 ) -> None:
-    (result,) = backend.predict(task(), screen=screen).json["results"]
+    (result,) = backend.predict(task(), editor=editor).json["results"]
     prediction = Prediction(tuple(result["result"]), result["model_version"])
 
     assert Labeling.parse(SIMPLE).check(prediction) is prediction

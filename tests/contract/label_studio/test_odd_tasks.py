@@ -35,7 +35,7 @@ def test_half_a_letter_costs_no_task_its_answer(make_backend: MakeBackend) -> No
 
 def test_a_prompt_with_half_a_letter_is_asked(make_backend: MakeBackend) -> None:
     backend = make_backend()
-    texts(backend.predict(task(1), screen=[region("prompt", "half \udc8a")]))
+    texts(backend.predict(task(1), editor=[region("prompt", "half \udc8a")]))
 
     assert backend.model.requests[0].messages[-1].content.startswith("half \ufffd")
 
@@ -84,7 +84,7 @@ def test_a_fault_of_our_own_costs_one_prediction(make_backend: MakeBackend, capl
 
 def test_a_fault_of_our_own_is_shown_where_the_config_has_a_status(make_backend: MakeBackend) -> None:
     backend = make_backend(model=FakeModel(say=broken))
-    [said] = texts(backend.predict(task(1, "odd"), screen=[region("prompt", "Explain")], config=STATUS))
+    [said] = texts(backend.predict(task(1, "odd"), editor=[region("prompt", "Explain")], config=STATUS))
 
     assert "Something went wrong" in said["llm_status"][0]
 
@@ -93,4 +93,4 @@ def test_a_fault_of_our_own_is_500_where_nothing_was_answered(make_backend: Make
     backend = make_backend(model=FakeModel(say=broken), default_prompt="Answer")
 
     assert backend.predict(task(1, "odd")).status_code == 500
-    assert backend.predict(task(1, "odd"), screen=[region("prompt", "Explain")]).status_code == 500
+    assert backend.predict(task(1, "odd"), editor=[region("prompt", "Explain")]).status_code == 500

@@ -19,7 +19,7 @@ GIVEN = {"temperature": 0.1, "num_responses": 2, "max_tokens": 50, "num_ctx": 10
 @pytest.mark.parametrize("extra", [GIVEN, json.dumps(GIVEN)])
 def test_they_win_over_the_settings(backend: Backend, extra: object) -> None:
     set_up(backend, extra)
-    backend.predict(task(), screen=[region("prompt", "Explain")])
+    backend.predict(task(), editor=[region("prompt", "Explain")])
     first, second = backend.model.requests
 
     assert first == second

@@ -33,15 +33,15 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("screen", NOISE)
-def test_a_screen_without_a_prompt_changes_nothing_and_asks_nobody(backend: Backend, screen: list) -> None:
-    assert texts(backend.predict(task(), screen=screen)) == [{}]
+def test_a_screen_without_a_prompt_changes_nothing_and_asks_nobody(backend: Backend, editor: list) -> None:
+    assert texts(backend.predict(task(), editor=editor)) == [{}]
     assert backend.model.requests == []
 
 
 def test_a_config_without_a_prompt_control_asks_nobody_while_a_person_works(backend: Backend) -> None:
     config = '<View><Text name="chat" value="$question"/><TextArea name="response" toName="chat"/></View>'
 
-    assert texts(backend.predict(task(), screen=[region("prompt", "Explain")], config=config)) == [{}]
+    assert texts(backend.predict(task(), editor=[region("prompt", "Explain")], config=config)) == [{}]
     assert texts(backend.predict(task(), config=config)) == [{"response": ["answer 1"]}]
 
 
@@ -60,7 +60,7 @@ def test_a_prompt_keeps_its_placeholders_in_its_region_and_loses_them_on_the_way
 
 def test_typing_a_prompt_leaves_the_projects_as_it_was(backend: Backend) -> None:
     before = backend.send("/setup", {"project": 4, "schema": SIMPLE}).json
-    backend.predict(task(), screen=[region("prompt", "Only a try")])
+    backend.predict(task(), editor=[region("prompt", "Only a try")])
 
     assert backend.send("/setup", {"project": 4, "schema": SIMPLE}).json == before
 
@@ -106,7 +106,7 @@ def test_several_answers_are_one_region_with_the_distinct_texts(make_backend: Ma
             return next(lines)
 
     backend = make_backend(num_responses=3, model=FakeModel(say=say))
-    (shown,) = texts(backend.predict(task(), screen=[region("prompt", "Explain")]))
+    (shown,) = texts(backend.predict(task(), editor=[region("prompt", "Explain")]))
 
     assert sorted(shown["response"]) == ["one", "two"]
 
@@ -190,9 +190,9 @@ def test_a_task_without_the_field_harms_no_other(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("screen", ["batch", [region("prompt", "Explain")]])
-def test_an_empty_answer_is_an_error_and_never_a_prediction(backend: Backend, screen: object) -> None:
+def test_an_empty_answer_is_an_error_and_never_a_prediction(backend: Backend, editor: object) -> None:
     backend.model.say = lambda _: " \n"
-    reply = backend.predict(task(), screen=screen)
+    reply = backend.predict(task(), editor=editor)
 
     assert reply.status_code == 503
     assert "empty text" in reply.json["error"]
@@ -201,7 +201,7 @@ def test_an_empty_answer_is_an_error_and_never_a_prediction(backend: Backend, sc
 def test_a_cut_answer_is_given_and_the_log_says_so(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
     backend.model.finish = "length"
 
-    assert texts(backend.predict(task(), screen=[region("prompt", "Explain")])) == [{"response": ["answer 1"]}]
+    assert texts(backend.predict(task(), editor=[region("prompt", "Explain")])) == [{"response": ["answer 1"]}]
     assert "MAX_TOKENS" in caplog.text
 
 

@@ -35,7 +35,7 @@ def test_a_person_waits_for_at_most_one_call_of_a_batch_of_250(
         batch = people.submit(backend.predict, *[task(number) for number in range(250)])
         turn.release(10)
         eventually(lambda: len(order) > 10)
-        person = people.submit(backend.predict, task(1000), screen=[region("prompt", "Explain")])
+        person = people.submit(backend.predict, task(1000), editor=[region("prompt", "Explain")])
         eventually(lambda: limited._places._waiting[True])
         before = len(order)
         turn.release()

@@ -36,7 +36,7 @@ def known(make_backend: MakeBackend, own_redis: RedisServer) -> Backend:
 def test_the_last_known_pointer_answers_setup_and_predict(known: Backend) -> None:
     assert known.send("/setup", SETUP).json["model_version"].startswith("tuned@")
     assert texts(known.predict(task()))[0]["response"] == ["answer 1"]
-    assert texts(known.predict(task(), screen=[PROMPT])) == [{"response": ["answer 2"]}]
+    assert texts(known.predict(task(), editor=[PROMPT])) == [{"response": ["answer 2"]}]
     assert {request.model for request in known.model.requests} == {"tuned"}
 
 
@@ -83,7 +83,7 @@ def test_health_is_200_and_tells_that_redis_is_away(known: Backend) -> None:
 
 
 def test_answers_given_meanwhile_are_written_down_when_redis_is_back(known: Backend, own_redis: RedisServer) -> None:
-    known.predict(task(), screen=[PROMPT])
+    known.predict(task(), editor=[PROMPT])
     own_redis.start()
     known.app.extensions["health"].look()
 
@@ -91,8 +91,8 @@ def test_answers_given_meanwhile_are_written_down_when_redis_is_back(known: Back
 
 
 def test_an_answer_given_meanwhile_protects_its_correction(known: Backend) -> None:
-    known.predict(task(), screen=[PROMPT], config=UNPROTECTED)
-    edited = known.predict(task(), screen=[PROMPT, region("response", "a person's words")], config=UNPROTECTED)
+    known.predict(task(), editor=[PROMPT], config=UNPROTECTED)
+    edited = known.predict(task(), editor=[PROMPT, region("response", "a person's words")], config=UNPROTECTED)
 
     assert texts(edited) == [{}]
 
@@ -100,8 +100,8 @@ def test_an_answer_given_meanwhile_protects_its_correction(known: Backend) -> No
 def test_whose_text_it_is_takes_no_redis_where_an_edit_asks_nothing(known: Backend) -> None:
     given = region("response", "given", origin="prediction")
 
-    assert texts(known.predict(task(), screen=[PROMPT, given])) == [{"response": ["answer 1"]}]
-    assert texts(known.predict(task(), screen=[PROMPT, region("response", "a person's")])) == [{}]
+    assert texts(known.predict(task(), editor=[PROMPT, given])) == [{"response": ["answer 1"]}]
+    assert texts(known.predict(task(), editor=[PROMPT, region("response", "a person's")])) == [{}]
 
 
 SPANS = """<View><Labels name="label" toName="chat"><Label value="Drug"/></Labels><Text name="chat" value="$question"/>
@@ -116,7 +116,7 @@ def test_spans_that_are_not_known_to_be_given_are_given_again(
     backend = make_backend(url=own_redis.url, model=FakeModel(say=lambda _: said))
 
     def spans() -> int:
-        reply = backend.predict(task(), screen=[PROMPT], config=SPANS)
+        reply = backend.predict(task(), editor=[PROMPT], config=SPANS)
         return len(reply.json["results"][0]["result"])
 
     assert [spans(), spans()] == [1, 0]
@@ -125,7 +125,7 @@ def test_spans_that_are_not_known_to_be_given_are_given_again(
 
 
 def test_a_text_that_may_be_a_correction_is_rather_not_answered(known: Backend) -> None:
-    reply = known.predict(task(), screen=[PROMPT, region("response", "whose words?")], config=UNPROTECTED)
+    reply = known.predict(task(), editor=[PROMPT, region("response", "whose words?")], config=UNPROTECTED)
 
     assert reply.status_code == 503
     assert known.model.requests == []
@@ -163,12 +163,12 @@ def test_what_one_process_answered_meanwhile_protects_its_correction_at_another(
     for each in (one, other):
         each.send("/setup", SETUP | {"schema": UNPROTECTED})
     own_redis.stop()
-    one.predict(task(), screen=[PROMPT], config=UNPROTECTED)
+    one.predict(task(), editor=[PROMPT], config=UNPROTECTED)
     own_redis.start()
     if ended:
         restarted(one)
 
-    edited = other.predict(task(), screen=[PROMPT, region("response", "a person's words")], config=UNPROTECTED)
+    edited = other.predict(task(), editor=[PROMPT, region("response", "a person's words")], config=UNPROTECTED)
 
     assert texts(edited) == [{}]
     assert other.model.requests == []
@@ -179,7 +179,7 @@ def test_what_a_process_left_is_written_down_by_another(make_backend: MakeBacken
     for each in (one, other):
         each.send("/setup", SETUP)
     own_redis.stop()
-    one.predict(task(), screen=[PROMPT])
+    one.predict(task(), editor=[PROMPT])
     restarted(one)
     own_redis.start()
 
@@ -196,10 +196,10 @@ def test_after_a_restart_of_redis_no_text_that_may_be_a_persons_is_replaced(
     backend = make_backend(url=own_redis.url, default_prompt="Answer")
     backend.app.extensions["health"].look()
     unknown = [PROMPT, region("response", "whose words?")]
-    assert texts(backend.predict(task(2), screen=unknown, config=UNPROTECTED)) == [{}]
+    assert texts(backend.predict(task(2), editor=unknown, config=UNPROTECTED)) == [{}]
     own_redis.restart()
 
-    reply = make_backend(url=own_redis.url).predict(task(1), screen=unknown, config=UNPROTECTED)
+    reply = make_backend(url=own_redis.url).predict(task(1), editor=unknown, config=UNPROTECTED)
 
     assert reply.status_code == 503
     assert "stays" in reply.json["error"]
@@ -218,7 +218,7 @@ def test_what_a_killed_redis_has_lost_is_written_down_once_more(
 ) -> None:
     backend = make_backend(url=own_redis.url, default_prompt="Answer")
     backend.app.extensions["health"].look()
-    backend.predict(task(), screen=[PROMPT])
+    backend.predict(task(), editor=[PROMPT])
     emptied(own_redis)
     assert backend.store.answers(4, 1) == []
 
@@ -233,14 +233,14 @@ def test_after_redis_was_emptied_no_text_that_may_be_a_persons_is_replaced(
 ) -> None:
     backend = make_backend(url=own_redis.url, default_prompt="Answer")
     backend.app.extensions["health"].look()
-    backend.predict(task(), screen=[PROMPT], config=UNPROTECTED)
+    backend.predict(task(), editor=[PROMPT], config=UNPROTECTED)
     with redis.Redis.from_url(own_redis.url) as client:
         emptied(own_redis) if restarts else client.flushall()
 
     edited = [PROMPT, region("response", "a person's words")]
-    reply = backend.predict(task(), screen=edited, config=UNPROTECTED)
+    reply = backend.predict(task(), editor=edited, config=UNPROTECTED)
     backend.app.extensions["health"].look()
-    again = backend.predict(task(2), screen=edited, config=UNPROTECTED)
+    again = backend.predict(task(2), editor=edited, config=UNPROTECTED)
 
     assert (reply.status_code, again.status_code) == (503, 503)
     assert "stays" in reply.json["error"]
@@ -257,9 +257,9 @@ def test_a_text_of_a_task_whose_answer_had_no_room_is_never_replaced(
     own_redis.start()
     log.look()
 
-    screen = [PROMPT, region("response", "whose words?")]
-    lost = other.predict(task(1), screen=screen, config=UNPROTECTED)
-    empty = other.predict(task(1), screen=[PROMPT], config=UNPROTECTED)
+    editor = [PROMPT, region("response", "whose words?")]
+    lost = other.predict(task(1), editor=editor, config=UNPROTECTED)
+    empty = other.predict(task(1), editor=[PROMPT], config=UNPROTECTED)
 
     assert lost.status_code == 503
     assert "no room" in lost.json["error"]

@@ -44,7 +44,7 @@ def test_what_the_worker_restored_answers(emptied: Backend) -> None:
     emptied.store.backup.restore(4, Kept(live=TUNED), emptied=True)
     emptied.store.backup.claim("mark")
 
-    assert texts(emptied.predict(task(), screen=[region("prompt", "Explain")])) == [{"response": ["answer 1"]}]
+    assert texts(emptied.predict(task(), editor=[region("prompt", "Explain")])) == [{"response": ["answer 1"]}]
     assert [request.model for request in emptied.model.requests] == ["tuned"]
 
 

@@ -307,9 +307,9 @@ def test_a_stop_lets_an_answer_end_and_waits_for_no_half_request(
     command = [sys.executable, "-c", SERVE.format(port)]
     with Service("backend", command, env=env, log=tmp_path / "log", cwd=ROOT) as service:
         service.start(answers(f"http://127.0.0.1:{port}/health"), deadline_s=60)
-        screen = {"result": [region("prompt", "Explain")]}
+        editor = {"result": [region("prompt", "Explain")]}
         with connect(port, HALF["half a body"]), connect(port) as person:
-            person.sendall(post("/predict", json.dumps(ASKED | {"params": {"context": screen}}).encode()))
+            person.sendall(post("/predict", json.dumps(ASKED | {"params": {"context": editor}}).encode()))
             assert held.asked.wait(TIMEOUT_S)
             os.killpg(service.pid, signal.SIGTERM)
             held.go_on.set()

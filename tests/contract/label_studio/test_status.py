@@ -23,8 +23,8 @@ UNSUBMITTED = WITH_STATUS.replace(
 PROMPT = region("prompt", "Explain")
 
 
-def shown(backend: Backend, *screen: dict, config: str = WITH_STATUS) -> dict[str, list[str]]:
-    (result,) = texts(backend.predict(task(), screen=list(screen), config=config))
+def shown(backend: Backend, *editor: dict, config: str = WITH_STATUS) -> dict[str, list[str]]:
+    (result,) = texts(backend.predict(task(), editor=list(editor), config=config))
     return result
 
 
@@ -51,7 +51,7 @@ def test_what_a_person_wrote_is_told_to_be_kept_and_the_model_is_not_asked(backe
 def test_what_was_kept_is_told_beside_what_was_filled(backend: Backend) -> None:
     backend.model.say = lambda _: '{"response": "So.", "stars": 4}'
     config = WITH_STATUS.replace("</View>", '<Rating name="stars" toName="chat" smart="false"/></View>')
-    reply = backend.predict(task(), screen=[PROMPT, region("response", "Mine.")], config=config)
+    reply = backend.predict(task(), editor=[PROMPT, region("response", "Mine.")], config=config)
     stars, status = reply.json["results"][0]["result"]
 
     assert stars["value"] == {"rating": 4}
@@ -69,8 +69,8 @@ def test_redis_that_was_never_read_is_told_too(make_backend: MakeBackend) -> Non
     backend = make_backend(url="redis://127.0.0.1:1/0")
 
     assert "your administrator can see what" in shown(backend, PROMPT)["llm_status"][0]
-    assert backend.predict(task(), screen=[PROMPT]).status_code == 503
-    assert backend.predict(task(), screen=[], config=WITH_STATUS).status_code == 503
+    assert backend.predict(task(), editor=[PROMPT]).status_code == 503
+    assert backend.predict(task(), editor=[], config=WITH_STATUS).status_code == 503
 
 
 def test_a_fault_of_our_own_is_told_by_its_number(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
@@ -92,7 +92,7 @@ def test_a_status_that_is_never_submitted_is_always_cleared(backend: Backend) ->
 def test_a_config_without_the_control_gets_the_error(backend: Backend) -> None:
     backend.model.broken = ModelServerUnreachable(AWAY)
 
-    assert backend.predict(task(), screen=[PROMPT]).status == f"503 {AWAY}"
+    assert backend.predict(task(), editor=[PROMPT]).status == f"503 {AWAY}"
 
 
 def test_the_next_answer_clears_what_was_told(backend: Backend) -> None:
@@ -103,14 +103,14 @@ def test_the_next_answer_clears_what_was_told(backend: Backend) -> None:
 
 
 def test_nothing_is_cleared_where_nothing_is_shown(backend: Backend) -> None:
-    assert texts(backend.predict(task(), screen=[PROMPT], config=WITH_STATUS)) == [{"response": ["answer 1"]}]
+    assert texts(backend.predict(task(), editor=[PROMPT], config=WITH_STATUS)) == [{"response": ["answer 1"]}]
 
 
 def test_a_batch_never_stores_a_status(backend: Backend) -> None:
     backend.model.broken = ModelServerUnreachable(AWAY)
 
     assert backend.predict(task(), config=WITH_STATUS).status_code == 503
-    assert texts(backend.predict(task(), screen=[region("llm_status", AWAY)], config=WITH_STATUS)) == [{}]
+    assert texts(backend.predict(task(), editor=[region("llm_status", AWAY)], config=WITH_STATUS)) == [{}]
 
 
 def test_the_control_has_the_name_that_the_setting_says(make_backend: MakeBackend) -> None:
@@ -121,7 +121,7 @@ def test_the_control_has_the_name_that_the_setting_says(make_backend: MakeBacken
 
 
 def test_a_wrong_task_is_told_too(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
-    (told,) = texts(backend.predict({"id": 1, "data": {"other": 1}}, screen=[PROMPT], config=WITH_STATUS))
+    (told,) = texts(backend.predict({"id": 1, "data": {"other": 1}}, editor=[PROMPT], config=WITH_STATUS))
 
     assert told == {"llm_status": ["The model cannot read this task; your administrator can see why."]}
     assert "no field 'question'" in caplog.text
@@ -129,7 +129,7 @@ def test_a_wrong_task_is_told_too(backend: Backend, caplog: pytest.LogCaptureFix
 
 def test_an_answer_that_was_cut_is_marked_and_told(backend: Backend) -> None:
     backend.model.finish = "length"
-    (result,) = backend.predict(task(), screen=[PROMPT], config=WITH_STATUS).json["results"]
+    (result,) = backend.predict(task(), editor=[PROMPT], config=WITH_STATUS).json["results"]
     answer, status = result["result"]
 
     assert answer["meta"] == {"text": ["cut after 1024 tokens"]}
@@ -146,8 +146,8 @@ def test_a_batch_marks_a_cut_answer_on_its_region(backend: Backend) -> None:
 
 
 def test_a_placeholder_that_names_nothing_is_told_beside_the_answer(backend: Backend) -> None:
-    screen = [region("prompt", "Summarise for 👩\u200d⚕️: {txt} {chat}")]
-    (told,) = texts(backend.predict(task(), screen=screen, config=WITH_STATUS))
+    editor = [region("prompt", "Summarise for 👩\u200d⚕️: {txt} {chat}")]
+    (told,) = texts(backend.predict(task(), editor=editor, config=WITH_STATUS))
 
     assert told == {
         "response": ["answer 1"],
@@ -158,7 +158,7 @@ def test_a_placeholder_that_names_nothing_is_told_beside_the_answer(backend: Bac
 def test_a_prompt_whose_placeholders_all_name_something_is_told_nothing_of(backend: Backend) -> None:
     prompt = 'Of {question} in {year} and {text} among {labels}, as {"topic": "..."}'
     asked = {"id": 1, "data": {"question": "Why?", "year": 1904}}
-    (told,) = texts(backend.predict(asked, screen=[region("prompt", prompt)], config=WITH_STATUS))
+    (told,) = texts(backend.predict(asked, editor=[region("prompt", prompt)], config=WITH_STATUS))
 
     assert told == {"response": ["answer 1"]}
 
@@ -178,10 +178,10 @@ def test_a_batch_logs_a_placeholder_that_names_nothing_once(
 
 @pytest.mark.parametrize("prompt", ["Summarise: {text}", "Summarise: {question}", "Summarise:"])
 @pytest.mark.parametrize("screen", [True, False], ids=["a person asks", "a batch"])
-def test_the_text_is_sent_once_wherever_it_is_placed(make_backend: MakeBackend, prompt: str, screen: bool) -> None:
+def test_the_text_is_sent_once_wherever_it_is_placed(make_backend: MakeBackend, prompt: str, editor: bool) -> None:
     text = "Zorvaxil 💊 lindert «Kopfweh»; 5 mg {täglich}."
     backend = make_backend(default_prompt=prompt)
-    context = {"screen": [region("prompt", prompt)]} if screen else {}
+    context = {"screen": [region("prompt", prompt)]} if editor else {}
     backend.predict(task(question=text), **context)
 
     assert backend.model.requests[0].messages[-1].content.count(text) == 1

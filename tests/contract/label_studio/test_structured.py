@@ -31,9 +31,9 @@ def says(*replies: object) -> FakeModel:
     return FakeModel(say=lambda _: next(texts))
 
 
-def values(backend: Backend, *screen: dict, config: str = OURS) -> dict[str, object]:
+def values(backend: Backend, *editor: dict, config: str = OURS) -> dict[str, object]:
     """What a person's request brings each control."""
-    reply = backend.predict(task(), screen=list(screen), config=config)
+    reply = backend.predict(task(), editor=list(editor), config=config)
     assert reply.status_code == 200, reply.text
     return {item["from_name"]: item["value"] for item in reply.json["results"][0]["result"]}
 
@@ -71,7 +71,7 @@ def test_an_answer_that_does_not_fit_is_asked_for_once_more_with_the_error(make_
 
 def test_twice_wrong_is_refused_and_never_guessed(make_backend: MakeBackend) -> None:
     backend = make_backend(model=says("I cannot answer that", ANSWER | {"verdict": "Not Good"}))
-    reply = backend.predict(task(), screen=[PROMPT], config=OURS)
+    reply = backend.predict(task(), editor=[PROMPT], config=OURS)
 
     assert reply.status_code == 503
     assert "answered twice what does not fit" in reply.json["error"]
@@ -84,7 +84,7 @@ def test_neither_what_a_model_said_nor_a_task_s_text_is_logged_or_told(
     caplog.set_level("DEBUG")
     canary = {"response": "canary-1", "verdict": "canary-2", "stars": "canary-3"}
     backend = make_backend(model=says(canary, json.dumps(canary)))
-    reply = backend.predict(task(question="canary-4"), screen=[region("prompt", "canary-5")], config=OURS)
+    reply = backend.predict(task(question="canary-4"), editor=[region("prompt", "canary-5")], config=OURS)
 
     assert reply.status_code == 503
     assert "canary" not in caplog.text
@@ -98,7 +98,7 @@ def test_spans_that_are_refused_quote_nothing(make_backend: MakeBackend, caplog:
     twice, absent = ({"label": [{"quote": quote, "label": "Drug"}]} for quote in ("canary", "canary-1"))
     backend = make_backend(model=says(twice, absent, absent, twice))
     replies = [
-        backend.predict(task(question="canary canary"), screen=[region("prompt", prompt)], config=config)
+        backend.predict(task(question="canary canary"), editor=[region("prompt", prompt)], config=config)
         for prompt in ("One", "Two")
     ]
 
@@ -108,7 +108,7 @@ def test_spans_that_are_refused_quote_nothing(make_backend: MakeBackend, caplog:
 
 def test_a_structured_answer_that_was_cut_is_not_mended(make_backend: MakeBackend) -> None:
     backend = make_backend(model=FakeModel(say=lambda _: '{"response": "So', finish="length"))
-    reply = backend.predict(task(), screen=[PROMPT], config=OURS)
+    reply = backend.predict(task(), editor=[PROMPT], config=OURS)
 
     assert "cut after" in reply.status
     assert len(backend.model.requests) == 1
@@ -162,7 +162,7 @@ def test_what_cannot_be_read_is_the_persons_too(make_backend: MakeBackend) -> No
 def test_a_prediction_that_nobody_touched_is_replaced(make_backend: MakeBackend) -> None:
     backend = make_backend(model=says(ANSWER))
     stored = [{"id": 1, "result": [PROMPT, stars(1)], "model_version": "base@1"}]
-    reply = backend.predict(task(predictions=stored), screen=[PROMPT, stars(1, **UNTOUCHED)], config=OURS)
+    reply = backend.predict(task(predictions=stored), editor=[PROMPT, stars(1, **UNTOUCHED)], config=OURS)
 
     assert {item["from_name"] for item in reply.json["results"][0]["result"]} == {"response", "verdict", "stars"}
 
@@ -213,8 +213,8 @@ def test_a_change_of_one_control_where_editing_asks_again_changes_nothing(make_b
 def test_a_change_of_a_prediction_where_editing_asks_again_changes_nothing(make_backend: MakeBackend) -> None:
     backend = make_backend(model=says(ANSWER))
     stored = [{"id": 1, "result": [PROMPT, stars(4)], "model_version": "base@1"}]
-    screen = [PROMPT, ours("response", "So."), stars(1, **CHANGED)]
-    reply = backend.predict(task(predictions=stored), screen=screen, config=SMART)
+    editor = [PROMPT, ours("response", "So."), stars(1, **CHANGED)]
+    reply = backend.predict(task(predictions=stored), editor=editor, config=SMART)
 
     assert reply.json["results"][0]["result"] == []
 
@@ -247,7 +247,7 @@ def test_the_memory_answers_a_batch_twice_and_a_person_never(backend: Backend) -
     assert len(backend.model.requests) == 1
 
     for _ in range(2):
-        backend.predict(task(), screen=[region("prompt", "Answer briefly")], config=config)
+        backend.predict(task(), editor=[region("prompt", "Answer briefly")], config=config)
     assert len(backend.model.requests) == 3
 
 

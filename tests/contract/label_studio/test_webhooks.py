@@ -143,7 +143,7 @@ def test_a_prompt_that_came_with_its_prediction_does_not_turn_the_project_back(b
 
 def test_a_prompt_typed_over_a_prediction_becomes_the_projects(backend: Backend) -> None:
     backend.predict(task())
-    backend.predict(task(), screen=[region("prompt", "Typed")])
+    backend.predict(task(), editor=[region("prompt", "Typed")])
     backend.send("/webhook", submitted("Typed", parent_prediction=51))
 
     assert prompt_of(backend) == "Typed"
