@@ -23,7 +23,7 @@ class Reply:
     cut: bool
 
 
-def prefilled(labeling: Labeling, prompt: Prompt, reply: Reply, model_version: str) -> Prediction:
+def build_prediction(labeling: Labeling, prompt: Prompt, reply: Reply, model_version: str) -> Prediction:
     """A prediction to store: the prompt as written in its control, where the config has one, and the answer.
 
     Raises:

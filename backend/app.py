@@ -12,7 +12,7 @@ from backend.cross_site import refuse_pages
 from backend.health import Health
 from backend.model import Model
 from backend.model_calls import ServerPool
-from backend.replies import speak_json
+from backend.replies import register_error_handlers
 from backend.requests import Event, Predict, Setup
 from backend.services import Services
 from backend.versions import version_names
@@ -27,7 +27,7 @@ def create_app(settings: Settings, *, store: Store, servers: ServerPool, jobs: J
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.largest_body
-    speak_json(app)
+    register_error_handlers(app)
     refuse_pages(app, settings)
     credentials = Credentials.of(settings)
     bodies = Bodies(settings)

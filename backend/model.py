@@ -19,7 +19,7 @@ from annotune.log import unexpected
 from annotune.parallel import each
 from annotune.prompt import Doubts, Prompt, told_unknown, unknown
 from annotune.question import Question
-from annotune.reply import Reply, answers_given, prefilled
+from annotune.reply import Reply, answers_given, build_prediction
 from annotune.serving import Serving, model_version
 from backend import statuses
 from backend.editor import EditorState
@@ -145,7 +145,7 @@ class Model:
 
     def _prepare(self, serving: Serving, prompt: Prompt, task: Task, deadline: Deadline) -> Prediction:
         reply = self._ask(serving, prompt, deadline, task)
-        return prefilled(self.labeling, prompt, reply, model_version(serving.ref.model, prompt))
+        return build_prediction(self.labeling, prompt, reply, model_version(serving.ref.model, prompt))
 
     def _react(self, serving: Serving, deadline: Deadline, editor: EditorState, task: Task) -> Prediction:
         """What changes on an annotator's screen: nothing, unless a prompt was asked."""

@@ -46,7 +46,7 @@ def reason_phrase(sentence: str) -> str:
     return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 3]}..."
 
 
-def speak_json(app: Flask) -> None:
+def register_error_handlers(app: Flask) -> None:
     """Make all errors of an app speak so."""
     app.register_error_handler(AnnotuneError, _told)
     app.register_error_handler(HTTPException, _http)

@@ -24,7 +24,7 @@ from annotune.label_studio.rows import StudioTask
 from annotune.log import unexpected
 from annotune.parallel import stream
 from annotune.prompt import Doubts
-from annotune.reply import answers_given, prefilled
+from annotune.reply import answers_given, build_prediction
 from annotune.servers.base import ModelServer
 from annotune.store.store import Store
 from commands.plan import Plan
@@ -112,7 +112,7 @@ class Push:
             )
             question = plan.question(task.data, images)
             reply = question.ask(self._server, plan.ref, plan.options, deadline, urgent=False, calls=plan.calls)
-            prediction = prefilled(plan.labeling, plan.prompt, reply, plan.model_version)
+            prediction = build_prediction(plan.labeling, plan.prompt, reply, plan.model_version)
         except ENDS_ASKING:
             raise
         except (RequestInvalid, ModelServerError) as error:

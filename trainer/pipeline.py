@@ -171,9 +171,9 @@ class Pipeline:
         remove_intermediates(self.folder, keep_weights=self.run.version is not None)
         write_manifest(self.folder, self.run)
         if self.run.came_to_training:
-            self._store.lessons.set_tried(self.run.project, self.run.taught)
+            self._store.trained.set_tried(self.run.project, self.run.taught)
         if state in PASSED:
-            self._store.lessons.add_learnt(self.run.project, self.run.taught)
+            self._store.trained.add_learnt(self.run.project, self.run.taught)
         keep_pointers(self._store, self._settings.runs_dir, self.run.project)
         _log.info("project %d: run %s is %s: %s", self.run.project, self.run.id, state, reason)
 

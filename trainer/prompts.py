@@ -26,7 +26,7 @@ def newest_prompt(
         tasks: as `Studio.tasks` gives them.
         labeling: the project's config.
         log: the answers that the backend gave for a task.
-        known: as `PromptBook.known`; none at the first look, when nobody knows which text is new.
+        known: as `PromptStore.known`; none at the first look, when nobody knows which text is new.
     """
     dated = [
         (_at(annotation, text, known), annotation.id, text, annotation, task)

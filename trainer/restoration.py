@@ -76,9 +76,9 @@ def _restore_runs(store: Store, project: int, runs: list[TrainingRun]) -> None:
         for run in runs:
             store.save_run(run)
     trained = [run for run in runs if run.came_to_training]
-    if trained and not store.lessons.tried(project):
-        store.lessons.set_tried(project, trained[-1].taught)
-    if not store.lessons.learnt(project):
+    if trained and not store.trained.tried(project):
+        store.trained.set_tried(project, trained[-1].taught)
+    if not store.trained.learnt(project):
         for run in trained:
             if run.state in PASSED:
-                store.lessons.add_learnt(project, run.taught)
+                store.trained.add_learnt(project, run.taught)

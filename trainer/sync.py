@@ -127,7 +127,7 @@ def _compare(store: Store, project: int, example_set: ExampleSet) -> tuple[int, 
 
     Where an older version of Annotune kept the ids alone, what they hold now counts as what they held.
     """
-    book, now = store.lessons, example_set.contents
+    book, now = store.trained, example_set.contents
     tried = book.tried(project)
     if UNKNOWN in tried.values():
         tried = settled(tried, now)

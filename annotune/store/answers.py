@@ -80,7 +80,7 @@ class _Entry(Value):
     lost: bool = False
 
 
-class AnswerBook:
+class AnswerStore:
     """Every method raises StoreUnavailable where Redis does not answer, or keeps nothing new."""
 
     def __init__(self, client: Any, keys: Keys) -> None:

@@ -14,7 +14,7 @@ from annotune.store.scripts import ADD_PROMPT, REPEATED_S
 KEPT = 1000
 
 
-class PromptBook:
+class PromptStore:
     """Prompts in Redis. Every method raises StoreUnavailable where Redis does not answer, and RecordUnreadable where what it
     finds is no prompt.
     """

@@ -35,7 +35,7 @@ class Batch(Value):
     reason: str = ""
 
 
-class ReportBook(Records):
+class ReportStore(Records):
     """Every method raises StoreUnavailable where Redis does not answer, or keeps nothing new."""
 
     def batch(self, project: int) -> Batch | None:

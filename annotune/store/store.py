@@ -36,20 +36,20 @@ from annotune.models import ModelRef, ModelVersion
 from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.runs import Progress, Tally, TrainingRequest, TrainingRun
 from annotune.settings import DAY_S
-from annotune.store.answers import AnswerBook
+from annotune.store.answers import AnswerStore
 from annotune.store.backup import Backup
 from annotune.store.changes import QUEUED_S, Due, due, note_changes, pages
 from annotune.store.keys import Keys
 from annotune.store.migration import TakenOver, has_old, take_over
-from annotune.store.prompts import PromptBook
+from annotune.store.prompts import PromptStore
 from annotune.store.records import Records
 from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
-from annotune.store.reports import ReportBook
+from annotune.store.reports import ReportStore
 from annotune.store.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEATED_S, SWAP
 from annotune.store.serving import Standing
 from annotune.store.split import SplitStore
-from annotune.store.trained import LessonBook
-from annotune.store.workers import Workers
+from annotune.store.trained import TrainedStore
+from annotune.store.workers import WorkerStore
 
 PAST_KEPT = 20
 RUNS_KEPT = 100
@@ -74,13 +74,13 @@ class Store(Records):
 
     def __init__(self, client: redis.Redis, deployment: str = "main") -> None:
         super().__init__(client, Keys(deployment))
-        self.prompts = PromptBook(client, self.keys)
-        self.lessons = LessonBook(client, self.keys)
+        self.prompts = PromptStore(client, self.keys)
+        self.trained = TrainedStore(client, self.keys)
         self.splits = SplitStore(client, self.keys)
-        self.answer_book = AnswerBook(client, self.keys)
+        self.answer_book = AnswerStore(client, self.keys)
         self.backup = Backup(client, self.keys)
-        self.reports = ReportBook(client, self.keys)
-        self.workers = Workers(client, self.keys)
+        self.reports = ReportStore(client, self.keys)
+        self.workers = WorkerStore(client, self.keys)
 
     @classmethod
     def connect(cls, url: str, *, deployment: str = "main", patience: Patience = "web") -> Self:
@@ -243,7 +243,7 @@ class Store(Records):
         return self.answers_of(project, [task])(task)
 
     def answers_of(self, project: int, tasks: Iterable[int]) -> Callable[[int], list[Answer]]:
-        """`answers` for each of these tasks, read in a few round trips; see `AnswerBook.of_tasks`."""
+        """`answers` for each of these tasks, read in a few round trips; see `AnswerStore.of_tasks`."""
         given = self.answer_book.of_tasks(project, tasks)
         return lambda task: [answer for answer in given(task) if not answer.lost]
 
@@ -336,7 +336,7 @@ class Store(Records):
     def lease_held(self, project: int, name: str) -> bool:
         return bool(self.lease_holder(project, name))
 
-    # Workers
+    # WorkerStore
 
     def worker_alive(self, ttl_s: float) -> None:
         """Called by each worker now and then."""

@@ -10,7 +10,7 @@ UNKNOWN = ""
 """Stands for what an annotation held, where its id alone was kept."""
 
 
-class LessonBook:
+class TrainedStore:
     """Contents by annotation (`Origin.content`) in Redis. Every method raises StoreUnavailable where Redis does not answer,
     and RecordUnreadable where it holds something else.
     """

@@ -54,7 +54,7 @@ class Findings(Value):
         return self.label_studio, self.recipe, self.trainer
 
 
-class Workers:
+class WorkerStore:
     """The workers of a deployment. Every method raises StoreUnavailable where Redis does not answer."""
 
     def __init__(self, client: Any, keys: Keys) -> None:

@@ -233,7 +233,7 @@ def test_a_run_that_was_refused_before_its_training_seeds_nothing(
     context: TrainerContext, double: StudioDouble, store: Store
 ) -> None:
     store.save_run(TrainingRun(id="x", project=PROJECT, number=0, state="refused", started_at=datetime.now(UTC)))
-    store.lessons.set_tried(PROJECT, {1: ""})
+    store.trained.set_tried(PROJECT, {1: ""})
     submit(double, 0, TAKES)
 
     assert lacks(context) == ""

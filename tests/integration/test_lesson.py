@@ -269,8 +269,8 @@ def test_corrections_of_what_was_tried_are_new(context: TrainerContext, double: 
     double.submit_all(PROJECT)
     tasks, labeling = read(context, PROJECT)
     contents = examples_of(context, PROJECT, tasks, labeling).contents
-    context.store.lessons.set_tried(PROJECT, contents)
-    context.store.lessons.add_learnt(PROJECT, contents)
+    context.store.trained.set_tried(PROJECT, contents)
+    context.store.trained.add_learnt(PROJECT, contents)
     before = tallied(context)
     for annotation in annotations_of(double)[:5]:
         correct(annotation, "CORRECTED")
@@ -289,7 +289,7 @@ def test_what_is_deleted_is_not_new_and_what_it_had_replaced_is(context: Trainer
     double.submit(PROJECT, 0, "better")
     double.submit(PROJECT, 1, "two")
     tasks, labeling = read(context, PROJECT)
-    context.store.lessons.set_tried(PROJECT, examples_of(context, PROJECT, tasks, labeling).contents)
+    context.store.trained.set_tried(PROJECT, examples_of(context, PROJECT, tasks, labeling).contents)
     double.projects[PROJECT][1]["annotations"].clear()
     gone = tallied(context)
     double.projects[PROJECT][0]["annotations"].pop()
@@ -301,7 +301,7 @@ def test_what_is_deleted_is_not_new_and_what_it_had_replaced_is(context: Trainer
 def test_another_system_prompt_is_nobodys_correction(context: TrainerContext, double: StudioDouble) -> None:
     double.submit_all(PROJECT)
     tasks, labeling = read(context, PROJECT)
-    context.store.lessons.set_tried(PROJECT, examples_of(context, PROJECT, tasks, labeling).contents)
+    context.store.trained.set_tried(PROJECT, examples_of(context, PROJECT, tasks, labeling).contents)
     context.store.prompts.set_system(PROJECT, "Be brief.")
 
     assert tallied(context).new == 0
@@ -421,7 +421,7 @@ def test_what_was_tried_and_refused_is_tried_again_only_after_enough_new_annotat
 ) -> None:
     double.submit_all(PROJECT)
     tasks, labeling = read(context, PROJECT)
-    context.store.lessons.set_tried(PROJECT, examples_of(context, PROJECT, tasks, labeling).contents)
+    context.store.trained.set_tried(PROJECT, examples_of(context, PROJECT, tasks, labeling).contents)
     run = ended(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)), "refused")
     context.store.save_run(run.model_copy(update={"stages_s": {"train": 1.0}}))
     asked = []
@@ -567,7 +567,7 @@ def test_an_annotation_submitted_in_mid_training_is_in_the_next_dataset(
         datasets.append(annotations)
         if not late:
             late.append(double.submit(project, 0, "late"))
-        shop.store.lessons.set_tried(project, examples_of(shop, project, tasks, labeling).contents)
+        shop.store.trained.set_tried(project, examples_of(shop, project, tasks, labeling).contents)
         return run
 
     double.submit_all(PROJECT)

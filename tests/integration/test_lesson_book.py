@@ -14,27 +14,27 @@ def store(redis_url: str) -> Store:
 
 def test_what_is_tried_replaces_what_was_and_what_is_learnt_adds_to_it(store: Store) -> None:
     for contents in ({1: "a", 2: "b"}, {2: "c"}):
-        store.lessons.set_tried(4, contents)
-        store.lessons.add_learnt(4, contents)
+        store.trained.set_tried(4, contents)
+        store.trained.add_learnt(4, contents)
 
-    assert store.lessons.tried(4) == {2: "c"}
-    assert store.lessons.learnt(4) == {1: "a", 2: "c"}
-    assert store.lessons.tried(5) == store.lessons.learnt(5) == {}
+    assert store.trained.tried(4) == {2: "c"}
+    assert store.trained.learnt(4) == {1: "a", 2: "c"}
+    assert store.trained.tried(5) == store.trained.learnt(5) == {}
 
 
 def test_the_ids_that_an_older_version_kept_are_tried(store: Store) -> None:
     store._redis.sadd(store.keys.of(4, "dataset"), 1, 2)
-    assert store.lessons.tried(4) == {1: UNKNOWN, 2: UNKNOWN}
+    assert store.trained.tried(4) == {1: UNKNOWN, 2: UNKNOWN}
 
-    store.lessons.set_tried(4, {3: "c"})
-    assert store.lessons.tried(4) == {3: "c"}
+    store.trained.set_tried(4, {3: "c"})
+    assert store.trained.tried(4) == {3: "c"}
 
 
 def test_a_key_of_another_kind_is_its_own_fault(store: Store) -> None:
     store._redis.set(store.keys.of(4, "tried"), "x")
 
     with pytest.raises(RecordUnreadable):
-        store.lessons.tried(4)
+        store.trained.tried(4)
 
 
 def test_what_holds_something_else_has_changed_and_what_is_gone_has_not() -> None:

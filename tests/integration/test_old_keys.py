@@ -82,7 +82,7 @@ def test_main_takes_over_every_old_key_with_its_value_and_its_expiry(
 
     assert set(client.keys("annotune:*")) == set(names.values())
     assert (store.projects(), store.live(4), store.changes(4)) == ([4, 12], LLAMA, 5)
-    assert (store.training_request(12), store.lessons.tried(4)) == (WANTED, {1: "", 2: ""})
+    assert (store.training_request(12), store.trained.tried(4)) == (WANTED, {1: "", 2: ""})
     assert [kept.text for kept in store.answers(4, 7)] == ["old 1", "old 2"]
     assert 0 < client.pttl("annotune:main:4:lease:training") <= 60_000
 

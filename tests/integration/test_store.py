@@ -78,7 +78,7 @@ def store(redis_url: str) -> Iterator[Store]:
 def test_a_new_project_has_nothing(store: Store) -> None:
     assert (store.live(1), store.prompt(1), store.tally(1), store.progress(1), store.training_request(1)) == (None,) * 5
     assert (store.past(1), store.answers(1, 1), store.versions(1), store.runs(1), store.projects()) == ([],) * 5
-    assert (store.changes(1), store.lessons.tried(1), store.has_worker()) == (0, {}, False)
+    assert (store.changes(1), store.trained.tried(1), store.has_worker()) == (0, {}, False)
 
 
 def test_the_pointer_moves_from_what_it_was(store: Store) -> None:

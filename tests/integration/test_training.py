@@ -86,7 +86,7 @@ def test_a_version_that_passes_goes_live_over_the_recipes_base(
     assert ollama.models == {run.version.model: digest}
     assert context.store.live(PROJECT) == run.version.ref
     assert context.store.versions(PROJECT) == [run.version]
-    assert context.store.lessons.tried(PROJECT) == context.store.lessons.learnt(PROJECT) == run.taught
+    assert context.store.trained.tried(PROJECT) == context.store.trained.learnt(PROJECT) == run.taught
     assert len(run.taught) == 17
     assert manifest_is(context, run)
     assert weights_left(context, run) == {"adapter", "model.gguf"}
@@ -237,8 +237,8 @@ def test_a_step_that_fails_leaves_a_manifest_and_no_weights(
     assert manifest_is(context, run)
     assert weights_left(context, run) == set()
     assert ollama.models == {}
-    assert context.store.lessons.tried(PROJECT) == ({} if script == "prepare" else run.taught)
-    assert context.store.lessons.learnt(PROJECT) == {}
+    assert context.store.trained.tried(PROJECT) == ({} if script == "prepare" else run.taught)
+    assert context.store.trained.learnt(PROJECT) == {}
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     promote(store, PROJECT, check=is_served)
     keep_pointers(store, context.settings.runs_dir, PROJECT)
     before = (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT))
-    known = (store.lessons.tried(PROJECT), store.lessons.learnt(PROJECT))
+    known = (store.trained.tried(PROJECT), store.trained.learnt(PROJECT))
     assert first.version
     assert second.version
     del ollama.models[second.version.model]
@@ -395,7 +395,7 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     server.close()
 
     assert (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT)) == before
-    assert (store.lessons.tried(PROJECT), store.lessons.learnt(PROJECT)) == known == (second.taught, second.taught)
+    assert (store.trained.tried(PROJECT), store.trained.learnt(PROJECT)) == known == (second.taught, second.taught)
     assert store.prompt(PROJECT) == PromptVersion(**prompt.model_dump(), number=1)
     assert store.next_number(PROJECT) == 4
     assert (rebuilt.projects, rebuilt.versions, rebuilt.pointers) == ((PROJECT,), 3, 1)
