@@ -1,4 +1,4 @@
-"""Pictures for a model that sees: fetched from Label Studio or an allow-list, and from nowhere else.
+"""ImageFetcher for a model that sees: fetched from Label Studio or an allow-list, and from nowhere else.
 
 A task's data is written by whoever imports it, so an address in it is no reason to connect anywhere: the token goes only
 to Label Studio's own file paths, no redirect is followed, and other hosts are reached at the very address that was checked.
@@ -34,7 +34,7 @@ NAT64, COMPATIBLE = ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
-class Pictures:
+class ImageFetcher:
     """Fetches pictures by the settings' rules. Shared by all threads of a process."""
 
     def __init__(self, settings: Settings, *, resolve: Resolve | None = None) -> None:

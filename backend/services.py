@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, Self
 
-from annotune.images import Pictures
+from annotune.images import ImageFetcher
 from annotune.labeling.config import Labeling
 from annotune.serving import ServingResolver
 from annotune.settings import Settings
@@ -32,7 +32,7 @@ class Services:
     serving: ServingResolver
     answers: Answers
     answer_log: AnswerLog
-    pictures: Pictures
+    images: ImageFetcher
     labeling: ParseLabeling
     batches: Batches
 
@@ -52,7 +52,7 @@ class Services:
             serving=ServingResolver(settings, store),
             answers=Answers(settings, servers),
             answer_log=AnswerLog(store, Spool(settings.spool_dir), kept_s=settings.answers_kept_s),
-            pictures=Pictures(settings),
+            images=ImageFetcher(settings),
             labeling=Configs(parse),
             batches=Batches(store),
         )

@@ -13,7 +13,7 @@ import click
 from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, NotFound
 from annotune.ids import ALL
-from annotune.images import Pictures
+from annotune.images import ImageFetcher
 from annotune.label_studio.rows import StudioTask
 from annotune.labeling.config import Labeling
 from annotune.parallel import each
@@ -68,7 +68,7 @@ def compare(
     if not tasks:
         raise NotFound(f"project {project} has no tasks yet: import some")
     ref = named(context, project, model) if model else serving.ref
-    pictures = Pictures(settings)
+    pictures = ImageFetcher(settings)
 
     def ask(prompt: Prompt, task: StudioTask, deadline: Deadline) -> Said:
         addresses = [item.address(task.data) for item in labeling.objects if item.is_image]

@@ -58,7 +58,7 @@ def estimate(plan: Plan, tasks: Iterable[StudioTask], server: ModelServer | None
     for task in tasks:
         question = plan.question(task.data)
         try:
-            plan.pictures(task.data)  # a task that lacks one cannot be asked
+            plan.image_addresses(task.data)  # a task that lacks one cannot be asked
             length = sum(len(message.content) for message in question.messages)
             if server and not why and len(counted) < SAMPLE:
                 counted.append(_tokens(server, question.request(plan.ref, plan.options, urgent=False)))

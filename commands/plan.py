@@ -86,7 +86,7 @@ class Plan:
         """How often the model is asked about a task, where its answer fits at once."""
         return self.options.num_responses if self.labeling.free_text else 1
 
-    def pictures(self, data: Mapping[str, object]) -> tuple[str, ...]:
+    def image_addresses(self, data: Mapping[str, object]) -> tuple[str, ...]:
         """The addresses of the pictures that a task with this data shows. Raises RequestInvalid where one is missing."""
         return tuple(item.address(data) for item in self.labeling.objects if item.is_image)
 

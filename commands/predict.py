@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from annotune.errors import AnnotuneError, InUse, RequestInvalid, StoreUnavailable
 from annotune.ids import ranges_of
-from annotune.images import Pictures
+from annotune.images import ImageFetcher
 from annotune.prices import FREE, PRICES, Prices
 from annotune.prompt import Doubts
 from annotune.question import Question
@@ -104,7 +104,7 @@ def _push(context: CommandContext, plan: Plan, servers: Servers, lost: Callable[
                 servers.get(plan.ref.server),
                 context.studio,
                 context.patient_store,
-                pictures=Pictures(settings),
+                pictures=ImageFetcher(settings),
                 tally=tally,
                 heard=heard,
                 lost=lost,
@@ -183,7 +183,7 @@ def _rehearse(context: CommandContext, plan: Plan, servers: Servers, prices: Pri
     server = servers.get(plan.ref.server) if counts else None
     found = estimate(plan, plan.tasks(context.studio, skip, skipped.doubts), server, show=show)
     for task, question in found.shown:
-        _show(task, question, plan.pictures(question.data))
+        _show(task, question, plan.image_addresses(question.data))
     say(
         f"project {plan.project} {plan.title!r}: {found.tasks} tasks would be asked of {plan.ref} as"
         f" {plan.model_version}, {skipped.skipped} skipped"

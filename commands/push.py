@@ -18,7 +18,7 @@ from annotune.errors import (
     NotFound,
     RequestInvalid,
 )
-from annotune.images import Pictures
+from annotune.images import ImageFetcher
 from annotune.label_studio.client import Studio
 from annotune.label_studio.rows import StudioTask
 from annotune.log import unexpected
@@ -78,7 +78,7 @@ class Push:
         studio: Studio,
         store: Store,
         *,
-        pictures: Pictures,
+        pictures: ImageFetcher,
         tally: Tally,
         heard: Callable[[Tally], object],
         lost: Callable[[], bool],
@@ -108,7 +108,7 @@ class Push:
         plan = self._plan
         try:
             images = tuple(
-                self._pictures.fetch(address, deadline_s=deadline.left_s) for address in plan.pictures(task.data)
+                self._pictures.fetch(address, deadline_s=deadline.left_s) for address in plan.image_addresses(task.data)
             )
             question = plan.question(task.data, images)
             reply = question.ask(self._server, plan.ref, plan.options, deadline, urgent=False, calls=plan.calls)

@@ -25,7 +25,7 @@ from studio_double import StudioDouble
 from annotune.chat import ChatRequest, Completion
 from annotune.errors import InUse
 from annotune.extra_params import Parameters
-from annotune.images import Pictures
+from annotune.images import ImageFetcher
 from annotune.label_studio.client import PAGE_TASKS
 from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt, Prompt
@@ -319,7 +319,7 @@ def test_a_run_whose_place_went_to_another_process_stops(
             servers.get("ollama"),
             context.studio,
             store,
-            pictures=Pictures(context.settings),
+            pictures=ImageFetcher(context.settings),
             tally=tally,
             heard=lambda _tally: None,
             lost=lambda: len(ollama.chats) >= 3,
@@ -435,7 +435,7 @@ def test_what_nobody_foresaw_fails_its_own_task(deployment, monkeypatch, store, 
             Foreseen(),  # type: ignore[arg-type]
             context.studio,
             store,
-            pictures=Pictures(context.settings),
+            pictures=ImageFetcher(context.settings),
             tally=tally,
             heard=lambda _tally: None,
             lost=lambda: False,

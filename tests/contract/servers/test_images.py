@@ -1,4 +1,4 @@
-"""Pictures come from Label Studio or an allow-list; whatever else an address says, nobody is asked."""
+"""ImageFetcher come from Label Studio or an allow-list; whatever else an address says, nobody is asked."""
 
 import base64
 import threading
@@ -9,7 +9,7 @@ import pytest
 from vendor import Reply, Vendor, json_reply
 
 from annotune.errors import RequestInvalid
-from annotune.images import Pictures
+from annotune.images import ImageFetcher
 from annotune.settings import Settings
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 50
@@ -25,10 +25,10 @@ def vendor() -> Iterator[Script]:
         yield lambda *replies: stack.enter_context(Vendor(replies))
 
 
-def pictures(studio: Vendor | None, *, addresses: tuple[str, ...] = (), **settings: object) -> Pictures:
+def pictures(studio: Vendor | None, *, addresses: tuple[str, ...] = (), **settings: object) -> ImageFetcher:
     """`addresses`: what every host name resolves to."""
     given = Settings(label_studio_url=studio.url if studio else None, **settings)
-    return Pictures(given, resolve=lambda host: list(addresses) or [host])
+    return ImageFetcher(given, resolve=lambda host: list(addresses) or [host])
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_asked(vendor: Script) -
     store = vendor(SEEN)
     answers = iter([["127.0.0.1"], ["192.0.2.1"]])
     settings = Settings(image_hosts="pictures.example, 127.0.0.0/8")
-    source = Pictures(settings, resolve=lambda _: next(answers))
+    source = ImageFetcher(settings, resolve=lambda _: next(answers))
 
     assert source.fetch(f"http://pictures.example:{store.port}/x.png?y=1").data == PNG
     assert store.asked[0].headers["host"] == f"pictures.example:{store.port}"
@@ -146,14 +146,14 @@ def test_a_private_address_within_another_is_private(hidden: str) -> None:
 
 
 def test_a_host_without_an_address_is_told() -> None:
-    source = Pictures(Settings(image_hosts="pictures.example"), resolve=lambda _: [])
+    source = ImageFetcher(Settings(image_hosts="pictures.example"), resolve=lambda _: [])
     with pytest.raises(RequestInvalid, match="cannot be fetched"):
         source.fetch("http://pictures.example/x.png")
 
 
 def test_label_studio_below_a_path_is_asked_there(vendor: Script) -> None:
     studio = vendor(SEEN)
-    source = Pictures(Settings(label_studio_url=f"{studio.url}/studio/"))
+    source = ImageFetcher(Settings(label_studio_url=f"{studio.url}/studio/"))
 
     assert source.fetch("/data/upload/1/a.png").data == PNG
     assert studio.paths == ["/studio/data/upload/1/a.png"]

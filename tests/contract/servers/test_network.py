@@ -24,7 +24,7 @@ from annotune.errors import (
     ModelServerUnreachable,
     RequestInvalid,
 )
-from annotune.images import Pictures
+from annotune.images import ImageFetcher
 from annotune.label_studio.client import Studio
 from annotune.network import SMALL_BYTES, AnswerTooLarge, Network, Resolver, get
 from annotune.servers.base import TOKEN_BYTES, most_bytes
@@ -101,16 +101,16 @@ def with_openai(
 
 
 def fetch(url: str, _: ChatRequest) -> object:
-    return Pictures(Settings(image_hosts="127.0.0.0/8", image_timeout_s=2 * SHORT_S)).fetch(f"{url}/x.png")
+    return ImageFetcher(Settings(image_hosts="127.0.0.0/8", image_timeout_s=2 * SHORT_S)).fetch(f"{url}/x.png")
 
 
 def refresh(url: str, _: ChatRequest) -> object:
     """The first that is asked for is the token."""
-    return Pictures(settings(url)).fetch("/data/upload/1/a.png")
+    return ImageFetcher(settings(url)).fetch("/data/upload/1/a.png")
 
 
 def fetch_within_the_request(url: str, _: ChatRequest) -> object:
-    return Pictures(Settings(image_hosts="127.0.0.0/8", image_timeout_s=60)).fetch(
+    return ImageFetcher(Settings(image_hosts="127.0.0.0/8", image_timeout_s=60)).fetch(
         f"{url}/x.png", deadline_s=2 * SHORT_S
     )
 
@@ -263,7 +263,7 @@ def test_a_registrys_flood_is_refused(vendor: Script, monkeypatch: pytest.Monkey
 
 def test_a_flood_instead_of_a_token_or_a_state_is_refused(vendor: Script) -> None:
     with pytest.raises(RequestInvalid, match="cannot be fetched"):
-        Pictures(settings(vendor(FLOODS["an answer"]).url).model_copy(update={"image_timeout_s": LONG_S})).fetch(
+        ImageFetcher(settings(vendor(FLOODS["an answer"]).url).model_copy(update={"image_timeout_s": LONG_S})).fetch(
             "/data/a"
         )
     with pytest.raises(AnswerTooLarge):
@@ -392,7 +392,7 @@ def test_a_resolver_that_hangs_holds_no_call_and_few_threads(vendor: Script, han
 
 
 def test_a_picture_whose_host_is_not_resolved_in_time_is_refused(hanging: Hanging) -> None:
-    source = Pictures(Settings(image_hosts="pictures.example", image_timeout_s=SHORT_S), resolve=hanging)
+    source = ImageFetcher(Settings(image_hosts="pictures.example", image_timeout_s=SHORT_S), resolve=hanging)
     with pytest.raises(RequestInvalid, match="IMAGE_TIMEOUT_S"):
         source.fetch("http://pictures.example/x.png")
 
