@@ -14,7 +14,7 @@ TRIES = 3
 FIRST_WAIT_S = 0.5
 
 
-class Places:
+class PrioritySemaphore:
     """So many places; who waits gets one in turn, people before batch work."""
 
     def __init__(self, number: int) -> None:
@@ -22,7 +22,7 @@ class Places:
         self._lock = threading.Lock()
         self._waiting: dict[bool, deque[threading.Event]] = {True: deque(), False: deque()}
 
-    def take(self, *, urgent: bool, timeout_s: float) -> bool:
+    def acquire(self, *, urgent: bool, timeout_s: float) -> bool:
         """Wait for a place. False: none came free in time."""
         with self._lock:
             if self._free and not self._waiting[True] and (urgent or not self._waiting[False]):
@@ -38,7 +38,7 @@ class Places:
             self._waiting[urgent].remove(mine)
         return False
 
-    def give(self) -> None:
+    def release(self) -> None:
         """Hand a place to whoever is next."""
         with self._lock:
             for urgent in (True, False):
@@ -48,7 +48,7 @@ class Places:
             self._free += 1
 
 
-class Limited:
+class LimitedServer:
     """A `ModelServer` that is called at most `calls` times at once; a person's request goes before batch work.
 
     A busy server is asked again after its Retry-After, or after 0.5 s, 1 s with jitter, within the deadline; nothing else
@@ -58,21 +58,21 @@ class Limited:
     def __init__(self, server: ModelServer, calls: int, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._server = server
         self._pause = pause
-        self._places = Places(calls)
+        self._places = PrioritySemaphore(calls)
         self.name = server.name
         self.url = server.url
 
     def chat(self, request: ChatRequest, *, deadline_s: float) -> Completion:
         """Ask, as `ModelServer.chat`."""
         ends = time.monotonic() + deadline_s
-        if not self._places.take(urgent=request.urgent, timeout_s=deadline_s):
+        if not self._places.acquire(urgent=request.urgent, timeout_s=deadline_s):
             raise DeadlineExceeded(
                 f"no place at {self.name} at {self.url} within {deadline_s:.0f} s: raise MODEL_CONCURRENCY or try again"
             )
         try:
             return self._chat(request, ends)
         finally:
-            self._places.give()
+            self._places.release()
 
     def _chat(self, request: ChatRequest, ends: float) -> Completion:
         for tries_left in reversed(range(TRIES)):

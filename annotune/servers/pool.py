@@ -4,7 +4,7 @@ import threading
 
 from annotune.models import ModelRef, ServerName
 from annotune.servers.base import ModelServer
-from annotune.servers.concurrency import Limited
+from annotune.servers.concurrency import LimitedServer
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.openai import OpenAIServer
 from annotune.settings import Settings
@@ -26,7 +26,7 @@ class Servers:
         """
         with self._lock:
             if name not in self._made:
-                self._made[name] = Limited(self._make(name), self._settings.calls_per_worker)
+                self._made[name] = LimitedServer(self._make(name), self._settings.calls_per_worker)
             return self._made[name]
 
     def _make(self, name: ServerName) -> ModelServer:

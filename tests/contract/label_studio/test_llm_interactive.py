@@ -10,7 +10,7 @@ from annotune.chat import Token
 from annotune.errors import ModelServerError
 from annotune.models import ModelRef, ModelVersion
 from annotune.prompt import ProjectPrompt
-from annotune.servers.concurrency import Limited
+from annotune.servers.concurrency import LimitedServer
 from annotune.settings import Settings
 from backend.app import create_app
 from backend.server import BEYOND_DEADLINE_S, WebServer
@@ -27,7 +27,7 @@ def told(backend: Backend) -> str:
 def test_row_01_a_wrong_key_is_asked_once_and_never_again(make_backend: MakeBackend) -> None:
     fake = FakeModel(broken=ModelServerError("openai at http://fake refused the key: fix OPENAI_API_KEY"))
     parts = make_backend()
-    limited = FakePool(Limited(fake, 1))  # type: ignore[arg-type]
+    limited = FakePool(LimitedServer(fake, 1))  # type: ignore[arg-type]
     app = create_app(Settings(default_prompt="Go"), store=parts.store, servers=limited, jobs=parts.jobs)
     reply = Backend(app, fake, parts.store, parts.jobs).predict(task())
 

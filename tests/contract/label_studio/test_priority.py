@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fake_model import Backend, FakeModel, FakePool, MakeBackend, region, task, texts
 
 from annotune.chat import ChatRequest
-from annotune.servers.concurrency import Limited
+from annotune.servers.concurrency import LimitedServer
 from annotune.settings import Settings
 from backend.app import create_app
 
@@ -27,7 +27,7 @@ def test_a_person_waits_for_at_most_one_call_of_a_batch_of_250(
         return "x"
 
     fake, parts = FakeModel(say=say), make_backend()
-    limited = Limited(fake, 1)
+    limited = LimitedServer(fake, 1)
     settings = Settings(default_prompt="Go", model_concurrency=4)
     app = create_app(settings, store=parts.store, servers=FakePool(limited), jobs=parts.jobs)  # type: ignore[arg-type]
     backend = Backend(app, fake, parts.store, parts.jobs)

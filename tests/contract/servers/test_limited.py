@@ -13,7 +13,7 @@ from annotune.chat import ChatRequest, Completion
 from annotune.errors import ConfigurationError, DeadlineExceeded, ModelServerBusy, ModelServerError
 from annotune.log import set_up
 from annotune.servers.base import ModelServer
-from annotune.servers.concurrency import TRIES, Limited
+from annotune.servers.concurrency import TRIES, LimitedServer
 from annotune.servers.pool import Servers
 from annotune.settings import load_settings
 
@@ -82,7 +82,7 @@ def test_a_wrong_key_is_one_request_and_not_six(
     asked = vendor(json_reply({"error": {"message": f"Incorrect API key provided: {key}"}}, 401))
 
     with pytest.raises(ModelServerError) as raised:
-        Limited(adapter(asked.url), 1).chat(request_, deadline_s=LONG_S)
+        LimitedServer(adapter(asked.url), 1).chat(request_, deadline_s=LONG_S)
     assert len(asked.asked) == 1
     assert "RetryError" not in str(raised.value)
 
@@ -93,7 +93,7 @@ def test_a_busy_server_is_three_requests_and_not_eighteen(
     asked = vendor(BUSY)
 
     with pytest.raises(ModelServerBusy, match="busy"):
-        Limited(adapter(asked.url), 1).chat(request_, deadline_s=LONG_S)
+        LimitedServer(adapter(asked.url), 1).chat(request_, deadline_s=LONG_S)
     assert len(asked.asked) == TRIES == 3
 
 
@@ -104,7 +104,7 @@ def test_what_is_not_busy_is_not_tried_again(
     asked = vendor(Reply(status))
 
     with pytest.raises(Exception, match=r"."):
-        Limited(adapter(asked.url), 1).chat(request_, deadline_s=LONG_S)
+        LimitedServer(adapter(asked.url), 1).chat(request_, deadline_s=LONG_S)
     assert len(asked.asked) == 1
 
 
@@ -113,7 +113,7 @@ def test_a_server_that_is_busy_once_answers(
 ) -> None:
     asked = vendor(BUSY, json_reply(OLLAMA_SAID | OPENAI_SAID))
 
-    assert Limited(adapter(asked.url), 1).chat(request_, deadline_s=LONG_S).text == "So."
+    assert LimitedServer(adapter(asked.url), 1).chat(request_, deadline_s=LONG_S).text == "So."
     assert len(asked.asked) == 2
 
 
@@ -123,7 +123,7 @@ def test_a_retry_after_beyond_the_deadline_is_not_waited_for(
     asked = vendor(Reply(429, headers=(("Retry-After", "3600"),)))
 
     with pytest.raises(ModelServerBusy):
-        Limited(adapter(asked.url), 1).chat(request_, deadline_s=LONG_S)
+        LimitedServer(adapter(asked.url), 1).chat(request_, deadline_s=LONG_S)
     assert len(asked.asked) == 1
 
 
@@ -133,7 +133,7 @@ def test_a_hanging_server_is_one_request(
     asked = vendor(Reply(fault="hang"))
 
     with pytest.raises(DeadlineExceeded):
-        Limited(adapter(asked.url), 1).chat(request_, deadline_s=SHORT_S)
+        LimitedServer(adapter(asked.url), 1).chat(request_, deadline_s=SHORT_S)
     assert len(asked.asked) == 1
 
 
@@ -141,7 +141,7 @@ def test_a_retry_waits_as_long_as_the_server_says(request_: ChatRequest) -> None
     waits: list[float] = []
 
     with pytest.raises(ModelServerBusy):
-        Limited(Busy(retry_after_s=7), 1, pause=waits.append).chat(request_, deadline_s=LONG_S)
+        LimitedServer(Busy(retry_after_s=7), 1, pause=waits.append).chat(request_, deadline_s=LONG_S)
     assert waits == [7, 7]
 
 
@@ -149,7 +149,7 @@ def test_without_a_word_from_the_server_the_waits_grow(request_: ChatRequest) ->
     waits: list[float] = []
 
     with pytest.raises(ModelServerBusy):
-        Limited(Busy(), 1, pause=waits.append).chat(request_, deadline_s=LONG_S)
+        LimitedServer(Busy(), 1, pause=waits.append).chat(request_, deadline_s=LONG_S)
     first, second = waits
     assert 0.25 <= first <= 0.5 <= second <= 1
 
@@ -158,14 +158,14 @@ def test_every_try_gets_what_is_left_of_the_one_deadline(request_: ChatRequest) 
     server = Busy(retry_after_s=0)
 
     with pytest.raises(ModelServerBusy):
-        Limited(server, 1).chat(request_, deadline_s=LONG_S)
+        LimitedServer(server, 1).chat(request_, deadline_s=LONG_S)
     assert server.deadlines[0] <= LONG_S
     assert all(later < earlier for earlier, later in pairwise(server.deadlines))
 
 
 def test_no_more_calls_at_a_time_than_the_limit(request_: ChatRequest) -> None:
     gate = Gate()
-    limited = Limited(gate, 3)
+    limited = LimitedServer(gate, 3)
     with ThreadPoolExecutor(12) as threads:
         calls = [threads.submit(limited.chat, request_, deadline_s=LONG_S) for _ in range(12)]
         for _ in range(3):
@@ -179,7 +179,7 @@ def test_no_more_calls_at_a_time_than_the_limit(request_: ChatRequest) -> None:
 
 def test_who_finds_no_place_within_the_deadline_is_told_the_setting(request_: ChatRequest) -> None:
     gate = Gate()
-    limited = Limited(gate, 1)
+    limited = LimitedServer(gate, 1)
     with ThreadPoolExecutor(1) as threads:
         call = threads.submit(limited.chat, request_, deadline_s=LONG_S)
         gate.entered.acquire()
@@ -192,7 +192,7 @@ def test_who_finds_no_place_within_the_deadline_is_told_the_setting(request_: Ch
 
 
 def test_a_place_is_given_back_after_a_failure(request_: ChatRequest) -> None:
-    limited = Limited(Busy(retry_after_s=0), 1)
+    limited = LimitedServer(Busy(retry_after_s=0), 1)
     for _ in range(3):
         with pytest.raises(ModelServerBusy):
             limited.chat(request_, deadline_s=LONG_S)
@@ -200,7 +200,7 @@ def test_a_place_is_given_back_after_a_failure(request_: ChatRequest) -> None:
 
 def test_check_and_close_reach_the_server() -> None:
     gate = Gate()
-    limited = Limited(gate, 1)
+    limited = LimitedServer(gate, 1)
     limited.check(deadline_s=3)
     limited.close()
 

@@ -28,7 +28,7 @@ from annotune.images import ImageFetcher
 from annotune.label_studio.client import Studio
 from annotune.network import SMALL_BYTES, AnswerTooLarge, Network, Resolver, get
 from annotune.servers.base import TOKEN_BYTES, most_bytes
-from annotune.servers.concurrency import Limited
+from annotune.servers.concurrency import LimitedServer
 from annotune.servers.ollama import OllamaServer
 from annotune.servers.openai import OpenAIServer
 from annotune.settings import Settings
@@ -132,14 +132,14 @@ def health(url: str, _: ChatRequest) -> object:
 CALLS: dict[str, tuple[type[Exception], Callable[[str, ChatRequest], object]]] = {
     "ollama chat": (DeadlineExceeded, with_ollama(lambda it, asked: it.chat(asked, deadline_s=SHORT_S))),
     "ollama render": (DeadlineExceeded, with_ollama(lambda it, asked: it.render(asked, deadline_s=SHORT_S))),
-    "ollama check": (DeadlineExceeded, with_ollama(lambda it, _: Limited(it, 1).check(deadline_s=SHORT_S))),
+    "ollama check": (DeadlineExceeded, with_ollama(lambda it, _: LimitedServer(it, 1).check(deadline_s=SHORT_S))),
     "ollama version": (DeadlineExceeded, with_ollama(lambda it, _: it.version())),
     "ollama list": (DeadlineExceeded, with_ollama(lambda it, _: it.models())),
     "ollama show": (DeadlineExceeded, with_ollama(lambda it, _: it.show("x"))),
     "ollama create": (DeadlineExceeded, with_ollama(lambda it, _: it.create("x", "ab", parameters={}))),
     "ollama delete": (DeadlineExceeded, with_ollama(lambda it, _: it.delete("x"))),
     "openai chat": (DeadlineExceeded, with_openai(lambda it, asked: it.chat(asked, deadline_s=SHORT_S))),
-    "openai check": (DeadlineExceeded, with_openai(lambda it, _: Limited(it, 1).check(deadline_s=SHORT_S))),
+    "openai check": (DeadlineExceeded, with_openai(lambda it, _: LimitedServer(it, 1).check(deadline_s=SHORT_S))),
     "azure chat": (DeadlineExceeded, with_openai(lambda it, asked: it.chat(asked, deadline_s=SHORT_S), azure=True)),
     "azure check": (DeadlineExceeded, with_openai(lambda it, _: it.check(deadline_s=SHORT_S), azure=True)),
     "picture": (RequestInvalid, fetch),
