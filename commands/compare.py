@@ -14,7 +14,7 @@ from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, NotFound
 from annotune.ids import ALL
 from annotune.images import ImageFetcher
-from annotune.label_studio.rows import StudioTask
+from annotune.label_studio.rows import TaskRow
 from annotune.labeling.config import Labeling
 from annotune.parallel import each
 from annotune.prompt import Doubts, Prompt
@@ -70,7 +70,7 @@ def compare(
     ref = named(context, project, model) if model else serving.ref
     pictures = ImageFetcher(settings)
 
-    def ask(prompt: Prompt, task: StudioTask, deadline: Deadline) -> Said:
+    def ask(prompt: Prompt, task: TaskRow, deadline: Deadline) -> Said:
         addresses = [item.address(task.data) for item in labeling.objects if item.is_image]
         images = tuple(pictures.fetch(address, deadline_s=deadline.left_s) for address in addresses)
         question = Question(labeling, prompt, task.data, images)
@@ -105,7 +105,7 @@ def compare(
         click.get_current_context().exit(1)
 
 
-def _object(task: StudioTask, version: int, said: Said) -> dict[str, object]:
+def _object(task: TaskRow, version: int, said: Said) -> dict[str, object]:
     answer, reason = (None, said.text) if said.missing else (said.text, "")
     return {
         "task": task.id,
@@ -117,13 +117,13 @@ def _object(task: StudioTask, version: int, said: Said) -> dict[str, object]:
     }
 
 
-def _annotated_first(context: CommandContext, project: int, number: int) -> Iterable[StudioTask]:
+def _annotated_first(context: CommandContext, project: int, number: int) -> Iterable[TaskRow]:
     """Annotated tasks, then the others, of the first tasks of a project."""
     some = list(islice(context.studio.tasks_by_id(project, ALL), 10 * number))
     return sorted(some, key=lambda task: not any(not one.was_cancelled for one in task.annotations))
 
 
-def _nearness(labeling: Labeling, text: str, task: StudioTask) -> float | None:
+def _nearness(labeling: Labeling, text: str, task: TaskRow) -> float | None:
     """1 where an answer is a person's newest; of a free text the share of words in common (F1)."""
     submitted = [one for one in task.annotations if not one.was_cancelled]
     newest = max(submitted, key=lambda one: (one.updated_at, one.id), default=None)

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from annotune.errors import LabelStudioError, StoreUnavailable
-from annotune.label_studio.client import Studio
-from annotune.label_studio.rows import StudioProject
+from annotune.label_studio.client import LabelStudioClient
+from annotune.label_studio.rows import ProjectRow
 from annotune.settings import Settings, load_settings
 from annotune.store.queue import Jobs
 from annotune.store.redis import Patience, connect_redis
@@ -27,7 +27,9 @@ class ProjectNumber(click.IntRange):
             return int(super().convert(value, param, ctx))
         except click.BadParameter:
             self.fail(
-                f"{value!r} is no project: write the number in its address in Label Studio, such as 4", param, ctx
+                f"{value!r} is no project: write the number in its address in Label Studio, such as 4",
+                param,
+                ctx,
             )
 
 
@@ -75,17 +77,17 @@ class CommandContext:
         return bool(self.settings.label_studio_url and self.settings.label_studio_api_key)
 
     @cached_property
-    def studio(self) -> Studio:
+    def studio(self) -> LabelStudioClient:
         """A client of Label Studio.
 
         Raises:
             ConfigurationError: its address or its key is not set.
         """
-        studio = Studio.from_settings(self.settings)
+        studio = LabelStudioClient.from_settings(self.settings)
         self._opened.callback(studio.close)
         return studio
 
-    def listed(self, project: int) -> StudioProject:
+    def listed(self, project: int) -> ProjectRow:
         """A project, all of whose tasks may be read.
 
         Raises:

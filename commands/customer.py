@@ -16,7 +16,7 @@ from label_studio_sdk.types.ml_backend import MlBackend
 from label_studio_sdk.types.webhook import Webhook
 
 from annotune.errors import LabelStudioError
-from annotune.label_studio.client import Studio
+from annotune.label_studio.client import LabelStudioClient
 from backend.credentials import SECRET_HEADER
 from commands.address import Address, same_url
 
@@ -62,7 +62,7 @@ class ConnectionChange:
 class ProjectConnection:
     """One project of a Label Studio."""
 
-    def __init__(self, studio: Studio, project: int) -> None:
+    def __init__(self, studio: LabelStudioClient, project: int) -> None:
         self._studio = studio
         self._project = project
 

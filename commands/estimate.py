@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from annotune.chat import ChatRequest
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RequestInvalid
-from annotune.label_studio.rows import StudioTask
+from annotune.label_studio.rows import TaskRow
 from annotune.log import unexpected
 from annotune.prices import Price
 from annotune.question import Question
@@ -42,7 +42,7 @@ class Estimate:
         return price.usd(self.prompt_tokens, self.answer_tokens)
 
 
-def estimate(plan: Plan, tasks: Iterable[StudioTask], server: ModelServer | None, *, show: int) -> Estimate:
+def estimate(plan: Plan, tasks: Iterable[TaskRow], server: ModelServer | None, *, show: int) -> Estimate:
     """Render what all tasks would be asked, and count it.
 
     Args:

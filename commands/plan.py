@@ -7,8 +7,8 @@ from typing import Self
 from annotune.chat import Image
 from annotune.errors import NotFound, PromptMissing
 from annotune.ids import ALL
-from annotune.label_studio.client import Studio
-from annotune.label_studio.rows import StudioPrediction, StudioTask
+from annotune.label_studio.client import LabelStudioClient
+from annotune.label_studio.rows import PredictionRow, TaskRow
 from annotune.labeling.config import Labeling
 from annotune.models import ModelRef
 from annotune.options import Options
@@ -94,7 +94,7 @@ class Plan:
         """What is asked about a task with this data."""
         return Question(self.labeling, self.prompt, data, images)
 
-    def tasks(self, studio: Studio, skipped: Callable[[], object], doubts: Doubts) -> Iterator[StudioTask]:
+    def tasks(self, studio: LabelStudioClient, skipped: Callable[[], object], doubts: Doubts) -> Iterator[TaskRow]:
         """The tasks that are asked about, page by page, which `doubts` sees; `skipped` is called for each that is not."""
         for task in studio.tasks_by_id(self.project, self.ids):
             if self.has_one(task.predictions):
@@ -103,7 +103,7 @@ class Plan:
                 doubts.see(task.data)
                 yield task
 
-    def has_one(self, predictions: Sequence[StudioPrediction]) -> bool:
+    def has_one(self, predictions: Sequence[PredictionRow]) -> bool:
         """Is a task's prediction among these already? Of this very version, as Label Studio's own batch asks."""
         if self.only_missing:
             return bool(predictions)

@@ -19,8 +19,8 @@ from annotune.errors import (
     RequestInvalid,
 )
 from annotune.images import ImageFetcher
-from annotune.label_studio.client import Studio
-from annotune.label_studio.rows import StudioTask
+from annotune.label_studio.client import LabelStudioClient
+from annotune.label_studio.rows import TaskRow
 from annotune.log import unexpected
 from annotune.parallel import stream
 from annotune.prompt import Doubts
@@ -75,7 +75,7 @@ class Push:
         self,
         plan: Plan,
         server: ModelServer,
-        studio: Studio,
+        studio: LabelStudioClient,
         store: Store,
         *,
         pictures: ImageFetcher,
@@ -101,10 +101,10 @@ class Push:
         Raises:
             AnnotuneError: what no other task would be spared; what was pushed until then stays.
         """
-        tasks: Iterable[StudioTask] = self._plan.tasks(self._studio, self._skipped, self._tally.doubts)
+        tasks: Iterable[TaskRow] = self._plan.tasks(self._studio, self._skipped, self._tally.doubts)
         stream(tasks, lambda task: self._predict(task, Deadline.after(deadline_s)), limit)
 
-    def _predict(self, task: StudioTask, deadline: Deadline) -> None:
+    def _predict(self, task: TaskRow, deadline: Deadline) -> None:
         plan = self._plan
         try:
             images = tuple(
@@ -141,7 +141,7 @@ class Push:
             self._tally.cut += reply.cut
             self._heard(self._tally)
 
-    def _has_one_by_now(self, task: StudioTask) -> bool:
+    def _has_one_by_now(self, task: TaskRow) -> bool:
         """Asked just before the push: Label Studio's own batch, or another tool, may have been at it."""
         if self._lost():
             raise InUse(
@@ -150,7 +150,7 @@ class Push:
             )
         return self._plan.has_one(self._studio.predictions(task.id))
 
-    def _failed(self, task: StudioTask, error: AnnotuneError) -> None:
+    def _failed(self, task: TaskRow, error: AnnotuneError) -> None:
         log.debug("task %d: %s", task.id, error)
         with self._lock:
             self._tally.failed.setdefault(str(error), []).append(task.id)

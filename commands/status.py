@@ -5,7 +5,7 @@ from contextlib import closing
 import click
 
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RecordUnreadable
-from annotune.label_studio.client import Studio
+from annotune.label_studio.client import LabelStudioClient
 from annotune.models import ModelRef, brings_back
 from annotune.runs import Tally, TrainingRun
 from annotune.servers.ollama import OllamaServer
@@ -59,7 +59,7 @@ class Titles:
         if self._away:
             return None, self._away
         try:
-            with closing(Studio.from_settings(self._context.settings, timeout_s=CHECK_S)) as studio:
+            with closing(LabelStudioClient.from_settings(self._context.settings, timeout_s=CHECK_S)) as studio:
                 return studio.project(project).title, ""
         except NotFound as error:
             return None, f" ({error})"
@@ -109,7 +109,10 @@ def _deployment(context: CommandContext) -> list[tuple[str, str]]:
     learns = findings.cannot_learn
     return [
         *rows,
-        ("learning", f"the worker cannot: {learns}" if learns else f"Label Studio: {findings.label_studio.detail}"),
+        (
+            "learning",
+            f"the worker cannot: {learns}" if learns else f"Label Studio: {findings.label_studio.detail}",
+        ),
         ("training", _training(findings)),
     ]
 

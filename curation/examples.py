@@ -11,7 +11,7 @@ from typing import Literal
 
 from annotune.answer import Answer
 from annotune.errors import AnswerInvalid, RequestInvalid
-from annotune.label_studio.rows import StudioAnnotation, StudioPrediction, StudioTask
+from annotune.label_studio.rows import AnnotationRow, PredictionRow, TaskRow
 from annotune.labeling.config import Labeling
 from annotune.labeling.controls import is_text
 from annotune.labeling.regions import UNTOUCHED, region_text, whole_letters
@@ -56,7 +56,7 @@ class ExampleSet:
     `cut`: an answer that the token limit ended was accepted as it was; `incomplete`: a control that the model fills was left
     empty, or holds what cannot be read (a label that was renamed); `picture`: what is labelled is one, and a training reads
     texts alone; `too long`: once its placeholders are filled the prompt is longer than any model reads; `unreadable`: Label
-    Studio holds what is no annotation, or what no file can.
+    LabelStudioClient holds what is no annotation, or what no file can.
     """
 
     train: tuple[Example, ...]
@@ -87,7 +87,7 @@ class ExampleSet:
 
 def collect_examples(
     project: int,
-    tasks: Iterable[StudioTask],
+    tasks: Iterable[TaskRow],
     labeling: Labeling,
     settings: Settings,
     log: Log,
@@ -99,7 +99,7 @@ def collect_examples(
 
     Args:
         project: its id.
-        tasks: as `Studio.tasks` gives them.
+        tasks: as `LabelStudioClient.tasks` gives them.
         labeling: the project's config.
         settings: for the template and the system prompt, the same that the backend renders with.
         log: the answers that the backend gave for a task, oldest first.
@@ -144,12 +144,12 @@ def collect_examples(
     return ExampleSet(train, held_out, counted, newest, divided.lacks)
 
 
-def prediction_of(task: StudioTask, annotation: StudioAnnotation) -> StudioPrediction | None:
+def prediction_of(task: TaskRow, annotation: AnnotationRow) -> PredictionRow | None:
     """What an annotation was made from."""
     return next((found for found in task.predictions if found.id == annotation.parent_prediction), None)
 
 
-def prompt_of(prediction: StudioPrediction, labeling: Labeling, log: Sequence[Answer]) -> str | None:
+def prompt_of(prediction: PredictionRow, labeling: Labeling, log: Sequence[Answer]) -> str | None:
     """The prompt that a prediction came with; None where neither its regions nor the log tell."""
     stored = region_text(prediction.result, labeling.prompt_control)
     if stored is not None:
@@ -160,13 +160,13 @@ def prompt_of(prediction: StudioPrediction, labeling: Labeling, log: Sequence[An
     )
 
 
-def prompt_in(annotation: StudioAnnotation | StudioPrediction, labeling: Labeling) -> str | None:
+def prompt_in(annotation: AnnotationRow | PredictionRow, labeling: Labeling) -> str | None:
     """The prompt that an annotation or a prediction holds."""
     text = region_text(annotation.result, labeling.prompt_control)
     return None if text is None else whole_letters(text)
 
 
-def _without_answer(annotation: StudioAnnotation, labeling: Labeling) -> Reason | None:
+def _without_answer(annotation: AnnotationRow, labeling: Labeling) -> Reason | None:
     if annotation.was_cancelled:
         return "skipped"
     try:
@@ -176,7 +176,7 @@ def _without_answer(annotation: StudioAnnotation, labeling: Labeling) -> Reason 
         return "unreadable"
 
 
-def _unfit(task: StudioTask, labeling: Labeling, texts: Sequence[str]) -> Reason | None:
+def _unfit(task: TaskRow, labeling: Labeling, texts: Sequence[str]) -> Reason | None:
     if len(texts) > 1:
         return "uncertain"
     if any(item.is_image for item in labeling.objects):
@@ -195,8 +195,8 @@ def _unfit(task: StudioTask, labeling: Labeling, texts: Sequence[str]) -> Reason
 
 def _example(
     project: int,
-    task: StudioTask,
-    annotation: StudioAnnotation,
+    task: TaskRow,
+    annotation: AnnotationRow,
     *,
     labeling: Labeling,
     settings: Settings,
@@ -247,12 +247,12 @@ def _example(
 
 
 def _asked(
-    prediction: StudioPrediction, labeling: Labeling, before: Sequence[Answer], log: Sequence[Answer]
+    prediction: PredictionRow, labeling: Labeling, before: Sequence[Answer], log: Sequence[Answer]
 ) -> str | None:
     return prompt_of(prediction, labeling, before) or prompt_of(prediction, labeling, log)
 
 
-def _said(task: StudioTask, labeling: Labeling, log: Sequence[Answer]) -> list[tuple[str, str]]:
+def _said(task: TaskRow, labeling: Labeling, log: Sequence[Answer]) -> list[tuple[str, str]]:
     """All prompts and answers to them that are known of a task; none where an answer is known to be missing."""
     if any(given.lost for given in log):
         return []
@@ -264,7 +264,7 @@ def _said(task: StudioTask, labeling: Labeling, log: Sequence[Answer]) -> list[t
 
 
 def _is_to_another(
-    asked: str, answer: str, annotation: StudioAnnotation, labeling: Labeling, said: Sequence[tuple[str, str]]
+    asked: str, answer: str, annotation: AnnotationRow, labeling: Labeling, said: Sequence[tuple[str, str]]
 ) -> bool:
     """Whether an answer of ours stands there, and none is known to the prompt beside it: only to others."""
     if not said or any(prompt.strip() == asked.strip() for prompt, _ in said):
@@ -274,7 +274,7 @@ def _is_to_another(
     return any(region.get("from_name") in names for region in ours) or any(text.strip() == answer for _, text in said)
 
 
-def _content(labeling: Labeling, asked: str, task: StudioTask, answer: str) -> str:
+def _content(labeling: Labeling, asked: str, task: TaskRow, answer: str) -> str:
     """A short sha of what people may change: the prompt as written, what of the task it is about, the answer.
 
     Neither the template nor the system message: a new one is no correction of anybody's, and would be one of all.

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from annotune.label_studio.rows import StudioPrediction, StudioTask
+from annotune.label_studio.rows import PredictionRow, TaskRow
 from annotune.labeling.config import Labeling
 from annotune.labeling.prediction import Region
 from annotune.labeling.spans import Labels
@@ -38,7 +38,7 @@ class ShiftedSpans:
         return bool(self.repaired or self.foreign or self.annotations)
 
 
-def shifted_spans(labeling: Labeling, task: StudioTask) -> ShiftedSpans:
+def shifted_spans(labeling: Labeling, task: TaskRow) -> ShiftedSpans:
     """Look at a task's predictions and annotations."""
     texts = dict(_marked_texts(labeling, task.data))
     repaired = {found.id: regions for found in task.predictions if (regions := _repaired(found.result, texts))}
@@ -51,7 +51,7 @@ def shifted_spans(labeling: Labeling, task: StudioTask) -> ShiftedSpans:
     )
 
 
-def is_ours(prediction: StudioPrediction) -> bool:
+def is_ours(prediction: PredictionRow) -> bool:
     """Whether a prediction bears a version as only we tell it: `<model>@<first 8 of the prompt's sha>`."""
     return OURS.fullmatch(prediction.model_version or "") is not None
 

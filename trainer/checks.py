@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from annotune.errors import AnnotuneError, TrainingFailed
-from annotune.label_studio.client import Studio
+from annotune.label_studio.client import LabelStudioClient
 from annotune.process import die_with
 from annotune.recipe import Recipe
 from annotune.settings import Settings
@@ -122,7 +122,7 @@ def recipe_finding(settings: Settings) -> Finding:
 def studio_finding(settings: Settings) -> Finding:
     """Does Label Studio answer, and take our key?"""
     try:
-        studio = Studio.from_settings(settings, timeout_s=STUDIO_S)
+        studio = LabelStudioClient.from_settings(settings, timeout_s=STUDIO_S)
         with closing(studio), studio.mapped("the user of the key"):
             studio.client.users.whoami()
     except AnnotuneError as error:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from annotune.label_studio.client import Studio
+from annotune.label_studio.client import LabelStudioClient
 from annotune.log import set_up
 from annotune.servers.ollama import OllamaServer
 from annotune.settings import Settings, load_settings
@@ -27,7 +27,7 @@ class TrainerContext:
     settings: Settings
     store: Store
     jobs: Jobs
-    studio: Callable[[], Studio]
+    studio: Callable[[], LabelStudioClient]
     ollama: Callable[[], OllamaServer]
     cancelled: Callable[[], bool] = _never
 
@@ -39,7 +39,7 @@ def trainer_context(settings: Settings) -> TrainerContext:
         settings=settings,
         store=store,
         jobs=Jobs(store, connect_redis(settings.redis_url, patience="job", decode=False)),
-        studio=lambda: Studio.from_settings(settings),
+        studio=lambda: LabelStudioClient.from_settings(settings),
         ollama=lambda: OllamaServer(settings.ollama_url),
     )
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from annotune.label_studio.rows import StudioAnnotation, StudioTask
+from annotune.label_studio.rows import AnnotationRow, TaskRow
 from annotune.labeling.config import Labeling
 from annotune.log import unexpected
 from annotune.prompt import ProjectPrompt
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 
 def newest_prompt(
-    tasks: Iterable[StudioTask], labeling: Labeling, log: Log, known: Collection[str]
+    tasks: Iterable[TaskRow], labeling: Labeling, log: Log, known: Collection[str]
 ) -> ProjectPrompt | None:
     """The prompt of the newest submitted annotation whose prompt is not the one that its prediction came with.
 
@@ -23,7 +23,7 @@ def newest_prompt(
     change only where its prompt is new then, and else from its creation.
 
     Args:
-        tasks: as `Studio.tasks` gives them.
+        tasks: as `LabelStudioClient.tasks` gives them.
         labeling: the project's config.
         log: the answers that the backend gave for a task.
         known: as `PromptStore.known`; none at the first look, when nobody knows which text is new.
@@ -40,17 +40,17 @@ def newest_prompt(
     return None
 
 
-def prompts_in(tasks: Iterable[StudioTask], labeling: Labeling) -> frozenset[str]:
+def prompts_in(tasks: Iterable[TaskRow], labeling: Labeling) -> frozenset[str]:
     """The prompts that annotations hold."""
     found = (prompt_in(annotation, labeling) for task in tasks for annotation in task.annotations)
     return frozenset(text for text in found if text is not None)
 
 
-def _at(annotation: StudioAnnotation, text: str, known: Collection[str]) -> datetime:
+def _at(annotation: AnnotationRow, text: str, known: Collection[str]) -> datetime:
     return annotation.updated_at if known and text_sha(text) not in known else annotation.created_at
 
 
-def _came_along(task: StudioTask, annotation: StudioAnnotation, text: str, labeling: Labeling, log: Log) -> bool:
+def _came_along(task: TaskRow, annotation: AnnotationRow, text: str, labeling: Labeling, log: Log) -> bool:
     prediction = prediction_of(task, annotation)
     if prediction is None:
         return False

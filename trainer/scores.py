@@ -10,7 +10,7 @@ import logging
 from contextlib import closing
 
 from annotune.errors import AnnotuneError, StoreUnavailable
-from annotune.label_studio.client import Studio
+from annotune.label_studio.client import LabelStudioClient
 from annotune.serving import ServingResolver
 from trainer.context import TrainerContext
 
@@ -38,7 +38,7 @@ def show_scores(context: TrainerContext, project: int) -> None:
         reports.set_scores_missing(project, why)
 
 
-def _follow(studio: Studio, project: int, told: str) -> str:
+def _follow(studio: LabelStudioClient, project: int, told: str) -> str:
     """Why it does not show them; empty where it does, or where no backend of the project tells this version."""
     shown = studio.project(project).model_version or ""
     if shown == told:

@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 
 from annotune.errors import AnnotuneError, ConfigurationError, LabelingInvalid, NotFound
-from annotune.label_studio.rows import StudioTask
+from annotune.label_studio.rows import TaskRow
 from annotune.labeling.config import Labeling
 from annotune.runs import PASSED, Tally, TrainingRequest
 from annotune.split import SplitAssignment
@@ -75,13 +75,13 @@ def is_gone(context: TrainerContext, project: int) -> bool:
     return False
 
 
-def read(context: TrainerContext, project: int) -> tuple[list[StudioTask], Labeling]:
+def read(context: TrainerContext, project: int) -> tuple[list[TaskRow], Labeling]:
     """A project's annotated tasks and its labeling config, as Label Studio has them now.
 
     Raises:
         ConfigurationError: LABEL_STUDIO_URL or LABEL_STUDIO_API_KEY is not set.
         LabelingInvalid: the config cannot be served.
-        NotFound, Unauthorized, LabelStudioError: as Studio's methods.
+        NotFound, Unauthorized, LabelStudioError: as LabelStudioClient's methods.
     """
     with closing(context.studio()) as studio:
         settings = context.settings
@@ -90,7 +90,7 @@ def read(context: TrainerContext, project: int) -> tuple[list[StudioTask], Label
         return list(studio.tasks(project)), labeling
 
 
-def examples_of(context: TrainerContext, project: int, tasks: list[StudioTask], labeling: Labeling) -> ExampleSet:
+def examples_of(context: TrainerContext, project: int, tasks: list[TaskRow], labeling: Labeling) -> ExampleSet:
     """The examples of a project's tasks, by the answers that Redis remembers; the sides of new texts are decided."""
     store, settings = context.store, context.settings
 
@@ -107,11 +107,11 @@ def examples_of(context: TrainerContext, project: int, tasks: list[StudioTask], 
     )
 
 
-def _log_of(store: Store, project: int, tasks: list[StudioTask]) -> Log:
+def _log_of(store: Store, project: int, tasks: list[TaskRow]) -> Log:
     return store.answers_of(project, [task.id for task in tasks])
 
 
-def _keep_prompt(context: TrainerContext, project: int, tasks: list[StudioTask], labeling: Labeling) -> None:
+def _keep_prompt(context: TrainerContext, project: int, tasks: list[TaskRow], labeling: Labeling) -> None:
     store = context.store
     known = store.prompts.known(project) if store.prompts.seen(project) else frozenset[str]()
     found = newest_prompt(tasks, labeling, _log_of(store, project, tasks), known)

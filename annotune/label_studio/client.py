@@ -19,10 +19,10 @@ from pydantic import ValidationError
 from annotune.errors import ConfigurationError, LabelStudioError, LabelStudioUnreachable, NotFound, Unauthorized
 from annotune.ids import ALL, after
 from annotune.label_studio.rows import (
-    StudioBackend,
-    StudioPrediction,
-    StudioProject,
-    StudioTask,
+    BackendRow,
+    PredictionRow,
+    ProjectRow,
+    TaskRow,
     read_predictions,
     read_task,
 )
@@ -51,7 +51,7 @@ _ANNOTATED = json.dumps(
 )
 
 
-class Studio:
+class LabelStudioClient:
     """One Label Studio. `client` is the SDK's, for what has no method here: use it inside `mapped()`."""
 
     def __init__(
@@ -109,7 +109,7 @@ class Studio:
         key = settings.label_studio_api_key.get_secret_value()
         return cls(settings.label_studio_url, key, timeout_s=timeout_s, call_s=call_s)
 
-    def project(self, project: int) -> StudioProject:
+    def project(self, project: int) -> ProjectRow:
         """One project.
 
         Raises:
@@ -118,9 +118,9 @@ class Studio:
         """
         with self.mapped(f"project {project}"):
             found = self.client.projects.get(id=project, request_options=self._reading)
-            return StudioProject.model_validate(found.dict())
+            return ProjectRow.model_validate(found.dict())
 
-    def backends(self, project: int) -> list[StudioBackend]:
+    def backends(self, project: int) -> list[BackendRow]:
         """The ML backends of a project, each asked by Label Studio for its version now.
 
         Raises:
@@ -128,9 +128,9 @@ class Studio:
         """
         with self.mapped(f"project {project}"):
             found = self.client.ml.list(project=project, request_options=self._reading)
-            return [StudioBackend.model_validate(each.dict()) for each in found]
+            return [BackendRow.model_validate(each.dict()) for each in found]
 
-    def rename(self, project: int, backend: StudioBackend, title: str) -> None:
+    def rename(self, project: int, backend: BackendRow, title: str) -> None:
         """Give a backend another title, and keep its first one as its description.
 
         Where the project's `model_version` is the former title, Label Studio lets it follow. A change is checked whole: what
@@ -157,7 +157,7 @@ class Studio:
         with self.mapped(f"project {project}"):
             self.client.projects.update(project, model_version=model_version)
 
-    def tasks(self, project: int) -> Iterator[StudioTask]:
+    def tasks(self, project: int) -> Iterator[TaskRow]:
         """All tasks of a project that somebody annotated or skipped, page by page; each once.
 
         Raises:
@@ -172,7 +172,7 @@ class Studio:
             seen |= {task.id for task in tasks}
             page += 1
 
-    def tasks_by_id(self, project: int, ids: Sequence[range] = ALL) -> Iterator[StudioTask]:
+    def tasks_by_id(self, project: int, ids: Sequence[range] = ALL) -> Iterator[TaskRow]:
         """The tasks of a project with these ids, in their order, annotated or not; a page is read when it is reached.
 
         Each page is asked for by the ids after the last one, so that what is deleted meanwhile shifts none out of sight.
@@ -193,7 +193,7 @@ class Studio:
         parts = [ids[start : start + RANGES] for start in range(0, len(ids), RANGES)]
         return sum(self._page(project, 1, _with_ids(part), 1)[1] for part in parts)
 
-    def predictions(self, task: int) -> tuple[StudioPrediction, ...]:
+    def predictions(self, task: int) -> tuple[PredictionRow, ...]:
         """What is stored for a task at this moment. Reading the task itself could make Label Studio fetch one (1.23.2).
 
         Raises:
@@ -227,7 +227,7 @@ class Studio:
             # With the task: where Label Studio validates predictions, it looks there for the labeling config.
             self.client.predictions.update(prediction, task=task, result=list(regions), request_options=self._reading)
 
-    def _page(self, project: int, page: int, query: str, size: int = PAGE_TASKS) -> tuple[list[StudioTask], int]:
+    def _page(self, project: int, page: int, query: str, size: int = PAGE_TASKS) -> tuple[list[TaskRow], int]:
         with self.mapped(f"project {project}"):
             try:
                 found: SyncPager[Any, Any] = self.client.tasks.list(

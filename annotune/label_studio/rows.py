@@ -26,7 +26,7 @@ class _Parsed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
 
-class StudioProject(_Parsed):
+class ProjectRow(_Parsed):
     """A project and its labeling config.
 
     `model_version` tells whose predictions Label Studio shows: it is the title of a backend, or a version; or nothing.
@@ -41,7 +41,7 @@ class StudioProject(_Parsed):
     evaluate_predictions_automatically: bool = False
 
 
-class StudioBackend(_Parsed):
+class BackendRow(_Parsed):
     """An ML backend of a project. `model_version` is what it told last; its password is never shown."""
 
     id: int
@@ -54,7 +54,7 @@ class StudioBackend(_Parsed):
     extra_params: Any = None
 
 
-class StudioAnnotation(_Parsed):
+class AnnotationRow(_Parsed):
     """What a person submitted, or skipped (`was_cancelled`). `parent_prediction` is the one that it was made from."""
 
     id: int
@@ -66,7 +66,7 @@ class StudioAnnotation(_Parsed):
     parent_prediction: int | None = None
 
 
-class StudioPrediction(_Parsed):
+class PredictionRow(_Parsed):
     """What a model answered and Label Studio stored. `readable` is False where nobody can tell what it answered."""
 
     id: int
@@ -75,13 +75,13 @@ class StudioPrediction(_Parsed):
     readable: bool = True
 
 
-class StudioTask(_Parsed):
+class TaskRow(_Parsed):
     """A task with what people and models made of it. `unreadable` counts annotations that are not among its own."""
 
     id: int
     data: dict[str, Any]
-    annotations: tuple[StudioAnnotation, ...] = ()
-    predictions: tuple[StudioPrediction, ...] = ()
+    annotations: tuple[AnnotationRow, ...] = ()
+    predictions: tuple[PredictionRow, ...] = ()
     unreadable: int = 0
 
     @property
@@ -90,7 +90,7 @@ class StudioTask(_Parsed):
         return bool(self.unreadable) or not all(prediction.readable for prediction in self.predictions)
 
 
-def read_task(row: object) -> StudioTask | None:
+def read_task(row: object) -> TaskRow | None:
     """A task of the data manager's list; None where it has no id.
 
     Without data that can be read nobody knows what its annotations are about, so that they count as unreadable.
@@ -100,9 +100,9 @@ def read_task(row: object) -> StudioTask | None:
         return None
     data = _get(row, "data")
     rows = _listed(_get(row, "annotations"))
-    read = [_read(StudioAnnotation, each) for each in rows] if isinstance(data, dict) else []
+    read = [_read(AnnotationRow, each) for each in rows] if isinstance(data, dict) else []
     annotations = tuple(annotation for annotation in read if annotation)
-    return StudioTask(
+    return TaskRow(
         id=number,
         data=data if isinstance(data, dict) else {},
         annotations=annotations,
@@ -111,19 +111,19 @@ def read_task(row: object) -> StudioTask | None:
     )
 
 
-def read_predictions(rows: list[object]) -> tuple[StudioPrediction, ...]:
+def read_predictions(rows: list[object]) -> tuple[PredictionRow, ...]:
     """Stored predictions; one without an id is left out, since no annotation can have been made from it."""
     return tuple(filter(None, map(_prediction, rows)))
 
 
-def _prediction(row: object) -> StudioPrediction | None:
+def _prediction(row: object) -> PredictionRow | None:
     number, version = _get(row, "id"), _get(row, "model_version")
     if not isinstance(number, int):
         return None
-    odd = StudioPrediction(
+    odd = PredictionRow(
         id=number, result=(), model_version=version if isinstance(version, str) else None, readable=False
     )
-    return _read(StudioPrediction, row) or odd
+    return _read(PredictionRow, row) or odd
 
 
 Row = TypeVar("Row", bound=_Parsed)

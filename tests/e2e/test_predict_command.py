@@ -11,7 +11,7 @@ import pytest
 from label_studio_sdk import LabelStudio as Client
 from services import Eventually, ServedModel, annotune_command
 
-from annotune.label_studio.client import Studio
+from annotune.label_studio.client import LabelStudioClient
 from annotune.prompt import ProjectPrompt
 from annotune.serving import ServingResolver
 from annotune.settings import Settings
@@ -60,7 +60,7 @@ def test_interrupted_and_run_again_each_task_has_one_prediction(
     store.set_prompt(project.id, ProjectPrompt(text=PROMPT, source="command", at=datetime.now(UTC)))
     live = ServingResolver(Settings(openai_provider="ollama", openai_model=model_server.model), store)
     version = live.resolve(project.id).model_version
-    with closing(Studio(label_studio.url, label_studio.api_key)) as studio:
+    with closing(LabelStudioClient(label_studio.url, label_studio.api_key)) as studio:
 
         def versions() -> list[list[str | None]]:
             return [[found.model_version for found in task.predictions] for task in studio.tasks_by_id(project.id)]

@@ -15,7 +15,7 @@ from doubles import FakeOllama, serving
 from label_studio_sdk import LabelStudio as Client
 
 from annotune.answer import Answer
-from annotune.label_studio.client import Studio
+from annotune.label_studio.client import LabelStudioClient
 from annotune.store.store import Store
 from annotune.store.workers import Finding, Findings
 from commands import checkup
@@ -395,7 +395,7 @@ def test_a_backend_that_moved_takes_its_row_and_webhook_along(run, studio, proje
 
 def called(label_studio: LabelStudio, project: int, version: str) -> str | None:
     """Give the project's backend a version as its title, as the worker does: what the project shows then."""
-    with closing(Studio(label_studio.url, label_studio.api_key)) as studio:
+    with closing(LabelStudioClient(label_studio.url, label_studio.api_key)) as studio:
         [backend] = studio.backends(project)
         studio.rename(project, backend, version)
         return studio.project(project).model_version

@@ -610,7 +610,11 @@ def test_of_twenty_wishes_one_is_queued(context: TrainerContext) -> None:
 
 FAULTS = {
     "refused": (TrainingRefused("too few examples"), "refused", "too few examples"),
-    "failed in our words": (LabelStudioError("Label Studio is away"), "failed", "Label Studio is away"),
+    "failed in our words": (
+        LabelStudioError("Label Studio is away"),
+        "failed",
+        "Label Studio is away",
+    ),
     "failed by a fault": (ZeroDivisionError("secret"), "failed", "ZeroDivisionError: the worker's log has the rest"),
 }
 

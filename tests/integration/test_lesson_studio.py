@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from studio_double import CONFIG, StudioDouble, region
 
 from annotune.errors import AnnotuneError, ConfigurationError, LabelStudioError, NotFound, Unauthorized
-from annotune.label_studio.client import PAGE_TASKS, Studio, StudioProject
+from annotune.label_studio.client import PAGE_TASKS, LabelStudioClient, ProjectRow
 from annotune.settings import Settings
 from embedded.processes import free_port
 
@@ -29,16 +29,18 @@ def double() -> Iterator[StudioDouble]:
 
 
 @pytest.fixture
-def studio(double: StudioDouble) -> Iterator[Studio]:
-    with closing(Studio(double.url, "legacy", retries=0)) as made:
+def studio(double: StudioDouble) -> Iterator[LabelStudioClient]:
+    with closing(LabelStudioClient(double.url, "legacy", retries=0)) as made:
         yield made
 
 
-def test_a_project_has_its_config(studio: Studio) -> None:
-    assert studio.project(4) == StudioProject(id=4, title="Project 4", label_config=CONFIG)
+def test_a_project_has_its_config(studio: LabelStudioClient) -> None:
+    assert studio.project(4) == ProjectRow(id=4, title="Project 4", label_config=CONFIG)
 
 
-def test_tasks_come_with_regions_of_annotations_and_predictions(double: StudioDouble, studio: Studio) -> None:
+def test_tasks_come_with_regions_of_annotations_and_predictions(
+    double: StudioDouble, studio: LabelStudioClient
+) -> None:
     double.submit(4, 0, "40 mg")
     double.projects[4][0]["predictions"].append(
         {"id": 9, "result": [region("response", "30 mg")], "model_version": "m@1", "created_at": "2026-11-23T12:00:00Z"}
@@ -53,7 +55,7 @@ def test_tasks_come_with_regions_of_annotations_and_predictions(double: StudioDo
     assert (prediction.result, prediction.model_version) == ((region("response", "30 mg"),), "m@1")
 
 
-def test_skipped_tasks_are_asked_for_too(double: StudioDouble, studio: Studio) -> None:
+def test_skipped_tasks_are_asked_for_too(double: StudioDouble, studio: LabelStudioClient) -> None:
     list(studio.tasks(4))
 
     [query] = double.asked[-1][2]["query"]
@@ -61,14 +63,14 @@ def test_skipped_tasks_are_asked_for_too(double: StudioDouble, studio: Studio) -
     assert "cancelled_annotations" in query
 
 
-def test_all_pages_are_read(double: StudioDouble, studio: Studio) -> None:
+def test_all_pages_are_read(double: StudioDouble, studio: LabelStudioClient) -> None:
     double.add_project(5, questions=2 * PAGE_TASKS)
     double.submit_all(5)
 
     assert [task.id for task in studio.tasks(5)] == [task["id"] for task in double.projects[5]]
 
 
-def test_a_page_that_went_away_meanwhile_ends_the_tasks(double: StudioDouble, studio: Studio) -> None:
+def test_a_page_that_went_away_meanwhile_ends_the_tasks(double: StudioDouble, studio: LabelStudioClient) -> None:
     double.add_project(5, questions=PAGE_TASKS + 1)
     double.submit_all(5)
     tasks = studio.tasks(5)
@@ -78,7 +80,7 @@ def test_a_page_that_went_away_meanwhile_ends_the_tasks(double: StudioDouble, st
     assert len(list(tasks)) == PAGE_TASKS - 1
 
 
-def test_a_legacy_token_is_sent_as_it_is(double: StudioDouble, studio: Studio) -> None:
+def test_a_legacy_token_is_sent_as_it_is(double: StudioDouble, studio: LabelStudioClient) -> None:
     studio.project(4)
 
     assert double.asked[-1][1] == "Token legacy"
@@ -86,7 +88,7 @@ def test_a_legacy_token_is_sent_as_it_is(double: StudioDouble, studio: Studio) -
 
 @pytest.mark.filterwarnings("ignore:The `parse_obj` method:DeprecationWarning")  # the SDK's own (2.1.2)
 def test_a_personal_access_token_is_exchanged(double: StudioDouble) -> None:
-    Studio(double.url, PERSONAL, retries=0).project(4)
+    LabelStudioClient(double.url, PERSONAL, retries=0).project(4)
 
     assert [(path, sent) for path, sent, _ in double.asked] == [
         ("/api/token/refresh/", ""),
@@ -109,7 +111,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("refusal", "kind", "told"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_a_refusal_says_what_to_do(
-    double: StudioDouble, studio: Studio, refusal: tuple[int, object], kind: type[AnnotuneError], told: str
+    double: StudioDouble, studio: LabelStudioClient, refusal: tuple[int, object], kind: type[AnnotuneError], told: str
 ) -> None:
     double.refusal = refusal
 
@@ -119,12 +121,12 @@ def test_a_refusal_says_what_to_do(
 
 def test_one_that_is_not_there_names_the_setting() -> None:
     with pytest.raises(LabelStudioError, match=r"is not reachable.*LABEL_STUDIO_URL"):
-        Studio(f"http://127.0.0.1:{free_port()}", "x", retries=0).project(4)
+        LabelStudioClient(f"http://127.0.0.1:{free_port()}", "x", retries=0).project(4)
 
 
 def test_an_address_without_a_scheme_names_the_setting() -> None:
     with pytest.raises(LabelStudioError, match="set LABEL_STUDIO_URL"):
-        Studio("label-studio:8080", "x", retries=0).project(4)
+        LabelStudioClient("label-studio:8080", "x", retries=0).project(4)
 
 
 def test_one_that_does_not_answer_is_not_waited_for(double: StudioDouble) -> None:
@@ -132,7 +134,7 @@ def test_one_that_does_not_answer_is_not_waited_for(double: StudioDouble) -> Non
     double.delay = lambda: released.wait(5)
 
     with pytest.raises(LabelStudioError, match="did not answer in time"):
-        Studio(double.url, "x", timeout_s=0.2, retries=0).project(4)
+        LabelStudioClient(double.url, "x", timeout_s=0.2, retries=0).project(4)
 
     released.set()
 
@@ -146,13 +148,13 @@ def test_one_that_does_not_answer_is_not_waited_for(double: StudioDouble) -> Non
 )
 def test_missing_settings_are_named(settings: Settings, told: str) -> None:
     with pytest.raises(ConfigurationError, match=told):
-        Studio.from_settings(settings)
+        LabelStudioClient.from_settings(settings)
 
 
 def test_settings_make_one(double: StudioDouble) -> None:
     settings = Settings(label_studio_url=double.url, label_studio_api_key=SecretStr("legacy"))
 
-    assert Studio.from_settings(settings).project(4).id == 4
+    assert LabelStudioClient.from_settings(settings).project(4).id == 4
 
 
 VENDOR_ERRORS = [
@@ -168,6 +170,6 @@ VENDOR_ERRORS = [
 
 
 @pytest.mark.parametrize("error", VENDOR_ERRORS, ids=lambda error: type(error).__name__)
-def test_every_error_of_the_vendors_is_mapped(studio: Studio, error: Exception) -> None:
+def test_every_error_of_the_vendors_is_mapped(studio: LabelStudioClient, error: Exception) -> None:
     with pytest.raises(AnnotuneError, match=r"Label Studio|LABEL_STUDIO"), studio.mapped():
         raise error

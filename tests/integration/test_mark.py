@@ -10,7 +10,7 @@ from doubles import FakeEngine, FakeOllama, serving
 from lessons import WANTED, example_set, settings_of, workshop_in
 
 from annotune.errors import ConfigurationError, LabelStudioError, NotFound
-from annotune.label_studio.client import Studio
+from annotune.label_studio.client import LabelStudioClient
 from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt
 from annotune.runs import TrainingRun
@@ -48,7 +48,9 @@ def runs(tmp_path: Path) -> Path:
 @pytest.fixture
 def context(redis_url: str, ollama: FakeOllama, store: Store, runs: Path) -> TrainerContext:
     settings = settings_of(redis_url, ollama.url, runs)
-    return replace(workshop_in(settings, store), studio=lambda: Studio.from_settings(settings))  # which names none
+    return replace(
+        workshop_in(settings, store), studio=lambda: LabelStudioClient.from_settings(settings)
+    )  # which names none
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from studio_double import CONFIG, StudioDouble, region
 
 from annotune.errors import LabelStudioError, LabelStudioUnreachable, NotFound, Unauthorized
 from annotune.ids import ranges_of
-from annotune.label_studio.client import PAGE_TASKS, RANGES, Studio
+from annotune.label_studio.client import PAGE_TASKS, RANGES, LabelStudioClient
 from annotune.labeling.prediction import Prediction
 from embedded.label_studio import LabelStudio
 from embedded.processes import free_port
@@ -24,19 +24,19 @@ def double() -> Iterator[StudioDouble]:
 
 
 @pytest.fixture
-def studio(double: StudioDouble) -> Iterator[Studio]:
-    with closing(Studio(double.url, "legacy", retries=0)) as made:
+def studio(double: StudioDouble) -> Iterator[LabelStudioClient]:
+    with closing(LabelStudioClient(double.url, "legacy", retries=0)) as made:
         yield made
 
 
-def test_all_tasks_come_once_in_their_order_annotated_or_not(double: StudioDouble, studio: Studio) -> None:
+def test_all_tasks_come_once_in_their_order_annotated_or_not(double: StudioDouble, studio: LabelStudioClient) -> None:
     double.submit(4, 1, "40 mg")
 
     assert [task.id for task in studio.tasks_by_id(4)] == [task["id"] for task in double.projects[4]]
     assert studio.count_tasks(4) == 2 * PAGE_TASKS + 1
 
 
-def test_what_is_deleted_meanwhile_hides_no_other_task(double: StudioDouble, studio: Studio) -> None:
+def test_what_is_deleted_meanwhile_hides_no_other_task(double: StudioDouble, studio: LabelStudioClient) -> None:
     tasks = studio.tasks_by_id(4)
     next(tasks)
     del double.projects[4][:50]
@@ -44,7 +44,7 @@ def test_what_is_deleted_meanwhile_hides_no_other_task(double: StudioDouble, stu
     assert [task.id for task in tasks] == [4000 + number for number in range(1, 2 * PAGE_TASKS + 1)]
 
 
-def test_many_ranges_are_asked_for_a_few_at_a_time(double: StudioDouble, studio: Studio) -> None:
+def test_many_ranges_are_asked_for_a_few_at_a_time(double: StudioDouble, studio: LabelStudioClient) -> None:
     ids = ranges_of(",".join(str(4000 + 2 * number) for number in range(2 * RANGES + 1)))
 
     assert [task.id for task in studio.tasks_by_id(4, ids)] == [4000 + 2 * number for number in range(2 * RANGES + 1)]
@@ -52,12 +52,12 @@ def test_many_ranges_are_asked_for_a_few_at_a_time(double: StudioDouble, studio:
     assert max(len(query["query"][0]) for _, _, query in double.asked) < 2000
 
 
-def test_a_page_of_a_project_that_is_not_there_is_told(studio: Studio) -> None:
+def test_a_page_of_a_project_that_is_not_there_is_told(studio: LabelStudioClient) -> None:
     with pytest.raises(NotFound, match="project 5"):
         list(studio.tasks_by_id(5))
 
 
-def test_a_prediction_is_pushed_with_version_and_score(double: StudioDouble, studio: Studio) -> None:
+def test_a_prediction_is_pushed_with_version_and_score(double: StudioDouble, studio: LabelStudioClient) -> None:
     studio.push(4002, SAID)
 
     [task] = studio.tasks_by_id(4, (range(4002, 4003),))
@@ -66,7 +66,7 @@ def test_a_prediction_is_pushed_with_version_and_score(double: StudioDouble, stu
 
 
 def test_the_real_one_tells_what_is_stored_for_one_task(label_studio: LabelStudio) -> None:
-    with closing(Studio(label_studio.url, label_studio.api_key)) as studio:
+    with closing(LabelStudioClient(label_studio.url, label_studio.api_key)) as studio:
         project = studio.client.projects.create(title="Stored", label_config=CONFIG).id
         first, second = (studio.client.tasks.create(project=project, data={"question": text}).id for text in "ab")
 
@@ -90,7 +90,7 @@ def test_a_push_that_is_refused_is_told_and_not_tried_again(double, studio, stat
 
 def test_a_push_to_where_nothing_answers_is_told_apart() -> None:
     with (
-        closing(Studio(f"http://127.0.0.1:{free_port()}", "legacy", retries=0)) as studio,
+        closing(LabelStudioClient(f"http://127.0.0.1:{free_port()}", "legacy", retries=0)) as studio,
         pytest.raises(LabelStudioUnreachable),
     ):
         studio.push(1, SAID)

@@ -434,7 +434,11 @@ def test_a_training_whose_worker_ended_does_not_look_as_if_it_ran(run: Annotune,
         (Findings(recipe=OFF, label_studio=WELL), "Label Studio: well", "off: RECIPE is not set"),
         (Findings(recipe=OFF, label_studio=ILL), "the worker cannot: ill", "off: RECIPE is not set"),
         (Findings(recipe=WELL, label_studio=ILL), "the worker cannot: ill", "the worker cannot: ill"),
-        (Findings(recipe=WELL, label_studio=WELL, trainer=ILL), "Label Studio: well", "the worker cannot: ill"),
+        (
+            Findings(recipe=WELL, label_studio=WELL, trainer=ILL),
+            "Label Studio: well",
+            "the worker cannot: ill",
+        ),
         (Findings(recipe=WELL), "Label Studio: not looked at yet", "well; trainer: not looked at yet"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 
 from annotune.answer import Answer
 from annotune.chat import Message
-from annotune.label_studio.rows import StudioAnnotation, StudioPrediction, StudioTask
+from annotune.label_studio.rows import AnnotationRow, PredictionRow, TaskRow
 from annotune.labeling.config import Labeling
 from annotune.prompt import Prompt
 from annotune.settings import Settings
@@ -35,9 +35,9 @@ def region(control: str, *texts: str) -> dict[str, Any]:
 
 def annotation(
     number: int, *result: dict[str, Any], minute: int = 10, skipped: bool = False, prediction: int | None = None
-) -> StudioAnnotation:
+) -> AnnotationRow:
     at = START + timedelta(minutes=minute)
-    return StudioAnnotation(
+    return AnnotationRow(
         id=number,
         result=result,
         was_cancelled=skipped,
@@ -48,8 +48,8 @@ def annotation(
     )
 
 
-def prediction(number: int, *result: dict[str, Any], version: str = "m@1") -> StudioPrediction:
-    return StudioPrediction(id=number, result=result, model_version=version, created_at=START)
+def prediction(number: int, *result: dict[str, Any], version: str = "m@1") -> PredictionRow:
+    return PredictionRow(id=number, result=result, model_version=version, created_at=START)
 
 
 def answer(text: str, prompt: str = "Answer.", *, minute: int = 5, version: str = "m@1") -> Answer:
@@ -65,15 +65,15 @@ def answer(text: str, prompt: str = "Answer.", *, minute: int = 5, version: str 
 
 
 def example_set(
-    annotations: Sequence[StudioAnnotation],
+    annotations: Sequence[AnnotationRow],
     *,
-    predictions: Sequence[StudioPrediction] = (),
+    predictions: Sequence[PredictionRow] = (),
     log: Sequence[Answer] = (),
     data: dict[str, Any] | None = None,
     config: str = CONFIG,
     settings: Settings | None = None,
 ) -> ExampleSet:
-    task = StudioTask(
+    task = TaskRow(
         id=1,
         data={"question": QUESTION} if data is None else data,
         annotations=tuple(annotations),
@@ -87,10 +87,10 @@ PROMPT, RESPONSE = region("prompt", "Answer."), region("response", "40 mg")
 
 @dataclass(frozen=True)
 class Case:
-    annotations: tuple[StudioAnnotation, ...]
+    annotations: tuple[AnnotationRow, ...]
     left_out: dict[str, int]
     used: set[int] = field(default_factory=set)
-    predictions: tuple[StudioPrediction, ...] = ()
+    predictions: tuple[PredictionRow, ...] = ()
     log: tuple[Answer, ...] = ()
     data: dict[str, Any] | None = None
 
@@ -189,7 +189,7 @@ KINDS = {
 
 @pytest.mark.parametrize(("log", "predictions", "kind", "said"), KINDS.values(), ids=KINDS.keys())
 def test_an_example_tells_who_wrote_it(
-    log: tuple[Answer, ...], predictions: tuple[StudioPrediction, ...], kind: str, said: str | None
+    log: tuple[Answer, ...], predictions: tuple[PredictionRow, ...], kind: str, said: str | None
 ) -> None:
     [example] = example_set([annotation(1, PROMPT, RESPONSE, prediction=4)], predictions=predictions, log=log).examples
 
@@ -210,7 +210,7 @@ UNANSWERED = {
 
 @pytest.mark.parametrize(("response", "log", "predictions"), UNANSWERED.values(), ids=UNANSWERED.keys())
 def test_an_answer_to_another_prompt_is_left_out_where_its_own_was_never_answered(
-    response: dict[str, Any], log: list[Answer], predictions: list[StudioPrediction]
+    response: dict[str, Any], log: list[Answer], predictions: list[PredictionRow]
 ) -> None:
     found = example_set([annotation(1, PROMPT, response)], log=log, predictions=predictions)
 
@@ -262,7 +262,7 @@ def test_the_messages_are_those_that_the_backend_would_send() -> None:
 
 def labelled(texts: Sequence[str]) -> ExampleSet:
     tasks = [
-        StudioTask(id=number, data={"question": text}, annotations=(annotation(number, PROMPT, RESPONSE),))
+        TaskRow(id=number, data={"question": text}, annotations=(annotation(number, PROMPT, RESPONSE),))
         for number, text in enumerate(texts)
     ]
     return collect_examples(1, tasks, Labeling.parse(CONFIG), Settings(), lambda _: (), split=divided)
@@ -297,9 +297,9 @@ def test_without_a_prompt_control_the_log_tells_the_prompt() -> None:
 
 
 def prompt_of(
-    *annotations: StudioAnnotation, predictions: Sequence[StudioPrediction] = (), log: Sequence[Answer] = ()
+    *annotations: AnnotationRow, predictions: Sequence[PredictionRow] = (), log: Sequence[Answer] = ()
 ) -> str | None:
-    task = StudioTask(id=1, data={}, annotations=annotations, predictions=tuple(predictions))
+    task = TaskRow(id=1, data={}, annotations=annotations, predictions=tuple(predictions))
     found = newest_prompt([task], Labeling.parse(CONFIG), lambda _: log, frozenset())
     return found.text if found else None
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from annotune.label_studio.rows import StudioAnnotation, StudioPrediction, StudioTask
+from annotune.label_studio.rows import AnnotationRow, PredictionRow, TaskRow
 from annotune.labeling.config import Labeling
 from curation.span_repair import is_ours, shifted_spans
 
@@ -30,16 +30,12 @@ def span(quote: str, *, shifted: bool = True, text: str = TEXT, control: str = "
     return {"id": quote, "from_name": control, "to_name": "t", "type": "labels", "value": value}
 
 
-def task(
-    *predictions: StudioPrediction, annotations: tuple[StudioAnnotation, ...] = (), text: Any = TEXT
-) -> StudioTask:
-    return StudioTask(
-        id=1, data={"text": text, "other": "Zorvaxil 😀"}, predictions=predictions, annotations=annotations
-    )
+def task(*predictions: PredictionRow, annotations: tuple[AnnotationRow, ...] = (), text: Any = TEXT) -> TaskRow:
+    return TaskRow(id=1, data={"text": text, "other": "Zorvaxil 😀"}, predictions=predictions, annotations=annotations)
 
 
-def prediction(*regions: dict[str, Any], id_: int = 3, version: str | None = OURS) -> StudioPrediction:
-    return StudioPrediction(id=id_, result=regions, model_version=version)
+def prediction(*regions: dict[str, Any], id_: int = 3, version: str | None = OURS) -> PredictionRow:
+    return PredictionRow(id=id_, result=regions, model_version=version)
 
 
 @pytest.mark.parametrize("quote", ["Zorvaxil", "gout", "👨‍👩‍👧‍👦", "20 mg 👨‍👩‍👧‍👦 for", "😀 Take"])
@@ -85,7 +81,7 @@ def test_a_version_with_the_prompts_sha_is_ours(version: str) -> None:
 
 def test_an_annotation_is_told_alone() -> None:
     submitted = [
-        StudioAnnotation(id=id_, result=(span("gout", shifted=shifted),), created_at=AT, updated_at=AT)
+        AnnotationRow(id=id_, result=(span("gout", shifted=shifted),), created_at=AT, updated_at=AT)
         for id_, shifted in ((7, True), (8, False))
     ]
     found = shifted_spans(Labeling.parse(CONFIG), task(annotations=tuple(submitted)))

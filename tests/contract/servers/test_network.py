@@ -25,7 +25,7 @@ from annotune.errors import (
     RequestInvalid,
 )
 from annotune.images import ImageFetcher
-from annotune.label_studio.client import Studio
+from annotune.label_studio.client import LabelStudioClient
 from annotune.network import SMALL_BYTES, AnswerTooLarge, Network, Resolver, get
 from annotune.servers.base import TOKEN_BYTES, most_bytes
 from annotune.servers.concurrency import LimitedServer
@@ -116,7 +116,7 @@ def fetch_within_the_request(url: str, _: ChatRequest) -> object:
 
 
 def project(url: str, _: ChatRequest) -> object:
-    with closing(Studio(url, "legacy", call_s=SHORT_S, retries=0)) as studio:
+    with closing(LabelStudioClient(url, "legacy", call_s=SHORT_S, retries=0)) as studio:
         return studio.project(4)
 
 
