@@ -1,4 +1,4 @@
-"""ImageFetcher for a model that sees: fetched from Label Studio or an allow-list, and from nowhere else.
+"""Pictures for a model that sees: fetched from Label Studio or an allow-list, and from nowhere else.
 
 A task's data is written by whoever imports it, so an address in it is no reason to connect anywhere: the token goes only
 to Label Studio's own file paths, no redirect is followed, and other hosts are reached at the very address that was checked.

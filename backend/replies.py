@@ -34,7 +34,7 @@ def failure_bytes(status: int, sentence: str) -> bytes:
         f"HTTP/1.1 {status} {reason_phrase(sentence)}",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
-        "ConnectionChange: close",
+        "Connection: close",
     )
     return "\r\n".join([*head, "", ""]).encode() + body
 

@@ -153,7 +153,7 @@ def _why(context: CommandContext, project: int, address: Address) -> str:
     except (httpx.HTTPError, httpx.InvalidURL, AnswerTooLarge):
         return (
             f"WEBHOOK_SECRET, REDIS_URL and DEPLOYMENT must be the same here and where the backend is served, and Label"
-            f" LabelStudioClient must reach {address.webhook} (this command does not)"
+            f" Studio must reach {address.webhook} (this command does not)"
         )
     if answer.status_code == httpx.codes.UNAUTHORIZED:
         return (

@@ -56,7 +56,7 @@ class ExampleSet:
     `cut`: an answer that the token limit ended was accepted as it was; `incomplete`: a control that the model fills was left
     empty, or holds what cannot be read (a label that was renamed); `picture`: what is labelled is one, and a training reads
     texts alone; `too long`: once its placeholders are filled the prompt is longer than any model reads; `unreadable`: Label
-    LabelStudioClient holds what is no annotation, or what no file can.
+    Studio holds what is no annotation, or what no file can.
     """
 
     train: tuple[Example, ...]

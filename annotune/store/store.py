@@ -336,7 +336,7 @@ class Store(Records):
     def lease_held(self, project: int, name: str) -> bool:
         return bool(self.lease_holder(project, name))
 
-    # WorkerStore
+    # Workers
 
     def worker_alive(self, ttl_s: float) -> None:
         """Called by each worker now and then."""

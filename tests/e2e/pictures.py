@@ -29,7 +29,7 @@ WINDOW = {"width": 1400, "height": 560}
 
 
 class Camera:
-    """ImageFetcher of a task's page without what Label Studio has around it."""
+    """Pictures of a task's page without what Label Studio has around it."""
 
     def __init__(self, tab: LabelingPage, folder: Path) -> None:
         self._tab, self._folder = tab, folder

@@ -198,7 +198,7 @@ def test_a_body_over_the_limit_is_refused_before_it_comes(client: socket.socket)
 
     assert reply.status == 413
     assert "'annotune predict'" in told["error"]
-    assert reply.headers["ConnectionChange"] == "close"
+    assert reply.headers["Connection"] == "close"
 
 
 def test_a_client_that_sends_all_of_it_first_sees_the_answer_too(client: socket.socket) -> None:

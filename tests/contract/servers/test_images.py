@@ -1,4 +1,4 @@
-"""ImageFetcher come from Label Studio or an allow-list; whatever else an address says, nobody is asked."""
+"""Pictures come from Label Studio or an allow-list; whatever else an address says, nobody is asked."""
 
 import base64
 import threading
