@@ -17,7 +17,7 @@ from annotune.models import ModelRef
 from annotune.options import Options
 from annotune.prompt import Prompt
 from annotune.question import Question
-from annotune.servers.ollama import OllamaServer as OllamaClient
+from annotune.servers.ollama import OllamaClient
 from embedded.base_model import BASE_MODEL, add_base_model
 from embedded.feedback import CONFIG, PROMPT, feedback
 from embedded.ollama import OllamaServer

@@ -22,7 +22,7 @@ import httpx
 from annotune.chat import Message
 from annotune.errors import TrainingCancelled
 from annotune.recipe import Recipe
-from annotune.servers.ollama import OllamaServer as OllamaClient
+from annotune.servers.ollama import OllamaClient
 from annotune.split import FEWEST_HELD_OUT
 from curation.dataset import write_dataset
 from curation.example import Example, Origin

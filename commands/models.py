@@ -9,7 +9,7 @@ import click
 from annotune import promotion
 from annotune.errors import ModelServerError, NotFound, RecordUnreadable, StoreUnavailable
 from annotune.models import ModelRef, brings_back, version_number
-from annotune.servers.ollama import OllamaServer
+from annotune.servers.ollama import OllamaClient
 from annotune.servers.pool import Servers, default_ref
 from annotune.serving import ServingResolver
 from commands.context import PROJECT, CommandContext
@@ -142,7 +142,7 @@ def _check(context: CommandContext, project: int, ref: ModelRef | None) -> None:
         with closing(Servers(context.settings)) as servers:
             servers.get(ref.server).check(deadline_s=CHECK_S)
         if ref.server == "ollama":
-            with closing(OllamaServer(context.settings.ollama_url)) as server:
+            with closing(OllamaClient(context.settings.ollama_url)) as server:
                 if server.show(ref.model) is None:
                     raise NotFound(
                         f"Ollama at {server.url} has no model {ref.model!r}: '{brings_back(ref.model)}' brings it back, or"
@@ -201,7 +201,7 @@ def rollback(context: CommandContext, project: int) -> None:
 @click.pass_obj
 def rebuild(context: CommandContext) -> None:
     """Bring back versions, prompts and live models from RUNS_DIR, after Redis was emptied or Ollama lost models."""
-    server = OllamaServer(context.settings.ollama_url)
+    server = OllamaClient(context.settings.ollama_url)
     try:
         back = rebuild_store(context.store, context.settings.runs_dir, server)
     finally:

@@ -8,7 +8,7 @@ from annotune.errors import AnnotuneError, ModelServerError, NotFound, RecordUnr
 from annotune.label_studio.client import LabelStudioClient
 from annotune.models import ModelRef, brings_back
 from annotune.runs import Tally, TrainingRun
-from annotune.servers.ollama import OllamaServer
+from annotune.servers.ollama import OllamaClient
 from annotune.serving import ServingResolver
 from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.reports import Batch
@@ -35,7 +35,7 @@ class Ollama:
         if self._away:
             return self._away
         try:
-            with closing(OllamaServer(self._url)) as server:
+            with closing(OllamaClient(self._url)) as server:
                 server.check(deadline_s=CHECK_S)
                 if server.show(ref.model) is not None:
                     return ""

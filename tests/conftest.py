@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, sync_playwright
 from services import Eventually, Found, ServedModel
 
 from annotune.recipe import RECIPES
-from annotune.servers.ollama import OllamaServer
+from annotune.servers.ollama import OllamaClient
 from annotune.settings import Settings, server_url
 from embedded.base_model import BASE_MODEL, add_base_model
 from embedded.label_studio import PROGRAM, LabelStudio
@@ -90,12 +90,12 @@ def model_server(ollama_host: str | None, tmp_path_factory: pytest.TempPathFacto
     """The real Ollama that `OLLAMA_HOST` names, else the embedded server; what tests made on a real one is deleted."""
     if ollama_host is None:
         with EmbeddedOllama(tmp_path_factory.mktemp("ollama"), threads=MODEL_THREADS) as embedded:
-            client = OllamaServer(embedded.url)
+            client = OllamaClient(embedded.url)
             add_base_model(client)
             client.close()
             yield ServedModel(embedded.url, BASE_MODEL, real=False)
         return
-    client = OllamaServer(server_url(ollama_host))
+    client = OllamaClient(server_url(ollama_host))
     before = set(client.models())
     add_base_model(client)
     yield ServedModel(client.url, BASE_MODEL, real=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from annotune.label_studio.client import LabelStudioClient
 from annotune.log import set_up
-from annotune.servers.ollama import OllamaServer
+from annotune.servers.ollama import OllamaClient
 from annotune.settings import Settings, load_settings
 from annotune.store.queue import Jobs
 from annotune.store.redis import connect_redis
@@ -28,7 +28,7 @@ class TrainerContext:
     store: Store
     jobs: Jobs
     studio: Callable[[], LabelStudioClient]
-    ollama: Callable[[], OllamaServer]
+    ollama: Callable[[], OllamaClient]
     cancelled: Callable[[], bool] = _never
 
 
@@ -40,7 +40,7 @@ def trainer_context(settings: Settings) -> TrainerContext:
         store=store,
         jobs=Jobs(store, connect_redis(settings.redis_url, patience="job", decode=False)),
         studio=lambda: LabelStudioClient.from_settings(settings),
-        ollama=lambda: OllamaServer(settings.ollama_url),
+        ollama=lambda: OllamaClient(settings.ollama_url),
     )
 
 

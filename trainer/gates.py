@@ -22,7 +22,7 @@ from annotune.errors import (
     TrainingFailed,
 )
 from annotune.models import Verdict
-from annotune.servers.ollama import OllamaServer, as_request
+from annotune.servers.ollama import OllamaClient, as_request
 from curation.dataset import Dataset
 from trainer.registration import retry_until_available
 
@@ -63,7 +63,7 @@ class Losses:
 class Candidate:
     """A model on a server. Its window is set on each call as it was baked in: another one would load it again."""
 
-    server: OllamaServer
+    server: OllamaClient
     model: str
     num_ctx: int
 

@@ -27,7 +27,7 @@ from annotune.models import ModelVersion
 from annotune.promotion import go_live, why_a_person_decides
 from annotune.recipe import Recipe, shipped
 from annotune.runs import PASSED, Progress, TrainingRequest, TrainingRun
-from annotune.servers.ollama import OllamaServer, file_sha256
+from annotune.servers.ollama import OllamaClient, file_sha256
 from curation.dataset import Dataset, write_dataset
 from curation.examples import ExampleSet
 from trainer import engine as steps
@@ -221,7 +221,7 @@ class Pipeline:
         remove_intermediates(self.folder, keep_weights=True)
         return converted.gguf, converted.sha256, losses
 
-    def _register(self, server: OllamaServer, recipe: Recipe, gguf: Path, sha256: str) -> Candidate:
+    def _register(self, server: OllamaClient, recipe: Recipe, gguf: Path, sha256: str) -> Candidate:
         """Put the file on the model server, under the next number whose name nothing there has.
 
         Only now, since a training that broke off before made no version; a number that was given out is never given again.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from annotune.errors import NotFound, RecordUnreadable
 from annotune.models import ModelVersion
-from annotune.servers.ollama import OllamaServer, file_sha256
+from annotune.servers.ollama import OllamaClient, file_sha256
 from annotune.store.store import Store
 from trainer.mark import adopt, is_foreign, keep_all, read_mark
 from trainer.registration import is_taken, register
@@ -28,7 +28,7 @@ class Rebuilt(Restored):
     lost: tuple[str, ...]
 
 
-def rebuild(store: Store, runs_dir: Path, ollama: OllamaServer) -> Rebuilt:
+def rebuild(store: Store, runs_dir: Path, ollama: OllamaClient) -> Rebuilt:
     """Restore versions, numbers, runs, pointers, prompts, sides, the last dataset's annotations; what Redis has stays.
 
     A folder that belonged to another Redis or deployment belongs to this one afterwards.
@@ -62,7 +62,7 @@ def _versions(store: Store, projects: tuple[int, ...]) -> Iterator[ModelVersion]
             yield from store.versions(project)
 
 
-def _register(ollama: OllamaServer, runs_dir: Path, version: ModelVersion) -> bool:
+def _register(ollama: OllamaClient, runs_dir: Path, version: ModelVersion) -> bool:
     gguf = run_folder(runs_dir, version.project, version.run) / GGUF
     if not gguf.is_file() or file_sha256(gguf) != version.digest:
         return False

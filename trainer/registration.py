@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from annotune.errors import ModelServerBusy, ModelServerUnreachable, TrainingFailed
 from annotune.models import OUR_MODEL, version_name
-from annotune.servers.ollama import OllamaServer
+from annotune.servers.ollama import OllamaClient
 
 PATIENCE_S = 180
 PAUSE_S = 2
@@ -43,7 +43,7 @@ def model_name(deployment: str, project: int, number: int, sha256: str) -> str:
     return name
 
 
-def register(server: OllamaServer, model: str, gguf: Path, sha256: str, *, num_ctx: int) -> None:
+def register(server: OllamaClient, model: str, gguf: Path, sha256: str, *, num_ctx: int) -> None:
     """Upload and create. Only a real chat shows whether it can be run: the first gate makes one.
 
     `num_ctx` is baked in. Ollama stores any value of any parameter, and then fails each chat, so no other is sent.
@@ -56,7 +56,7 @@ def register(server: OllamaServer, model: str, gguf: Path, sha256: str, *, num_c
     unload_twins(server, sha256)
 
 
-def unload_twins(server: OllamaServer, sha256: str) -> None:
+def unload_twins(server: OllamaClient, sha256: str) -> None:
     """Unload what runs the same GGUF under whatever name of ours.
 
     Ollama keys a runner by its file (0.33): a second name of a file is served by the first one's runner, its template
@@ -75,6 +75,6 @@ def unload_twins(server: OllamaServer, sha256: str) -> None:
         time.sleep(POLL_S)
 
 
-def is_taken(server: OllamaServer, model: str) -> bool:
+def is_taken(server: OllamaClient, model: str) -> bool:
     """Does the server have a model of that name?"""
     return retry_until_available(lambda: server.show(model)) is not None

@@ -57,7 +57,7 @@ FOREIGN = (
 KEEP_ALIVE = "30m"
 
 
-class OllamaServer:
+class OllamaClient:
     """One Ollama, at `url` (without `/v1`)."""
 
     name = "ollama"

@@ -55,7 +55,7 @@ FOREIGN = (
 )
 
 
-class OpenAIServer:
+class OpenAIClient:
     """One OpenAI-compatible API. The client's own retries are off: ours is the one retry layer."""
 
     def __init__(
@@ -71,7 +71,7 @@ class OpenAIServer:
         self._refused: dict[str, set[str]] = {}
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "OpenAIServer":
+    def from_settings(cls, settings: Settings) -> "OpenAIClient":
         """The API that `OPENAI_API_KEY` and `OPENAI_BASE_URL` name.
 
         Raises:
@@ -94,7 +94,7 @@ class OpenAIServer:
         return cls(client, network, name="openai", url_setting="OPENAI_BASE_URL", max_tokens=max_tokens)
 
     @classmethod
-    def azure(cls, settings: Settings) -> "OpenAIServer":
+    def azure(cls, settings: Settings) -> "OpenAIClient":
         """The Azure resource that the `AZURE_*` settings name; a request's model is the deployment that answers it.
 
         Raises:

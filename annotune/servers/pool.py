@@ -5,8 +5,8 @@ import threading
 from annotune.models import ModelRef, ServerName
 from annotune.servers.base import ModelServer
 from annotune.servers.concurrency import LimitedServer
-from annotune.servers.ollama import OllamaServer
-from annotune.servers.openai import OpenAIServer
+from annotune.servers.ollama import OllamaClient
+from annotune.servers.openai import OpenAIClient
 from annotune.settings import Settings
 
 
@@ -32,11 +32,11 @@ class Servers:
     def _make(self, name: ServerName) -> ModelServer:
         match name:
             case "ollama":
-                return OllamaServer(self._settings.ollama_url)
+                return OllamaClient(self._settings.ollama_url)
             case "openai":
-                return OpenAIServer.from_settings(self._settings)
+                return OpenAIClient.from_settings(self._settings)
             case "azure":
-                return OpenAIServer.azure(self._settings)
+                return OpenAIClient.azure(self._settings)
 
     def close(self) -> None:
         """Give all connections back."""

@@ -24,19 +24,19 @@ DOLLARS = "a$$b $HOME#c"
 # This machine, as the backend's network sees it: docker-compose.yml, STUDIO_GATEWAY.
 GATEWAY = "10.237.0.1"
 ASK_OLLAMA = """
-from annotune.servers.ollama import OllamaServer
+from annotune.servers.ollama import OllamaClient
 from annotune.settings import load_settings
-OllamaServer(load_settings().ollama_url).version()
+OllamaClient(load_settings().ollama_url).version()
 print("ok")
 """
 # Read from standard input: the base model, which goes to the Ollama that the backend asks.
 ADD_MODEL = f"""
 import pathlib, sys
-from annotune.servers.ollama import OllamaServer, file_sha256
+from annotune.servers.ollama import OllamaClient, file_sha256
 from annotune.settings import load_settings
 gguf = pathlib.Path("/tmp/base.gguf")
 gguf.write_bytes(sys.stdin.buffer.read())
-server = OllamaServer(load_settings().ollama_url)
+server = OllamaClient(load_settings().ollama_url)
 server.push(gguf, file_sha256(gguf))
 server.create({BASE_MODEL!r}, file_sha256(gguf), parameters={{"temperature": 0}})
 gguf.unlink()

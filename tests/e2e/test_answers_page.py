@@ -8,7 +8,7 @@ from label_studio_sdk import LabelStudio as Client
 from page import ASKED, LabelingPage, labeling_page
 from playwright.sync_api import Browser, expect
 
-from annotune.servers.ollama import OllamaServer
+from annotune.servers.ollama import OllamaClient
 from curation.projects import create_project, labeling_config
 from embedded.base_model import add_base_model
 from embedded.label_studio import LabelStudio
@@ -82,7 +82,7 @@ def test_a_status_says_why_nothing_came_and_goes_with_the_next_answer(
         tab.page.screenshot(path=tmp_path / "away.png")
 
         with model:
-            registry = OllamaServer(model.url)
+            registry = OllamaClient(model.url)
             add_base_model(registry)
             registry.close()
             names = [region["from_name"] for region in tab.ask_again(f"{PROMPT} Be kind.")]

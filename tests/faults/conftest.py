@@ -9,7 +9,7 @@ from hospital import FIRST_PROMPT, TRAINING_S, Hospital, make_project, submit_al
 from label_studio_sdk import LabelStudio as Client
 from services import Eventually
 
-from annotune.servers.ollama import OllamaServer as OllamaClient
+from annotune.servers.ollama import OllamaClient
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.projects import labeling_config

@@ -19,7 +19,7 @@ import pytest
 from label_studio_sdk import LabelStudio as Client
 from services import Eventually
 
-from annotune.servers.ollama import OllamaServer as OllamaClient
+from annotune.servers.ollama import OllamaClient
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.projects import NewProject, create_project

@@ -6,7 +6,7 @@ from typing import Any
 
 from annotune.prompt import Prompt
 from annotune.runs import TrainingRequest
-from annotune.servers.ollama import OllamaServer
+from annotune.servers.ollama import OllamaClient
 from annotune.settings import Settings, load_settings
 from annotune.split import SplitName, assign_splits
 from annotune.store.queue import Jobs
@@ -66,4 +66,4 @@ def workshop_in(settings: Settings, store: Store) -> TrainerContext:
         raise AssertionError("nobody asked for Label Studio")
 
     connection = connect_redis(settings.redis_url, patience="web", decode=False)
-    return TrainerContext(settings, store, Jobs(store, connection), studio, lambda: OllamaServer(settings.ollama_url))
+    return TrainerContext(settings, store, Jobs(store, connection), studio, lambda: OllamaClient(settings.ollama_url))

@@ -5,28 +5,28 @@ from pathlib import Path
 
 import pytest
 
-from annotune.servers.ollama import OllamaServer, file_sha256
+from annotune.servers.ollama import OllamaClient, file_sha256
 from embedded.base_model import BASE_MODEL, add_base_model, base_gguf
 from embedded.ollama import OllamaServer as EmbeddedOllama
 from embedded.stack import clean, deployment_name, with_base
 
 
 @pytest.fixture
-def users(tmp_path: Path) -> Iterator[OllamaServer]:
+def users(tmp_path: Path) -> Iterator[OllamaClient]:
     """A user's Ollama: the embedded server in its place."""
     with EmbeddedOllama(tmp_path / "ollama") as embedded:
-        server = OllamaServer(embedded.url)
+        server = OllamaClient(embedded.url)
         yield server
         server.close()
 
 
-def _make(server: OllamaServer, name: str) -> None:
+def _make(server: OllamaClient, name: str) -> None:
     sha256 = file_sha256(base_gguf())
     server.push(base_gguf(), sha256)
     server.create(name, sha256, parameters={})
 
 
-def test_versions_and_the_base_go_and_the_users_models_stay(users: OllamaServer, tmp_path: Path) -> None:
+def test_versions_and_the_base_go_and_the_users_models_stay(users: OllamaClient, tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     folder.mkdir()
     _make(users, "annotune/main-p1:v0001-00000000")
@@ -40,7 +40,7 @@ def test_versions_and_the_base_go_and_the_users_models_stay(users: OllamaServer,
     assert clean(folder) == []
 
 
-def test_a_base_that_was_there_before_stays_also_after_a_second_demo(users: OllamaServer, tmp_path: Path) -> None:
+def test_a_base_that_was_there_before_stays_also_after_a_second_demo(users: OllamaClient, tmp_path: Path) -> None:
     add_base_model(users)
     with_base(users.url, tmp_path)
     with_base(users.url, tmp_path)
@@ -49,7 +49,7 @@ def test_a_base_that_was_there_before_stays_also_after_a_second_demo(users: Olla
     assert users.models() == (BASE_MODEL,)
 
 
-def test_a_base_that_the_first_demo_made_goes_after_a_second_demo(users: OllamaServer, tmp_path: Path) -> None:
+def test_a_base_that_the_first_demo_made_goes_after_a_second_demo(users: OllamaClient, tmp_path: Path) -> None:
     with_base(users.url, tmp_path)
     with_base(users.url, tmp_path)
 

@@ -11,7 +11,7 @@ from doubles import FakeOllama, Replay, count, render, serving
 
 from annotune.chat import Message
 from annotune.models import Verdict
-from annotune.servers.ollama import OllamaServer
+from annotune.servers.ollama import OllamaClient
 from embedded.ollama import OllamaServer as EmbeddedOllama
 from trainer.gates import (
     Candidate,
@@ -42,10 +42,10 @@ BETTER = Losses(base=2.0, tuned=1.0)
 
 
 @pytest.fixture(scope="module")
-def recorded() -> Iterator[OllamaServer]:
+def recorded() -> Iterator[OllamaClient]:
     """What a real Ollama 0.33.0-rc2 answered."""
     with serving(Replay(RECORDED)) as url:
-        server = OllamaServer(url)
+        server = OllamaClient(url)
         yield server
         server.close()
 
@@ -54,7 +54,7 @@ def recorded() -> Iterator[OllamaServer]:
 def fake() -> Iterator[tuple[FakeOllama, Candidate]]:
     double = FakeOllama()
     with serving(double) as url:
-        server = OllamaServer(url)
+        server = OllamaClient(url)
         yield double, Candidate(server, "annotune/test-p1:v0001-00000000", 2048)
         server.close()
 
@@ -69,7 +69,7 @@ def prompts(number: int, answer: str = "Yes.") -> tuple[HeldOut, ...]:
 
 
 @pytest.mark.parametrize("model", ["annotune/p1:v0001", "tpl/near:v1"])
-def test_a_chat_template_that_ollama_replaced_by_one_it_knows_is_refused(recorded: OllamaServer, model: str) -> None:
+def test_a_chat_template_that_ollama_replaced_by_one_it_knows_is_refused(recorded: OllamaClient, model: str) -> None:
     verdict = rendered_text(Candidate(recorded, model, 2048), HELD_OUT)
 
     assert not verdict.passed
@@ -112,21 +112,21 @@ def test_an_error_of_the_server_is_told_without_what_it_quotes(
     assert verdict.reason == "a held-out prompt ended in ModelServerError: see the server's log"
 
 
-def test_tokens_that_a_replaced_template_lacks_are_refused(recorded: OllamaServer) -> None:
+def test_tokens_that_a_replaced_template_lacks_are_refused(recorded: OllamaClient) -> None:
     verdict = token_count(Candidate(recorded, "tpl/near:v1", 2048), HELD_OUT)
 
     assert not verdict.passed
     assert "counts 21 tokens where training counted 42" in verdict.reason
 
 
-def test_a_template_with_the_long_comment_passes_all_gates(recorded: OllamaServer) -> None:
+def test_a_template_with_the_long_comment_passes_all_gates(recorded: OllamaClient) -> None:
     verdicts = run_gates(Candidate(recorded, "tpl/pad:v1", 2048), HELD_OUT, BETTER, max_tokens=64)
 
     assert [verdict.gate for verdict in verdicts if not verdict.passed] == []
     assert len(verdicts) == 5
 
 
-def test_a_model_served_otherwise_than_trained_is_not_asked_whether_it_stops(recorded: OllamaServer) -> None:
+def test_a_model_served_otherwise_than_trained_is_not_asked_whether_it_stops(recorded: OllamaClient) -> None:
     verdicts = run_gates(Candidate(recorded, "tpl/near:v1", 2048), HELD_OUT, BETTER, max_tokens=64)
 
     assert [(verdict.gate, verdict.passed) for verdict in verdicts] == [
@@ -198,7 +198,7 @@ def test_a_beginning_of_text_that_the_server_adds_is_refused(trainer_python: Pat
 
     with EmbeddedOllama(tmp_path / "ollama") as embedded:
         embedded.add_model("tiny:v1", tmp_path / "tiny" / "model.gguf", {"num_ctx": 512})
-        server = OllamaServer(embedded.url)
+        server = OllamaClient(embedded.url)
         verdicts = run_gates(Candidate(server, "tiny:v1", 512), held_out, BETTER, max_tokens=8)
         server.close()
 

@@ -6,7 +6,7 @@ import pytest
 from services import ServedModel
 
 from annotune.prompt import Prompt
-from annotune.servers.ollama import OllamaServer, as_request
+from annotune.servers.ollama import OllamaClient, as_request
 from annotune.store.store import Store
 
 HOSTILE = {
@@ -24,15 +24,15 @@ HOSTILE = {
 
 
 @pytest.fixture
-def server(model_server: ServedModel) -> Iterator[OllamaServer]:
-    client = OllamaServer(model_server.url)
+def server(model_server: ServedModel) -> Iterator[OllamaClient]:
+    client = OllamaClient(model_server.url)
     yield client
     client.close()
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_system_text_reaches_the_model_as_it_was_written(
-    text: str, server: OllamaServer, model_server: ServedModel, redis_url: str
+    text: str, server: OllamaClient, model_server: ServedModel, redis_url: str
 ) -> None:
     store = Store.connect(redis_url)
     store.prompts.set_system(4, text)

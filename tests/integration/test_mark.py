@@ -14,7 +14,7 @@ from annotune.label_studio.client import LabelStudioClient
 from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt
 from annotune.runs import TrainingRun
-from annotune.servers.ollama import OllamaServer
+from annotune.servers.ollama import OllamaClient
 from annotune.store.store import Store
 from trainer.context import TrainerContext
 from trainer.jobs import sync_under_lease, train_under_lease
@@ -72,7 +72,7 @@ def trained(context: TrainerContext) -> Callable[..., TrainingRun]:
 @pytest.fixture
 def rebuilt(ollama: FakeOllama, store: Store, runs: Path) -> Callable[[], Rebuilt]:
     def by_hand() -> Rebuilt:
-        server = OllamaServer(ollama.url)
+        server = OllamaClient(ollama.url)
         try:
             return rebuild(store, runs, server)
         finally:

@@ -11,7 +11,7 @@ from annotune.errors import ConfigurationError
 from annotune.models import ModelRef, ModelVersion
 from annotune.recipe import RECIPES, Recipe
 from annotune.runs import TrainingRun
-from annotune.servers.ollama import OllamaServer
+from annotune.servers.ollama import OllamaClient
 from annotune.store.store import Store
 from trainer.rebuild import rebuild
 from trainer.run_folder import MANIFEST, read_runs
@@ -27,9 +27,9 @@ def store(redis_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def ollama() -> Iterator[OllamaServer]:
+def ollama() -> Iterator[OllamaClient]:
     with serving(FakeOllama()) as url:
-        server = OllamaServer(url)
+        server = OllamaClient(url)
         yield server
         server.close()
 
@@ -88,7 +88,7 @@ def test_a_manifest_that_cannot_be_read_is_named_and_left_out(
 
 @pytest.mark.parametrize("name", ["live", "versions", "runs"])
 def test_rebuild_goes_on_with_the_other_projects(
-    tmp_path: Path, store: Store, ollama: OllamaServer, name: str, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, store: Store, ollama: OllamaClient, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     for project in (4, 5):
         write(tmp_path, project)

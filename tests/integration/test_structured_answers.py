@@ -10,7 +10,7 @@ from annotune.models import ModelRef
 from annotune.options import Options
 from annotune.prompt import Prompt
 from annotune.question import Question
-from annotune.servers.ollama import OllamaServer
+from annotune.servers.ollama import OllamaClient
 from embedded.feedback import CONFIG, PROMPT, feedback
 
 REVIEW = """<View><Text name="text" value="$text"/><TextArea name="summary" toName="text"/>
@@ -22,7 +22,7 @@ REVIEW = """<View><Text name="text" value="$text"/><TextArea name="summary" toNa
 def test_every_answer_fits_the_config_and_has_a_score(model_server: ServedModel, config: str, tasks: int) -> None:
     labeling = Labeling.parse(config)
     ref, options = ModelRef(server="ollama", model=model_server.model), Options(0, num_ctx=2048, max_tokens=128)
-    client = OllamaServer(model_server.url)
+    client = OllamaClient(model_server.url)
     scores = set()
     for one in feedback(tasks, seed=3):
         question = Question(labeling, Prompt(PROMPT, "{prompt}\n\n{text}"), {"text": one.text})

@@ -18,7 +18,7 @@ from annotune.models import ModelRef
 from annotune.promotion import promote, rollback
 from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.runs import TrainingRun
-from annotune.servers.ollama import OllamaServer
+from annotune.servers.ollama import OllamaClient
 from annotune.store.store import Store
 from trainer.context import TrainerContext
 from trainer.mark import keep_pointers
@@ -389,7 +389,7 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
 
-    server = OllamaServer(ollama.url)
+    server = OllamaClient(ollama.url)
     rebuilt = rebuild(store, context.settings.runs_dir, server)
     again = rebuild(store, context.settings.runs_dir, server)
     server.close()
@@ -414,7 +414,7 @@ def test_rebuild_goes_by_the_manifests_where_nobody_kept_the_pointers(
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
 
-    server = OllamaServer(ollama.url)
+    server = OllamaClient(ollama.url)
     rebuild(store, context.settings.runs_dir, server)
     server.close()
 
@@ -430,7 +430,7 @@ def test_rebuild_changes_nothing_that_redis_knows(
     chosen = ModelRef(server="ollama", model=BASE)
     store.swap_live(PROJECT, live, chosen)
 
-    server = OllamaServer(ollama.url)
+    server = OllamaClient(ollama.url)
     rebuilt = rebuild(store, context.settings.runs_dir, server)
     server.close()
 
@@ -445,7 +445,7 @@ def test_a_lost_model_whose_file_is_gone_or_damaged_is_named(
     ollama.models.clear()
     (run_folder(context.settings.runs_dir, PROJECT, run.id) / "model.gguf").write_bytes(b"damaged")
 
-    server = OllamaServer(ollama.url)
+    server = OllamaClient(ollama.url)
     rebuilt = rebuild(store, context.settings.runs_dir, server)
     server.close()
 

@@ -7,8 +7,8 @@ import pytest
 from vendor import Vendor
 
 from annotune.chat import ChatRequest, Message
-from annotune.servers.ollama import OllamaServer
-from annotune.servers.openai import OpenAIServer
+from annotune.servers.ollama import OllamaClient
+from annotune.servers.openai import OpenAIClient
 from annotune.settings import Settings, load_settings
 
 KEY = "sk-made-up-3141592653"
@@ -22,12 +22,12 @@ def vendor() -> Iterator[Callable[..., Vendor]]:
 
 
 @pytest.fixture
-def ollama() -> Iterator[Callable[[str], OllamaServer]]:
+def ollama() -> Iterator[Callable[[str], OllamaClient]]:
     """`ollama(url)`: an adapter, closed at the end."""
     with ExitStack() as stack:
 
-        def make(url: str) -> OllamaServer:
-            server = OllamaServer(url)
+        def make(url: str) -> OllamaClient:
+            server = OllamaClient(url)
             stack.callback(server.close)
             return server
 
@@ -35,14 +35,14 @@ def ollama() -> Iterator[Callable[[str], OllamaServer]]:
 
 
 @pytest.fixture
-def openai() -> Iterator[Callable[..., OpenAIServer]]:
+def openai() -> Iterator[Callable[..., OpenAIClient]]:
     """`openai(url)`: an adapter with a key, closed at the end; `azure=True` for Azure's."""
     with ExitStack() as stack:
 
-        def make(url: str, *, azure: bool = False, **more: str) -> OpenAIServer:
+        def make(url: str, *, azure: bool = False, **more: str) -> OpenAIClient:
             address = {"azure_resource_endpoint": url} if azure else {"openai_base_url": f"{url}/v1"}
             settings: Settings = load_settings(openai_api_key=KEY, **address, **more)
-            server = OpenAIServer.azure(settings) if azure else OpenAIServer.from_settings(settings)
+            server = OpenAIClient.azure(settings) if azure else OpenAIClient.from_settings(settings)
             stack.callback(server.close)
             return server
 

@@ -29,8 +29,8 @@ from annotune.label_studio.client import LabelStudioClient
 from annotune.network import SMALL_BYTES, AnswerTooLarge, Network, Resolver, get
 from annotune.servers.base import TOKEN_BYTES, most_bytes
 from annotune.servers.concurrency import LimitedServer
-from annotune.servers.ollama import OllamaServer
-from annotune.servers.openai import OpenAIServer
+from annotune.servers.ollama import OllamaClient
+from annotune.servers.openai import OpenAIClient
 from annotune.settings import Settings
 from backend.health import Health
 from commands.address import Address
@@ -80,21 +80,21 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("commands.checkup.CHECK_S", SHORT_S)
 
 
-def with_ollama(call: Callable[[OllamaServer, ChatRequest], object]) -> Callable[[str, ChatRequest], object]:
+def with_ollama(call: Callable[[OllamaClient, ChatRequest], object]) -> Callable[[str, ChatRequest], object]:
     def asked(url: str, request: ChatRequest) -> object:
-        with closing(OllamaServer(url)) as server:
+        with closing(OllamaClient(url)) as server:
             return call(server, request)
 
     return asked
 
 
 def with_openai(
-    call: Callable[[OpenAIServer, ChatRequest], object], *, azure: bool = False
+    call: Callable[[OpenAIClient, ChatRequest], object], *, azure: bool = False
 ) -> Callable[[str, ChatRequest], object]:
     def asked(url: str, request: ChatRequest) -> object:
         address = {"azure_resource_endpoint": url} if azure else {"openai_base_url": f"{url}/v1"}
         given = Settings(openai_api_key="made-up", **address)
-        with closing(OpenAIServer.azure(given) if azure else OpenAIServer.from_settings(given)) as server:
+        with closing(OpenAIClient.azure(given) if azure else OpenAIClient.from_settings(given)) as server:
             return call(server, request)
 
     return asked
@@ -217,7 +217,7 @@ def test_a_proxy_of_the_environment_is_asked_and_bound_too(
 ) -> None:
     proxy = vendor(json_reply(RIGHT), replace(json_reply(RIGHT), fault="headers"))
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
-    with closing(OpenAIServer.from_settings(Settings(openai_base_url="http://models.example/v1"))) as server:
+    with closing(OpenAIClient.from_settings(Settings(openai_base_url="http://models.example/v1"))) as server:
         server.chat(request_, deadline_s=LONG_S)
         with pytest.raises(DeadlineExceeded):
             server.chat(request_, deadline_s=2 * SHORT_S)
@@ -257,7 +257,7 @@ def test_an_answer_that_does_not_end_is_refused_and_its_connection_closed(
 
 def test_a_registrys_flood_is_refused(vendor: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("annotune.servers.ollama.REGISTRY_S", LONG_S)
-    with pytest.raises(AnswerRefused), closing(OllamaServer(vendor(FLOODS["an answer"]).url)) as server:
+    with pytest.raises(AnswerRefused), closing(OllamaClient(vendor(FLOODS["an answer"]).url)) as server:
         server.models()
 
 
@@ -325,7 +325,7 @@ def gguf(tmp_path: Any) -> Any:
 def test_an_upload_has_a_deadline_by_its_size(vendor: Script, gguf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("annotune.servers.ollama.UPLOAD_BYTES_PER_S", 1 << 40)
     asked = vendor(Reply(404), Reply(201, fault="sip"))
-    with pytest.raises(DeadlineExceeded), closing(OllamaServer(asked.url)) as server:
+    with pytest.raises(DeadlineExceeded), closing(OllamaClient(asked.url)) as server:
         server.push(gguf, "ab")
 
     assert [asked.how_it_ended(), asked.how_it_ended()] == ["told", "left"]
@@ -334,7 +334,7 @@ def test_an_upload_has_a_deadline_by_its_size(vendor: Script, gguf: Any, monkeyp
 def test_an_upload_that_goes_on_may_take_long(vendor: Script, gguf: Any) -> None:
     """Longer than the whole of any other call to the registry."""
     asked = vendor(Reply(404), Reply(201, fault="sip"))
-    with closing(OllamaServer(asked.url)) as server:
+    with closing(OllamaClient(asked.url)) as server:
         server.push(gguf, "ab")
 
     assert len(asked.asked[1].body) == 12_000_000

@@ -23,10 +23,10 @@ from annotune.errors import (
     PromptTooLong,
     RequestInvalid,
 )
-from annotune.servers.ollama import OllamaServer, file_sha256
+from annotune.servers.ollama import OllamaClient, file_sha256
 
 Script = Callable[..., Vendor]
-Adapter = Callable[[str], OllamaServer]
+Adapter = Callable[[str], OllamaClient]
 LONG_S, SHORT_S = 20.0, 0.3
 SAID = {
     "model": "llama3",

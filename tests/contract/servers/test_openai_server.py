@@ -24,11 +24,11 @@ from annotune.errors import (
     RequestInvalid,
 )
 from annotune.network import Network
-from annotune.servers.openai import OpenAIServer
+from annotune.servers.openai import OpenAIClient
 from annotune.settings import load_settings
 
 Script = Callable[..., Vendor]
-Adapter = Callable[..., OpenAIServer]
+Adapter = Callable[..., OpenAIClient]
 LONG_S, SHORT_S = 20.0, 0.3
 CHOICE = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "So."}}
 SAID = {
@@ -121,7 +121,7 @@ def test_no_exception_of_its_transport_escapes_as_itself(request_: ChatRequest, 
 
     with httpx2.Client(transport=httpx2.MockTransport(fail)) as http:
         client = vendor_client.OpenAI(api_key="k", base_url="http://openai/v1", max_retries=0, http_client=http)
-        server = OpenAIServer(client, Network(), name="openai", url_setting="OPENAI_BASE_URL", max_tokens="max_tokens")
+        server = OpenAIClient(client, Network(), name="openai", url_setting="OPENAI_BASE_URL", max_tokens="max_tokens")
         with pytest.raises(AnnotuneError):
             server.chat(request_, deadline_s=LONG_S)
 
@@ -176,7 +176,7 @@ def test_seed_schema_and_logprobs_are_asked_for_where_wanted(
 
 
 def test_openai_itself_is_asked_by_the_newer_name_of_max_tokens() -> None:
-    server = OpenAIServer.from_settings(load_settings(openai_api_key="k"))
+    server = OpenAIClient.from_settings(load_settings(openai_api_key="k"))
     server.close()
 
     assert (server.url, server._max_tokens) == ("https://api.openai.com/v1", "max_completion_tokens")
@@ -320,7 +320,7 @@ def test_a_password_in_the_address_is_not_told(vendor: Script, openai: Adapter, 
 )
 def test_a_missing_or_wrong_setting_of_openai_is_named(settings: dict[str, str], name: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
-        OpenAIServer.from_settings(load_settings(**settings))
+        OpenAIClient.from_settings(load_settings(**settings))
 
 
 @pytest.mark.parametrize(
@@ -334,12 +334,12 @@ def test_a_missing_or_wrong_setting_of_openai_is_named(settings: dict[str, str],
 )
 def test_a_missing_or_wrong_setting_of_azure_is_named(settings: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="AZURE_RESOURCE_ENDPOINT"):
-        OpenAIServer.azure(load_settings(**settings))
+        OpenAIClient.azure(load_settings(**settings))
 
 
 def test_a_server_without_keys_is_asked_without_one_of_ours(vendor: Script, request_: ChatRequest) -> None:
     asked = vendor(json_reply(SAID))
-    server = OpenAIServer.from_settings(load_settings(openai_base_url=f"{asked.url}/v1/"))
+    server = OpenAIClient.from_settings(load_settings(openai_base_url=f"{asked.url}/v1/"))
     server.chat(request_, deadline_s=LONG_S)
     server.close()
 
