@@ -17,7 +17,7 @@ FAIR_S = 30.0
 FOR_ALL = (ModelServerUnreachable, KeyRefused, ConfigurationError)
 
 
-def side_by_side(calls: Sequence[Callable[[], Result]], limit: int) -> list[Result]:
+def run_parallel(calls: Sequence[Callable[[], Result]], limit: int) -> list[Result]:
     """The results in order; the first error ends it at once, and calls that have not begun are not made."""
     if len(calls) == 1:
         return [calls[0]()]
@@ -33,7 +33,9 @@ def side_by_side(calls: Sequence[Callable[[], Result]], limit: int) -> list[Resu
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def each(calls: Sequence[Callable[[Deadline], Result]], limit: int, deadline: Deadline) -> list[Result | AnnotuneError]:
+def map_within_deadline(
+    calls: Sequence[Callable[[Deadline], Result]], limit: int, deadline: Deadline
+) -> list[Result | AnnotuneError]:
     """The result of each call in order, or why it has none: whatever one meets, the others' results are kept.
 
     A call is given a deadline of its own: an equal share of what is left, and `FAIR_S` at least, so that one that hangs
@@ -69,7 +71,7 @@ def each(calls: Sequence[Callable[[Deadline], Result]], limit: int, deadline: De
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def stream(items: Iterable[Item], work: Callable[[Item], object], limit: int) -> None:
+def run_bounded(items: Iterable[Item], work: Callable[[Item], object], limit: int) -> None:
     """`work(item)` for each item, at most `limit` at a time; items are read as places come free.
 
     An error of `work`, and Ctrl-C, ends it: what is under way is finished, and no more is begun.

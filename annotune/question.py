@@ -14,7 +14,7 @@ from annotune.labeling.config import Labeling
 from annotune.labeling.regions import whole_letters
 from annotune.models import ModelRef
 from annotune.options import Options
-from annotune.parallel import side_by_side
+from annotune.parallel import run_parallel
 from annotune.prompt import Prompt
 from annotune.reply import Reply
 from annotune.score import score
@@ -104,7 +104,7 @@ class Question:
         def once() -> Completion:
             return server.chat(request, deadline_s=deadline.left_s)
 
-        completions = side_by_side([once] * number, calls)
+        completions = run_parallel([once] * number, calls)
         said = {completion.text.strip(): completion for completion in completions if completion.text.strip()}
         if not said:
             raise AnswerRefused(f"{request.model} answered with an empty text: try again, or change the prompt")

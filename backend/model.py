@@ -16,7 +16,7 @@ from annotune.labeling.config import Labeling, in_order
 from annotune.labeling.prediction import Prediction, Region, Unanswered
 from annotune.labeling.regions import region_text
 from annotune.log import unexpected
-from annotune.parallel import each
+from annotune.parallel import map_within_deadline
 from annotune.prompt import Doubts, Prompt, told_unknown, unknown
 from annotune.question import Question
 from annotune.reply import Reply, answers_given, build_prediction
@@ -131,7 +131,7 @@ class Model:
                 " give it one by 'annotune prompts set', or set DEFAULT_PROMPT"
             )
         calls = [partial(self._prepare, serving, prompt, task) for task in tasks]
-        made = each(calls, self.services.settings.calls_per_worker, deadline)
+        made = map_within_deadline(calls, self.services.settings.calls_per_worker, deadline)
         self._tell_unknown(prompt, tasks)
         return made
 

@@ -16,7 +16,7 @@ from annotune.ids import ALL
 from annotune.images import ImageFetcher
 from annotune.label_studio.rows import TaskRow
 from annotune.labeling.config import Labeling
-from annotune.parallel import each
+from annotune.parallel import map_within_deadline
 from annotune.prompt import Doubts, Prompt
 from annotune.question import Question
 from annotune.servers.pool import Servers
@@ -79,7 +79,9 @@ def compare(
 
     calls = [partial(ask, prompt, task) for task in tasks for prompt in prompts]
     with closing(Servers(settings.model_copy(update={"workers": 1}))) as servers:
-        made = each(calls, settings.model_concurrency, Deadline.after(settings.model_deadline_s * len(tasks)))
+        made = map_within_deadline(
+            calls, settings.model_concurrency, Deadline.after(settings.model_deadline_s * len(tasks))
+        )
     failed = [one for one in made if isinstance(one, AnnotuneError)]
     if failed and (len(failed) == len(made) or isinstance(failed[0], ENDS_ASKING)):
         raise failed[0]

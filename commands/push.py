@@ -22,7 +22,7 @@ from annotune.images import ImageFetcher
 from annotune.label_studio.client import LabelStudioClient
 from annotune.label_studio.rows import TaskRow
 from annotune.log import unexpected
-from annotune.parallel import stream
+from annotune.parallel import run_bounded
 from annotune.prompt import Doubts
 from annotune.reply import answers_given, build_prediction
 from annotune.servers.base import ModelServer
@@ -102,7 +102,7 @@ class Push:
             AnnotuneError: what no other task would be spared; what was pushed until then stays.
         """
         tasks: Iterable[TaskRow] = self._plan.tasks(self._studio, self._skipped, self._tally.doubts)
-        stream(tasks, lambda task: self._predict(task, Deadline.after(deadline_s)), limit)
+        run_bounded(tasks, lambda task: self._predict(task, Deadline.after(deadline_s)), limit)
 
     def _predict(self, task: TaskRow, deadline: Deadline) -> None:
         plan = self._plan

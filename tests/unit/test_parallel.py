@@ -17,7 +17,7 @@ from annotune.errors import (
     ModelServerUnreachable,
     Unexpected,
 )
-from annotune.parallel import FAIR_S, each, side_by_side
+from annotune.parallel import FAIR_S, map_within_deadline, run_parallel
 
 Eventually = Callable[..., object]
 
@@ -42,14 +42,14 @@ def test_results_keep_the_order_of_the_calls() -> None:
 
         return answer
 
-    assert side_by_side([call(number) for number in range(3)], limit=3) == [0, 1, 2]
+    assert run_parallel([call(number) for number in range(3)], limit=3) == [0, 1, 2]
 
 
 def test_the_first_error_ends_it_while_others_still_run() -> None:
     go_on = threading.Event()
     try:
         with pytest.raises(ModelServerError, match="gone"):
-            side_by_side([lambda: str(go_on.wait(10)), broken], limit=2)
+            run_parallel([lambda: str(go_on.wait(10)), broken], limit=2)
     finally:
         go_on.set()
 
@@ -57,18 +57,18 @@ def test_the_first_error_ends_it_while_others_still_run() -> None:
 def test_calls_that_have_not_begun_are_not_made_after_an_error() -> None:
     made: list[int] = []
     with pytest.raises(ModelServerError):
-        side_by_side([broken, *[lambda: made.append(1) or broken() for _ in range(50)]], limit=1)
+        run_parallel([broken, *[lambda: made.append(1) or broken() for _ in range(50)]], limit=1)
 
     assert len(made) < 50
 
 
 def test_one_call_is_made_in_the_callers_own_thread() -> None:
-    assert side_by_side([threading.get_ident], limit=8) == [threading.get_ident()]
+    assert run_parallel([threading.get_ident], limit=8) == [threading.get_ident()]
 
 
 @pytest.mark.parametrize("calls", [[], [lambda: 1]])
 def test_few_calls_need_no_pool(calls: list) -> None:
-    assert side_by_side(calls, limit=1) == [1] * len(calls)
+    assert run_parallel(calls, limit=1) == [1] * len(calls)
 
 
 def test_a_deadline_that_is_over_is_an_error() -> None:
@@ -86,7 +86,7 @@ def test_each_call_has_its_result_or_its_error() -> None:
 
         return answer
 
-    outcomes = each([call(number) for number in range(5)], 2, Deadline.after(10))
+    outcomes = map_within_deadline([call(number) for number in range(5)], 2, Deadline.after(10))
 
     assert [str(one) if isinstance(one, AnnotuneError) else one for one in outcomes] == [0, "no 1", 2, "no 3", 4]
 
@@ -98,7 +98,7 @@ def test_after_what_all_would_meet_no_more_calls_are_made() -> None:
         made.append(1)
         raise ModelServerUnreachable("away")
 
-    outcomes = each([call] * 50, 1, Deadline.after(10))
+    outcomes = map_within_deadline([call] * 50, 1, Deadline.after(10))
 
     assert len(made) == 1
     assert [str(one) for one in outcomes] == ["away"] * 50
@@ -111,7 +111,7 @@ def test_an_error_that_nobody_foresaw_is_its_own_calls_alone(caplog: pytest.LogC
 
         return answer
 
-    first, second, third, fourth = each([call(number) for number in range(4)], 2, Deadline.after(10))
+    first, second, third, fourth = map_within_deadline([call(number) for number in range(4)], 2, Deadline.after(10))
 
     assert (second, fourth) == (1, 3)
     for fault in (first, third):
@@ -129,7 +129,7 @@ def test_at_the_deadline_what_still_runs_is_left() -> None:
         return lambda _: number or (go_on.wait(10) and number)
 
     try:
-        slow, fast = each([call(0), call(1)], 2, Deadline.after(0.2))
+        slow, fast = map_within_deadline([call(0), call(1)], 2, Deadline.after(0.2))
     finally:
         go_on.set()
 
@@ -142,7 +142,7 @@ def test_at_the_deadline_what_still_runs_is_left() -> None:
 )
 def test_a_call_gets_its_share_of_what_is_left(tasks: int, limit: int, share_s: float) -> None:
     shares: list[float] = []
-    each([lambda deadline: shares.append(deadline.left_s)] * tasks, limit, Deadline.after(90))
+    map_within_deadline([lambda deadline: shares.append(deadline.left_s)] * tasks, limit, Deadline.after(90))
 
     assert len(shares) == tasks
     assert shares[0] == pytest.approx(share_s, abs=1)
@@ -160,7 +160,7 @@ def test_what_a_failed_call_held_is_free_at_once(eventually: Eventually) -> None
 
     gc.disable()
     try:
-        made = each([fail, fail, fail], limit=2, deadline=Deadline.after(10))
+        made = map_within_deadline([fail, fail, fail], limit=2, deadline=Deadline.after(10))
         assert all(isinstance(one, ModelServerError) for one in made)
         del made
         eventually(lambda: len(held) == 3 and not any(reference() for reference in held))

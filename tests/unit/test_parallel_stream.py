@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from annotune.parallel import stream
+from annotune.parallel import run_bounded
 
 
 def test_all_items_are_worked_on_and_none_is_read_far_ahead() -> None:
@@ -22,7 +22,7 @@ def test_all_items_are_worked_on_and_none_is_read_far_ahead() -> None:
         with lock:
             worked[0] += 1
 
-    stream(items(), work, 4)
+    run_bounded(items(), work, 4)
 
     assert (worked, ahead[0] <= 4 + 2) == ([500], True)
 
@@ -39,7 +39,7 @@ def test_an_error_ends_it_and_what_is_under_way_is_finished() -> None:
         finished.append(number)
 
     with pytest.raises(ValueError, match="broken"):
-        stream(iter(range(1000)), work, 2)
+        run_bounded(iter(range(1000)), work, 2)
 
     assert 1 in finished
     assert sorted(begun) == sorted({0, *finished})
@@ -47,4 +47,4 @@ def test_an_error_ends_it_and_what_is_under_way_is_finished() -> None:
 
 
 def test_nothing_to_do_is_done() -> None:
-    stream(iter(()), lambda _item: pytest.fail("there is nothing"), 3)
+    run_bounded(iter(()), lambda _item: pytest.fail("there is nothing"), 3)
