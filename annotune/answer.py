@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from annotune.values import Value
+from annotune.values import FrozenModel
 
 
-class Answer(Value):
+class Answer(FrozenModel):
     """An answer that the backend gave: kept for every one, since who wrote a text cannot be known later.
 
     `prompt` is the text as written, `prompt_sha` that of the whole `Prompt`, `model_version` what Label Studio was told;

@@ -9,12 +9,12 @@ from annotune.errors import RequestInvalid
 from annotune.models import ModelRef, ServerName
 from annotune.options import Options
 from annotune.settings import Settings
-from annotune.values import Given
+from annotune.values import StrictModel
 
 LIMITED = ("max_tokens", "num_ctx")
 
 
-class Parameters(Given):
+class Parameters(StrictModel):
     """Each wins over its setting, up to the setting's own limit; an address or a key is never one of them.
 
     They are kept, and the limits may be lowered afterwards: see `within`.

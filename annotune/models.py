@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal, Self
 
 from annotune.errors import RequestInvalid
-from annotune.values import Value
+from annotune.values import FrozenModel
 
 ServerName = Literal["ollama", "openai", "azure"]
 _REF = re.compile(r"(ollama|openai|azure):(\S+)")
@@ -14,7 +14,7 @@ OUR_MODEL = re.compile(r"annotune/[a-z0-9][a-z0-9-]{0,79}:v[0-9]{4,}-[0-9a-f]{8}
 """The name on Ollama of a version of ours."""
 
 
-class ModelRef(Value):
+class ModelRef(FrozenModel):
     """A model on a server: what a project's live pointer names.
 
     `version` is `v0007` for a version of ours. `num_ctx` is the window in tokens that the model was made with; None
@@ -42,7 +42,7 @@ class ModelRef(Value):
         return f"{self.server}:{self.model}"
 
 
-class Verdict(Value):
+class Verdict(FrozenModel):
     """One gate's answer: which, passed or not, and a readable reason."""
 
     gate: str
@@ -50,7 +50,7 @@ class Verdict(Value):
     reason: str
 
 
-class ModelVersion(Value):
+class ModelVersion(FrozenModel):
     """An immutable model of ours on the model server, and where it came from.
 
     `digest` is the hex SHA-256 of the GGUF that was uploaded; `run` names the folder in `runs/` that made it.

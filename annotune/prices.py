@@ -9,13 +9,13 @@ from pydantic import Field, ValidationError
 
 from annotune.errors import ConfigurationError
 from annotune.models import ModelRef
-from annotune.values import Value
+from annotune.values import FrozenModel
 
 PRICES = Path(__file__).resolve().parent.parent / "prompts" / "prices.toml"
 MILLION = 1_000_000
 
 
-class Price(Value):
+class Price(FrozenModel):
     """USD per million tokens, of the prompt and of the answer."""
 
     prompt: float = Field(ge=0, allow_inf_nan=False)
@@ -29,7 +29,7 @@ class Price(Value):
 FREE = Price(prompt=0, answer=0)
 
 
-class Prices(Value):
+class Prices(FrozenModel):
     """A price table, and the day on which its prices were noted.
 
     A name is `server:model`; one that ends in `*` stands for all that begin so.

@@ -16,7 +16,7 @@ from functools import cached_property
 
 from annotune.chat import Message
 from annotune.errors import RequestInvalid
-from annotune.values import Value
+from annotune.values import FrozenModel
 
 LONGEST = 8_000_000  # characters; more than any model's window holds
 TOLD = 3  # of the placeholders that name nothing
@@ -157,7 +157,7 @@ def _written(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-class ProjectPrompt(Value):
+class ProjectPrompt(FrozenModel):
     """A project's prompt as written, and what set it: `annotation 12` or `command`."""
 
     text: str

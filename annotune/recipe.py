@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from annotune.errors import ConfigurationError
 from annotune.models import ModelRef
-from annotune.values import Given
+from annotune.values import StrictModel
 
 RECIPES = Path(__file__).resolve().parent.parent / "prompts" / "recipes"
 
@@ -18,7 +18,7 @@ def shipped() -> str:
     return ", ".join(repr(entry.stem) for entry in sorted(RECIPES.glob("*.toml")))
 
 
-class Lora(Given):
+class Lora(StrictModel):
     """The adapter: rank `r`, scale `alpha`, which modules it is put on."""
 
     r: int = Field(ge=1)
@@ -31,7 +31,7 @@ class Lora(Given):
     random_state: int
 
 
-class Training(Given):
+class Training(StrictModel):
     """The optimisation. `epochs` or `max_steps` ends it; 0 leaves it to the other."""
 
     batch_size: int = Field(ge=1)
@@ -48,7 +48,7 @@ class Training(Given):
     seed: int
 
 
-class Recipe(Given):
+class Recipe(StrictModel):
     """A training from base to served file. Lengths and windows are in tokens.
 
     `base` is a Hugging Face name, a folder, or `package:MODULE/FILE.gguf`; `served_as` lists the names under which a model

@@ -6,12 +6,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from annotune.models import ModelRef, ModelVersion
-from annotune.values import Value
+from annotune.values import FrozenModel
 
 PASSED = frozenset({"promoted", "waiting"})  # states of a run whose version passed its gates
 
 
-class TrainingRun(Value):
+class TrainingRun(FrozenModel):
     """One training: what went in, what came out, and how it ended. Written as `manifest.json`, last.
 
     `number` is 0 where no model came to the model server. `replaces` was live when it began (None: the environment's
@@ -55,14 +55,14 @@ class TrainingRun(Value):
         return dict(zip(self.annotations, told, strict=True))
 
 
-class TrainingRequest(Value):
+class TrainingRequest(FrozenModel):
     """A training that somebody or something asked for; it stays until one has ended."""
 
     requested_by: str
     at: datetime
 
 
-class Tally(Value):
+class Tally(FrozenModel):
     """What the last look at Label Studio counted, in annotations.
 
     `new` are new or changed since the last run that came to training, whatever became of it; `unlearnt` hold what no version
@@ -79,7 +79,7 @@ class Tally(Value):
     lacks: str = ""
 
 
-class Progress(Value):
+class Progress(FrozenModel):
     """How far the running training is. `left_s` and `loss` are unknown at first."""
 
     run: str

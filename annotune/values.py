@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from annotune.errors import RecordUnreadable
 
 
-class Value(BaseModel):
+class FrozenModel(BaseModel):
     """A frozen value that goes to Redis and to manifests as JSON; fields that another version added are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     @classmethod
-    def recall(cls, kept: str | bytes, where: str) -> Self:
+    def parse_record(cls, kept: str | bytes, where: str) -> Self:
         """A value that this or another version kept at `where`.
 
         Raises:
@@ -25,7 +25,7 @@ class Value(BaseModel):
             raise RecordUnreadable(where) from None
 
 
-class Given(Value):
+class StrictModel(FrozenModel):
     """A value that a person gives: a field that is none is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

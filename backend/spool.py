@@ -211,7 +211,7 @@ def _line(answer: Answer) -> bytes:
 
 def _answer(line: bytes) -> Answer | None:
     try:
-        return Answer.recall(line, "a line of SPOOL_DIR")
+        return Answer.parse_record(line, "a line of SPOOL_DIR")
     except RecordUnreadable:
         log.warning("a line of SPOOL_DIR is no answer and is left out")
         return None

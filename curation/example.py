@@ -5,10 +5,10 @@ from typing import Literal
 from pydantic import field_serializer, field_validator
 
 from annotune.chat import Message
-from annotune.values import Value
+from annotune.values import FrozenModel
 
 
-class Origin(Value):
+class Origin(FrozenModel):
     """Where an example comes from.
 
     `kind`: the person typed it without an answer of ours, accepted ours, or corrected it (`said` is then ours). `content`
@@ -25,7 +25,7 @@ class Origin(Value):
     content: str = ""
 
 
-class Example(Value):
+class Example(FrozenModel):
     """Chat messages, the accepted answer, and where they come from."""
 
     messages: tuple[Message, ...]

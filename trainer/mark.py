@@ -17,7 +17,7 @@ from pathlib import Path
 
 from annotune.errors import ConfigurationError, RecordUnreadable
 from annotune.store.store import Store
-from annotune.values import Value
+from annotune.values import FrozenModel
 from trainer.restoration import restore
 from trainer.state_files import read_split, write_pointers, write_split, write_whole
 
@@ -26,7 +26,7 @@ MARK = "mark.json"
 _log = logging.getLogger(__name__)
 
 
-class Mark(Value):
+class Mark(FrozenModel):
     """`RUNS_DIR/mark.json`: the deployment and the Redis that the folder belongs to."""
 
     deployment: str
@@ -122,7 +122,7 @@ def read_mark(runs_dir: Path) -> Mark | None:
             return None
         text = path.read_bytes()
     try:
-        return Mark.recall(text, str(path))
+        return Mark.parse_record(text, str(path))
     except RecordUnreadable as error:
         raise ConfigurationError(f"{error}: delete it, if this folder belongs to this Redis") from error
 

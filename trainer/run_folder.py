@@ -36,7 +36,7 @@ def read_runs(runs_dir: Path, project: int | None = None) -> list[TrainingRun]:
     found = []
     for path in runs_dir.glob(f"p{'*' if project is None else project}/*/{MANIFEST}"):
         try:
-            found.append(TrainingRun.recall(path.read_bytes(), str(path)))
+            found.append(TrainingRun.parse_record(path.read_bytes(), str(path)))
         except (OSError, RecordUnreadable) as error:
             _log.warning("a run is left out: %s", error)
     return sorted(found, key=lambda run: (run.started_at, run.id))

@@ -10,7 +10,7 @@ from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.split import SplitName
 from annotune.store.backup import Kept
-from annotune.values import Value
+from annotune.values import FrozenModel
 
 POINTERS = "pointers.json"
 SIDES = "sides.json"
@@ -18,7 +18,7 @@ SIDES = "sides.json"
 _log = logging.getLogger(__name__)
 
 
-class Pointers(Value):
+class Pointers(FrozenModel):
     """What is live, what was before it (newest first), and the prompts (oldest first), `prompt` being the one in use."""
 
     live: ModelRef | None
@@ -34,7 +34,7 @@ class Pointers(Value):
         return Kept(self.live, self.past, used, self.prompts, self.pinned, self.system)
 
 
-class SplitFile(Value):
+class SplitFile(FrozenModel):
     """Shas of labelled texts: those that are trained on, and those that are held out."""
 
     train: tuple[str, ...]
@@ -74,7 +74,7 @@ def read_split(runs_dir: Path, project: int) -> dict[str, SplitName]:
     """Empty where there is no such file, or one that cannot be read, which the log names."""
     path = runs_dir / f"p{project}" / SIDES
     try:
-        return SplitFile.recall(path.read_bytes(), str(path)).by_sha
+        return SplitFile.parse_record(path.read_bytes(), str(path)).by_sha
     except FileNotFoundError:
         return {}
     except (OSError, RecordUnreadable) as error:
@@ -94,7 +94,7 @@ def read_pointers(runs_dir: Path, project: int) -> Kept | None:
     """None where there is no such file, or one that cannot be read, which the log names."""
     path = runs_dir / f"p{project}" / POINTERS
     try:
-        return Pointers.recall(path.read_bytes(), str(path)).kept
+        return Pointers.parse_record(path.read_bytes(), str(path)).kept
     except FileNotFoundError:
         return None
     except (OSError, RecordUnreadable) as error:

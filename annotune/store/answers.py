@@ -15,7 +15,7 @@ from typing import Any
 from annotune.answer import Answer
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
-from annotune.values import Value
+from annotune.values import FrozenModel
 
 KEPT = 200
 PAGE = 500
@@ -60,14 +60,14 @@ end
 """
 
 
-class _Asked(Value):
+class _Asked(FrozenModel):
     """A prompt: `Answer.prompt` and `Answer.prompt_sha`."""
 
     prompt: str
     prompt_sha: str
 
 
-class _Entry(Value):
+class _Entry(FrozenModel):
     """An answer of a task without what its key and its prompt tell."""
 
     asked: str
@@ -188,7 +188,7 @@ def _paged(tasks: Iterable[int]) -> Iterator[list[int]]:
 def _answers(project: int, task: int, reply: Any, where: str, prompts_where: str) -> list[Answer]:
     """What `_READ` gave."""
     entries, named = reply
-    prompts = {id_: _Asked.recall(text, prompts_where) for id_, text in zip(named[::2], named[1::2], strict=True)}
+    prompts = {id_: _Asked.parse_record(text, prompts_where) for id_, text in zip(named[::2], named[1::2], strict=True)}
     found = [_answer(project, task, text, prompts, where) for text in entries]
     return [answer for answer in found if answer is not None]
 
@@ -196,8 +196,8 @@ def _answers(project: int, task: int, reply: Any, where: str, prompts_where: str
 def _answer(project: int, task: int, text: str, prompts: dict[str, _Asked], where: str) -> Answer | None:
     """From an entry, or from a whole answer, as versions before 0.3 kept it."""
     if not text.startswith('{"asked":'):
-        return Answer.recall(text, where)
-    entry = _Entry.recall(text, where)
+        return Answer.parse_record(text, where)
+    entry = _Entry.parse_record(text, where)
     asked = prompts.get(entry.asked)
     if asked is None:
         return None

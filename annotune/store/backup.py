@@ -57,10 +57,10 @@ class Backup:
             pipe.lrange(name["prompts"], 0, -1)
             mark, live, used, pinned, system, past, prompts = pipe.execute()
         return mark or "", Kept(
-            live=ModelRef.recall(live, in_redis(name["live"])) if live else None,
-            past=tuple(ModelRef.recall(item, in_redis(name["past"])) for item in past),
-            used=PromptVersion.recall(used, in_redis(name["prompt"])) if used else None,
-            prompts=tuple(PromptVersion.recall(item, in_redis(name["prompts"])) for item in prompts),
+            live=ModelRef.parse_record(live, in_redis(name["live"])) if live else None,
+            past=tuple(ModelRef.parse_record(item, in_redis(name["past"])) for item in past),
+            used=PromptVersion.parse_record(used, in_redis(name["prompt"])) if used else None,
+            prompts=tuple(PromptVersion.parse_record(item, in_redis(name["prompts"])) for item in prompts),
             pinned=int(pinned) if pinned else None,
             system=system,
         )

@@ -28,14 +28,14 @@ class PromptStore:
         key = self._keys.of(project, "prompt")
         with redis_errors(key):
             found = self._redis.get(key)
-        return PromptVersion.recall(found, in_redis(key)) if found else None
+        return PromptVersion.parse_record(found, in_redis(key)) if found else None
 
     def versions(self, project: int) -> list[PromptVersion]:
         """All that are kept, oldest first."""
         key = self._keys.of(project, "prompts")
         with redis_errors(key):
             found = self._redis.lrange(key, 0, -1)
-        versions = [PromptVersion.recall(item, in_redis(key)) for item in found]
+        versions = [PromptVersion.parse_record(item, in_redis(key)) for item in found]
         used = None if versions else self.used(project)  # what was kept before there were versions
         return [used] if used else versions
 
@@ -44,7 +44,7 @@ class PromptStore:
         key = self._keys.of(project, "prompts")
         with redis_errors(key):
             found = self._redis.lindex(key, -1)
-        return PromptVersion.recall(found, in_redis(key)) if found else self.used(project)
+        return PromptVersion.parse_record(found, in_redis(key)) if found else self.used(project)
 
     def add(self, project: int, prompt: ProjectPrompt, *, over_pin: bool) -> PromptVersion:
         """Keep a new version. It is used from now on, unless another is pinned and `over_pin` is not said."""

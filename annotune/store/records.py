@@ -7,9 +7,9 @@ import redis
 from annotune.errors import RecordUnreadable
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
-from annotune.values import Value
+from annotune.values import FrozenModel
 
-V = TypeVar("V", bound=Value)
+V = TypeVar("V", bound=FrozenModel)
 
 
 class Records:
@@ -39,11 +39,11 @@ class Records:
         return int(text)
 
     def _read(self, kind: type[V], text: str, project: int, name: str) -> V | None:
-        return kind.recall(text, in_redis(self.keys.of(project, name))) if text else None
+        return kind.parse_record(text, in_redis(self.keys.of(project, name))) if text else None
 
     def _value(self, kind: type[V], project: int, name: str) -> V | None:
         return self._read(kind, self._text(project, name), project, name)
 
     def _values(self, kind: type[V], project: int, name: str) -> list[V]:
         where = in_redis(self.keys.of(project, name))
-        return [kind.recall(text, where) for text in self._texts(project, name)]
+        return [kind.parse_record(text, where) for text in self._texts(project, name)]

@@ -15,13 +15,13 @@ from annotune.settings import DAY_S
 from annotune.store.changes import pages
 from annotune.store.records import Records
 from annotune.store.redis import in_redis, redis_errors
-from annotune.values import Value
+from annotune.values import FrozenModel
 
 KEPT_S = 30 * DAY_S
 MOST_TOLD = 100
 
 
-class Batch(Value):
+class Batch(FrozenModel):
     """How a request for predictions of several tasks ended.
 
     `kind` is the class of the most frequent error and `reason` its sentence, both empty where all was answered.
@@ -51,7 +51,7 @@ class ReportStore(Records):
                 texts = self._redis.mget(keys)
             for key, text in zip(keys, texts, strict=True):
                 with suppress(RecordUnreadable):
-                    found += [Batch.recall(text, in_redis(key))] if text else []
+                    found += [Batch.parse_record(text, in_redis(key))] if text else []
         return newest(found)
 
     def keep_batch(self, batch: Batch) -> None:

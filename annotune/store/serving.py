@@ -43,8 +43,8 @@ class Standing:
         live, prompt, parameters = (found[name] for name in ("live", "prompt", "parameters"))
         return cls(
             mark=found["mark"] or "",
-            live=ModelRef.recall(live, in_redis(wanted["live"])) if live else None,
-            prompt=PromptVersion.recall(prompt, in_redis(wanted["prompt"])) if prompt else None,
-            parameters=Parameters.recall(parameters, in_redis(wanted["parameters"])) if parameters else None,
+            live=ModelRef.parse_record(live, in_redis(wanted["live"])) if live else None,
+            prompt=PromptVersion.parse_record(prompt, in_redis(wanted["prompt"])) if prompt else None,
+            parameters=Parameters.parse_record(parameters, in_redis(wanted["parameters"])) if parameters else None,
             system=found["system"],
         )

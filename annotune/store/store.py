@@ -268,7 +268,9 @@ class Store(Records):
         key = self.keys.of(project, "versions")
         with redis_errors(key):
             found = self._redis.hgetall(key)
-        return sorted((ModelVersion.recall(item, in_redis(key)) for item in found.values()), key=lambda v: v.number)
+        return sorted(
+            (ModelVersion.parse_record(item, in_redis(key)) for item in found.values()), key=lambda v: v.number
+        )
 
     def save_run(self, run: TrainingRun) -> None:
         key, text = self.keys.of(run.project, "runs"), run.model_dump_json(exclude={"contents"})

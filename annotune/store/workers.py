@@ -11,19 +11,19 @@ from typing import Any, Literal
 from annotune.errors import RecordUnreadable
 from annotune.store.keys import Keys
 from annotune.store.redis import in_redis, redis_errors
-from annotune.values import Value
+from annotune.values import FrozenModel
 
 PartName = Literal["label_studio", "recipe", "trainer"]
 
 
-class Finding(Value):
+class Finding(FrozenModel):
     """How a part is: `ok` is None as long as it is not known; `detail` says what to do where it is not well."""
 
     ok: bool | None = None
     detail: str = "not looked at yet"
 
 
-class Findings(Value):
+class Findings(FrozenModel):
     """What a worker needs: Label Studio, to look at projects and to train; for a training a recipe and a trainer too.
 
     `by` is an id of the worker that found it.
@@ -79,6 +79,6 @@ class WorkerStore:
         try:
             with redis_errors(key):
                 found = self._redis.get(key)
-            return Findings.recall(found, in_redis(key)) if found else None
+            return Findings.parse_record(found, in_redis(key)) if found else None
         except RecordUnreadable:
             return None
