@@ -31,7 +31,7 @@ class Label:
         return f'"{self.value}" ({self.hint})' if self.hint else f'"{self.value}"'
 
 
-class Book:
+class LabelIndex:
     """The labels of one control, found by what a model or a person says of them; never by what merely looks alike."""
 
     def __init__(self, labels: Iterable[Label]) -> None:
@@ -66,7 +66,7 @@ class Book:
 class Choices(Control):
     """One of several, or several (`multiple`)."""
 
-    book: Book
+    index: LabelIndex
     multiple: bool
     required: bool
     nested: bool
@@ -80,7 +80,7 @@ class Choices(Control):
             raise LabelingInvalid(f"<Choices name={tag.get('name')!r}> has no <Choice value=...>: add some")
         return cls(
             **common(tag),
-            book=Book(labels),
+            index=LabelIndex(labels),
             multiple=tag.get("choice") == "multiple",
             required=tag.get("required", "false").lower() == "true",
             nested=nested,
@@ -102,7 +102,7 @@ class Choices(Control):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(label.value for label in self.book.labels)
+        return tuple(label.value for label in self.index.labels)
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class Choices(Control):
 
     @property
     def wanted(self) -> str:
-        names = ", ".join(label.wanted for label in self.book.labels)
+        names = ", ".join(label.wanted for label in self.index.labels)
         return f"a list of those that apply among {names}" if self.multiple else f"one of {names}"
 
     def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - a choice needs no source
@@ -127,14 +127,14 @@ class Choices(Control):
         return [self._region("choices", {"choices": stored})]
 
     def _find(self, said: object) -> Label:
-        label = self.book.find(said)
+        label = self.index.find(said)
         if label is None:
             raise self._refused(said)
         return label
 
     def answer(self, regions: Iterable[Mapping[str, Any]]) -> str | list[str] | None:
         """As in `Control`; a list also where a person chose a whole branch of what should be one."""
-        values = _known(self.book, self._value(regions, "choices"))
+        values = _known(self.index, self._value(regions, "choices"))
         return values[0] if len(values) == 1 and not self.multiple else values or None
 
 
@@ -142,7 +142,7 @@ class Choices(Control):
 class Taxonomy(Control):
     """Paths in a tree; told to a model and by it as `Parent > Child`."""
 
-    book: Book
+    index: LabelIndex
     most: int | None
 
     @classmethod
@@ -154,11 +154,11 @@ class Taxonomy(Control):
             raise LabelingInvalid(f"<Taxonomy name={tag.get('name')!r}> has no <Choice value=...>: add some")
         usages = tag.get("maxUsages", "")
         most = int(usages) if usages.isdecimal() and len(usages) <= DIGITS else 0  # more than that bounds nothing
-        return cls(**common(tag), book=Book(labels), most=most or None)
+        return cls(**common(tag), index=LabelIndex(labels), most=most or None)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(label.value for label in self.book.labels)
+        return tuple(label.value for label in self.index.labels)
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -167,7 +167,7 @@ class Taxonomy(Control):
     @property
     def wanted(self) -> str:
         most = f" of at most {self.most}" if self.most else ""
-        return f"a list{most} of those that apply among {', '.join(label.wanted for label in self.book.labels)}"
+        return f"a list{most} of those that apply among {', '.join(label.wanted for label in self.index.labels)}"
 
     def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - as in Choices
         said = value if isinstance(value, list) else [value]
@@ -179,13 +179,13 @@ class Taxonomy(Control):
     def _find(self, said: object) -> Label:
         if isinstance(said, list) and all(isinstance(name, str) for name in said):
             said = STEP.join(name.strip() for name in said)
-        label = self.book.find(said)
+        label = self.index.find(said)
         if label is None:
             raise self._refused(said)
         return label
 
     def answer(self, regions: Iterable[Mapping[str, Any]]) -> list[str] | None:
-        return _known(self.book, self._value(regions, "taxonomy")) or None
+        return _known(self.index, self._value(regions, "taxonomy")) or None
 
 
 def parse_label(tag: Element, above: tuple["Label", ...] = ()) -> Label | None:
@@ -205,13 +205,13 @@ def parse_label(tag: Element, above: tuple["Label", ...] = ()) -> Label | None:
     )
 
 
-def _known(book: Book, stored: object) -> list[str]:
+def _known(index: LabelIndex, stored: object) -> list[str]:
     """The values of the labels that a region holds; none where one of them is no label.
 
     Of nested choices the editor (1.23.2) stores a parent too, where all below it are ticked: it is passed over.
     """
     paths = [_path(path) for path in stored] if isinstance(stored, list) else []
-    found = [label for label in map(book.stored, paths) if label]
+    found = [label for label in map(index.stored, paths) if label]
     above = {label.path[:depth] for label in found for depth in range(1, len(label.path))}
     known = above | {label.path for label in found}
     return list(dict.fromkeys(label.value for label in found)) if known.issuperset(paths) else []

@@ -9,7 +9,7 @@ from typing import Any, Self
 from xml.etree.ElementTree import Element
 
 from annotune.errors import AnswerInvalid, LabelingInvalid
-from annotune.labeling.choices import Book, parse_label
+from annotune.labeling.choices import LabelIndex, parse_label
 from annotune.labeling.controls import Control, common
 from annotune.labeling.prediction import Region
 
@@ -20,14 +20,14 @@ MOST_SPANS = 500
 class Labels(Control):
     """Spans of a text, each with one label."""
 
-    book: Book
+    index: LabelIndex
 
     @classmethod
     def parse(cls, tag: Element) -> Self:
         labels = tuple(filter(None, (parse_label(child) for child in tag.iter("Label"))))
         if not labels or (tag.get("value") or "").startswith("$"):
             raise LabelingInvalid(f"<Labels name={tag.get('name')!r}> has no <Label value=...>: add some")
-        return cls(**common(tag), book=Book(labels))
+        return cls(**common(tag), index=LabelIndex(labels))
 
     @property
     def may_be_empty(self) -> bool:
@@ -35,7 +35,7 @@ class Labels(Control):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(label.value for label in self.book.labels)
+        return tuple(label.value for label in self.index.labels)
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -52,7 +52,7 @@ class Labels(Control):
 
     @property
     def wanted(self) -> str:
-        names = ", ".join(label.wanted for label in self.book.labels)
+        names = ", ".join(label.wanted for label in self.index.labels)
         return (
             'a list of {"quote": ..., "label": ...}, where quote is copied word for word from the text, long enough to'
             f" stand in it once, and label is one of {names}; an empty list where there is nothing to mark"
@@ -66,7 +66,7 @@ class Labels(Control):
     def _span(self, item: object, text: str) -> Region:
         if not isinstance(item, Mapping) or not isinstance(item.get("quote"), str):
             raise self._refused(item)
-        label = self.book.find(item.get("label"))
+        label = self.index.find(item.get("label"))
         if label is None:
             raise self._refused(item.get("label"))
         quote = item["quote"]
@@ -103,7 +103,7 @@ class Labels(Control):
         found: dict[str, dict[str, str]] = {}
         for value in self._values(regions):
             stored, quote = value.get("labels"), value.get("text")
-            labels = [self.book.stored(label) for label in stored] if isinstance(stored, list) else []
+            labels = [self.index.stored(label) for label in stored] if isinstance(stored, list) else []
             if not labels or not isinstance(quote, str):
                 return None
             for label in labels:  # several with `choice="multiple"`
