@@ -24,7 +24,7 @@
     │   └── EditUnknown         so that nobody knows whether a person asks or edits
     ├── StoreEmptied            Redis answers, and has lost all
     ├── RecordUnreadable        one project's record, in Redis or on disk, that this version cannot read
-    ├── OrderRefused            a job in a queue that is none of ours
+    ├── JobRefused            a job in a queue that is none of ours
     ├── LabelStudioError        Label Studio did not answer as it should
     │   └── LabelStudioUnreachable
     ├── TrainingRefused         a training that does not start, or a version that is not promoted
@@ -211,7 +211,7 @@ class RecordUnreadable(AnnotuneError):
         )
 
 
-class OrderRefused(AnnotuneError):
+class JobRefused(AnnotuneError):
     """A job in a queue that is none of ours; the message says why, and quotes nothing of it."""
 
 

@@ -114,7 +114,7 @@ class ServingResolver:
 
     def _read(self, project: int) -> Serving:
         """A promoted or chosen model wins over the connection's own: else nothing learnt would ever answer."""
-        now = self._store.standing(project)
+        now = self._store.serving_state(project)
         self.check(now.mark)
         parameters = self._within(project, now.parameters or Parameters())
         text = now.prompt.text if now.prompt else self._default_prompt

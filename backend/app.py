@@ -4,7 +4,7 @@ from flask import Flask, Response, jsonify, request
 
 from annotune.errors import RequestInvalid
 from annotune.settings import Settings
-from annotune.store.queue import Jobs
+from annotune.store.queue import JobQueue
 from annotune.store.store import Store
 from backend.bodies import Bodies
 from backend.credentials import Credentials
@@ -19,7 +19,7 @@ from backend.versions import version_names
 from backend.webhooks import project_of
 
 
-def create_app(settings: Settings, *, store: Store, servers: ServerPool, jobs: Jobs) -> Flask:
+def create_app(settings: Settings, *, store: Store, servers: ServerPool, jobs: JobQueue) -> Flask:
     """The web application. `app.extensions["health"]` looks at the parts once it is started.
 
     Raises:

@@ -15,7 +15,7 @@ from label_studio_ml.model import LabelStudioMLBase
 from annotune.errors import AnnotuneError, RequestInvalid
 from annotune.servers.pool import Servers
 from annotune.settings import load_settings
-from annotune.store.queue import Jobs
+from annotune.store.queue import JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from backend.model import Model
@@ -45,7 +45,7 @@ class AnnotuneModel(LabelStudioMLBase):  # type: ignore[misc]  # the library has
         """
         settings = load_settings()
         store = Store.connect(settings.redis_url, deployment=settings.deployment)
-        jobs = Jobs(store, connect_redis(settings.redis_url, patience="web", decode=False))
+        jobs = JobQueue(store, connect_redis(settings.redis_url, patience="web", decode=False))
         return Services.of(settings, store=store, servers=Servers(settings), jobs=jobs)
 
     def predict(

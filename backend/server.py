@@ -16,7 +16,7 @@ from annotune.log import set_up
 from annotune.servers.pool import Servers, default_ref
 from annotune.serving import ServingResolver
 from annotune.settings import Settings
-from annotune.store.queue import Jobs
+from annotune.store.queue import JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from backend.app import create_app
@@ -75,7 +75,7 @@ class WebServer(BaseApplication):  # type: ignore[misc]
         settings = self._settings
         store = Store.connect(settings.redis_url, deployment=settings.deployment, patience="web")
         queue = connect_redis(settings.redis_url, patience="web", decode=False)
-        app = create_app(settings, store=store, servers=Servers(settings), jobs=Jobs(store, queue))
+        app = create_app(settings, store=store, servers=Servers(settings), jobs=JobQueue(store, queue))
         app.extensions["health"].start()
         # What was loaded stays: without this each full collection walks through it, and nobody is answered for 0.1 s.
         gc.collect()

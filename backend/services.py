@@ -8,7 +8,7 @@ from annotune.images import ImageFetcher
 from annotune.labeling.config import Labeling
 from annotune.serving import ServingResolver
 from annotune.settings import Settings
-from annotune.store.queue import Jobs
+from annotune.store.queue import JobQueue
 from annotune.store.store import Store
 from backend.answer_log import AnswerLog
 from backend.batches import Batches
@@ -28,7 +28,7 @@ class Services:
     settings: Settings
     store: Store
     servers: ServerPool
-    jobs: Jobs
+    jobs: JobQueue
     serving: ServingResolver
     answers: Answers
     answer_log: AnswerLog
@@ -37,7 +37,7 @@ class Services:
     batches: Batches
 
     @classmethod
-    def of(cls, settings: Settings, *, store: Store, servers: ServerPool, jobs: Jobs) -> Self:
+    def of(cls, settings: Settings, *, store: Store, servers: ServerPool, jobs: JobQueue) -> Self:
         parse = partial(
             Labeling.parse,
             prompt_prefix=settings.prompt_prefix,

@@ -10,7 +10,7 @@ from annotune.errors import LabelStudioError, StoreUnavailable
 from annotune.label_studio.client import LabelStudioClient
 from annotune.label_studio.rows import ProjectRow
 from annotune.settings import Settings, load_settings
-from annotune.store.queue import Jobs
+from annotune.store.queue import JobQueue
 from annotune.store.redis import Patience, connect_redis
 from annotune.store.store import Store
 from commands.customer import ProjectConnection
@@ -62,10 +62,10 @@ class CommandContext:
         return store
 
     @cached_property
-    def jobs(self) -> Jobs:
+    def jobs(self) -> JobQueue:
         connection = connect_redis(self.settings.redis_url, patience="web", decode=False)
         self._opened.callback(connection.close)
-        return Jobs(self.store, connection)
+        return JobQueue(self.store, connection)
 
     @cached_property
     def console(self) -> PlainConsole:

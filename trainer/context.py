@@ -7,7 +7,7 @@ from annotune.label_studio.client import LabelStudioClient
 from annotune.log import set_up
 from annotune.servers.ollama import OllamaClient
 from annotune.settings import Settings, load_settings
-from annotune.store.queue import Jobs
+from annotune.store.queue import JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 
@@ -26,7 +26,7 @@ class TrainerContext:
 
     settings: Settings
     store: Store
-    jobs: Jobs
+    jobs: JobQueue
     studio: Callable[[], LabelStudioClient]
     ollama: Callable[[], OllamaClient]
     cancelled: Callable[[], bool] = _never
@@ -38,7 +38,7 @@ def trainer_context(settings: Settings) -> TrainerContext:
     return TrainerContext(
         settings=settings,
         store=store,
-        jobs=Jobs(store, connect_redis(settings.redis_url, patience="job", decode=False)),
+        jobs=JobQueue(store, connect_redis(settings.redis_url, patience="job", decode=False)),
         studio=lambda: LabelStudioClient.from_settings(settings),
         ollama=lambda: OllamaClient(settings.ollama_url),
     )

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from annotune.store.queue import CHANGES, TRAINING, Jobs
+from annotune.store.queue import CHANGES, TRAINING, JobQueue
 from annotune.store.store import Store
 
 TICK_S = 10.0
@@ -13,13 +13,13 @@ TICK_S = 10.0
 _log = logging.getLogger(__name__)
 
 
-def sync_all(store: Store, jobs: Jobs) -> None:
+def sync_all(store: Store, jobs: JobQueue) -> None:
     """Queue a look at each known project, unless one waits already."""
     waiting = jobs.projects_waiting(CHANGES)
     jobs.changed(*(project for project in store.projects() if project not in waiting))
 
 
-def requeue_due(store: Store, jobs: Jobs) -> None:
+def requeue_due(store: Store, jobs: JobQueue) -> None:
     """Queue what is due and neither runs nor waits, since the process that had it was killed.
 
     A job that was taken from the queue a moment ago may not hold its lease yet: then a second one is queued, which finds
@@ -43,7 +43,7 @@ class Reconciler:
     """
 
     store: Store
-    jobs: Jobs
+    jobs: JobQueue
     reconcile_s: float
     tick_s: float = TICK_S
     clock: Callable[[], float] = time.monotonic

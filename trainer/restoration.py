@@ -6,7 +6,7 @@ from pathlib import Path
 
 from annotune.errors import RecordUnreadable
 from annotune.runs import PASSED, TrainingRun
-from annotune.store.backup import Kept
+from annotune.store.backup import ProjectState
 from annotune.store.store import Store
 from trainer.run_folder import read_runs
 from trainer.state_files import projects_kept, read_pointers, read_split
@@ -37,7 +37,7 @@ def restore(store: Store, runs_dir: Path, *, emptied: bool, unknown_only: bool =
     for project in projects:
         own = [run for run in runs if run.project == project]
         try:
-            if unknown_only and (store.backup.read(project)[1] != Kept() or store.versions(project)):
+            if unknown_only and (store.backup.read(project)[1] != ProjectState() or store.versions(project)):
                 continue
             kept = read_pointers(runs_dir, project) or _from_runs(own)
             pointers += store.backup.restore(project, kept, emptied=emptied)
@@ -49,14 +49,14 @@ def restore(store: Store, runs_dir: Path, *, emptied: bool, unknown_only: bool =
     return Restored(projects, versions, pointers)
 
 
-def _from_runs(runs: list[TrainingRun]) -> Kept:
+def _from_runs(runs: list[TrainingRun]) -> ProjectState:
     """What the runs by themselves say: each that was promoted, in order, over what was live before the first."""
     promoted = [run for run in runs if run.state == "promoted" and run.version]
     if not promoted:
-        return Kept()
+        return ProjectState()
     first = (promoted[0].replaces,) if promoted[0].replaces else ()
     refs = (*first, *(run.version.ref for run in promoted if run.version))
-    return Kept(live=refs[-1], past=tuple(reversed(refs[:-1])))
+    return ProjectState(live=refs[-1], past=tuple(reversed(refs[:-1])))
 
 
 def _restore_versions(store: Store, project: int, runs: list[TrainingRun]) -> int:

@@ -8,15 +8,15 @@ from rq.exceptions import NoSuchJobError
 from rq.job import Job, JobStatus
 from rq.utils import decode_redis_hash
 
-from annotune.errors import OrderRefused
-from annotune.store.job_spec import LIMITS_S, Order
+from annotune.errors import JobRefused
+from annotune.store.job_spec import LIMITS_S, JobSpec
 
 RESULT_KEPT_S = 0
 FAILURE_KEPT_S = 3600
 _STATUSES = frozenset(status.value.encode() for status in JobStatus)
 
 
-class OrderedJob(Job):
+class SafeJob(Job):
     """RQ makes all its jobs by `restore`, those in its registries too: there callbacks, webhooks, dependencies, retries and
     repeats are left out. `refusal` says why a job is not to be run, and is empty where it is.
     """
@@ -27,10 +27,10 @@ class OrderedJob(Job):
         """Raises nothing, whatever the hash holds."""
         fields = decode_redis_hash(raw_data)
         try:
-            order = Order.read(fields)
+            order = JobSpec.read(fields)
             data: list[Any] = [order.job, None, [order.project], {}]
             limit_s = order.limit_s
-        except OrderRefused as error:
+        except JobRefused as error:
             self.refusal = str(error)
             data, limit_s = ["", None, [], {}], max(LIMITS_S.values())
         status, origin = fields.get("status", b""), fields.get("origin", b"")

@@ -9,7 +9,7 @@ from annotune.errors import RecordUnreadable
 from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.split import SplitName
-from annotune.store.backup import Kept
+from annotune.store.backup import ProjectState
 from annotune.values import FrozenModel
 
 POINTERS = "pointers.json"
@@ -29,9 +29,9 @@ class Pointers(FrozenModel):
     system: str | None = None
 
     @property
-    def kept(self) -> Kept:
+    def kept(self) -> ProjectState:
         used = PromptVersion.model_validate(self.prompt.model_dump()) if self.prompt else None
-        return Kept(self.live, self.past, used, self.prompts, self.pinned, self.system)
+        return ProjectState(self.live, self.past, used, self.prompts, self.pinned, self.system)
 
 
 class SplitFile(FrozenModel):
@@ -45,7 +45,7 @@ class SplitFile(FrozenModel):
         return {**dict.fromkeys(self.train, "train"), **dict.fromkeys(self.eval, "eval")}
 
 
-def write_pointers(runs_dir: Path, project: int, kept: Kept) -> None:
+def write_pointers(runs_dir: Path, project: int, kept: ProjectState) -> None:
     """Only where something changed; no folder is made for a project that has nothing."""
     pointers = Pointers(
         live=kept.live,
@@ -56,7 +56,7 @@ def write_pointers(runs_dir: Path, project: int, kept: Kept) -> None:
         system=kept.system,
     )
     path = runs_dir / f"p{project}" / POINTERS
-    if kept == Kept() and not path.exists():
+    if kept == ProjectState() and not path.exists():
         return
     text = pointers.model_dump_json(indent=1) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text:
@@ -90,7 +90,7 @@ def write_whole(path: Path, text: str) -> None:
     beside.replace(path)
 
 
-def read_pointers(runs_dir: Path, project: int) -> Kept | None:
+def read_pointers(runs_dir: Path, project: int) -> ProjectState | None:
     """None where there is no such file, or one that cannot be read, which the log names."""
     path = runs_dir / f"p{project}" / POINTERS
     try:

@@ -28,13 +28,13 @@ from annotune.process import die_with
 from annotune.settings import Settings
 from annotune.store.keys import Keys
 from annotune.store.migration import HEIR
-from annotune.store.queue import KINDS, Jobs, open_queue
+from annotune.store.queue import KINDS, JobQueue, open_queue
 from annotune.store.redis import connect_redis, place
 from annotune.store.store import Store
 from trainer.checks import Inspector
 from trainer.mark import settle
 from trainer.reconcile import TICK_S, Reconciler
-from trainer.safe_job import OrderedJob
+from trainer.safe_job import SafeJob
 
 WORKER_TTL_S = 60
 MAINTENANCE_S = 30
@@ -55,10 +55,10 @@ class JobWorker(rq.Worker):
     A training that was stopped starts anew with the next worker, so nothing is gained by waiting hours for its end.
     """
 
-    job_class = OrderedJob
+    job_class = SafeJob
 
     def execute_job(self, job: Job, queue: rq.Queue) -> None:
-        if isinstance(job, OrderedJob) and job.refusal:
+        if isinstance(job, SafeJob) and job.refusal:
             _log.error("a job in the queue %s was removed and not run: %s", queue.name, job.refusal)
             job.remove(queue.intermediate_queue_key)
             return
@@ -129,7 +129,7 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
         ConfigurationError: a setting or the recipe is wrong; told before anything begins.
     """
     store = Store.connect(settings.redis_url, deployment=settings.deployment, patience="web")
-    jobs = Jobs(store, connect_redis(settings.redis_url, patience="web", decode=False))
+    jobs = JobQueue(store, connect_redis(settings.redis_url, patience="web", decode=False))
     reconciler = Reconciler(store, jobs, settings.reconcile_s, tick_s)
     patient = Store.connect(settings.redis_url, deployment=settings.deployment, patience="job")
     keeper = Keeper(store, patient, settings.runs_dir)
@@ -143,7 +143,7 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
                 store.worker_alive(ALIVE_S)
                 store.workers.tell(inspector.findings, ALIVE_S)
                 if not moved_in:
-                    move_in(store, jobs)
+                    migrate(store, jobs)
                     store.answer_book.settle(kept_s=settings.answers_kept_s)
                     moved_in = True
                     _log.info("Redis: answers at %s, deployment %r", place(settings.redis_url), settings.deployment)
@@ -206,7 +206,7 @@ class Keeper:
                 self._said = time.monotonic()
 
 
-def move_in(store: Store, jobs: Jobs) -> None:
+def migrate(store: Store, jobs: JobQueue) -> None:
     """Take over what a version that knew no deployments left in Redis, if this is its heir; else say that it is there.
 
     Raises:
@@ -214,7 +214,7 @@ def move_in(store: Store, jobs: Jobs) -> None:
     """
     deployment = store.keys.deployment
     if deployment == HEIR:
-        taken, queued = store.take_over(), jobs.take_over()
+        taken, queued = store.migrate(), jobs.migrate()
         if taken.moved or queued:
             _log.info("%d keys and %d waiting jobs of an older version were taken over", taken.moved, queued)
         if taken.kept:
@@ -223,7 +223,7 @@ def move_in(store: Store, jobs: Jobs) -> None:
                 len(taken.kept),
                 taken.kept[0],
             )
-    elif store.has_old():
+    elif store.has_old_keys():
         _log.warning(
             "Redis holds projects of an older version, which only the deployment %r takes over: %r starts without them;"
             " 'annotune models rebuild' brings back models and prompts from RUNS_DIR",
@@ -268,7 +268,7 @@ def _work(kind: str, settings: Settings, supervisor: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     connection = connect_redis(settings.redis_url, patience="job", decode=False)
     JobWorker(
-        [open_queue(Keys(settings.deployment), kind, connection, job_class=OrderedJob)],
+        [open_queue(Keys(settings.deployment), kind, connection, job_class=SafeJob)],
         connection=connection,
         serializer="json",
         worker_ttl=WORKER_TTL_S,

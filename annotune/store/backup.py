@@ -14,7 +14,7 @@ from annotune.store.scripts import CLAIM
 
 
 @dataclass(frozen=True)
-class Kept:
+class ProjectState:
     """Of one project: what is live, what was before it (newest first), and its prompts (oldest first).
 
     `used` is the prompt that is asked with, `pinned` the number of the one that stays, `system` the project's own.
@@ -46,7 +46,7 @@ class Backup:
             self._redis.eval(CLAIM, 1, self._keys.mark, mark)
         return self.mark()
 
-    def read(self, project: int) -> tuple[str, Kept]:
+    def read(self, project: int) -> tuple[str, ProjectState]:
         """The mark, and a project as it is at the same moment."""
         name = self._names(project)
         with redis_errors(name["prompts"]):
@@ -56,7 +56,7 @@ class Backup:
             pipe.lrange(name["past"], 0, -1)
             pipe.lrange(name["prompts"], 0, -1)
             mark, live, used, pinned, system, past, prompts = pipe.execute()
-        return mark or "", Kept(
+        return mark or "", ProjectState(
             live=ModelRef.parse_record(live, in_redis(name["live"])) if live else None,
             past=tuple(ModelRef.parse_record(item, in_redis(name["past"])) for item in past),
             used=PromptVersion.parse_record(used, in_redis(name["prompt"])) if used else None,
@@ -65,7 +65,7 @@ class Backup:
             system=system,
         )
 
-    def restore(self, project: int, kept: Kept, *, emptied: bool) -> bool:
+    def restore(self, project: int, kept: ProjectState, *, emptied: bool) -> bool:
         """Bring a project back. What Redis has stays in use; True: the live pointer came back. Again changes nothing.
 
         `emptied`: what Redis has was put there since it was emptied, so that what is kept goes before it. Else what is kept
@@ -94,7 +94,7 @@ class Backup:
             self._redis.transaction(change, *name.values())
         return came_back
 
-    def _restore_prompts(self, pipe: Any, name: dict[str, str], now: Kept, kept: Kept) -> None:
+    def _restore_prompts(self, pipe: Any, name: dict[str, str], now: ProjectState, kept: ProjectState) -> None:
         """The versions that are kept, then those that came since, which get the next numbers.
 
         A pin that is kept holds, as it would have held, unless a command chose another prompt meanwhile.
@@ -126,7 +126,7 @@ class Backup:
         return {name: self._keys.of(project, name) for name in names}
 
 
-def _past(now: Kept, kept: Kept) -> tuple[ModelRef, ...]:
+def _past(now: ProjectState, kept: ProjectState) -> tuple[ModelRef, ...]:
     """What was live before; below a pointer that was set since, what was live then."""
     if kept.live is None or kept.live in now.past:
         return now.past

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from annotune.errors import OrderRefused
+from annotune.errors import JobRefused
 
 CHANGED_JOB = "trainer.jobs.project_changed"
 TRAIN_JOB = "trainer.jobs.train_project"
@@ -27,7 +27,7 @@ _PLAIN = frozenset(
 
 
 @dataclass(frozen=True)
-class Order:
+class JobSpec:
     """A function and the project that it is to be called with."""
 
     job: str
@@ -38,26 +38,26 @@ class Order:
         return LIMITS_S[self.job]
 
     @classmethod
-    def read(cls, fields: Mapping[str, bytes]) -> "Order":
+    def read(cls, fields: Mapping[str, bytes]) -> "JobSpec":
         """The order in the hash of an RQ job, whose values are bytes.
 
         Raises:
-            OrderRefused: it holds none, or says more; the message says which of these, and quotes nothing of it.
+            JobRefused: it holds none, or says more; the message says which of these, and quotes nothing of it.
         """
         more = sorted(name for name, value in fields.items() if value and name not in _PLAIN)
         if more:
-            raise OrderRefused(f"it has what no job of ours has ({', '.join(more)[:LONGEST]})")
+            raise JobRefused(f"it has what no job of ours has ({', '.join(more)[:LONGEST]})")
         try:
             job, instance, arguments, named = json.loads(_plain(fields.get("data", b"")))
         except (ValueError, TypeError, RecursionError):
-            raise OrderRefused("it is no JSON list of four") from None
+            raise JobRefused("it is no JSON list of four") from None
         if not isinstance(job, str) or job not in LIMITS_S:
-            raise OrderRefused("its function is none of ours")
+            raise JobRefused("its function is none of ours")
         if instance is not None or named != {} or not isinstance(arguments, list) or len(arguments) != 1:
-            raise OrderRefused("its arguments are not one project's id")
+            raise JobRefused("its arguments are not one project's id")
         [project] = arguments
         if type(project) is not int or not 0 <= project < LARGEST:
-            raise OrderRefused("its arguments are not one project's id")
+            raise JobRefused("its arguments are not one project's id")
         return cls(job, project)
 
 
@@ -69,5 +69,5 @@ def _plain(data: bytes) -> bytes:
     except zlib.error:
         plain = data
     if len(plain) > LONGEST:
-        raise OrderRefused(f"it is longer than {LONGEST} bytes")
+        raise JobRefused(f"it is longer than {LONGEST} bytes")
     return plain

@@ -38,7 +38,7 @@ return 'moved'
 
 
 @dataclass(frozen=True)
-class TakenOver:
+class Migrated:
     """How many keys were renamed, and which stay since a newer one of the same meaning is there."""
 
     moved: int
@@ -53,7 +53,7 @@ def new_name(old: str, keys: Keys) -> str | None:
     return keys.of(int(match[1]), match[2]) if match else None
 
 
-def has_old(client: Redis) -> bool:
+def has_old_keys(client: Redis) -> bool:
     """Does this Redis hold the projects of a version that knew no deployments?
 
     Raises:
@@ -63,7 +63,7 @@ def has_old(client: Redis) -> bool:
         return bool(client.exists(OLD_PROJECTS))
 
 
-def take_over(client: Redis, keys: Keys) -> TakenOver:
+def migrate(client: Redis, keys: Keys) -> Migrated:
     """Rename all old keys to those of a deployment; each in one step, so that it may be broken off and begun again.
 
     `client` decodes its answers.
@@ -83,4 +83,4 @@ def take_over(client: Redis, keys: Keys) -> TakenOver:
             for old, became in zip(names, pipe.execute(), strict=True):
                 moved += became == "moved"
                 kept += [old] if became == "kept" else []
-    return TakenOver(moved, tuple(sorted(kept)))
+    return Migrated(moved, tuple(sorted(kept)))

@@ -12,9 +12,9 @@ from rq import Queue
 from rq.job import Job
 from rq.utils import decode_redis_hash
 
-from annotune.errors import OrderRefused
+from annotune.errors import JobRefused
 from annotune.store.changes import PAGE, pages
-from annotune.store.job_spec import CHANGED_JOB, LIMITS_S, TRAIN_JOB, Order
+from annotune.store.job_spec import CHANGED_JOB, LIMITS_S, TRAIN_JOB, JobSpec
 from annotune.store.keys import Keys
 from annotune.store.migration import OLD_QUEUES
 from annotune.store.redis import redis_errors
@@ -26,7 +26,7 @@ KINDS = (CHANGES, TRAINING)
 FAILURE_KEPT_S = 3600
 
 
-class Jobs:
+class JobQueue:
     """Puts jobs into the queues of the store's deployment."""
 
     def __init__(self, store: Store, connection: Redis) -> None:
@@ -76,7 +76,7 @@ class Jobs:
         with redis_errors():
             return {kind: len(self._queue(kind)) for kind in KINDS}
 
-    def take_over(self) -> int:
+    def migrate(self) -> int:
         """Queue anew what waits in the queues of a version that knew no deployments; how many jobs that were.
 
         Raises:
@@ -105,8 +105,8 @@ class Jobs:
             for job in ids[first : first + PAGE]:
                 pipe.hgetall(Job.key_for(job))
             for fields in pipe.execute(raise_on_error=False):
-                with suppress(OrderRefused):
-                    found.append(Order.read(decode_redis_hash(fields) if isinstance(fields, dict) else {}).project)
+                with suppress(JobRefused):
+                    found.append(JobSpec.read(decode_redis_hash(fields) if isinstance(fields, dict) else {}).project)
         return found
 
     def _put(self, kind: str, job: str, projects: Sequence[int]) -> None:

@@ -13,7 +13,7 @@ from annotune.store.redis import in_redis, redis_errors
 
 
 @dataclass(frozen=True)
-class Standing:
+class ServingState:
     """The live pointer, the prompt in use, the connection's parameters and the project's system prompt, each None where
     there is none; and the mark of this Redis, empty where it has none.
     """
@@ -25,7 +25,7 @@ class Standing:
     system: str | None
 
     @classmethod
-    def read(cls, client: Any, keys: Keys, project: int) -> "Standing":
+    def read(cls, client: Any, keys: Keys, project: int) -> "ServingState":
         """Raises StoreUnavailable where Redis does not answer, RecordUnreadable where one of them is no such record."""
         names = ("live", "prompt", "parameters", "system")
         wanted = {name: keys.of(project, name) for name in names} | {"mark": keys.mark}

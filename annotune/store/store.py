@@ -40,13 +40,13 @@ from annotune.store.answers import AnswerStore
 from annotune.store.backup import Backup
 from annotune.store.changes import QUEUED_S, Due, due, note_changes, pages
 from annotune.store.keys import Keys
-from annotune.store.migration import TakenOver, has_old, take_over
+from annotune.store.migration import Migrated, has_old_keys, migrate
 from annotune.store.prompts import PromptStore
 from annotune.store.records import Records
 from annotune.store.redis import Patience, connect_redis, in_redis, redis_errors
 from annotune.store.reports import ReportStore
 from annotune.store.scripts import BACK, CLAIM, RAISE, RELEASE, REMEMBER, RENEW, REPEATED_S, SWAP
-from annotune.store.serving import Standing
+from annotune.store.serving import ServingState
 from annotune.store.split import SplitStore
 from annotune.store.trained import TrainedStore
 from annotune.store.workers import WorkerStore
@@ -111,13 +111,13 @@ class Store(Records):
 
     # Versions that knew no deployments
 
-    def has_old(self) -> bool:
+    def has_old_keys(self) -> bool:
         """See `old_keys.has_old`."""
-        return has_old(self._redis)
+        return has_old_keys(self._redis)
 
-    def take_over(self) -> TakenOver:
+    def migrate(self) -> Migrated:
         """See `old_keys.take_over`."""
-        return take_over(self._redis, self.keys)
+        return migrate(self._redis, self.keys)
 
     # Projects and changes
 
@@ -216,9 +216,9 @@ class Store(Records):
         """What was live before, newest first."""
         return self._values(ModelRef, project, "past")
 
-    def standing(self, project: int) -> Standing:
+    def serving_state(self, project: int) -> ServingState:
         """What the project is answered with."""
-        return Standing.read(self._redis, self.keys, project)
+        return ServingState.read(self._redis, self.keys, project)
 
     # Prompts and answers
 

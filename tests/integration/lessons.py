@@ -9,7 +9,7 @@ from annotune.runs import TrainingRequest
 from annotune.servers.ollama import OllamaClient
 from annotune.settings import Settings, load_settings
 from annotune.split import SplitName, assign_splits
-from annotune.store.queue import Jobs
+from annotune.store.queue import JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.example import Example, Origin
@@ -66,4 +66,6 @@ def workshop_in(settings: Settings, store: Store) -> TrainerContext:
         raise AssertionError("nobody asked for Label Studio")
 
     connection = connect_redis(settings.redis_url, patience="web", decode=False)
-    return TrainerContext(settings, store, Jobs(store, connection), studio, lambda: OllamaClient(settings.ollama_url))
+    return TrainerContext(
+        settings, store, JobQueue(store, connection), studio, lambda: OllamaClient(settings.ollama_url)
+    )

@@ -7,7 +7,7 @@ import pytest
 from annotune.errors import RecordUnreadable
 from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt
-from annotune.store.backup import Kept
+from annotune.store.backup import ProjectState
 from annotune.store.store import Store
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -30,11 +30,11 @@ def submit(store: Store, *texts: str, source: str = "annotation 7") -> None:
         store.set_prompt(4, ProjectPrompt(text=text, source=source, at=at))
 
 
-def kept(store: Store) -> Kept:
+def kept(store: Store) -> ProjectState:
     return store.backup.read(4)[1]
 
 
-def emptied(store: Store) -> Kept:
+def emptied(store: Store) -> ProjectState:
     """Empty Redis; what it knew of the project."""
     before = kept(store)
     store._redis.flushall()
@@ -127,7 +127,7 @@ def test_a_redis_that_was_not_emptied_gets_only_what_is_not_there(store: Store) 
 
 def test_the_mark_is_set_once_and_goes_with_all_else(store: Store) -> None:
     assert [store.backup.claim(mark) for mark in "ab"] == ["a", "a"]
-    assert store.backup.read(4) == ("a", Kept())
+    assert store.backup.read(4) == ("a", ProjectState())
     store._redis.flushall()
     assert store.backup.mark() == ""
 

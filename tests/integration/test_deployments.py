@@ -9,11 +9,11 @@ from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt
 from annotune.runs import TrainingRequest
 from annotune.settings import load_settings
-from annotune.store.job_spec import Order
+from annotune.store.job_spec import JobSpec
 from annotune.store.keys import Keys
 from annotune.store.queue import CHANGES, TRAINING, open_queue
 from trainer.context import TrainerContext, trainer_context
-from trainer.safe_job import OrderedJob
+from trainer.safe_job import SafeJob
 
 PROJECT = 4
 OURS = ModelRef(server="ollama", model="annotune/hospital-a-p4:v0001-01234567")
@@ -65,7 +65,7 @@ def test_rq_keeps_what_it_knows_of_jobs_apart_too(pair: tuple[TrainerContext, Tr
         key
         for context in pair
         for kind in (CHANGES, TRAINING)
-        for queue in [open_queue(Keys(context.settings.deployment), kind, connection, job_class=OrderedJob)]
+        for queue in [open_queue(Keys(context.settings.deployment), kind, connection, job_class=SafeJob)]
         for key in (
             queue.key,
             queue.started_job_registry.key,
@@ -80,9 +80,9 @@ def test_rq_keeps_what_it_knows_of_jobs_apart_too(pair: tuple[TrainerContext, Tr
 def test_a_job_says_the_same_in_each(pair: tuple[TrainerContext, TrainerContext]) -> None:
     one, _ = pair
     one.jobs.sync(PROJECT)
-    queue = open_queue(one.store.keys, CHANGES, one.jobs._connection, job_class=OrderedJob)
+    queue = open_queue(one.store.keys, CHANGES, one.jobs._connection, job_class=SafeJob)
     [job] = queue.jobs
 
-    assert isinstance(job, OrderedJob)
+    assert isinstance(job, SafeJob)
     assert not job.refusal
-    assert Order(str(job.func_name), job.args[0]).project == PROJECT
+    assert JobSpec(str(job.func_name), job.args[0]).project == PROJECT

@@ -18,7 +18,7 @@ from studio_double import StudioDouble
 
 from annotune.store.job_spec import CHANGED_JOB
 from annotune.store.keys import Keys
-from annotune.store.queue import CHANGES, Jobs, open_queue
+from annotune.store.queue import CHANGES, JobQueue, open_queue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from embedded.processes import Service
@@ -37,7 +37,7 @@ class Bench:
         self.mark = folder / "mark"
         self.store = Store.connect(redis_url, patience="job")
         self.connection = connect_redis(redis_url, patience="job", decode=False)
-        self.jobs = Jobs(self.store, self.connection)
+        self.jobs = JobQueue(self.store, self.connection)
         self.queue = open_queue(Keys("main"), CHANGES, self.connection)
         self.asked: list[str] = []
         environment = {
@@ -167,5 +167,5 @@ def test_a_hostile_job_in_an_old_queue_is_not_taken_over(bench: Bench) -> None:
     old.enqueue_call(STRIKE)
     old.enqueue_call(CHANGED_JOB, args=(7,))
 
-    assert bench.jobs.take_over() == 1
+    assert bench.jobs.migrate() == 1
     assert bench.jobs.projects_waiting(CHANGES) == {7}

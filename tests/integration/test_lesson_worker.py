@@ -15,7 +15,7 @@ from studio_double import StudioDouble
 
 from annotune.models import ModelRef
 from annotune.runs import TrainingRequest, TrainingRun
-from annotune.store.queue import TRAINING, Jobs
+from annotune.store.queue import TRAINING, JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from commands.main import annotune
@@ -50,7 +50,7 @@ class Bench:
         self.folder = folder
         folder.mkdir()
         self.store = Store.connect(redis_url, patience="job")
-        self.jobs = Jobs(self.store, connect_redis(redis_url, patience="job", decode=False))
+        self.jobs = JobQueue(self.store, connect_redis(redis_url, patience="job", decode=False))
         environment = {
             "REDIS_URL": redis_url,
             "LABEL_STUDIO_URL": double.url,

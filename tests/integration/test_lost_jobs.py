@@ -11,7 +11,7 @@ import pytest
 from services import Eventually
 
 from annotune.runs import TrainingRequest
-from annotune.store.queue import TRAINING, Jobs
+from annotune.store.queue import TRAINING, JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from embedded.processes import Service
@@ -38,7 +38,7 @@ def worker(redis_url: str, tmp_path: Path) -> Iterator[Service]:
 
 def test_what_a_killed_worker_had_taken_is_done_once(worker: Service, redis_url: str, eventually: Eventually) -> None:
     store = Store.connect(redis_url)
-    jobs = Jobs(store, connect_redis(redis_url, patience="web", decode=False))
+    jobs = JobQueue(store, connect_redis(redis_url, patience="web", decode=False))
     for project in PROJECTS:
         store.request_training(project, TrainingRequest(requested_by="a test", at=datetime.now(UTC)))
         jobs.train(project)

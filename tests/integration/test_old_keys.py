@@ -15,10 +15,10 @@ from annotune.models import ModelRef
 from annotune.runs import TrainingRequest
 from annotune.store import migration
 from annotune.store.job_spec import CHANGED_JOB, TRAIN_JOB
-from annotune.store.queue import CHANGES, TRAINING, Jobs
+from annotune.store.queue import CHANGES, TRAINING, JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
-from trainer.worker import move_in
+from trainer.worker import migrate
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LLAMA, GPT = ModelRef.parse("ollama:llama3"), ModelRef.parse("openai:gpt-4o")
@@ -44,8 +44,8 @@ def store(client: redis.Redis) -> Store:
 
 
 @pytest.fixture
-def jobs(store: Store, connection: redis.Redis) -> Jobs:
-    return Jobs(store, connection)
+def jobs(store: Store, connection: redis.Redis) -> JobQueue:
+    return JobQueue(store, connection)
 
 
 def answer(text: str) -> Answer:
@@ -74,11 +74,11 @@ def leave_jobs(connection: redis.Redis) -> None:
 
 
 def test_main_takes_over_every_old_key_with_its_value_and_its_expiry(
-    client: redis.Redis, store: Store, jobs: Jobs
+    client: redis.Redis, store: Store, jobs: JobQueue
 ) -> None:
     names = leave_old(client)
 
-    move_in(store, jobs)
+    migrate(store, jobs)
 
     assert set(client.keys("annotune:*")) == set(names.values())
     assert (store.projects(), store.live(4), store.changes(4)) == ([4, 12], LLAMA, 5)
@@ -87,10 +87,12 @@ def test_main_takes_over_every_old_key_with_its_value_and_its_expiry(
     assert 0 < client.pttl("annotune:main:4:lease:training") <= 60_000
 
 
-def test_what_waits_in_the_old_queues_waits_in_the_new_ones(connection: redis.Redis, store: Store, jobs: Jobs) -> None:
+def test_what_waits_in_the_old_queues_waits_in_the_new_ones(
+    connection: redis.Redis, store: Store, jobs: JobQueue
+) -> None:
     leave_jobs(connection)
 
-    move_in(store, jobs)
+    migrate(store, jobs)
 
     assert (jobs.projects_waiting(CHANGES), jobs.projects_waiting(TRAINING)) == ({4, 12}, {12})
     assert not connection.exists("rq:queue:annotune-changes", "rq:queue:annotune-training")
@@ -100,24 +102,26 @@ def test_what_waits_in_the_old_queues_waits_in_the_new_ones(connection: redis.Re
     }
 
 
-def test_a_second_start_does_nothing(client: redis.Redis, connection: redis.Redis, store: Store, jobs: Jobs) -> None:
+def test_a_second_start_does_nothing(
+    client: redis.Redis, connection: redis.Redis, store: Store, jobs: JobQueue
+) -> None:
     leave_old(client)
     leave_jobs(connection)
-    move_in(store, jobs)
+    migrate(store, jobs)
     before = {key: connection.dump(key) for key in connection.keys("annotune:*")}
 
-    move_in(store, jobs)
+    migrate(store, jobs)
 
     assert {key: connection.dump(key) for key in connection.keys("annotune:*")} == before
     assert jobs.waiting() == {CHANGES: 2, TRAINING: 1}
 
 
-def test_one_that_was_broken_off_is_gone_on_with(client: redis.Redis, store: Store, jobs: Jobs) -> None:
+def test_one_that_was_broken_off_is_gone_on_with(client: redis.Redis, store: Store, jobs: JobQueue) -> None:
     names = leave_old(client)
     for old, new in islice(names.items(), 3):
         client.rename(old, new)
 
-    move_in(store, jobs)
+    migrate(store, jobs)
 
     assert set(client.keys("annotune:*")) == set(names.values())
     assert store.projects() == [4, 12]
@@ -136,13 +140,13 @@ def test_two_at_a_time_lose_nothing(client: redis.Redis, redis_url: str) -> None
 
 
 def test_a_newer_key_is_never_overwritten(
-    client: redis.Redis, store: Store, jobs: Jobs, caplog: pytest.LogCaptureFixture
+    client: redis.Redis, store: Store, jobs: JobQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
     leave_old(client)
     store.swap_live(3, None, GPT)
     store.swap_live(4, None, GPT)
 
-    move_in(store, jobs)
+    migrate(store, jobs)
 
     assert store.live(4) == GPT
     assert store.projects() == [3, 4, 12]
@@ -151,14 +155,14 @@ def test_a_newer_key_is_never_overwritten(
 
 
 def test_a_deployment_that_is_called_like_a_project_keeps_its_keys(
-    client: redis.Redis, store: Store, jobs: Jobs
+    client: redis.Redis, store: Store, jobs: JobQueue
 ) -> None:
     other = Store(client, deployment="4")
     other.swap_live(12, None, GPT)
     other.worker_alive(60)
     leave_old(client)
 
-    move_in(store, jobs)
+    migrate(store, jobs)
 
     assert (other.projects(), other.live(12), other.has_worker()) == ([12], GPT, True)
     assert store.live(4) == LLAMA
@@ -171,7 +175,7 @@ def test_another_deployment_starts_empty_and_says_so(
     leave_jobs(connection)
     store = Store(client, deployment="hospital-a")
 
-    move_in(store, Jobs(store, connection))
+    migrate(store, JobQueue(store, connection))
 
     assert (store.projects(), store.live(4), store.answers(4, 7)) == ([], None, [])
     assert set(client.keys("annotune:*")) == set(names)
@@ -186,7 +190,7 @@ def test_where_nothing_is_old_nothing_is_said(
     caplog.set_level(logging.INFO)
     store = Store(client, deployment=deployment)
 
-    move_in(store, Jobs(store, connection))
+    migrate(store, JobQueue(store, connection))
 
     assert caplog.text == ""
 
@@ -195,5 +199,5 @@ def test_more_than_a_page_of_keys_is_taken_over(client: redis.Redis, store: Stor
     many = 2 * migration.PAGE + 1
     client.mset({f"annotune:{project}:changes": 1 for project in range(1, many + 1)})
 
-    assert store.take_over().moved == many
+    assert store.migrate().moved == many
     assert len(client.keys("annotune:main:*")) == many

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from annotune.runs import TrainingRequest
-from annotune.store.queue import CHANGES, TRAINING, Jobs
+from annotune.store.queue import CHANGES, TRAINING, JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from trainer.reconcile import Reconciler, requeue_due, sync_all
@@ -30,13 +30,13 @@ def store(redis_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def jobs(store: Store, connection: redis.Redis) -> Jobs:
-    return Jobs(store, connection)
+def jobs(store: Store, connection: redis.Redis) -> JobQueue:
+    return JobQueue(store, connection)
 
 
 @pytest.mark.parametrize("act", [sync_all, requeue_due])
 def test_what_redis_does_grows_with_the_number_of_projects_alone(
-    store: Store, jobs: Jobs, connection: redis.Redis, act: Callable[[Store, Jobs], None]
+    store: Store, jobs: JobQueue, connection: redis.Redis, act: Callable[[Store, JobQueue], None]
 ) -> None:
     def commands(projects: int) -> int:
         connection.flushall()
@@ -53,7 +53,7 @@ def test_what_redis_does_grows_with_the_number_of_projects_alone(
 
 
 def test_a_look_that_waits_is_not_queued_again_however_long_it_waits(
-    store: Store, jobs: Jobs, connection: redis.Redis
+    store: Store, jobs: JobQueue, connection: redis.Redis
 ) -> None:
     for project in range(3):
         store.remember_project(project)
@@ -71,7 +71,7 @@ def test_a_look_that_waits_is_not_queued_again_however_long_it_waits(
     ("name", "kind"),
     [("changes", "list"), ("changes", "x"), ("looked", "list"), ("training", "x"), ("training", "list")],
 )
-def test_what_cannot_be_read_stops_no_other_project(store: Store, jobs: Jobs, name: str, kind: str) -> None:
+def test_what_cannot_be_read_stops_no_other_project(store: Store, jobs: JobQueue, name: str, kind: str) -> None:
     for project in (4, 5):
         store.remember_project(project)
     store.request_training(5, WANTED)
@@ -87,7 +87,7 @@ def test_what_cannot_be_read_stops_no_other_project(store: Store, jobs: Jobs, na
     assert 5 in jobs.projects_waiting(TRAINING)
 
 
-def test_what_is_no_project_among_the_projects_is_passed_over(store: Store, jobs: Jobs) -> None:
+def test_what_is_no_project_among_the_projects_is_passed_over(store: Store, jobs: JobQueue) -> None:
     store._redis.sadd(store.keys.projects, "5", "x", "")
 
     Reconciler(store, jobs, reconcile_s=300).run()

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from label_studio_sdk import LabelStudio as Client
 
 from annotune.runs import Progress, Tally, TrainingRun
-from annotune.store.queue import TRAINING, Jobs
+from annotune.store.queue import TRAINING, JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from commands.main import annotune
@@ -106,7 +106,7 @@ def test_no_wait_queues_one_training_and_returns(run, project, store, redis_url)
     assert wanted is not None
     assert wanted.requested_by == "command"
     with connect_redis(redis_url, patience="web", decode=False) as connection:
-        assert Jobs(store, connection).waiting()[TRAINING] == 1
+        assert JobQueue(store, connection).waiting()[TRAINING] == 1
 
 
 def test_train_says_that_no_worker_is_alive(run, project) -> None:

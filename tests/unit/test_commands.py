@@ -20,7 +20,7 @@ from annotune.prompt import ProjectPrompt
 from annotune.recipe import Recipe
 from annotune.runs import Progress, Tally, TrainingRequest, TrainingRun
 from annotune.settings import Settings
-from annotune.store.queue import Jobs
+from annotune.store.queue import JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from annotune.store.workers import Finding, Findings
@@ -456,7 +456,7 @@ def test_status_tells_what_a_worker_can_do(
 
 def test_status_shows_all_that_goes_on(run: Annotune, store: Store, redis_url: str) -> None:
     with connect_redis(redis_url, patience="web", decode=False) as connection:
-        jobs = Jobs(store, connection)
+        jobs = JobQueue(store, connection)
         jobs.changed(4)
         jobs.train(4)
     store.worker_alive(30)

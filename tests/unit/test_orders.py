@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from annotune.errors import OrderRefused
-from annotune.store.job_spec import CHANGED_JOB, LONGEST, TRAIN_JOB, Order
+from annotune.errors import JobRefused
+from annotune.store.job_spec import CHANGED_JOB, LONGEST, TRAIN_JOB, JobSpec
 
 OURS = [CHANGED_JOB, None, [4], {}]
 NOT_OURS: dict[str, Any] = {
@@ -42,19 +42,19 @@ MORE = [
 def test_a_job_of_ours_is_read(job: str, squeeze: Any) -> None:
     data = squeeze(json.dumps([job, None, [4], {}]).encode())
 
-    assert Order.read({"data": data, "status": b"queued", "success_callback_name": b""}) == Order(job, 4)
+    assert JobSpec.read({"data": data, "status": b"queued", "success_callback_name": b""}) == JobSpec(job, 4)
 
 
 @pytest.mark.parametrize("name", NOT_OURS)
 def test_anything_else_is_refused(name: str) -> None:
-    with pytest.raises(OrderRefused):
-        Order.read({"data": json.dumps(NOT_OURS[name]).encode()})
+    with pytest.raises(JobRefused):
+        JobSpec.read({"data": json.dumps(NOT_OURS[name]).encode()})
 
 
 @pytest.mark.parametrize("name", MORE)
 def test_a_job_that_says_more_is_refused(name: str) -> None:
-    with pytest.raises(OrderRefused, match=name):
-        Order.read({"data": json.dumps(OURS).encode(), name: b"1"})
+    with pytest.raises(JobRefused, match=name):
+        JobSpec.read({"data": json.dumps(OURS).encode(), name: b"1"})
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ def test_a_job_that_says_more_is_refused(name: str) -> None:
     ids=["empty", "pickle", "compressed pickle", "bomb", "deep", "no text"],
 )
 def test_what_is_no_short_json_is_refused(data: bytes) -> None:
-    with pytest.raises(OrderRefused):
-        Order.read({"data": data})
+    with pytest.raises(JobRefused):
+        JobSpec.read({"data": data})
 
 
 def test_nothing_of_a_job_is_quoted() -> None:
-    with pytest.raises(OrderRefused) as refused:
-        Order.read({"data": json.dumps(["os.system", None, ["sk-made-up"], {}]).encode()})
+    with pytest.raises(JobRefused) as refused:
+        JobSpec.read({"data": json.dumps(["os.system", None, ["sk-made-up"], {}]).encode()})
 
     assert "sk-made-up" not in str(refused.value)

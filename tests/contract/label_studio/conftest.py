@@ -7,7 +7,7 @@ import pytest
 from fake_model import Backend, FakeModel, FakePool, MakeBackend
 
 from annotune.settings import Settings
-from annotune.store.queue import Jobs
+from annotune.store.queue import JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from backend.app import create_app
@@ -27,7 +27,7 @@ def make_backend(redis_url: str, tmp_path: Path) -> Iterator[MakeBackend]:
         store, queue = Store.connect(url), connect_redis(url, patience="web", decode=False)
         clients.extend([store._redis, queue])
         fake = model or FakeModel()
-        jobs = Jobs(store, queue)
+        jobs = JobQueue(store, queue)
         app = create_app(Settings(**given), store=store, servers=FakePool(fake), jobs=jobs)
         return Backend(app, fake, store, jobs)
 

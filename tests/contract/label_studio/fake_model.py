@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from annotune.chat import ChatRequest, Completion, Token
 from annotune.models import ServerName
-from annotune.store.queue import Jobs
+from annotune.store.queue import JobQueue
 from annotune.store.store import Store
 
 TRAFFIC = Path(__file__).with_name("traffic")
@@ -77,7 +77,7 @@ class Backend:
     app: Flask
     model: FakeModel
     store: Store
-    jobs: Jobs
+    jobs: JobQueue
 
     def send(self, path: str, body: object = None, **headers: str) -> TestResponse:
         """POST JSON, or bytes as they are; as JSON where no other `Content-Type` is given."""

@@ -4,7 +4,7 @@ import pytest
 from fake_model import SIMPLE, Backend, MakeBackend, region, task, texts
 
 from annotune.models import ModelRef
-from annotune.store.backup import Kept
+from annotune.store.backup import ProjectState
 
 SETUP = {"project": 4, "schema": SIMPLE}
 TUNED = ModelRef(server="ollama", model="tuned")
@@ -41,7 +41,7 @@ def test_health_tells_it(emptied: Backend) -> None:
 
 
 def test_what_the_worker_restored_answers(emptied: Backend) -> None:
-    emptied.store.backup.restore(4, Kept(live=TUNED), emptied=True)
+    emptied.store.backup.restore(4, ProjectState(live=TUNED), emptied=True)
     emptied.store.backup.claim("mark")
 
     assert texts(emptied.predict(task(), editor=[region("prompt", "Explain")])) == [{"response": ["answer 1"]}]
