@@ -14,7 +14,7 @@ from annotune.values import StrictModel
 LIMITED = ("max_tokens", "num_ctx")
 
 
-class Parameters(StrictModel):
+class ExtraParams(StrictModel):
     """Each wins over its setting, up to the setting's own limit; an address or a key is never one of them.
 
     They are kept, and the limits may be lowered afterwards: see `within`.
@@ -81,7 +81,7 @@ class Parameters(StrictModel):
         return replace(options, **mine, think=options.think if self.thinking is None else self.thinking)
 
 
-def _over(parameters: Parameters, settings: Settings) -> dict[str, int]:
+def _over(parameters: ExtraParams, settings: Settings) -> dict[str, int]:
     """The settings that are limits and lower than what is given, by name."""
     most = {name: getattr(settings, name) for name in LIMITED}
     return {name: limit for name, limit in most.items() if (getattr(parameters, name) or 0) > limit}

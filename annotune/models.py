@@ -91,6 +91,6 @@ def version_number(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def brings_back(model: str) -> str:
+def restore_command(model: str) -> str:
     """The command that gives Ollama a model which it does not have."""
     return "annotune models rebuild" if OUR_MODEL.fullmatch(model) else f"ollama pull {model}"

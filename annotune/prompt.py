@@ -72,7 +72,7 @@ class Prompt:
         return (*system, Message("user", _fill(template, values | {"text": rest, "prompt": asked})))
 
 
-def unknown(prompt: str, fields: Iterable[str]) -> tuple[str, ...]:
+def unknown_placeholders(prompt: str, fields: Iterable[str]) -> tuple[str, ...]:
     """The placeholders of a prompt that name none of a task's fields, and neither `text` nor `labels`: each once, in order.
 
     They are sent as they stand: the form of an answer, or a formula, may well be written so. They are told, and not refused.
@@ -81,7 +81,7 @@ def unknown(prompt: str, fields: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(_PLACEHOLDER.findall(prompt)) if name not in known)
 
 
-def told_unknown(names: Sequence[str], fields: Iterable[str], *, place: str = "this task") -> str:
+def describe_unknown(names: Sequence[str], fields: Iterable[str], *, place: str = "this task") -> str:
     """What `unknown` found, in a sentence, with the names that come near; empty where it found nothing."""
     if not names:
         return ""
@@ -96,7 +96,7 @@ def told_unknown(names: Sequence[str], fields: Iterable[str], *, place: str = "t
 
 
 @dataclass
-class Doubts:
+class PlaceholderCheck:
     """What tasks lack of a prompt's placeholders, gathered task by task."""
 
     prompt: str
@@ -107,7 +107,7 @@ class Doubts:
 
     def see(self, fields: Collection[str]) -> None:
         """Count a task that has these fields."""
-        names = unknown(self.prompt, fields)
+        names = unknown_placeholders(self.prompt, fields)
         self.names |= dict.fromkeys(names)
         self.fields |= set(fields)
         self.tasks, self.lacking = self.tasks + 1, self.lacking + bool(names)
@@ -115,7 +115,7 @@ class Doubts:
     @property
     def sentence(self) -> str:
         """As `told_unknown`."""
-        return told_unknown(tuple(self.names), self.fields, place=f"{self.lacking} of {self.tasks} tasks")
+        return describe_unknown(tuple(self.names), self.fields, place=f"{self.lacking} of {self.tasks} tasks")
 
 
 def _braced(names: Iterable[str], last: str) -> str:

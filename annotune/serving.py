@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass, replace
 
 from annotune.errors import StoreEmptied, StoreUnavailable
-from annotune.extra_params import Parameters
+from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef
 from annotune.options import Options
 from annotune.prompt import Prompt
@@ -52,7 +52,7 @@ class ServingResolver:
         self._known: dict[int, Serving] = {}
         self._lock = threading.Lock()
         self._marked = False
-        self._told: dict[int, Parameters] = {}
+        self._told: dict[int, ExtraParams] = {}
 
     def resolve(self, project: int) -> Serving:
         """What answers now.
@@ -98,9 +98,9 @@ class ServingResolver:
         Raises:
             StoreUnavailable: Redis is away.
         """
-        return self._within(project, self._store.parameters(project) or Parameters()).ref(self.default.ref)
+        return self._within(project, self._store.parameters(project) or ExtraParams()).ref(self.default.ref)
 
-    def _within(self, project: int, kept: Parameters) -> Parameters:
+    def _within(self, project: int, kept: ExtraParams) -> ExtraParams:
         """A connection's parameters, as far as they are allowed now; said once where they are not."""
         found = kept.within(self._settings, self.default.ref)
         if found != kept and self._told.get(project) != kept:
@@ -116,7 +116,7 @@ class ServingResolver:
         """A promoted or chosen model wins over the connection's own: else nothing learnt would ever answer."""
         now = self._store.serving_state(project)
         self.check(now.mark)
-        parameters = self._within(project, now.parameters or Parameters())
+        parameters = self._within(project, now.parameters or ExtraParams())
         text = now.prompt.text if now.prompt else self._default_prompt
         found = self._serving(now.live or parameters.ref(self.default.ref), text, now.system)
         return replace(found, options=parameters.over(found.options))

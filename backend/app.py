@@ -6,9 +6,9 @@ from annotune.errors import RequestInvalid
 from annotune.settings import Settings
 from annotune.store.queue import JobQueue
 from annotune.store.store import Store
-from backend.bodies import Bodies
+from backend.bodies import BodyReader
 from backend.credentials import Credentials
-from backend.cross_site import refuse_pages
+from backend.cross_site import refuse_cross_site
 from backend.health import Health
 from backend.model import Model
 from backend.model_calls import ServerPool
@@ -28,9 +28,9 @@ def create_app(settings: Settings, *, store: Store, servers: ServerPool, jobs: J
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = settings.largest_body
     register_error_handlers(app)
-    refuse_pages(app, settings)
+    refuse_cross_site(app, settings)
     credentials = Credentials.of(settings)
-    bodies = Bodies(settings)
+    bodies = BodyReader(settings)
     services = Services.of(settings, store=store, servers=servers, jobs=jobs)
     health = Health(services)
     app.extensions["health"] = health

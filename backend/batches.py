@@ -17,7 +17,7 @@ from backend.requests import BodyInvalid
 log = logging.getLogger(__name__)
 
 
-class Told(TypedDict):
+class BatchReport(TypedDict):
     """Of `/health`: a request for more than one task, or one that was too large to be read: then `project` and `tasks` are
     not known.
 
@@ -38,7 +38,7 @@ class Batches:
     """
 
     def __init__(self, store: Store) -> None:
-        self.last: Told | None = None
+        self.last: BatchReport | None = None
         self._store = store
         self._lock = threading.Lock()
         self._own: dict[int, Batch] = {}
@@ -81,7 +81,7 @@ class Batches:
             self.note(error.project, error.tasks, [error] * error.tasks, began=time.monotonic())
         elif isinstance(error, BodyTooLarge):
             at = datetime.now(UTC).isoformat(timespec="seconds")
-            self.last = Told(at=at, project=None, tasks=None, answered=0, reason=type(error).__name__)
+            self.last = BatchReport(at=at, project=None, tasks=None, answered=0, reason=type(error).__name__)
 
     def keep(self) -> None:
         """Write down what waits.
@@ -115,15 +115,15 @@ class Batches:
                     del self._own[project]
         return kept
 
-    def known(self, kept: Iterable[Batch]) -> list[Told]:
+    def known(self, kept: Iterable[Batch]) -> list[BatchReport]:
         """The last batch of each project: what is kept in Redis, and what this process knows besides."""
         with self._lock:
             own = list(self._own.values())
         return [told(batch) for batch in newest([*kept, *own])]
 
 
-def told(batch: Batch) -> Told:
-    return Told(
+def told(batch: Batch) -> BatchReport:
+    return BatchReport(
         at=batch.at.isoformat(timespec="seconds"),
         project=batch.project,
         tasks=batch.tasks,

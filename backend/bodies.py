@@ -11,7 +11,7 @@ from backend.memory import LARGE
 from backend.requests import Parsed, read
 
 
-class Bodies:
+class BodyReader:
     """Reads the body of the request at hand."""
 
     def __init__(self, settings: Settings) -> None:

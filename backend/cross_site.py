@@ -16,7 +16,7 @@ JSON = "application/json"
 OWN_SITES = frozenset({"none", "same-origin"})  # of `Sec-Fetch-Site`
 
 
-def refuse_pages(app: Flask, settings: Settings) -> None:
+def refuse_cross_site(app: Flask, settings: Settings) -> None:
     """Take nothing but JSON on the routes that do something, and nothing that a page of another site sends."""
     reached_at = urlsplit(settings.backend_url or "").netloc
 

@@ -13,7 +13,7 @@ from annotune.models import ServerName
 from annotune.network import AnswerTooLarge, get
 from annotune.servers.pool import default_ref
 from annotune.store.reports import Batch
-from backend.batches import Told
+from backend.batches import BatchReport
 from backend.services import Services
 
 EVERY_S = 10.0
@@ -39,8 +39,8 @@ class Report(TypedDict):
     model_servers: dict[str, Part]
     label_studio: Part
     worker: Part
-    last_batch: Told | None
-    batches: list[Told]
+    last_batch: BatchReport | None
+    batches: list[BatchReport]
 
 
 class Health:

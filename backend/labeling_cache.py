@@ -11,7 +11,7 @@ MOST_CHARACTERS = 1_000_000  # of all that are kept; parsed they take 54 times a
 LARGE = 100_000  # characters
 
 
-class Configs:
+class LabelingCache:
     """Keeps what was parsed last. Large ones are parsed one at a time, and not kept where they are a quarter of all."""
 
     def __init__(self, parse: Callable[[str], Labeling]) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 from annotune.chat import Image
 from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, StoreUnavailable
-from annotune.extra_params import Parameters
+from annotune.extra_params import ExtraParams
 from annotune.labeling.config import Labeling, in_order
 from annotune.labeling.prediction import Prediction, Region, Unanswered
 from annotune.labeling.regions import region_text
 from annotune.log import unexpected
 from annotune.parallel import map_within_deadline
-from annotune.prompt import Doubts, Prompt, told_unknown, unknown
+from annotune.prompt import PlaceholderCheck, Prompt, describe_unknown, unknown_placeholders
 from annotune.question import Question
 from annotune.reply import Reply, answers_given, build_prediction
 from annotune.serving import Serving, model_version
@@ -56,7 +56,7 @@ class Model:
         """
         log.debug("project %d: the model fills %s", self.project, [control.name for control in self.labeling.controls])
         live, store = self.services.serving, self.services.store
-        parameters = Parameters.read(extra_params, self.services.settings, live.default.ref)
+        parameters = ExtraParams.read(extra_params, self.services.settings, live.default.ref)
         with suppress(StoreUnavailable):  # what is known of the project still holds
             store.remember_project(self.project)
             if parameters != store.parameters(self.project):
@@ -111,7 +111,7 @@ class Model:
         failed: list[AnnotuneError] = []
         try:
             serving = self.services.serving.resolve(self.project)
-            with self.services.answers.admitted():
+            with self.services.model_calls.admitted():
                 made = self._each(serving, deadline, tasks)
             failed = [outcome for outcome in made if isinstance(outcome, AnnotuneError)]
             if failed and len(failed) == len(made):
@@ -137,7 +137,7 @@ class Model:
 
     def _tell_unknown(self, prompt: Prompt, tasks: Sequence[Task]) -> None:
         """Log the placeholders that name nothing in a batch, once for all its tasks."""
-        doubts = Doubts(prompt.text)
+        doubts = PlaceholderCheck(prompt.text)
         for task in tasks:
             doubts.see(task.data)
         if doubts.sentence:
@@ -172,12 +172,12 @@ class Model:
                 "project %d: task %d: a person set all that the model fills: it is not asked", self.project, task.id
             )
             return statuses.status(self.labeling, editor, statuses.kept(editor)), None
-        with self.services.answers.admitted():
+        with self.services.model_calls.admitted():
             before = self._given_before(editor, task)
             reply = self._ask(serving, prompt, deadline, task, place=editor.place)
         regions = editor.take(reply.regions)
         new = new_only(self.labeling, regions, before)
-        unknown_told = told_unknown(unknown(prompt.text, task.data), task.data)
+        unknown_told = describe_unknown(unknown_placeholders(prompt.text, task.data), task.data)
         sentences = statuses.answered(editor, cut=reply.cut, unknown=unknown_told, repeated=len(regions) - len(new))
         taken_over = editor.taken_over if span_controls(self.labeling) else []
         return [*taken_over, *new, *statuses.status(self.labeling, editor, sentences)], reply.score
@@ -214,13 +214,13 @@ class Model:
         urgent = place is not None
 
         def ask() -> Reply:
-            reply = self.services.answers.ask(question, serving.ref, serving.options, deadline, urgent=urgent)
+            reply = self.services.model_calls.ask(question, serving.ref, serving.options, deadline, urgent=urgent)
             told = model_version(serving.ref.model, prompt)
             self.services.answer_log.add(answers_given(self.project, task.id, prompt, reply, told, place=place))
             return reply
 
         key = (self.project, task.id, serving.ref, serving.options, question.sha, place)
-        return self.services.answers.ask_once(key, ask, deadline, remember=not urgent)
+        return self.services.model_calls.ask_once(key, ask, deadline, remember=not urgent)
 
     def _images(self, task: Task, deadline: Deadline) -> tuple[Image, ...]:
         addresses = [item.address(task.data) for item in self.labeling.objects if item.is_image]

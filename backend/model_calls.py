@@ -30,7 +30,7 @@ class ServerPool(Protocol):
     def get(self, name: ServerName) -> ModelServer: ...
 
 
-class Answers:
+class ModelCalls:
     """Asks whichever server a project's live pointer names."""
 
     def __init__(self, settings: Settings, servers: ServerPool, *, clock: Callable[[], float] = time.monotonic) -> None:

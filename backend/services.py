@@ -12,8 +12,8 @@ from annotune.store.queue import JobQueue
 from annotune.store.store import Store
 from backend.answer_log import AnswerLog
 from backend.batches import Batches
-from backend.labeling_cache import Configs
-from backend.model_calls import Answers, ServerPool
+from backend.labeling_cache import LabelingCache
+from backend.model_calls import ModelCalls, ServerPool
 from backend.spool import Spool
 
 
@@ -30,7 +30,7 @@ class Services:
     servers: ServerPool
     jobs: JobQueue
     serving: ServingResolver
-    answers: Answers
+    model_calls: ModelCalls
     answer_log: AnswerLog
     images: ImageFetcher
     labeling: ParseLabeling
@@ -50,9 +50,9 @@ class Services:
             servers=servers,
             jobs=jobs,
             serving=ServingResolver(settings, store),
-            answers=Answers(settings, servers),
+            model_calls=ModelCalls(settings, servers),
             answer_log=AnswerLog(store, Spool(settings.spool_dir), kept_s=settings.answers_kept_s),
             images=ImageFetcher(settings),
-            labeling=Configs(parse),
+            labeling=LabelingCache(parse),
             batches=Batches(store),
         )

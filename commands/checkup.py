@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from annotune.chat import Message
 from annotune.errors import AnnotuneError, NotFound
-from annotune.models import brings_back
+from annotune.models import restore_command
 from annotune.network import AnswerTooLarge, get, post
 from annotune.servers.ollama import as_request
 from annotune.servers.pool import Servers
@@ -76,7 +76,7 @@ def _model(context: CommandContext, project: int) -> Check:
             request = as_request(ref.model, PING, num_ctx=ref.num_ctx or serving.options.num_ctx, max_tokens=1)
             server.chat(request, deadline_s=ANSWER_S)
     except NotFound:
-        told = f"Ollama at {context.settings.ollama_url} does not have {ref.model}: run '{brings_back(ref.model)}'"
+        told = f"Ollama at {context.settings.ollama_url} does not have {ref.model}: run '{restore_command(ref.model)}'"
         return Check("model", works=False, detail=told)
     except AnnotuneError as error:
         return Check("model", works=False, detail=f"{ref} does not answer: {error}")

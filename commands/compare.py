@@ -17,7 +17,7 @@ from annotune.images import ImageFetcher
 from annotune.label_studio.rows import TaskRow
 from annotune.labeling.config import Labeling
 from annotune.parallel import map_within_deadline
-from annotune.prompt import Doubts, Prompt
+from annotune.prompt import PlaceholderCheck, Prompt
 from annotune.question import Question
 from annotune.servers.pool import Servers
 from annotune.serving import ServingResolver
@@ -97,7 +97,7 @@ def compare(
         table.add_row("mean", _mean(said[::2]), _mean(said[1::2]))
         say_table(context.console, table)
     for version in versions:
-        doubts = Doubts(version.text)
+        doubts = PlaceholderCheck(version.text)
         for task in tasks:
             doubts.see(task.data)
         if doubts.sentence:

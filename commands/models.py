@@ -8,7 +8,7 @@ import click
 
 from annotune import promotion
 from annotune.errors import ModelServerError, NotFound, RecordUnreadable, StoreUnavailable
-from annotune.models import ModelRef, brings_back, version_number
+from annotune.models import ModelRef, restore_command, version_number
 from annotune.servers.ollama import OllamaClient
 from annotune.servers.pool import Servers, default_ref
 from annotune.serving import ServingResolver
@@ -145,8 +145,8 @@ def _check(context: CommandContext, project: int, ref: ModelRef | None) -> None:
             with closing(OllamaClient(context.settings.ollama_url)) as server:
                 if server.show(ref.model) is None:
                     raise NotFound(
-                        f"Ollama at {server.url} has no model {ref.model!r}: '{brings_back(ref.model)}' brings it back, or"
-                        f" choose another. What answers in project {project} stays as it was"
+                        f"Ollama at {server.url} has no model {ref.model!r}: '{restore_command(ref.model)}' brings it back,"
+                        f" or choose another. What answers in project {project} stays as it was"
                     )
     except ModelServerError as error:
         raise ModelServerError(

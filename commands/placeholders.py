@@ -6,7 +6,7 @@ from itertools import islice
 from annotune.errors import LabelingInvalid
 from annotune.ids import ALL
 from annotune.labeling.config import Labeling
-from annotune.prompt import told_unknown, unknown
+from annotune.prompt import describe_unknown, unknown_placeholders
 from commands.context import CommandContext
 
 SAMPLE = 20
@@ -30,8 +30,8 @@ def told_unknown_in(context: CommandContext, project: int, text: str, system: st
     if not shown.evaluate_predictions_automatically:  # else Label Studio would ask for predictions of what is read
         for task in islice(context.studio.tasks_by_id(project, ALL), SAMPLE):
             fields |= task.data.keys()
-    told = [told_unknown(unknown(text, fields), fields, place=f"the tasks of project {project}")]
-    unfilled = [name for name in unknown(system, ()) if name in fields] + [
+    told = [describe_unknown(unknown_placeholders(text, fields), fields, place=f"the tasks of project {project}")]
+    unfilled = [name for name in unknown_placeholders(system, ()) if name in fields] + [
         name for name in ("text", "labels") if f"{{{name}}}" in system
     ]
     if unfilled:

@@ -12,7 +12,7 @@ from annotune.label_studio.rows import PredictionRow, TaskRow
 from annotune.labeling.config import Labeling
 from annotune.models import ModelRef
 from annotune.options import Options
-from annotune.prompt import Doubts, Prompt
+from annotune.prompt import PlaceholderCheck, Prompt
 from annotune.question import Question
 from annotune.serving import ServingResolver, model_version
 from commands.context import CommandContext
@@ -94,7 +94,9 @@ class Plan:
         """What is asked about a task with this data."""
         return Question(self.labeling, self.prompt, data, images)
 
-    def tasks(self, studio: LabelStudioClient, skipped: Callable[[], object], doubts: Doubts) -> Iterator[TaskRow]:
+    def tasks(
+        self, studio: LabelStudioClient, skipped: Callable[[], object], doubts: PlaceholderCheck
+    ) -> Iterator[TaskRow]:
         """The tasks that are asked about, page by page, which `doubts` sees; `skipped` is called for each that is not."""
         for task in studio.tasks_by_id(self.project, self.ids):
             if self.has_one(task.predictions):

@@ -14,7 +14,7 @@ from annotune.errors import AnnotuneError, InUse, RequestInvalid, StoreUnavailab
 from annotune.ids import ranges_of
 from annotune.images import ImageFetcher
 from annotune.prices import FREE, PRICES, Prices
-from annotune.prompt import Doubts
+from annotune.prompt import PlaceholderCheck
 from annotune.question import Question
 from annotune.servers.pool import Servers
 from annotune.settings import TEXT_FILE
@@ -94,7 +94,7 @@ def predict(
 
 def _push(context: CommandContext, plan: Plan, servers: Servers, lost: Callable[[], bool]) -> int:
     """Ask, push and tell; the exit code."""
-    settings, tally = context.settings, Tally(doubts=Doubts(plan.prompt.text))
+    settings, tally = context.settings, Tally(doubts=PlaceholderCheck(plan.prompt.text))
     broke: AnnotuneError | None = None
     say(f"project {plan.project} {plan.title!r}: {plan.found} tasks, asking {plan.ref} as {plan.model_version}")
     try:
@@ -174,7 +174,7 @@ def _tell_failed(failed: Mapping[str, Sequence[int]]) -> None:
 
 def _rehearse(context: CommandContext, plan: Plan, servers: Servers, prices: Prices, *, show: int) -> None:
     """Print what would be asked, and what it would take."""
-    skipped = Tally(doubts=Doubts(plan.prompt.text))
+    skipped = Tally(doubts=PlaceholderCheck(plan.prompt.text))
 
     def skip() -> None:
         skipped.skipped += 1

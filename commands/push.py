@@ -23,7 +23,7 @@ from annotune.label_studio.client import LabelStudioClient
 from annotune.label_studio.rows import TaskRow
 from annotune.log import unexpected
 from annotune.parallel import run_bounded
-from annotune.prompt import Doubts
+from annotune.prompt import PlaceholderCheck
 from annotune.reply import answers_given, build_prediction
 from annotune.servers.base import ModelServer
 from annotune.store.store import Store
@@ -45,7 +45,7 @@ class Tally:
     skipped: int = 0
     cut: int = 0
     failed: dict[str, list[int]] = field(default_factory=dict)
-    doubts: Doubts = field(default_factory=lambda: Doubts(""))
+    doubts: PlaceholderCheck = field(default_factory=lambda: PlaceholderCheck(""))
     kinds: dict[str, str] = field(default_factory=dict)
 
     @property

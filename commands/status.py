@@ -6,7 +6,7 @@ import click
 
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RecordUnreadable
 from annotune.label_studio.client import LabelStudioClient
-from annotune.models import ModelRef, brings_back
+from annotune.models import ModelRef, restore_command
 from annotune.runs import Tally, TrainingRun
 from annotune.servers.ollama import OllamaClient
 from annotune.serving import ServingResolver
@@ -42,7 +42,7 @@ class Ollama:
         except ModelServerError as error:
             self._away = str(error)
             return self._away
-        return f"Ollama does not have it: '{brings_back(ref.model)}' brings it back"
+        return f"Ollama does not have it: '{restore_command(ref.model)}' brings it back"
 
 
 class Titles:

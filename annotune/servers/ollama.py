@@ -30,7 +30,7 @@ from annotune.errors import (
     PromptTooLong,
     RequestInvalid,
 )
-from annotune.models import brings_back
+from annotune.models import restore_command
 from annotune.network import SMALL_BYTES, AnswerTooLarge, Network
 from annotune.servers.base import most_bytes, retry_after_s
 from annotune.servers.thoughts import without_thoughts
@@ -322,7 +322,7 @@ def _refusal(where: str, model: str, status: int, reason: str, retry_after: floa
     if "multimodal" in reason.lower() or "does not support image" in reason.lower():
         return RequestInvalid(f"{model} cannot see pictures: choose a model with vision")
     if status == httpx.codes.NOT_FOUND and model and "not found" in reason:
-        return NotFound(f"{where} has no model {model!r}: run '{brings_back(model)}', or choose another")
+        return NotFound(f"{where} has no model {model!r}: run '{restore_command(model)}', or choose another")
     if status in BUSY:
         return ModelServerBusy(f"{where} is busy; try again in a minute", retry_after)
     return ModelServerError(f"{where} answered {status}: {reason[:300]} (is OLLAMA_ENDPOINT right?)")

@@ -5,7 +5,7 @@ from typing import Any
 
 from redis import RedisError
 
-from annotune.extra_params import Parameters
+from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef
 from annotune.prompt import PromptVersion
 from annotune.store.keys import Keys
@@ -21,7 +21,7 @@ class ServingState:
     mark: str
     live: ModelRef | None
     prompt: PromptVersion | None
-    parameters: Parameters | None
+    parameters: ExtraParams | None
     system: str | None
 
     @classmethod
@@ -45,6 +45,6 @@ class ServingState:
             mark=found["mark"] or "",
             live=ModelRef.parse_record(live, in_redis(wanted["live"])) if live else None,
             prompt=PromptVersion.parse_record(prompt, in_redis(wanted["prompt"])) if prompt else None,
-            parameters=Parameters.parse_record(parameters, in_redis(wanted["parameters"])) if parameters else None,
+            parameters=ExtraParams.parse_record(parameters, in_redis(wanted["parameters"])) if parameters else None,
             system=found["system"],
         )

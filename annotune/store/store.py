@@ -31,7 +31,7 @@ import redis
 
 from annotune.answer import Answer
 from annotune.errors import TooManyProjects
-from annotune.extra_params import Parameters
+from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef, ModelVersion
 from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.runs import Progress, Tally, TrainingRequest, TrainingRun
@@ -230,10 +230,10 @@ class Store(Records):
         """Keep a prompt that was submitted, and use it unless another is pinned."""
         self.prompts.add(project, prompt, over_pin=False)
 
-    def parameters(self, project: int) -> Parameters | None:
-        return self._value(Parameters, project, "parameters")
+    def parameters(self, project: int) -> ExtraParams | None:
+        return self._value(ExtraParams, project, "parameters")
 
-    def set_parameters(self, project: int, parameters: Parameters | None) -> None:
+    def set_parameters(self, project: int, parameters: ExtraParams | None) -> None:
         key = self.keys.of(project, "parameters")
         with redis_errors():
             self._redis.set(key, parameters.model_dump_json()) if parameters else self._redis.delete(key)

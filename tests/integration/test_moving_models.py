@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from contract.servers.vendor import Vendor, json_reply
 from doubles import FakeOllama, serving
 
-from annotune.extra_params import Parameters
+from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef, ModelVersion
 from annotune.store.store import Store
 from commands.main import annotune
@@ -88,7 +88,7 @@ def test_a_rollback_lets_the_one_before_answer(run: Annotune, store: Store) -> N
 
 
 def test_a_rollback_to_the_connections_own_model_says_so(run: Annotune, store: Store, ollama: FakeOllama) -> None:
-    store.set_parameters(4, Parameters(model="chosen"))
+    store.set_parameters(4, ExtraParams(model="chosen"))
     ollama.models["chosen"] = ""
     for _ in range(2):
         run("rollback", 4)

@@ -24,7 +24,7 @@ from studio_double import StudioDouble
 
 from annotune.chat import ChatRequest, Completion
 from annotune.errors import InUse
-from annotune.extra_params import Parameters
+from annotune.extra_params import ExtraParams
 from annotune.images import ImageFetcher
 from annotune.label_studio.client import PAGE_TASKS
 from annotune.models import ModelRef
@@ -192,7 +192,7 @@ def test_the_live_model_is_asked(predict, store, studio, ollama) -> None:
 
 
 def test_the_parameters_of_the_connection_hold_here_too(predict, store, ollama) -> None:
-    store.set_parameters(4, Parameters(temperature=0.25, max_tokens=7))
+    store.set_parameters(4, ExtraParams(temperature=0.25, max_tokens=7))
 
     predict("--tasks", 4001)
 

@@ -12,7 +12,7 @@ from doubles import FakeOllama, serving
 from pydantic import SecretStr
 from studio_double import StudioDouble
 
-from annotune.extra_params import Parameters
+from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef, ModelVersion
 from annotune.prompt import ProjectPrompt
 from annotune.serving import ServingResolver
@@ -102,7 +102,7 @@ def test_the_project_shows_what_answers_after_each_change(context: TrainerContex
     follow()
     context.store.swap_back(PROJECT, TUNED, None)
     follow()
-    context.store.set_parameters(PROJECT, Parameters(model="small", temperature=0.5))
+    context.store.set_parameters(PROJECT, ExtraParams(model="small", temperature=0.5))
     double.submit(PROJECT, 0, "40 mg", prompt="How much?")
     sync(context, PROJECT)
     follow()

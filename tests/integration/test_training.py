@@ -13,7 +13,7 @@ from doubles import FakeEngine, FakeOllama, render, serving
 from lessons import BASE, WANTED, example_set, settings_of, workshop_in
 
 from annotune.errors import ConfigurationError, NotFound, TrainingCancelled, TrainingFailed, TrainingRefused
-from annotune.extra_params import Parameters
+from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef
 from annotune.promotion import promote, rollback
 from annotune.prompt import ProjectPrompt, PromptVersion
@@ -181,7 +181,7 @@ def test_over_a_teacher_a_version_waits_for_a_person(train: Train, context: Trai
     assert rollback(context.store, PROJECT, check=is_served) == GPT
 
 
-TEACHER = Parameters(provider="openai", model="gpt-3.5-turbo")
+TEACHER = ExtraParams(provider="openai", model="gpt-3.5-turbo")
 
 
 @pytest.mark.parametrize("chosen", ["before", "meanwhile"])

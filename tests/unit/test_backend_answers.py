@@ -13,15 +13,15 @@ from annotune.deadline import Deadline
 from annotune.errors import ModelServerBusy, ModelServerError
 from annotune.servers.pool import Servers
 from annotune.settings import Settings
-from backend.model_calls import MOST_REMEMBERED, REMEMBERED_S, Answers
+from backend.model_calls import MOST_REMEMBERED, REMEMBERED_S, ModelCalls
 
 Eventually = Callable[..., object]
 
 
 @pytest.fixture
-def answers() -> Answers:
+def answers() -> ModelCalls:
     settings = Settings()
-    return Answers(settings, Servers(settings))
+    return ModelCalls(settings, Servers(settings))
 
 
 class Task:
@@ -32,7 +32,7 @@ def broken() -> str:
     raise ModelServerError("gone")
 
 
-def test_the_same_question_at_once_is_asked_once(answers: Answers, eventually: Eventually) -> None:
+def test_the_same_question_at_once_is_asked_once(answers: ModelCalls, eventually: Eventually) -> None:
     go_on, asked = threading.Event(), []
 
     def ask() -> tuple[str, ...]:
@@ -52,7 +52,7 @@ def test_the_same_question_at_once_is_asked_once(answers: Answers, eventually: E
     assert len(asked) == 1
 
 
-def test_the_same_question_later_is_asked_again(answers: Answers) -> None:
+def test_the_same_question_later_is_asked_again(answers: ModelCalls) -> None:
     asked: list[int] = []
     for _ in range(2):
         answers.ask_once("key", lambda: (str(asked.append(1)),), Deadline.after(10), remember=False)
@@ -60,7 +60,7 @@ def test_the_same_question_later_is_asked_again(answers: Answers) -> None:
     assert len(asked) == 2
 
 
-def test_what_a_failed_question_held_is_free_at_once(answers: Answers) -> None:
+def test_what_a_failed_question_held_is_free_at_once(answers: ModelCalls) -> None:
     held: list[weakref.ref[Task]] = []
 
     def ask() -> str:
@@ -78,7 +78,7 @@ def test_what_a_failed_question_held_is_free_at_once(answers: Answers) -> None:
         gc.enable()
 
 
-def test_an_error_is_not_kept(answers: Answers) -> None:
+def test_an_error_is_not_kept(answers: ModelCalls) -> None:
     with pytest.raises(ModelServerError):
         answers.ask_once("key", broken, Deadline.after(10), remember=True)  # type: ignore[arg-type]
 
@@ -88,7 +88,7 @@ def test_an_error_is_not_kept(answers: Answers) -> None:
 @pytest.mark.parametrize(("threads", "places"), [(1, 1), (2, 1), (8, 7), (96, 88)])
 def test_some_threads_stay_free_for_what_is_answered_at_once(threads: int, places: int) -> None:
     settings = Settings(threads=threads)
-    answers = Answers(settings, Servers(settings))
+    answers = ModelCalls(settings, Servers(settings))
     with ExitStack() as held:
         for _ in range(places):
             held.enter_context(answers.admitted())
@@ -101,7 +101,7 @@ def test_some_threads_stay_free_for_what_is_answered_at_once(threads: int, place
 def test_what_is_to_be_remembered_is_for_ten_seconds() -> None:
     now, asked = [100.0], []
     settings = Settings()
-    answers = Answers(settings, Servers(settings), clock=lambda: now[0])
+    answers = ModelCalls(settings, Servers(settings), clock=lambda: now[0])
 
     def ask() -> str:
         asked.append(1)
@@ -119,7 +119,7 @@ def test_what_is_to_be_remembered_is_for_ten_seconds() -> None:
 def test_the_memory_is_bounded() -> None:
     now = [100.0]
     settings = Settings()
-    answers = Answers(settings, Servers(settings), clock=lambda: now[0])
+    answers = ModelCalls(settings, Servers(settings), clock=lambda: now[0])
     for number in range(MOST_REMEMBERED + 50):
         answers.ask_once(number, lambda: "x", Deadline.after(10), remember=True)
     assert len(answers._kept) == MOST_REMEMBERED

@@ -4,7 +4,7 @@ import pytest
 
 from annotune.errors import LabelingInvalid
 from annotune.labeling.config import Labeling
-from backend.labeling_cache import LARGE, MOST, MOST_CHARACTERS, Configs
+from backend.labeling_cache import LARGE, MOST, MOST_CHARACTERS, LabelingCache
 
 SIMPLE = '<View><Text name="t" value="$q"/><TextArea name="r" toName="t"/></View>'
 
@@ -30,14 +30,14 @@ def config(number: int, size: int = 0) -> str:
 
 
 def test_a_config_is_parsed_once(parser: Parser) -> None:
-    configs = Configs(parser)
+    configs = LabelingCache(parser)
 
     assert configs(SIMPLE) is configs(str(SIMPLE))
     assert len(parser.parsed) == 1
 
 
 def test_the_one_used_longest_ago_goes_first(parser: Parser) -> None:
-    configs = Configs(parser)
+    configs = LabelingCache(parser)
     for number in range(MOST):
         configs(config(number))
     configs(config(0))
@@ -50,7 +50,7 @@ def test_the_one_used_longest_ago_goes_first(parser: Parser) -> None:
 
 
 def test_all_together_have_a_bound_in_characters(parser: Parser) -> None:
-    configs = Configs(parser)
+    configs = LabelingCache(parser)
     size = MOST_CHARACTERS // 10
     for number in range(30):
         configs(config(number, size))
@@ -62,7 +62,7 @@ def test_all_together_have_a_bound_in_characters(parser: Parser) -> None:
 
 
 def test_a_config_that_is_large_alone_is_not_kept(parser: Parser) -> None:
-    configs = Configs(parser)
+    configs = LabelingCache(parser)
     for _ in range(2):
         configs(config(1, MOST_CHARACTERS // 4))
 
@@ -71,7 +71,7 @@ def test_a_config_that_is_large_alone_is_not_kept(parser: Parser) -> None:
 
 @pytest.mark.parametrize("size", [1, LARGE + 1])
 def test_one_that_cannot_be_parsed_leaves_nothing_behind(parser: Parser, size: int) -> None:
-    configs = Configs(parser)
+    configs = LabelingCache(parser)
     for _ in range(2):
         with pytest.raises(LabelingInvalid):
             configs("<View>" + " " * size)

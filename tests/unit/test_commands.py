@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from annotune.errors import AnnotuneError, ConfigurationError, NotFound
-from annotune.extra_params import Parameters
+from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef, ModelVersion, Verdict
 from annotune.prompt import ProjectPrompt
 from annotune.recipe import Recipe
@@ -272,7 +272,7 @@ def test_models_list_names_the_default_where_a_project_has_no_model(run: Annotun
 
 def test_the_model_that_a_connection_chose_is_named(run: Annotune, store: Store) -> None:
     store.remember_project(4)
-    store.set_parameters(4, Parameters(model="chosen"))
+    store.set_parameters(4, ExtraParams(model="chosen"))
 
     for command in (("models", "list"), ("status",)):
         assert "ollama:chosen (the connection's own)" in run(*command, ALLOWED_MODELS="ollama:chosen").stdout

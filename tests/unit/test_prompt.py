@@ -6,7 +6,7 @@ import json
 import pytest
 
 from annotune.chat import Message
-from annotune.prompt import LONGEST_NAME, Prompt, told_unknown, unknown
+from annotune.prompt import LONGEST_NAME, Prompt, describe_unknown, unknown_placeholders
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE
 
 HOSTILE = [
@@ -214,7 +214,7 @@ def test_of_several_objects_the_template_adds_those_that_the_prompt_left(prompt:
     ],
 )
 def test_a_placeholder_that_names_nothing_is_known(prompt: str, found: tuple[str, ...]) -> None:
-    assert unknown(prompt, ["question", "prompt"]) == found
+    assert unknown_placeholders(prompt, ["question", "prompt"]) == found
 
 
 @pytest.mark.parametrize(
@@ -236,13 +236,13 @@ def test_a_placeholder_that_names_nothing_is_known(prompt: str, found: tuple[str
     ],
 )
 def test_what_names_nothing_is_told_with_the_name_that_comes_near(names: tuple[str, ...], told: str) -> None:
-    assert told_unknown(names, ["question", "prompt", "a field, no name"]) == told
+    assert describe_unknown(names, ["question", "prompt", "a field, no name"]) == told
 
 
 def test_a_name_of_any_length_is_told_in_a_short_sentence() -> None:
-    names = unknown("{" + "x" * 1_000_000 + "}" + "{y}" * 100_000, ["z" * 1_000_000])
+    names = unknown_placeholders("{" + "x" * 1_000_000 + "}" + "{y}" * 100_000, ["z" * 1_000_000])
 
-    assert len(told_unknown(names, ["z" * 1_000_000])) < 5 * LONGEST_NAME
+    assert len(describe_unknown(names, ["z" * 1_000_000])) < 5 * LONGEST_NAME
 
 
 def test_the_system_prompt_comes_first_and_is_not_rendered() -> None:

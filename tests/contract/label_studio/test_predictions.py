@@ -126,7 +126,7 @@ def test_a_task_that_is_opened_twice_at_once_costs_one_answer(backend: Backend, 
     opened = partial(Model(4, SIMPLE, services).predict, [Task(id=1, data={"question": "Why?"})])
 
     def somebody_waits() -> bool:
-        return any(running._condition._waiters for running in services.answers._running.values())
+        return any(running._condition._waiters for running in services.model_calls._running.values())
 
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(opened), pool.submit(opened)]
