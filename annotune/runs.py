@@ -44,12 +44,12 @@ class TrainingRun(FrozenModel):
     version: ModelVersion | None = None
 
     @property
-    def came_to_training(self) -> bool:
+    def reached_training(self) -> bool:
         """One that broke off before tried nothing: Label Studio or the model server was away, or the disk full."""
         return "train" in self.stages_s
 
     @property
-    def taught(self) -> dict[int, str]:
+    def contents_by_annotation(self) -> dict[int, str]:
         """What each annotation held (`Origin.content`); empty where it is unknown."""
         told = self.contents if len(self.contents) == len(self.annotations) else ("",) * len(self.annotations)
         return dict(zip(self.annotations, told, strict=True))
@@ -62,7 +62,7 @@ class TrainingRequest(FrozenModel):
     at: datetime
 
 
-class Tally(FrozenModel):
+class SyncSummary(FrozenModel):
     """What the last look at Label Studio counted, in annotations.
 
     `new` are new or changed since the last run that came to training, whatever became of it; `unlearnt` hold what no version

@@ -23,7 +23,7 @@ from commands.context import PROJECT, CommandContext
 from commands.estimate import CHARACTERS_A_TOKEN, Estimate, estimate
 from commands.output import PlainConsole, say
 from commands.plan import Plan
-from commands.push import Push, Tally
+from commands.push import BatchCounts, Push
 from commands.signals import Stopped, stoppable
 from trainer.lease import LEASE_TIMING, lease
 
@@ -94,7 +94,7 @@ def predict(
 
 def _push(context: CommandContext, plan: Plan, servers: Servers, lost: Callable[[], bool]) -> int:
     """Ask, push and tell; the exit code."""
-    settings, tally = context.settings, Tally(doubts=PlaceholderCheck(plan.prompt.text))
+    settings, tally = context.settings, BatchCounts(doubts=PlaceholderCheck(plan.prompt.text))
     broke: AnnotuneError | None = None
     say(f"project {plan.project} {plan.title!r}: {plan.found} tasks, asking {plan.ref} as {plan.model_version}")
     try:
@@ -123,7 +123,7 @@ def _push(context: CommandContext, plan: Plan, servers: Servers, lost: Callable[
     return 1 if tally.failed else 0
 
 
-def _note(context: CommandContext, plan: Plan, tally: Tally, broke: AnnotuneError | None) -> None:
+def _note(context: CommandContext, plan: Plan, tally: BatchCounts, broke: AnnotuneError | None) -> None:
     """Keep the outcome as that of the project's last batch, if anything was asked."""
     asked = plan.found - tally.skipped
     if not asked:
@@ -139,14 +139,14 @@ def _note(context: CommandContext, plan: Plan, tally: Tally, broke: AnnotuneErro
 
 
 @contextmanager
-def _watching(console: PlainConsole, total: int) -> Iterator[Callable[[Tally], None]]:
+def _watching(console: PlainConsole, total: int) -> Iterator[Callable[[BatchCounts], None]]:
     """What shows how far it is: a bar, or a line now and then where no terminal shows one."""
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False), TimeRemainingColumn())
     step = max(1, total // LINES)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         bar = bars.add_task("", total=total)
 
-        def heard(tally: Tally) -> None:
+        def heard(tally: BatchCounts) -> None:
             bars.update(bar, completed=tally.done, description=f"{tally.failures} failed" if tally.failed else "")
             if not console.is_terminal and tally.done % step == 0:
                 say(f"{tally.done} of {total}")
@@ -154,7 +154,7 @@ def _watching(console: PlainConsole, total: int) -> Iterator[Callable[[Tally], N
         yield heard
 
 
-def _tell(tally: Tally) -> None:
+def _tell(tally: BatchCounts) -> None:
     """Print what came of it."""
     say(f"{tally.pushed} predictions pushed, {tally.skipped} tasks skipped, {tally.failures} failed")
     if tally.doubts.sentence:
@@ -174,7 +174,7 @@ def _tell_failed(failed: Mapping[str, Sequence[int]]) -> None:
 
 def _rehearse(context: CommandContext, plan: Plan, servers: Servers, prices: Prices, *, show: int) -> None:
     """Print what would be asked, and what it would take."""
-    skipped = Tally(doubts=PlaceholderCheck(plan.prompt.text))
+    skipped = BatchCounts(doubts=PlaceholderCheck(plan.prompt.text))
 
     def skip() -> None:
         skipped.skipped += 1

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Tally:
+class BatchCounts:
     """What came of the tasks; `failed` holds task ids by reason, `kinds` the class of the error of each reason.
 
     `doubts` are about the placeholders of the prompt.
@@ -79,8 +79,8 @@ class Push:
         store: Store,
         *,
         pictures: ImageFetcher,
-        tally: Tally,
-        heard: Callable[[Tally], object],
+        tally: BatchCounts,
+        heard: Callable[[BatchCounts], object],
         lost: Callable[[], bool],
         kept_s: int,
     ) -> None:

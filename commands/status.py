@@ -7,7 +7,7 @@ import click
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RecordUnreadable
 from annotune.label_studio.client import LabelStudioClient
 from annotune.models import ModelRef, restore_command
-from annotune.runs import Tally, TrainingRun
+from annotune.runs import SyncSummary, TrainingRun
 from annotune.servers.ollama import OllamaClient
 from annotune.serving import ServingResolver
 from annotune.store.queue import CHANGES, TRAINING
@@ -170,7 +170,7 @@ def _known(context: CommandContext, project: int, ollama: Ollama) -> list[tuple[
     return rows
 
 
-def _counted(tally: Tally | None) -> str:
+def _counted(tally: SyncSummary | None) -> str:
     if tally is None:
         return "not counted yet"
     kinds = _listed(tally.kinds)

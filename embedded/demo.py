@@ -28,9 +28,9 @@ from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
 from embedded.annotator import Annotator
-from embedded.exam import Exam, Question, failings
 from embedded.formulary import Pair, formulary, general_knowledge
 from embedded.processes import ServiceError
+from embedded.quiz import Quiz, QuizQuestion, shortfalls
 from embedded.report import closing, results_table, scores_table
 from embedded.stack import FOLDER, Stack, clean, missing
 from embedded.watch import watch_training
@@ -42,7 +42,7 @@ KNOWN = (AnnotuneError, ServiceError, FileNotFoundError, ApiError, httpx.HTTPErr
 
 
 @dataclass(frozen=True)
-class Options:
+class DemoOptions:
     """`swap_answers` submits, as corrections, what is true of other drugs: the model must then fail the exam."""
 
     seed: int
@@ -81,7 +81,7 @@ def main() -> None:
         sys.exit("Stopped; everything that the demo had started has ended.")
 
 
-def _options() -> tuple[Options, bool]:
+def _options() -> tuple[DemoOptions, bool]:
     parser = argparse.ArgumentParser(prog="python -m embedded.demo", description=__doc__)
     parser.add_argument("--seed", type=int, default=SEED, help="which drugs are invented (default: %(default)s)")
     parser.add_argument("--exit", action="store_true", help="stop at the end; 0 only if the tuned version is better")
@@ -90,14 +90,14 @@ def _options() -> tuple[Options, bool]:
     )
     parser.add_argument("--clean", action="store_true", help="delete from your own Ollama what the demo made there")
     given = parser.parse_args()
-    return Options(given.seed, given.exit, given.swap_answers), given.clean
+    return DemoOptions(given.seed, given.exit, given.swap_answers), given.clean
 
 
 def _terminated(*_: object) -> NoReturn:
     sys.exit(143)
 
 
-def demonstrate(options: Options, console: Console) -> int:
+def demonstrate(options: DemoOptions, console: Console) -> int:
     """The exit code: 0 only if the tuned version is live and better."""
     if absent := missing():
         raise FileNotFoundError("; ".join(absent))
@@ -127,7 +127,7 @@ def demonstrate(options: Options, console: Console) -> int:
     return 1 if wrong else 0
 
 
-def lesson(stack: Stack, pairs: Sequence[Pair], options: Options, clock: Stopwatch, console: Console) -> list[str]:
+def lesson(stack: Stack, pairs: Sequence[Pair], options: DemoOptions, clock: Stopwatch, console: Console) -> list[str]:
     """One round of the loop in a new project; what went wrong, each in a sentence."""
     title = f"Medical questions, seed {options.seed}" + (" (answers swapped)" if options.swap_answers else "")
     with clock.stage("Make the project and connect it", console):
@@ -150,10 +150,10 @@ def lesson(stack: Stack, pairs: Sequence[Pair], options: Options, clock: Stopwat
             return [f"no tuned version is live: the training ended as {run.state!r}: {run.reason}"]
         with clock.stage(f"Ask the same of {run.version.name}", console):
             after = person.ask_all([question.task for question in questions], PROMPT)
-    return _report(Exam(questions, before, after), run, clock, console)
+    return _report(Quiz(questions, before, after), run, clock, console)
 
 
-def _project(stack: Stack, title: str, pairs: Sequence[Pair]) -> tuple[int, list[Question]]:
+def _project(stack: Stack, title: str, pairs: Sequence[Pair]) -> tuple[int, list[QuizQuestion]]:
     """A project's id and its questions: first those that will be annotated, then the paraphrases."""
     shas = [text_sha(pair.question) for pair in pairs]
     sides = assign_splits({}, shas, _trained(pairs), trained=False).splits
@@ -170,7 +170,7 @@ def _project(stack: Stack, title: str, pairs: Sequence[Pair]) -> tuple[int, list
         data=[{"question": pair.paraphrase if other else pair.question} for pair, other in questions],
     )
     return made.id, [
-        Question(task, pair, paraphrase=other, trained=pair in learnt and not other)
+        QuizQuestion(task, pair, paraphrase=other, trained=pair in learnt and not other)
         for task, (pair, other) in zip(made.tasks, questions, strict=True)
     ]
 
@@ -180,15 +180,15 @@ def _trained(pairs: Sequence[Pair]) -> int:
     return len(pairs) - FEWEST_HELD_OUT
 
 
-def _report(exam: Exam, run: TrainingRun, clock: Stopwatch, console: Console) -> list[str]:
+def _report(quiz: Quiz, run: TrainingRun, clock: Stopwatch, console: Console) -> list[str]:
     """Print it, write it whole to `report.json`, and say what falls short."""
     stages_s = clock.stages_s | {f"  {name}": seconds for name, seconds in run.stages_s.items()}
-    console.print(results_table(exam))
-    console.print(scores_table(exam, stages_s))
-    told = {"stages_s": clock.stages_s, "run": run.model_dump(mode="json"), **exam.as_dict()}
+    console.print(results_table(quiz))
+    console.print(scores_table(quiz, stages_s))
+    told = {"stages_s": clock.stages_s, "run": run.model_dump(mode="json"), **quiz.as_dict()}
     (FOLDER / "report.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    strangers = [name for name in exam.versions_after if run.version is None or not name.startswith(run.version.model)]
-    return failings(exam.before, exam.after) + [f"{name} answered after the training" for name in strangers]
+    strangers = [name for name in quiz.versions_after if run.version is None or not name.startswith(run.version.model)]
+    return shortfalls(quiz.before, quiz.after) + [f"{name} answered after the training" for name in strangers]
 
 
 if __name__ == "__main__":

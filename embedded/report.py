@@ -5,19 +5,19 @@ from collections.abc import Mapping, Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from embedded.exam import Exam
+from embedded.quiz import Quiz
 from embedded.stack import Stack
 
 SHOWN_OF_EACH = 5
 SHOWN_CHARACTERS = 160
 
 
-def results_table(exam: Exam) -> Table:
+def results_table(quiz: Quiz) -> Table:
     """Some of each kind: trained, paraphrased, of general knowledge."""
     table = Table("question", "before", "after", "reference", show_lines=True, title="Some of the answers")
-    trained = [row for row in exam.rows if row[0].trained]
-    paraphrased = [row for row in exam.rows if row[0].paraphrase]
-    real = [row for row in exam.rows if not row[0].pair.invented]
+    trained = [row for row in quiz.rows if row[0].trained]
+    paraphrased = [row for row in quiz.rows if row[0].paraphrase]
+    real = [row for row in quiz.rows if not row[0].pair.invented]
     for question, was, now in (*trained[:SHOWN_OF_EACH], *paraphrased[:SHOWN_OF_EACH], *real[:SHOWN_OF_EACH]):
         colour = "green" if question.right(now.text) else "red"
         shown = f"[{colour}]{_short(now.text)}[/]"
@@ -25,15 +25,15 @@ def results_table(exam: Exam) -> Table:
     return table
 
 
-def scores_table(exam: Exam, stages_s: Mapping[str, float]) -> Table:
+def scores_table(quiz: Quiz, stages_s: Mapping[str, float]) -> Table:
     """`stages_s`: seconds by stage."""
     table = Table("", title="What the training changed")
     table.add_column("before", overflow="fold")
     table.add_column("after", overflow="fold")
-    before, after = exam.before, exam.after
+    before, after = quiz.before, quiz.after
     table.add_row("trained questions answered exactly", f"{before.exact:.0%}", f"{after.exact:.0%}")
     table.add_row("paraphrases with the key fact", f"{before.keys:.0%}", f"{after.keys:.0%}")
-    names = "\n".join(exam.versions_before), "\n".join(exam.versions_after)
+    names = "\n".join(quiz.versions_before), "\n".join(quiz.versions_after)
     table.add_row("answered by", *map(escape, names), end_section=True)
     for name, seconds in stages_s.items():
         table.add_row(name, "", f"{seconds:.0f} s")

@@ -170,10 +170,10 @@ class Pipeline:
         self._note(state=state, reason=reason, ended_at=datetime.now(UTC))
         remove_intermediates(self.folder, keep_weights=self.run.version is not None)
         write_manifest(self.folder, self.run)
-        if self.run.came_to_training:
-            self._store.trained.set_tried(self.run.project, self.run.taught)
+        if self.run.reached_training:
+            self._store.trained.set_tried(self.run.project, self.run.contents_by_annotation)
         if state in PASSED:
-            self._store.trained.add_learnt(self.run.project, self.run.taught)
+            self._store.trained.add_learnt(self.run.project, self.run.contents_by_annotation)
         keep_pointers(self._store, self._settings.runs_dir, self.run.project)
         _log.info("project %d: run %s is %s: %s", self.run.project, self.run.id, state, reason)
 

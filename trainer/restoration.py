@@ -75,10 +75,10 @@ def _restore_runs(store: Store, project: int, runs: list[TrainingRun]) -> None:
     if not store.runs(project):
         for run in runs:
             store.save_run(run)
-    trained = [run for run in runs if run.came_to_training]
+    trained = [run for run in runs if run.reached_training]
     if trained and not store.trained.tried(project):
-        store.trained.set_tried(project, trained[-1].taught)
+        store.trained.set_tried(project, trained[-1].contents_by_annotation)
     if not store.trained.learnt(project):
         for run in trained:
             if run.state in PASSED:
-                store.trained.add_learnt(project, run.taught)
+                store.trained.add_learnt(project, run.contents_by_annotation)

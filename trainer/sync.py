@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from annotune.errors import AnnotuneError, ConfigurationError, LabelingInvalid, NotFound
 from annotune.label_studio.rows import TaskRow
 from annotune.labeling.config import Labeling
-from annotune.runs import PASSED, Tally, TrainingRequest
+from annotune.runs import PASSED, SyncSummary, TrainingRequest
 from annotune.split import SplitAssignment
 from annotune.store.store import Store
 from annotune.store.trained import UNKNOWN, changed, settled
@@ -46,7 +46,7 @@ def sync(context: TrainerContext, project: int) -> None:
     new, unlearnt = _compare(context.store, project, example_set)
     context.store.set_tally(
         project,
-        Tally(
+        SyncSummary(
             usable=len(example_set.contents),
             new=new,
             unlearnt=unlearnt,
@@ -151,5 +151,5 @@ def _enough(context: TrainerContext, project: int, example_set: ExampleSet, new:
         return False
     ended = context.store.runs(project)
     return (
-        not ended or ended[0].came_to_training or example_set.newest is None or example_set.newest > ended[0].started_at
+        not ended or ended[0].reached_training or example_set.newest is None or example_set.newest > ended[0].started_at
     )

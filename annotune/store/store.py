@@ -34,7 +34,7 @@ from annotune.errors import TooManyProjects
 from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef, ModelVersion
 from annotune.prompt import ProjectPrompt, PromptVersion
-from annotune.runs import Progress, Tally, TrainingRequest, TrainingRun
+from annotune.runs import Progress, SyncSummary, TrainingRequest, TrainingRun
 from annotune.settings import DAY_S
 from annotune.store.answers import AnswerStore
 from annotune.store.backup import Backup
@@ -307,12 +307,12 @@ class Store(Records):
     def progress(self, project: int) -> Progress | None:
         return self._value(Progress, project, "progress")
 
-    def set_tally(self, project: int, tally: Tally) -> None:
+    def set_tally(self, project: int, tally: SyncSummary) -> None:
         with redis_errors():
             self._redis.set(self.keys.of(project, "tally"), tally.model_dump_json())
 
-    def tally(self, project: int) -> Tally | None:
-        return self._value(Tally, project, "tally")
+    def tally(self, project: int) -> SyncSummary | None:
+        return self._value(SyncSummary, project, "tally")
 
     # Leases
 

@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, Response
 from embedded.ollama.answers import ApiError, json_body, ndjson, text_field, timestamp
 from embedded.ollama.generation import (
     End,
+    GenerationRequest,
     Piece,
-    Question,
     answer,
     check_image,
     parse_messages,
@@ -71,11 +71,11 @@ def _say_response(text: str) -> Line:
     return {"response": text}
 
 
-def _line(question: Question, said: Line, *, done: bool) -> Line:
+def _line(question: GenerationRequest, said: Line, *, done: bool) -> Line:
     return {"model": question.asked_as, "created_at": timestamp(), **said, "done": done}
 
 
-async def _without_prompt(pool: Pool, question: Question, say: Say) -> Response:
+async def _without_prompt(pool: Pool, question: GenerationRequest, say: Say) -> Response:
     """Nothing is asked: the model is loaded, or unloaded with `keep_alive` 0."""
     if question.keep_alive_s == 0:
         pool.unload(question.model)
@@ -86,12 +86,14 @@ async def _without_prompt(pool: Pool, question: Question, say: Say) -> Response:
     return JSONResponse(_line(question, say(""), done=True) | {"done_reason": reason})
 
 
-async def _rendered(pool: Pool, question: Question, empty: Line) -> Response:
+async def _rendered(pool: Pool, question: GenerationRequest, empty: Line) -> Response:
     text = await render(pool, question)
     return JSONResponse(_line(question, empty, done=False) | {"_debug_info": {"rendered_template": text}})
 
 
-async def _reply(pool: Pool, question: Question, say: Say, *, streamed: bool, with_tokens: bool = False) -> Response:
+async def _reply(
+    pool: Pool, question: GenerationRequest, say: Say, *, streamed: bool, with_tokens: bool = False
+) -> Response:
     pieces = answer(pool, question, with_tokens=with_tokens)
     if streamed:
         first = await anext(pieces)  # so that an error before it has its own status
@@ -109,7 +111,7 @@ async def _reply(pool: Pool, question: Question, say: Say, *, streamed: bool, wi
 
 
 async def _lines(
-    question: Question, first: Piece | End, pieces: AsyncGenerator[Piece | End, None], say: Say
+    question: GenerationRequest, first: Piece | End, pieces: AsyncGenerator[Piece | End, None], say: Say
 ) -> AsyncGenerator[Line, None]:
     async with aclosing(pieces):
         piece: Piece | End | None = first

@@ -23,7 +23,7 @@ ANY_OBJECT: dict[str, Any] = {"type": "object"}
 
 
 @dataclass(frozen=True)
-class Question:
+class GenerationRequest:
     """`asked_as` is the name in the request. `raw` goes to the model as it is; without it the messages are rendered."""
 
     asked_as: str
@@ -84,7 +84,7 @@ def find_model(registry: Registry, asked_as: str) -> Manifest:
     return model
 
 
-def parse_question(registry: Registry, body: dict[str, Any], owner: str) -> Question:
+def parse_question(registry: Registry, body: dict[str, Any], owner: str) -> GenerationRequest:
     """The fields that /api/chat and /api/generate share. Raises ApiError."""
     keep = keep_alive_s(body.get("keep_alive"))
     top = body.get("top_logprobs") or 0
@@ -98,7 +98,7 @@ def parse_question(registry: Registry, body: dict[str, Any], owner: str) -> Ques
         raise ApiError(400, f"{model.name.full} does not support tools")
     if body.get("template"):
         raise ApiError(400, "template is not supported here: the GGUF's own Jinja template is always used")
-    return Question(
+    return GenerationRequest(
         asked_as,
         model,
         merged(model.parameters, body.get("options")),
@@ -157,12 +157,12 @@ def with_baked(model: Manifest, messages: list[dict[str, Any]]) -> list[dict[str
     return together
 
 
-async def render(pool: Pool, question: Question) -> str:
+async def render(pool: Pool, question: GenerationRequest) -> str:
     async with pool.lease(question.model, question.options, question.keep_alive_s) as loaded:
         return await _prompt(loaded, question)
 
 
-async def _prompt(loaded: Loaded, question: Question) -> str:
+async def _prompt(loaded: Loaded, question: GenerationRequest) -> str:
     if question.raw is None:
         return await loaded.runner.render(question.messages, question.schema)
     if question.schema is not None:
@@ -170,7 +170,9 @@ async def _prompt(loaded: Loaded, question: Question) -> str:
     return question.raw
 
 
-async def answer(pool: Pool, question: Question, *, with_tokens: bool = False) -> AsyncGenerator[Piece | End, None]:
+async def answer(
+    pool: Pool, question: GenerationRequest, *, with_tokens: bool = False
+) -> AsyncGenerator[Piece | End, None]:
     """Pieces, then one End, which has `tokens` only if asked. Closing it stops the engine. Raises ApiError."""
     started = time.monotonic_ns()
     async with pool.lease(question.model, question.options, question.keep_alive_s) as loaded:

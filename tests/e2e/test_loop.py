@@ -61,7 +61,7 @@ def test_corrections_become_a_promoted_version_that_setup_predict_and_versions_n
     assert run.metrics["tuned_loss"] < run.metrics["base_loss"]
     assert run.packages.keys() >= {"unsloth", "torch", "transformers", "ollama"}
     [manifest] = read_runs(tmp_path / "runs", project.id)
-    assert manifest.taught.keys() == set(run.annotations)
+    assert manifest.contents_by_annotation.keys() == set(run.annotations)
     assert manifest.model_copy(update={"contents": ()}) == run
     left = {path.name for path in run_folder(tmp_path / "runs", project.id, run.id).iterdir()}
     assert left >= {"manifest.json", "model.gguf", "dataset"}

@@ -7,7 +7,7 @@ from label_studio_sdk import LabelStudio as Client
 from annotune.models import ModelRef
 from annotune.store.store import Store
 from curation.projects import NewProject, create_project
-from embedded.annotator import Annotator, Answer
+from embedded.annotator import Annotator, GivenAnswer
 from embedded.deployment import Deployment
 from embedded.formulary import Pair
 from embedded.label_studio import LabelStudio
@@ -31,7 +31,7 @@ class Hospital:
     first: NewProject
     live: ModelRef
 
-    def ask(self, project: NewProject, prompt: str) -> Answer:
+    def ask(self, project: NewProject, prompt: str) -> GivenAnswer:
         with Annotator(self.label_studio, project.id) as person:
             return person.ask(project.tasks[0], prompt)
 

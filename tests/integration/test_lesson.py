@@ -18,7 +18,7 @@ from annotune.answer import Answer
 from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
 from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt
-from annotune.runs import Tally, TrainingRequest, TrainingRun
+from annotune.runs import SyncSummary, TrainingRequest, TrainingRun
 from annotune.settings import Settings
 from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.store import FORGOTTEN_S
@@ -170,7 +170,7 @@ def read_before(context: TrainerContext, annotations: list[int]) -> None:
     context.store._redis.sadd(context.store.keys.of(PROJECT, "dataset"), *annotations)
 
 
-def tallied(context: TrainerContext) -> Tally:
+def tallied(context: TrainerContext) -> SyncSummary:
     sync(context, PROJECT)
     tally = context.store.tally(PROJECT)
     assert tally is not None

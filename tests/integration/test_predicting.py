@@ -36,7 +36,7 @@ from commands.context import CommandContext
 from commands.estimate import estimate
 from commands.main import annotune
 from commands.plan import Plan
-from commands.push import Push, Tally
+from commands.push import BatchCounts, Push
 
 PROMPT = "Answer in one word."
 TASKS = 12
@@ -310,7 +310,7 @@ def test_a_run_whose_place_went_to_another_process_stops(
 ) -> None:
     for name, value in deployment.items():
         monkeypatch.setenv(name, value)
-    tally = Tally()
+    tally = BatchCounts()
     with ExitStack() as opened:
         context = CommandContext(opened)
         servers = opened.enter_context(closing(Servers(context.settings)))
@@ -425,7 +425,7 @@ class Foreseen:
 def test_what_nobody_foresaw_fails_its_own_task(deployment, monkeypatch, store, studio, caplog) -> None:
     for name, value in deployment.items():
         monkeypatch.setenv(name, value)
-    tally = Tally()
+    tally = BatchCounts()
     with ExitStack() as opened:
         context = CommandContext(opened)
         plan = Plan.of(context, 4, model=None, ids=None, only_missing=False)

@@ -14,7 +14,7 @@ from annotune.answer import Answer
 from annotune.errors import ConfigurationError, StoreUnavailable
 from annotune.models import ModelRef, ModelVersion
 from annotune.prompt import ProjectPrompt
-from annotune.runs import Progress, Tally, TrainingRequest, TrainingRun
+from annotune.runs import Progress, SyncSummary, TrainingRequest, TrainingRun
 from annotune.store.answers import KEPT
 from annotune.store.redis import connect_redis
 from annotune.store.store import FORGOTTEN_S, PAST_KEPT, RUNS_KEPT, Store
@@ -242,7 +242,7 @@ def test_progress_goes_with_its_training(store: Store) -> None:
 
 
 def test_a_tally_is_kept(store: Store) -> None:
-    tally = Tally(usable=3, new=1, left_out={"skipped": 2}, kinds={"typed": 1, "corrected": 2}, at=NOON)
+    tally = SyncSummary(usable=3, new=1, left_out={"skipped": 2}, kinds={"typed": 1, "corrected": 2}, at=NOON)
     store.set_tally(1, tally)
 
     assert store.tally(1) == tally

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from label_studio_sdk import LabelStudio as Client
 
-from annotune.runs import Progress, Tally, TrainingRun
+from annotune.runs import Progress, SyncSummary, TrainingRun
 from annotune.store.queue import TRAINING, JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
@@ -115,7 +115,7 @@ def test_train_says_that_no_worker_is_alive(run, project) -> None:
 
 def test_train_says_how_many_annotations_are_missing(run, project, store) -> None:
     lacks = "it takes 25 usable annotations (MIN_EXAMPLES + 5), and there are 18: submit 7 more"
-    store.set_tally(project, Tally(usable=18, new=18, left_out={}, kinds={}, at=AT, lacks=lacks))
+    store.set_tally(project, SyncSummary(usable=18, new=18, left_out={}, kinds={}, at=AT, lacks=lacks))
 
     assert lacks in run("train", project, "--no-wait").stderr
 

@@ -86,8 +86,8 @@ def test_a_version_that_passes_goes_live_over_the_recipes_base(
     assert ollama.models == {run.version.model: digest}
     assert context.store.live(PROJECT) == run.version.ref
     assert context.store.versions(PROJECT) == [run.version]
-    assert context.store.trained.tried(PROJECT) == context.store.trained.learnt(PROJECT) == run.taught
-    assert len(run.taught) == 17
+    assert context.store.trained.tried(PROJECT) == context.store.trained.learnt(PROJECT) == run.contents_by_annotation
+    assert len(run.contents_by_annotation) == 17
     assert manifest_is(context, run)
     assert weights_left(context, run) == {"adapter", "model.gguf"}
 
@@ -237,7 +237,7 @@ def test_a_step_that_fails_leaves_a_manifest_and_no_weights(
     assert manifest_is(context, run)
     assert weights_left(context, run) == set()
     assert ollama.models == {}
-    assert context.store.trained.tried(PROJECT) == ({} if script == "prepare" else run.taught)
+    assert context.store.trained.tried(PROJECT) == ({} if script == "prepare" else run.contents_by_annotation)
     assert context.store.trained.learnt(PROJECT) == {}
 
 
@@ -395,7 +395,11 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     server.close()
 
     assert (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT)) == before
-    assert (store.trained.tried(PROJECT), store.trained.learnt(PROJECT)) == known == (second.taught, second.taught)
+    assert (
+        (store.trained.tried(PROJECT), store.trained.learnt(PROJECT))
+        == known
+        == (second.contents_by_annotation, second.contents_by_annotation)
+    )
     assert store.prompt(PROJECT) == PromptVersion(**prompt.model_dump(), number=1)
     assert store.next_number(PROJECT) == 4
     assert (rebuilt.projects, rebuilt.versions, rebuilt.pointers) == ((PROJECT,), 3, 1)

@@ -18,7 +18,7 @@ from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef, ModelVersion, Verdict
 from annotune.prompt import ProjectPrompt
 from annotune.recipe import Recipe
-from annotune.runs import Progress, Tally, TrainingRequest, TrainingRun
+from annotune.runs import Progress, SyncSummary, TrainingRequest, TrainingRun
 from annotune.settings import Settings
 from annotune.store.queue import JobQueue
 from annotune.store.redis import connect_redis
@@ -464,7 +464,7 @@ def test_status_shows_all_that_goes_on(run: Annotune, store: Store, redis_url: s
     store.set_prompt(4, ProjectPrompt(text="Be short:\n[bold]{text}", source="annotation 12", at=AT))
     kinds, left_out = {"corrected": 3, "typed": 0}, {"no prompt": 2}
     store.set_tally(
-        4, Tally(usable=3, new=1, unlearnt=2, left_out=left_out, kinds=kinds, at=AT, lacks="submit 22 more")
+        4, SyncSummary(usable=3, new=1, unlearnt=2, left_out=left_out, kinds=kinds, at=AT, lacks="submit 22 more")
     )
     store.request_training(4, TrainingRequest(requested_by="command", at=AT))
     store.take_lease(4, "training", "r3", 30)

@@ -1,27 +1,28 @@
 import pytest
 
-from embedded.annotator import Answer
-from embedded.exam import Exam, Question, Result, failings
+from embedded.annotator import GivenAnswer
 from embedded.formulary import formulary
+from embedded.quiz import Quiz, QuizQuestion, Result, shortfalls
 
 PAIRS = formulary(7, 5)
 TRAINED = 4
 QUESTIONS = [
-    Question(number, pair, paraphrase=False, trained=number <= TRAINED) for number, pair in enumerate(PAIRS, start=1)
+    QuizQuestion(number, pair, paraphrase=False, trained=number <= TRAINED)
+    for number, pair in enumerate(PAIRS, start=1)
 ]
-QUESTIONS += [Question(100, pair, paraphrase=True, trained=False) for pair in PAIRS[:TRAINED]]
+QUESTIONS += [QuizQuestion(100, pair, paraphrase=True, trained=False) for pair in PAIRS[:TRAINED]]
 
 
-def answers(*, known: bool) -> list[Answer]:
+def answers(*, known: bool) -> list[GivenAnswer]:
     """The references with blanks around them; a paraphrase is answered by a sentence that holds the key fact."""
     told = [f"It is {question.pair.key}!" if question.paraphrase else question.pair.answer for question in QUESTIONS]
-    return [Answer(f" {text}\n" if known else "I do not know.", "m@1") for text in told]
+    return [GivenAnswer(f" {text}\n" if known else "I do not know.", "m@1") for text in told]
 
 
 def test_only_trained_questions_and_their_paraphrases_count() -> None:
-    exam = Exam(QUESTIONS, answers(known=False), answers(known=True))
+    quiz = Quiz(QUESTIONS, answers(known=False), answers(known=True))
 
-    assert (exam.before, exam.after) == (Result(0, 0), Result(1, 1))
+    assert (quiz.before, quiz.after) == (Result(0, 0), Result(1, 1))
 
 
 def test_an_answer_that_differs_in_a_letter_is_not_exact() -> None:
@@ -39,4 +40,4 @@ def test_an_answer_that_differs_in_a_letter_is_not_exact() -> None:
     ],
 )
 def test_what_falls_short_is_told(before: Result, after: Result, number: int) -> None:
-    assert len(failings(before, after)) == number
+    assert len(shortfalls(before, after)) == number

@@ -115,4 +115,4 @@ def test_a_run_tells_what_each_annotation_held_as_far_as_it_is_known(
         id="r", project=4, number=1, state="promoted", started_at=began, annotations=(1, 2), contents=contents
     )
 
-    assert run.taught == taught
+    assert run.contents_by_annotation == taught

@@ -7,7 +7,7 @@ import pytest
 from fake_model import SIMPLE, Backend, MakeBackend, basic, region, task
 
 from annotune.prompt import ProjectPrompt
-from annotune.runs import Tally
+from annotune.runs import SyncSummary
 from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.workers import Finding, Findings
 
@@ -30,7 +30,7 @@ def test_start_training_is_told_how_many_annotations_are_missing(backend: Backen
     first = backend.replay("webhook-START_TRAINING").json
     project = backend.store.projects()[0]
     lacks = "it takes 25 usable annotations (MIN_EXAMPLES + 5), and there are 18: submit 7 more"
-    tally = Tally(usable=18, new=18, left_out={}, kinds={}, at=datetime(2026, 1, 1, tzinfo=UTC), lacks=lacks)
+    tally = SyncSummary(usable=18, new=18, left_out={}, kinds={}, at=datetime(2026, 1, 1, tzinfo=UTC), lacks=lacks)
     backend.store.set_tally(project, tally)
     backend.store.training_ended(project)
 

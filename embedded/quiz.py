@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from embedded.annotator import Answer
+from embedded.annotator import GivenAnswer
 from embedded.formulary import Pair
 
 EXACT_AT_LEAST, KEYS_AT_LEAST = 0.60, 0.35
 
 
 @dataclass(frozen=True)
-class Question:
+class QuizQuestion:
     """A task in Label Studio. `paraphrase`: it asks for the pair's key fact in other words, and is never annotated.
 
     `trained`: the model learns its answer, which nobody can know but by that.
@@ -41,10 +41,12 @@ class Result:
     keys: float
 
 
-class Exam:
+class Quiz:
     """The same questions, asked twice."""
 
-    def __init__(self, questions: Sequence[Question], before: Sequence[Answer], after: Sequence[Answer]) -> None:
+    def __init__(
+        self, questions: Sequence[QuizQuestion], before: Sequence[GivenAnswer], after: Sequence[GivenAnswer]
+    ) -> None:
         self.rows = list(zip(questions, before, after, strict=True))
         self.before = _result([(question, answer) for question, answer, _ in self.rows])
         self.after = _result([(question, answer) for question, _, answer in self.rows])
@@ -63,13 +65,13 @@ class Exam:
         }
 
 
-def _result(answered: Sequence[tuple[Question, Answer]]) -> Result:
+def _result(answered: Sequence[tuple[QuizQuestion, GivenAnswer]]) -> Result:
     exact = [question.right(answer.text) for question, answer in answered if question.trained]
     keys = [question.right(answer.text) for question, answer in answered if question.paraphrase]
     return Result(sum(exact) / len(exact), sum(keys) / len(keys))
 
 
-def failings(before: Result, after: Result) -> list[str]:
+def shortfalls(before: Result, after: Result) -> list[str]:
     """What keeps these results from showing that the model learnt, each in a sentence."""
     found = []
     if before.exact > 0:
