@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from annotune.errors import AnnotuneError, InUse, RequestInvalid, StoreUnavailable
 from annotune.ids import ranges_of
 from annotune.images import ImageFetcher
+from annotune.lease import LEASE_TIMING, lease
 from annotune.prices import FREE, PRICES, Prices
 from annotune.prompt import PlaceholderCheck
 from annotune.question import Question
@@ -25,7 +26,6 @@ from commands.output import PlainConsole, say
 from commands.plan import Plan
 from commands.push import BatchCounts, Push
 from commands.signals import Stopped, stoppable
-from trainer.lease import LEASE_TIMING, lease
 
 SHOWN = 3
 REASONS_TOLD = 5

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable, TrainingCancelled, TrainingRefused
+from annotune.lease import LEASE_TIMING, LeaseTiming, lease
 from annotune.log import where
 from annotune.runs import TrainingRequest, TrainingRun
 from trainer.context import TrainerContext, open_trainer_context
-from trainer.lease import LEASE_TIMING, LeaseTiming, lease
 from trainer.mark import keep_pointers
 from trainer.pipeline import run_training
 from trainer.sync import is_gone, sync

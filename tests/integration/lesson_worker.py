@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from annotune.errors import TrainingCancelled
+from annotune.lease import LeaseTiming
 from annotune.runs import TrainingRequest, TrainingRun
 from annotune.settings import load_settings
 from trainer import jobs
 from trainer.context import TrainerContext, open_trainer_context
-from trainer.lease import LeaseTiming
 from trainer.worker import run_worker
 
 PACE = LeaseTiming(ttl_s=2, renew_s=0.4)

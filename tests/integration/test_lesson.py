@@ -16,6 +16,7 @@ from studio_double import StudioDouble, region
 
 from annotune.answer import Answer
 from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
+from annotune.lease import LeaseTiming, lease
 from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt
 from annotune.runs import SyncSummary, TrainingRequest, TrainingRun
@@ -24,7 +25,6 @@ from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.store import FORGOTTEN_S
 from trainer.context import TrainerContext, trainer_context
 from trainer.jobs import sync_under_lease, train_under_lease
-from trainer.lease import LeaseTiming, lease
 from trainer.reconcile import Reconciler, requeue_due, sync_all
 from trainer.sync import examples_of, read, sync
 
