@@ -4,9 +4,9 @@ import logging
 import threading
 from dataclasses import dataclass, replace
 
-from annotune.errors import StoreEmptied, StoreUnavailable
+from annotune.errors import NotFound, StoreEmptied, StoreUnavailable
 from annotune.extra_params import ExtraParams
-from annotune.models import ModelRef
+from annotune.models import ModelRef, version_number
 from annotune.options import Options
 from annotune.prompt import Prompt
 from annotune.servers.pool import default_ref
@@ -131,3 +131,22 @@ class ServingResolver:
 def model_version(model: str, prompt: Prompt | None) -> str:
     """`<model>@<first 8 of the prompt's sha>`, or `<model>` where there is no prompt."""
     return f"{model}@{prompt.sha[:SHA_SHOWN]}" if prompt else model
+
+
+def resolve_model(store: Store, project: int, name: str) -> ModelRef:
+    """The model that a person names: `ollama:llama3`, or a version of the project such as `v0003`.
+
+    A version of ours comes with the context window that it was made with.
+
+    Raises:
+        RequestInvalid: the name is neither.
+        NotFound: the project has no such version.
+    """
+    versions, number = store.versions(project), version_number(name)
+    if number is None:
+        ref = ModelRef.parse(name)
+        return next((version.ref for version in versions if str(version.ref) == str(ref)), ref)
+    found = next((version.ref for version in versions if version.number == number), None)
+    if found is None:
+        raise NotFound(f"project {project} has no version {name}: see 'annotune models list {project}'")
+    return found

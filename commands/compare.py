@@ -20,9 +20,8 @@ from annotune.parallel import map_within_deadline
 from annotune.prompt import PlaceholderCheck, Prompt
 from annotune.question import Question
 from annotune.servers.pool import Servers
-from annotune.serving import ServingResolver
+from annotune.serving import ServingResolver, resolve_model
 from commands.context import PROJECT, CommandContext
-from commands.models import named
 from commands.output import json_option, say, say_json, say_table, table_of
 from commands.push import ENDS_ASKING
 
@@ -67,7 +66,7 @@ def compare(
     tasks = list(islice(_annotated_first(context, project, number), number))
     if not tasks:
         raise NotFound(f"project {project} has no tasks yet: import some")
-    ref = named(context, project, model) if model else serving.ref
+    ref = resolve_model(context.store, project, model) if model else serving.ref
     pictures = ImageFetcher(settings)
 
     def ask(prompt: Prompt, task: TaskRow, deadline: Deadline) -> Said:

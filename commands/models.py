@@ -11,7 +11,7 @@ from annotune.errors import ModelServerError, NotFound, RecordUnreadable, StoreU
 from annotune.models import ModelRef, restore_command, version_number
 from annotune.servers.ollama import OllamaClient
 from annotune.servers.pool import Servers, default_ref
-from annotune.serving import ServingResolver
+from annotune.serving import ServingResolver, resolve_model
 from commands.context import PROJECT, CommandContext
 from commands.output import json_option, say, say_json, say_table, table_of
 from trainer.rebuild import rebuild as rebuild_store
@@ -104,28 +104,11 @@ def use(context: CommandContext, project: int, ref: str) -> None:
     if number is not None:
         _promote(context, project, number)
         return
-    chosen = named(context, context.known(project), ref)
+    chosen = resolve_model(context.store, context.known(project), ref)
     _check(context, project, chosen)
     _move(context, project, chosen)
     context.keep(project)
     say(f"project {project}: {chosen} answers from now on")
-
-
-def named(context: CommandContext, project: int, text: str) -> ModelRef:
-    """The model that a person wrote; a version of ours comes with the window that it was made with.
-
-    Raises:
-        RequestInvalid: the text names no model.
-        NotFound: the project has no such version.
-    """
-    versions, number = context.store.versions(project), version_number(text)
-    if number is None:
-        ref = ModelRef.parse(text)
-        return next((version.ref for version in versions if str(version.ref) == str(ref)), ref)
-    found = next((version.ref for version in versions if version.number == number), None)
-    if found is None:
-        raise NotFound(f"project {project} has no version {text}: see 'annotune models list {project}'")
-    return found
 
 
 def _check(context: CommandContext, project: int, ref: ModelRef | None) -> None:

@@ -14,9 +14,8 @@ from annotune.models import ModelRef
 from annotune.options import Options
 from annotune.prompt import PlaceholderCheck, Prompt
 from annotune.question import Question
-from annotune.serving import ServingResolver, model_version
+from annotune.serving import ServingResolver, model_version, resolve_model
 from commands.context import CommandContext
-from commands.models import named
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Plan:
             project=project,
             title=shown.title,
             labeling=labeling,
-            ref=named(context, project, model) if model else serving.ref,
+            ref=resolve_model(context.store, project, model) if model else serving.ref,
             prompt=serving.prompt,
             options=serving.options,
             ids=ids or ALL,
