@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from annotune.files import atomic_write
 from curation.example import Example
 
 
@@ -25,7 +26,7 @@ class Dataset:
 
 
 def write_dataset(folder: Path, train: Iterable[Example], held_out: Iterable[Example]) -> Dataset:
-    """Write the files beside and rename them, the manifest last.
+    """Write the files, each whole or not at all, the manifest last.
 
     A line has the keys `id` (the annotation's), `messages`, `answer` and `origin`.
     """
@@ -35,13 +36,13 @@ def write_dataset(folder: Path, train: Iterable[Example], held_out: Iterable[Exa
     for name, examples in parts.items():
         lines = "".join(_line(example) for example in examples)
         digest.update(f"{name}\n{lines}".encode())
-        _write(folder / f"{name}.jsonl", lines)
+        atomic_write(folder / f"{name}.jsonl", lines)
     manifest = {
         "digest": digest.hexdigest(),
         "counts": {name: len(examples) for name, examples in parts.items()},
         "annotations": {name: [example.origin.annotation for example in examples] for name, examples in parts.items()},
     }
-    _write(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
+    atomic_write(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
     return Dataset(folder=folder, digest=digest.hexdigest(), train=parts["train"], held_out=parts["eval"])
 
 
@@ -52,9 +53,3 @@ def _ordered(examples: Iterable[Example]) -> tuple[Example, ...]:
 def _line(example: Example) -> str:
     body = example.model_dump(mode="json")
     return json.dumps({"id": example.origin.annotation, **body}, ensure_ascii=False) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    beside = path.with_suffix(".part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)

@@ -3,7 +3,8 @@
 import importlib.util
 from pathlib import Path
 
-from annotune.servers.ollama import OllamaClient, file_sha256
+from annotune.files import file_sha256
+from annotune.servers.ollama import OllamaClient
 
 BASE_MODEL = "smollm2:135m"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from annotune.errors import ConfigurationError, RecordUnreadable
+from annotune.files import atomic_write
 from annotune.store.store import Store
 from annotune.values import FrozenModel
 from trainer.restoration import restore
-from trainer.state_files import read_split, write_pointers, write_split, write_whole
+from trainer.state_files import read_split, write_pointers, write_split
 
 MARK = "mark.json"
 
@@ -77,13 +78,14 @@ def adopt(store: Store, runs_dir: Path, wished: str = "") -> Mark:
         StoreUnavailable: Redis is away, or keeps nothing.
     """
     with _usable(runs_dir):  # else a mark would promise what nobody keeps
-        write_whole(runs_dir / f".{MARK}", "")
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        atomic_write(runs_dir / f".{MARK}", "")
         (runs_dir / f".{MARK}").unlink(missing_ok=True)
     restore(store, runs_dir, emptied=False, unknown_only=True)
     mark = Mark(deployment=store.keys.deployment, id=store.backup.claim(wished or uuid.uuid4().hex))
     keep_all(store, runs_dir, mark)
     with _usable(runs_dir):
-        write_whole(runs_dir / MARK, mark.model_dump_json() + "\n")
+        atomic_write(runs_dir / MARK, mark.model_dump_json() + "\n")
     return mark
 
 

@@ -22,12 +22,13 @@ from annotune.errors import (
     TrainingFailed,
     TrainingRefused,
 )
+from annotune.files import file_sha256
 from annotune.log import where
 from annotune.models import ModelVersion
 from annotune.promotion import go_live, why_a_person_decides
 from annotune.recipe import Recipe, shipped
 from annotune.runs import PASSED, Progress, TrainingRequest, TrainingRun
-from annotune.servers.ollama import OllamaClient, file_sha256
+from annotune.servers.ollama import OllamaClient
 from curation.dataset import Dataset, write_dataset
 from curation.examples import ExampleSet
 from trainer import engine as steps

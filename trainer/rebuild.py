@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotune.errors import NotFound, RecordUnreadable
+from annotune.files import file_sha256
 from annotune.models import ModelVersion
-from annotune.servers.ollama import OllamaClient, file_sha256
+from annotune.servers.ollama import OllamaClient
 from annotune.store.store import Store
 from trainer.mark import adopt, is_foreign, keep_all, read_mark
 from trainer.registration import is_taken, register

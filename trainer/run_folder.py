@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from annotune.errors import RecordUnreadable, TrainingRefused
+from annotune.files import atomic_write
 from annotune.runs import TrainingRun
 
 MANIFEST = "manifest.json"
@@ -25,10 +26,8 @@ def run_folder(runs_dir: Path, project: int, run: str) -> Path:
 
 
 def write_manifest(folder: Path, run: TrainingRun) -> None:
-    """Written beside and renamed: a run without a manifest has not ended."""
-    beside = folder / f".{MANIFEST}"
-    beside.write_text(run.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    beside.replace(folder / MANIFEST)
+    """Write a run's manifest: a run without one has not ended."""
+    atomic_write(folder / MANIFEST, run.model_dump_json(indent=1) + "\n")
 
 
 def read_runs(runs_dir: Path, project: int | None = None) -> list[TrainingRun]:

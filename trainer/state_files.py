@@ -1,11 +1,11 @@
 """`RUNS_DIR/p<project>/pointers.json` and `sides.json`: what of a project Redis alone knows."""
 
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from annotune.errors import RecordUnreadable
+from annotune.files import atomic_write
 from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.split import SplitName
@@ -61,13 +61,16 @@ def write_pointers(runs_dir: Path, project: int, kept: ProjectState) -> None:
     text = pointers.model_dump_json(indent=1) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text:
         return
-    write_whole(path, text)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, text)
 
 
 def write_split(runs_dir: Path, project: int, sides: Mapping[str, SplitName]) -> None:
     train, held_out = (tuple(sorted(sha for sha in sides if sides[sha] == side)) for side in ("train", "eval"))
     told = SplitFile(train=train, eval=held_out)
-    write_whole(runs_dir / f"p{project}" / SIDES, told.model_dump_json(indent=1) + "\n")
+    path = runs_dir / f"p{project}" / SIDES
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, told.model_dump_json(indent=1) + "\n")
 
 
 def read_split(runs_dir: Path, project: int) -> dict[str, SplitName]:
@@ -80,14 +83,6 @@ def read_split(runs_dir: Path, project: int) -> dict[str, SplitName]:
     except (OSError, RecordUnreadable) as error:
         _log.warning("Redis alone says which texts of project %d are held out: %s", project, error)
         return {}
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Written beside and renamed: no reader sees half of it, and two writers do not disturb each other."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
 
 
 def read_pointers(runs_dir: Path, project: int) -> ProjectState | None:

@@ -5,7 +5,6 @@ HEAD before it uploads, so the chat and the blobs go by httpx.
 """
 
 import base64
-import hashlib
 import json
 import re
 import time
@@ -250,14 +249,6 @@ class OllamaClient:
             raise RequestInvalid("the prompt holds half a surrogate pair, which is no text: take it out") from error
         except FOREIGN as error:
             raise ModelServerError(f"{where} did not answer as Ollama does: is OLLAMA_ENDPOINT right?") from error
-
-
-def file_sha256(path: Path) -> str:
-    """Hex SHA-256 of a file."""
-    digest = hashlib.sha256()
-    for block in _blocks(path):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

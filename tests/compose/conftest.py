@@ -32,7 +32,8 @@ print("ok")
 # Read from standard input: the base model, which goes to the Ollama that the backend asks.
 ADD_MODEL = f"""
 import pathlib, sys
-from annotune.servers.ollama import OllamaClient, file_sha256
+from annotune.files import file_sha256
+from annotune.servers.ollama import OllamaClient
 from annotune.settings import load_settings
 gguf = pathlib.Path("/tmp/base.gguf")
 gguf.write_bytes(sys.stdin.buffer.read())

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from annotune.servers.ollama import OllamaClient, file_sha256
+from annotune.files import file_sha256
+from annotune.servers.ollama import OllamaClient
 from embedded.base_model import BASE_MODEL, add_base_model, base_gguf
 from embedded.ollama import OllamaServer as EmbeddedOllama
 from embedded.stack import clean, deployment_name, with_base

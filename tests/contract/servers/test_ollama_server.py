@@ -23,7 +23,8 @@ from annotune.errors import (
     PromptTooLong,
     RequestInvalid,
 )
-from annotune.servers.ollama import OllamaClient, file_sha256
+from annotune.files import file_sha256
+from annotune.servers.ollama import OllamaClient
 
 Script = Callable[..., Vendor]
 Adapter = Callable[[str], OllamaClient]
