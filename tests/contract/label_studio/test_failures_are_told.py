@@ -29,7 +29,7 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("screen", SCREENS.values(), ids=SCREENS)
+@pytest.mark.parametrize("editor", SCREENS.values(), ids=SCREENS)
 @pytest.mark.parametrize(("error", "status"), BROKEN, ids=[type(error).__name__ for error, _ in BROKEN])
 def test_the_sentence_is_the_body_and_the_reason_phrase(
     backend: Backend, error: Exception, status: int, editor: object

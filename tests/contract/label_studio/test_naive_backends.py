@@ -43,14 +43,14 @@ def test_05_events_come_by_the_secret_header_and_start_training_by_basic_auth(ma
     assert backend.send("/webhook", train, Authorization=basic("u", "p")).status_code == 200
 
 
-@pytest.mark.parametrize("screen", ["batch", [PROMPT]])
+@pytest.mark.parametrize("editor", ["batch", [PROMPT]])
 def test_06_an_error_is_the_reason_phrase_since_nothing_else_is_shown(backend: Backend, editor: object) -> None:
     backend.model.broken = ModelServerUnreachable("Ollama is not reachable")
 
     assert backend.predict(task(), editor=editor).status == "503 Ollama is not reachable"
 
 
-@pytest.mark.parametrize("screen", ["batch", [PROMPT]])
+@pytest.mark.parametrize("editor", ["batch", [PROMPT]])
 def test_07_every_prediction_passes_the_sdks_validation_and_has_no_made_up_score(
     backend: Backend, editor: object
 ) -> None:

@@ -32,7 +32,7 @@ Eventually = Callable[..., object]
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("screen", NOISE)
+@pytest.mark.parametrize("editor", NOISE)
 def test_a_screen_without_a_prompt_changes_nothing_and_asks_nobody(backend: Backend, editor: list) -> None:
     assert texts(backend.predict(task(), editor=editor)) == [{}]
     assert backend.model.requests == []
@@ -189,7 +189,7 @@ def test_a_task_without_the_field_harms_no_other(backend: Backend) -> None:
     assert "no field 'question'" in bad["error"]
 
 
-@pytest.mark.parametrize("screen", ["batch", [region("prompt", "Explain")]])
+@pytest.mark.parametrize("editor", ["batch", [region("prompt", "Explain")]])
 def test_an_empty_answer_is_an_error_and_never_a_prediction(backend: Backend, editor: object) -> None:
     backend.model.say = lambda _: " \n"
     reply = backend.predict(task(), editor=editor)

@@ -177,11 +177,11 @@ def test_a_batch_logs_a_placeholder_that_names_nothing_once(
 
 
 @pytest.mark.parametrize("prompt", ["Summarise: {text}", "Summarise: {question}", "Summarise:"])
-@pytest.mark.parametrize("screen", [True, False], ids=["a person asks", "a batch"])
+@pytest.mark.parametrize("editor", [True, False], ids=["a person asks", "a batch"])
 def test_the_text_is_sent_once_wherever_it_is_placed(make_backend: MakeBackend, prompt: str, editor: bool) -> None:
     text = "Zorvaxil 💊 lindert «Kopfweh»; 5 mg {täglich}."
     backend = make_backend(default_prompt=prompt)
-    context = {"screen": [region("prompt", prompt)]} if editor else {}
+    context = {"editor": [region("prompt", prompt)]} if editor else {}
     backend.predict(task(question=text), **context)
 
     assert backend.model.requests[0].messages[-1].content.count(text) == 1
