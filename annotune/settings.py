@@ -1,9 +1,10 @@
-"""The one place that reads the environment.
+"""The settings, read from the environment. No other module reads it.
 
-Names, defaults and meaning of the first group are those of Label Studio's `llm_interactive` example, so that a
-deployment moves over by changing the image.
+The first group has the names, defaults and meanings of Label Studio's `llm_interactive` example: a deployment moves over
+by changing the image.
 """
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -12,18 +13,28 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from annotune.errors import ConfigurationError
+from annotune.server_url import server_url
 
 DEFAULT_OLLAMA_ENDPOINT = "http://host.docker.internal:11434/v1/"
 DEFAULT_PROMPT_TEMPLATE = "{prompt}\n\n{text}"
-OLLAMA_PORT = 11434
 MEGABYTE = 1_000_000
 DAY_S = 86_400
-TEXT_FILE = "utf-8-sig"  # UTF-8, without the mark that an editor of Windows puts before the text
+TEXT_FILE = "utf-8-sig"  # UTF-8, without the byte order mark that editors on Windows write
 PATH_STARTS = ("/", "./", "../", "~/")
+SECRET_HEADER = "X-Annotune-Secret"  # noqa: S105 - a header's name
+"""The header in which Label Studio sends `WEBHOOK_SECRET`."""
+
+
+@dataclass(frozen=True)
+class BasicAuth:
+    """The user and the password of HTTP basic auth."""
+
+    user: str
+    password: str = field(repr=False)
 
 
 class Settings(BaseSettings):
-    """All settings, from the environment alone. Empty is unset; quotes left in by a compose list are taken off."""
+    """All settings. An empty value counts as unset. Quotes that a compose list leaves around a value are removed."""
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
@@ -201,7 +212,7 @@ class Settings(BaseSettings):
         """Base URL of Ollama's native API, without a trailing slash.
 
         Raises:
-            ConfigurationError: the variable that names it holds no address.
+            ConfigurationError: `OLLAMA_ENDPOINT` or `OLLAMA_HOST` holds no address.
         """
         if self.ollama_endpoint is None and self.ollama_host is not None:
             return server_url(self.ollama_host, setting="OLLAMA_HOST")
@@ -209,17 +220,17 @@ class Settings(BaseSettings):
 
     @property
     def answer_names(self) -> tuple[str, ...]:
-        """`ANSWER_CONTROLS`, one by one."""
+        """The names in `ANSWER_CONTROLS`."""
         return _listed(self.answer_controls)
 
     @property
     def models_allowed(self) -> tuple[str, ...]:
-        """`ALLOWED_MODELS`, one by one."""
+        """The models in `ALLOWED_MODELS`."""
         return _listed(self.allowed_models)
 
     @property
     def image_places(self) -> tuple[str, ...]:
-        """`IMAGE_HOSTS`, one by one."""
+        """The hosts and networks in `IMAGE_HOSTS`."""
         return _listed(self.image_hosts)
 
     @property
@@ -228,30 +239,45 @@ class Settings(BaseSettings):
         return int(self.max_body_mb * MEGABYTE)
 
     @property
+    def basic_auth(self) -> BasicAuth | None:
+        """`BASIC_AUTH_USER` and `BASIC_AUTH_PASS`; None if neither is set.
+
+        Raises:
+            ConfigurationError: only one of the two is set.
+        """
+        user, password = self.basic_auth_user, self.basic_auth_pass
+        if user is not None and password is not None:
+            return BasicAuth(user, password.get_secret_value())
+        if user is None and password is None:
+            return None
+        missing = "BASIC_AUTH_USER" if user is None else "BASIC_AUTH_PASS"
+        raise ConfigurationError(f"{missing} is not set: set both BASIC_AUTH_USER and BASIC_AUTH_PASS, or neither")
+
+    @property
     def template(self) -> str:
         """The template that a prompt goes into."""
         return self.prompt_template if self.use_internal_prompt_template else "{prompt}"
 
     @property
     def default_prompt_text(self) -> str | None:
-        """`DEFAULT_PROMPT`, read from its file where it names one; None where there is none or only blanks.
+        """`DEFAULT_PROMPT`, or the text of the file that it names; None if it is unset or the file is blank.
 
         Raises:
-            ConfigurationError: the file is not there, or cannot be read.
+            ConfigurationError: the file does not exist or cannot be read.
         """
         if self.default_prompt is None:
             return None
         path = Path(self.default_prompt)
         try:
-            named = path.is_file()
+            is_file = path.is_file()
         except OSError:  # a long text is no file name
-            named = False
-        if not named and self.default_prompt.startswith(PATH_STARTS) and len(self.default_prompt.split()) == 1:
+            is_file = False
+        if not is_file and self.default_prompt.startswith(PATH_STARTS) and len(self.default_prompt.split()) == 1:
             raise ConfigurationError(
-                f"DEFAULT_PROMPT={self.default_prompt!r} is no file: name one that is there, or write the prompt itself (a"
-                " single word that begins like a path is taken for one)"
+                f"DEFAULT_PROMPT={self.default_prompt!r} is no file: give the path of an existing file, or write the prompt"
+                " itself (a single word that begins like a path counts as a path)"
             )
-        if not named:
+        if not is_file:
             return self.default_prompt
         try:
             return path.read_text(encoding=TEXT_FILE).strip() or None
@@ -267,7 +293,7 @@ class Settings(BaseSettings):
 
     @property
     def calls_per_worker(self) -> int:
-        """The limit of one web process for one model server."""
+        """The share of `MODEL_CONCURRENCY` that one web process has."""
         return max(1, self.model_concurrency // self.workers)
 
 
@@ -275,44 +301,19 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def server_url(value: str, *, setting: str = "OLLAMA_ENDPOINT") -> str:
-    """A server's base URL from what people write: a bare host, `:port`, `0.0.0.0`, a trailing `/v1/`.
-
-    `0.0.0.0` is where a server binds, never where a client connects: it becomes the loopback address. Without a scheme
-    the port is Ollama's, with one it is the scheme's, as Ollama itself reads it.
-
-    Raises:
-        ConfigurationError: it is no address; the message names `setting` and, since it may hold a password, no value.
-    """
-    bare = "://" not in value
-    address = f"[{value}]" if bare and value.count(":") > 1 and "[" not in value else value
-    try:
-        parts = urlsplit(f"http://{address}" if bare else address)
-        host, port = parts.hostname or ("127.0.0.1" if parts.port else ""), parts.port
-    except ValueError:
-        host, port = "", None
-    if not host or parts.scheme not in {"http", "https"} or any(letter.isspace() for letter in host):
-        raise ConfigurationError(f"{setting} is no address of a server: set it to one like 'http://ollama:11434'")
-    host = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - read, not bound
-    host = f"[{host}]" if ":" in host else host
-    port = OLLAMA_PORT if bare and port is None else port
-    path = parts.path.rstrip("/").removesuffix("/v1").rstrip("/")
-    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{path}"
-
-
 def load_settings(**overrides: Any) -> Settings:
     """The settings of this process.
 
     Raises:
-        ConfigurationError: a variable does not validate; the message names it and never shows its value.
+        ConfigurationError: a variable does not validate. The message names it and never shows its value.
     """
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "the environment"
-        wrong = first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(f"the setting {name} is wrong: {wrong}") from None
-    for part in ("ollama_url", "default_prompt_text"):  # what these are made of is told wrong at once, in every command
-        getattr(settings, part)
+        reason = first["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(f"the setting {name} is wrong: {reason}") from None
+    for derived in ("ollama_url", "default_prompt_text"):  # every command reports these mistakes at its start
+        getattr(settings, derived)
     return settings

@@ -1,7 +1,7 @@
-"""Who may ask: basic auth for all but health, and for `/webhook` a secret header as well.
+"""Authentication of requests. All routes but health need basic auth; `/webhook` also accepts a secret header.
 
-Label Studio (1.23) sends basic auth with `/setup`, `/predict` and START_TRAINING, and only static headers with the webhook
-of a project: either is accepted there.
+Label Studio (1.23) sends basic auth with `/setup`, `/predict` and START_TRAINING. A project's webhook has static headers
+only.
 """
 
 import base64
@@ -12,29 +12,24 @@ from typing import Self
 
 from werkzeug.datastructures import Headers
 
-from annotune.errors import ConfigurationError, Unauthorized
-from annotune.settings import Settings
-
-SECRET_HEADER = "X-Annotune-Secret"  # noqa: S105 - a header's name
+from annotune.errors import Unauthorized
+from annotune.settings import SECRET_HEADER, Settings
 
 
 @dataclass(frozen=True, repr=False)
 class Credentials:
-    """Each as the bytes that may come over the wire; empty where not configured."""
+    """What a request may send, in bytes as they come over the wire; empty if not configured."""
 
     basic: tuple[bytes, ...]
     secret: tuple[bytes, ...]
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Raises ConfigurationError where only one half of the basic auth is set."""
-        user, password, secret = settings.basic_auth_user, settings.basic_auth_pass, settings.webhook_secret
-        if (user is None) != (password is None):
-            missing = "BASIC_AUTH_USER" if user is None else "BASIC_AUTH_PASS"
-            raise ConfigurationError(f"{missing} is not set: set both BASIC_AUTH_USER and BASIC_AUTH_PASS, or neither")
+        """Raises ConfigurationError if only one of user and password is set."""
+        basic, secret = settings.basic_auth, settings.webhook_secret
         return cls(
-            basic=_spellings(f"{user}:{password.get_secret_value()}") if password else (),
-            secret=_spellings(secret.get_secret_value()) if secret else (),
+            basic=_encodings(f"{basic.user}:{basic.password}") if basic else (),
+            secret=_encodings(secret.get_secret_value()) if secret else (),
         )
 
     @property
@@ -43,7 +38,7 @@ class Credentials:
 
     @property
     def gaps(self) -> list[str]:
-        """What a deployer should know of them."""
+        """Warnings for the deployer: which routes are open, and what to set."""
         both = "set BASIC_AUTH_USER and BASIC_AUTH_PASS"
         if self.basic:
             return []
@@ -55,10 +50,10 @@ class Credentials:
         ]
 
     def check(self, headers: Headers, *, webhook: bool = False) -> None:
-        """Let a request pass.
+        """Return if the request is authenticated.
 
         Raises:
-            Unauthorized: it has not what is configured.
+            Unauthorized: it lacks the configured credentials.
         """
         if webhook:
             if self.webhook_is_open or self._has_secret(headers) or self._has_basic(headers):
@@ -73,26 +68,26 @@ class Credentials:
             )
 
     def _has_secret(self, headers: Headers) -> bool:
-        given = headers.get(SECRET_HEADER, "").encode("latin-1", "replace")
-        return _is_one_of(given, self.secret)
+        sent = headers.get(SECRET_HEADER, "").encode("latin-1", "replace")
+        return _is_one_of(sent, self.secret)
 
     def _has_basic(self, headers: Headers) -> bool:
         scheme, _, value = headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "basic":
             return False
         try:
-            given = base64.b64decode(value.strip().encode("ascii"), validate=True)
+            sent = base64.b64decode(value.strip().encode("ascii"), validate=True)
         except (UnicodeEncodeError, binascii.Error):
             return False
-        return _is_one_of(given, self.basic)
+        return _is_one_of(sent, self.basic)
 
 
-def _spellings(text: str) -> tuple[bytes, ...]:
-    """In UTF-8, and in Latin-1 where that can hold it, as Label Studio's HTTP client (requests) writes it."""
+def _encodings(text: str) -> tuple[bytes, ...]:
+    """The text in UTF-8, and in Latin-1 if possible: Label Studio's HTTP client (requests) sends Latin-1."""
     utf8, latin1 = text.encode(), text.encode("latin-1", "ignore")
     return (utf8, latin1) if latin1.decode("latin-1") == text else (utf8,)
 
 
-def _is_one_of(given: bytes, spellings: tuple[bytes, ...]) -> bool:
-    """Compared in constant time."""
-    return any([hmac.compare_digest(given, spelling) for spelling in spellings])  # noqa: C419 - no early end
+def _is_one_of(sent: bytes, accepted: tuple[bytes, ...]) -> bool:
+    """Compare in constant time."""
+    return any([hmac.compare_digest(sent, one) for one in accepted])  # noqa: C419 - no early end

@@ -7,11 +7,8 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-
 from annotune.errors import ConfigurationError
-from annotune.settings import Settings
-from backend.credentials import SECRET_HEADER, Credentials
+from annotune.settings import SECRET_HEADER, Settings
 
 
 @dataclass(frozen=True)
@@ -36,15 +33,19 @@ class Address:
         given = url or settings.backend_url
         if not given:
             raise ConfigurationError("where does Label Studio reach this backend? Set BACKEND_URL, or give --url")
-        Credentials.of(settings)  # whole, or refused as the backend refuses it
-        user, password = settings.basic_auth_user, _open(settings.basic_auth_pass)
-        secret = _open(settings.webhook_secret)
+        basic, secret = settings.basic_auth, settings.webhook_secret
         headers = {}
         if secret:
-            headers[SECRET_HEADER] = secret
-        elif user and password:
-            headers["Authorization"] = f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
-        return cls(url=_checked(given.strip()), user=user, password=password, headers=headers)
+            headers[SECRET_HEADER] = secret.get_secret_value()
+        elif basic:
+            encoded = base64.b64encode(f"{basic.user}:{basic.password}".encode()).decode()
+            headers["Authorization"] = f"Basic {encoded}"
+        return cls(
+            url=_checked(given.strip()),
+            user=basic.user if basic else None,
+            password=basic.password if basic else None,
+            headers=headers,
+        )
 
     @property
     def webhook(self) -> str:
@@ -54,10 +55,6 @@ class Address:
 
 def same_url(one: str, other: str) -> bool:
     return one.rstrip("/") == other.rstrip("/")
-
-
-def _open(secret: SecretStr | None) -> str | None:
-    return secret.get_secret_value() if secret else None
 
 
 def _checked(url: str) -> str:

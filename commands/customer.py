@@ -17,7 +17,7 @@ from label_studio_sdk.types.webhook import Webhook
 
 from annotune.errors import LabelStudioError
 from annotune.label_studio.client import LabelStudioClient
-from backend.credentials import SECRET_HEADER
+from annotune.settings import SECRET_HEADER
 from commands.address import Address, same_url
 
 TITLE = "annotune"

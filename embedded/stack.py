@@ -11,8 +11,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
+from annotune.server_url import server_url
 from annotune.servers.ollama import OllamaClient
-from annotune.settings import server_url
 from embedded.base_model import BASE_MODEL, add_base_model
 from embedded.deployment import ROOT, Deployment
 from embedded.label_studio import LabelStudio

@@ -14,8 +14,9 @@ from playwright.sync_api import Browser, sync_playwright
 from services import Eventually, Found, ServedModel
 
 from annotune.recipe import RECIPES
+from annotune.server_url import server_url
 from annotune.servers.ollama import OllamaClient
-from annotune.settings import Settings, server_url
+from annotune.settings import Settings
 from embedded.base_model import BASE_MODEL, add_base_model
 from embedded.label_studio import PROGRAM, LabelStudio
 from embedded.ollama import OllamaServer as EmbeddedOllama

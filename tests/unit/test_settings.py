@@ -8,7 +8,7 @@ from annotune.errors import ConfigurationError
 from annotune.models import ModelRef
 from annotune.prompt import Prompt
 from annotune.servers.pool import default_ref
-from annotune.settings import Settings, load_settings, server_url
+from annotune.settings import BasicAuth, Settings, load_settings
 
 SECRET = "sk-made-up-3141592653"
 INHERITED_DEFAULTS = {
@@ -29,24 +29,6 @@ INHERITED_DEFAULTS = {
     "THREADS": 96,
     "REDIS_URL": "redis://localhost:6379/0",
 }
-ADDRESSES = [
-    ("ollama", "http://ollama:11434"),
-    ("ollama:8080", "http://ollama:8080"),
-    (":8080", "http://127.0.0.1:8080"),
-    ("0.0.0.0", "http://127.0.0.1:11434"),  # noqa: S104 - read, not bound
-    ("0.0.0.0:8080", "http://127.0.0.1:8080"),
-    ("http://0.0.0.0:11434/v1/", "http://127.0.0.1:11434"),
-    ("http://host.docker.internal:11434/v1/", "http://host.docker.internal:11434"),
-    ("http://host.docker.internal:11434/v1", "http://host.docker.internal:11434"),
-    ("http://host.docker.internal:11434/", "http://host.docker.internal:11434"),
-    ("http://proxy.example/v1/", "http://proxy.example"),
-    ("https://ollama.example/v1/", "https://ollama.example"),
-    ("https://ollama.example:8443/team/v1/", "https://ollama.example:8443/team"),
-    ("::1", "http://[::1]:11434"),
-    ("[::1]:8080", "http://[::1]:8080"),
-    ("http://[fd00::7]:11434/v1/", "http://[fd00::7]:11434"),
-    ("[::]:11434", "http://127.0.0.1:11434"),
-]
 NO_ADDRESSES = ["http://", "ftp://ollama", "ollama:port", "ollama:99999", "ollama here", "[", "http://[zz]", "/v1/"]
 WRONG = {
     "OPENAI_PROVIDER": "bedrock-3141592653",
@@ -134,11 +116,6 @@ def test_ollama_host_is_understood_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     assert set_environment(monkeypatch, OLLAMA_HOST="0.0.0.0:7").ollama_url == "http://127.0.0.1:7"
 
 
-@pytest.mark.parametrize(("written", "url"), ADDRESSES)
-def test_an_address_as_people_write_it_is_understood(written: str, url: str) -> None:
-    assert server_url(written) == url
-
-
 @pytest.mark.parametrize("name", ["OLLAMA_ENDPOINT", "OLLAMA_HOST"])
 @pytest.mark.parametrize("written", NO_ADDRESSES)
 def test_what_is_no_address_is_refused_by_the_name_of_its_variable(
@@ -197,6 +174,26 @@ def test_a_secret_stands_in_no_repr_and_no_json(monkeypatch: pytest.MonkeyPatch,
     assert SECRET not in repr(settings)
     assert SECRET not in str(settings)
     assert SECRET not in settings.model_dump_json()
+
+
+def test_a_password_stands_in_no_repr_of_the_basic_auth() -> None:
+    basic = Settings(basic_auth_user="ls", basic_auth_pass=SECRET).basic_auth
+
+    assert basic == BasicAuth("ls", SECRET)
+    assert SECRET not in repr(basic)
+
+
+def test_without_user_and_password_there_is_no_basic_auth() -> None:
+    assert Settings().basic_auth is None
+
+
+@pytest.mark.parametrize(
+    ("half", "missing"), [("basic_auth_user", "BASIC_AUTH_PASS"), ("basic_auth_pass", "BASIC_AUTH_USER")]
+)
+def test_half_of_the_basic_auth_is_refused_by_the_name_of_the_other_half(half: str, missing: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{missing} is not set") as refused:
+        _ = Settings(**{half: SECRET}).basic_auth
+    assert SECRET not in str(refused.value)
 
 
 def test_settings_are_frozen() -> None:
