@@ -14,6 +14,7 @@ from typing import Any, Self
 from xml.etree.ElementTree import Element
 
 from annotune.errors import AnswerInvalid, LabelingInvalid
+from annotune.labeling.conditions import ShownWhen, shown_when
 from annotune.labeling.prediction import Region
 from annotune.labeling.regions import new_region, region_text, text_region
 
@@ -25,26 +26,13 @@ SIDES = ("left", "right")
 
 
 @dataclass(frozen=True)
-class ShownWhen:
-    """A control that is shown only where `control` has one of `values`, or any where none is named."""
-
-    control: str
-    values: tuple[str, ...]
-
-    def holds(self, answer: object) -> bool:
-        """Whether an answer of that control, in JSON, shows it."""
-        given = answer if isinstance(answer, list) else [answer]
-        return any(value in self.values for value in given) if self.values else answer is not None
-
-
-@dataclass(frozen=True)
 class Control(ABC):
     """One control. `smart` is False where Label Studio asks nobody when a person changes it (`smart="false"`)."""
 
     name: str
     to_name: str
     smart: bool
-    shown_when: "ShownWhen | None"
+    shown_when: ShownWhen | None
 
     @classmethod
     @abstractmethod
@@ -297,14 +285,6 @@ def common(tag: Element) -> dict[str, Any]:
         "smart": tag.get("smart", "true").lower() != "false",
         "shown_when": shown_when(tag),
     }
-
-
-def shown_when(tag: Element) -> ShownWhen | None:
-    """The condition of a tag with `visibleWhen="choice-selected"`."""
-    if tag.get("visibleWhen") != "choice-selected" or not tag.get("whenTagName"):
-        return None
-    values = (tag.get("whenChoiceValue") or "").split(",")
-    return ShownWhen(tag.get("whenTagName", ""), tuple(value.strip() for value in values if value.strip()))
 
 
 def is_text(value: str) -> bool:

@@ -1,0 +1,25 @@
+"""Conditions: a control that the page shows only where another holds a value."""
+
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+
+@dataclass(frozen=True)
+class ShownWhen:
+    """A control that is shown only where `control` has one of `values`, or any where none is named."""
+
+    control: str
+    values: tuple[str, ...]
+
+    def holds(self, answer: object) -> bool:
+        """Whether an answer of that control, in JSON, shows it."""
+        given = answer if isinstance(answer, list) else [answer]
+        return any(value in self.values for value in given) if self.values else answer is not None
+
+
+def shown_when(tag: Element) -> ShownWhen | None:
+    """The condition of a tag with `visibleWhen="choice-selected"`."""
+    if tag.get("visibleWhen") != "choice-selected" or not tag.get("whenTagName"):
+        return None
+    values = (tag.get("whenChoiceValue") or "").split(",")
+    return ShownWhen(tag.get("whenTagName", ""), tuple(value.strip() for value in values if value.strip()))
