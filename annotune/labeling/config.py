@@ -10,17 +10,11 @@ from label_studio_sdk.label_interface import LabelInterface
 from annotune.chat import Message
 from annotune.errors import AnswerInvalid, LabelingInvalid
 from annotune.labeling.choices import Choices, Taxonomy
-from annotune.labeling.controls import (
-    Control,
-    DateTime,
-    Number,
-    Pairwise,
-    Rating,
-    TextArea,
-)
+from annotune.labeling.controls import Control, Pairwise, TextArea
 from annotune.labeling.objects import OBJECTS, READABLE, LabeledObject, shown_objects
 from annotune.labeling.prediction import Prediction, Region
 from annotune.labeling.regions import is_filled, region_texts, text_region
+from annotune.labeling.scalars import DateTime, Number, Rating
 from annotune.labeling.spans import Labels
 from annotune.labeling.xml import config_root, for_people, sdk_interface
 
