@@ -11,7 +11,7 @@ from annotune.chat import ChatRequest, Completion, Image, Message
 from annotune.deadline import Deadline
 from annotune.errors import AnswerCut, AnswerInvalid, AnswerRefused
 from annotune.labeling.config import Labeling
-from annotune.labeling.regions import whole_letters
+from annotune.labeling.regions import valid_unicode
 from annotune.models import ModelRef
 from annotune.options import Options
 from annotune.parallel import run_parallel
@@ -153,7 +153,7 @@ def _alternating(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """
     joined: list[Message] = []
     for message in messages:
-        content = whole_letters(message.content)
+        content = valid_unicode(message.content)
         if joined and joined[-1].role == message.role:
             joined[-1] = Message(message.role, f"{joined[-1].content}\n\n{content}")
         else:

@@ -12,7 +12,7 @@ from annotune.chat import Image
 from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, StoreUnavailable
 from annotune.extra_params import ExtraParams
-from annotune.labeling.config import Labeling, in_order
+from annotune.labeling.config import Labeling, in_page_order
 from annotune.labeling.prediction import Prediction, Region, Unanswered
 from annotune.labeling.regions import region_text
 from annotune.log import unexpected
@@ -161,7 +161,7 @@ class Model:
             if self.labeling.status_control is None:
                 raise
             return self._refuse(error, editor, task, told)
-        return self.labeling.check(Prediction(tuple(in_order(regions)), told, score))
+        return self.labeling.check(Prediction(tuple(in_page_order(regions)), told, score))
 
     def _respond(
         self, serving: Serving, prompt: Prompt, deadline: Deadline, editor: EditorState, task: Task

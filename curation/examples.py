@@ -14,7 +14,7 @@ from annotune.errors import AnswerInvalid, RequestInvalid
 from annotune.label_studio.rows import AnnotationRow, PredictionRow, TaskRow
 from annotune.labeling.config import Labeling
 from annotune.labeling.controls import is_text
-from annotune.labeling.regions import UNTOUCHED, region_text, whole_letters
+from annotune.labeling.regions import UNTOUCHED, region_text, valid_unicode
 from annotune.log import unexpected
 from annotune.prompt import Prompt
 from annotune.question import ask_messages
@@ -153,7 +153,7 @@ def prompt_of(prediction: PredictionRow, labeling: Labeling, log: Sequence[Answe
     """The prompt that a prediction came with; None where neither its regions nor the log tell."""
     stored = region_text(prediction.result, labeling.prompt_control)
     if stored is not None:
-        return whole_letters(stored)
+        return valid_unicode(stored)
     said = (labeling.answer(prediction.result) or "").strip()
     return _only(
         given.prompt for given in log if given.model_version == prediction.model_version and given.text.strip() == said
@@ -163,7 +163,7 @@ def prompt_of(prediction: PredictionRow, labeling: Labeling, log: Sequence[Answe
 def prompt_in(annotation: AnnotationRow | PredictionRow, labeling: Labeling) -> str | None:
     """The prompt that an annotation or a prediction holds."""
     text = region_text(annotation.result, labeling.prompt_control)
-    return None if text is None else whole_letters(text)
+    return None if text is None else valid_unicode(text)
 
 
 def _without_answer(annotation: AnnotationRow, labeling: Labeling) -> Reason | None:

@@ -7,10 +7,10 @@ from typing import Any, Self
 from xml.etree.ElementTree import Element
 
 from annotune.errors import LabelingInvalid
-from annotune.labeling.controls import DIGITS, Control, common
+from annotune.labeling.controls import MAX_DIGITS, Control, common
 from annotune.labeling.prediction import Region
 
-STEP = " > "
+PATH_SEPARATOR = " > "
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Label:
     meant: tuple[str, ...] = ()
 
     @property
-    def wanted(self) -> str:
+    def description(self) -> str:
         return f'"{self.value}" ({self.hint})' if self.hint else f'"{self.value}"'
 
 
@@ -57,7 +57,7 @@ class LabelIndex:
         bare = said.strip()
         return self._exact.get(bare) or self._folded.get(bare.casefold())
 
-    def stored(self, path: object) -> Label | None:
+    def find_stored(self, path: object) -> Label | None:
         """The label that Label Studio stores so: a name, or a path of names."""
         return self._stored.get(_path(path))
 
@@ -110,8 +110,8 @@ class Choices(Control):
         return {"type": "array", "items": one} if self.multiple else one
 
     @property
-    def wanted(self) -> str:
-        names = ", ".join(label.wanted for label in self.index.labels)
+    def description(self) -> str:
+        names = ", ".join(label.description for label in self.index.labels)
         return f"a list of those that apply among {names}" if self.multiple else f"one of {names}"
 
     def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - a choice needs no source
@@ -153,7 +153,7 @@ class Taxonomy(Control):
         if not labels:
             raise LabelingInvalid(f"<Taxonomy name={tag.get('name')!r}> has no <Choice value=...>: add some")
         usages = tag.get("maxUsages", "")
-        most = int(usages) if usages.isdecimal() and len(usages) <= DIGITS else 0  # more than that bounds nothing
+        most = int(usages) if usages.isdecimal() and len(usages) <= MAX_DIGITS else 0  # more than that bounds nothing
         return cls(**common(tag), index=LabelIndex(labels), most=most or None)
 
     @property
@@ -165,9 +165,9 @@ class Taxonomy(Control):
         return {"type": "array", "items": {"type": "string", "enum": list(self.labels)}}
 
     @property
-    def wanted(self) -> str:
+    def description(self) -> str:
         most = f" of at most {self.most}" if self.most else ""
-        return f"a list{most} of those that apply among {', '.join(label.wanted for label in self.index.labels)}"
+        return f"a list{most} of those that apply among {', '.join(label.description for label in self.index.labels)}"
 
     def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - as in Choices
         said = value if isinstance(value, list) else [value]
@@ -178,7 +178,7 @@ class Taxonomy(Control):
 
     def _find(self, said: object) -> Label:
         if isinstance(said, list) and all(isinstance(name, str) for name in said):
-            said = STEP.join(name.strip() for name in said)
+            said = PATH_SEPARATOR.join(name.strip() for name in said)
         label = self.index.find(said)
         if label is None:
             raise self._refused(said)
@@ -197,7 +197,7 @@ def parse_label(tag: Element, above: tuple["Label", ...] = ()) -> Label | None:
     predicted = [part.strip() for part in (tag.get("predicted_values") or "").split(",")]
     parents = above[-1] if above else None
     return Label(
-        value=STEP.join([parents.value, name or alias]) if parents else name or alias,
+        value=PATH_SEPARATOR.join([parents.value, name or alias]) if parents else name or alias,
         # The editor (1.23.2) stores blanks around a name too.
         path=(*(parents.path if parents else ()), written[0] if alias else written[1]),
         hint=(tag.get("hint") or "").strip(),
@@ -211,7 +211,7 @@ def _known(index: LabelIndex, stored: object) -> list[str]:
     Of nested choices the editor (1.23.2) stores a parent too, where all below it are ticked: it is passed over.
     """
     paths = [_path(path) for path in stored] if isinstance(stored, list) else []
-    found = [label for label in map(index.stored, paths) if label]
+    found = [label for label in map(index.find_stored, paths) if label]
     above = {label.path[:depth] for label in found for depth in range(1, len(label.path))}
     known = above | {label.path for label in found}
     return list(dict.fromkeys(label.value for label in found)) if known.issuperset(paths) else []

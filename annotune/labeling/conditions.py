@@ -17,7 +17,7 @@ class ShownWhen:
         return any(value in self.values for value in given) if self.values else answer is not None
 
 
-def shown_when(tag: Element) -> ShownWhen | None:
+def condition_of(tag: Element) -> ShownWhen | None:
     """The condition of a tag with `visibleWhen="choice-selected"`."""
     if tag.get("visibleWhen") != "choice-selected" or not tag.get("whenTagName"):
         return None

@@ -16,9 +16,9 @@ from annotune.labeling.prediction import Prediction, Region
 from annotune.labeling.regions import is_filled, region_texts, text_region
 from annotune.labeling.scalars import DateTime, Number, Rating
 from annotune.labeling.spans import Labels
-from annotune.labeling.xml import config_root, for_people, sdk_interface
+from annotune.labeling.xml import config_root, sdk_interface, why_left_to_people
 
-KINDS: Mapping[str, type[Control]] = {
+CONTROLS: Mapping[str, type[Control]] = {
     "TextArea": TextArea,
     "Choices": Choices,
     "Taxonomy": Taxonomy,
@@ -29,8 +29,8 @@ KINDS: Mapping[str, type[Control]] = {
     "Labels": Labels,
 }
 PAIRWISE = "pairwise"
-LONGEST_REPLY = 500_000
-OBJECTS_TRIED = 20
+MAX_REPLY_CHARACTERS = 500_000
+MAX_OBJECTS_TRIED = 20
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ class Labeling:
         names = [tag.get("name", "") for tag in areas]
         prompts = [name for name in names if name.startswith(prompt_prefix)]
         ours = {*prompts, status_control}
-        fillable = [tag for tag in root.iter() if tag.tag in KINDS and tag.get("name") and tag.get("name") not in ours]
+        fillable = [
+            tag for tag in root.iter() if tag.tag in CONTROLS and tag.get("name") and tag.get("name") not in ours
+        ]
         fillable = [tag for tag in fillable if tag.get("perRegion") != "true"]
         chosen = [tag for tag in fillable if tag.get("name") in only] or fillable
         # Without a toName (Label Studio's own template for chatbots has such a Rating) a region has no object to name.
@@ -89,13 +91,13 @@ class Labeling:
         # What no model can read is labelled by people, unless there is nothing else.
         hidden = {name for name, tag in shown.items() if tag.tag not in READABLE}
         chosen = [tag for tag in chosen if not hidden & set(tag.get("toName", "").split(","))] or chosen
-        chosen = [tag for tag in chosen if tag.get("name") in only or not for_people(tag, shown)] or chosen
-        for reason in filter(None, (for_people(tag, shown) for tag in chosen)):
+        chosen = [tag for tag in chosen if tag.get("name") in only or not why_left_to_people(tag, shown)] or chosen
+        for reason in filter(None, (why_left_to_people(tag, shown) for tag in chosen)):
             raise LabelingInvalid(f"{reason}: add another control for the model, or name others in ANSWER_CONTROLS")
-        controls = tuple(KINDS[str(tag.tag)].parse(tag) for tag in chosen)
+        controls = tuple(CONTROLS[str(tag.tag)].parse(tag) for tag in chosen)
         if not controls:
             raise LabelingInvalid(
-                f"the labeling config has no control that a model can fill (one of {', '.join(KINDS)} whose name does not"
+                f"the labeling config has no control that a model can fill (one of {', '.join(CONTROLS)} whose name does not"
                 f' start with {prompt_prefix!r}): add <TextArea name="response" toName="..."/>'
             )
         for control in controls:
@@ -149,7 +151,7 @@ class Labeling:
         """What a model is told of the form of its answer; empty where plain text is wanted."""
         if self.free_text:
             return ""
-        lines = [f'"{control.name}": {control.wanted}' for control in self.controls]
+        lines = [f'"{control.name}": {control.description}' for control in self.controls]
         return "\n".join(["Answer with one JSON object that has these fields and nothing else:", *lines])
 
     @property
@@ -215,7 +217,7 @@ class Labeling:
             for control in asked
             if control.shown_when and not control.shown_when.holds(given.get(control.shown_when.control))
         }
-        return in_order(region for name, regions in made.items() if name not in hidden for region in regions)
+        return in_page_order(region for name, regions in made.items() if name not in hidden for region in regions)
 
     def answer(self, regions: Sequence[Mapping[str, Any]]) -> str | None:
         """Regions as the reply that a model should have given: the text, or JSON of all that is filled.
@@ -259,7 +261,7 @@ class Labeling:
         errors = self.interface.validate_prediction(told, return_errors=True)  # type: ignore[no-untyped-call]
         for region in prediction.result:
             control = ours.get(region.get("from_name", ""))
-            if control and not _stands(control, region):
+            if control and not _is_stored_form(control, region):
                 errors.append(f"the region of {control.name!r} is none that it can have")
         if errors:
             bare = [str(error).partition(" Got:")[0] for error in errors]  # what follows is the answer
@@ -267,12 +269,12 @@ class Labeling:
         return prediction
 
 
-def in_order(regions: Iterable[Region]) -> list[Region]:
+def in_page_order(regions: Iterable[Region]) -> list[Region]:
     """Regions as the page (1.23.2) takes them from a person's request: a Pairwise last, since it drops what follows one."""
     return sorted(regions, key=lambda region: region["type"] == PAIRWISE)
 
 
-def _stands(control: Control, region: Region) -> bool:
+def _is_stored_form(control: Control, region: Region) -> bool:
     """Whether a region is what its control makes of its own answer."""
     keys = ("from_name", "to_name", "type", "value")
     try:
@@ -284,12 +286,12 @@ def _stands(control: Control, region: Region) -> bool:
 
 def _json_object(reply: str) -> dict[str, Any]:
     """The one JSON object of a reply; a server that ignores the schema lets a model put words or a fence around it."""
-    if len(reply) > LONGEST_REPLY:
-        raise AnswerInvalid(f"the answer has {len(reply)} characters, of at most {LONGEST_REPLY}: be brief")
+    if len(reply) > MAX_REPLY_CHARACTERS:
+        raise AnswerInvalid(f"the answer has {len(reply)} characters, of at most {MAX_REPLY_CHARACTERS}: be brief")
     decoder = json.JSONDecoder(object_pairs_hook=_fields, parse_constant=_no_constant)
     found: list[dict[str, Any]] = []
     at, tried = reply.find("{"), 0
-    while at >= 0 and tried < OBJECTS_TRIED:
+    while at >= 0 and tried < MAX_OBJECTS_TRIED:
         tried += 1
         try:
             fields, end = decoder.raw_decode(reply, at)

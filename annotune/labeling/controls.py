@@ -11,13 +11,13 @@ from typing import Any, Self
 from xml.etree.ElementTree import Element
 
 from annotune.errors import AnswerInvalid, LabelingInvalid
-from annotune.labeling.conditions import ShownWhen, shown_when
+from annotune.labeling.conditions import ShownWhen, condition_of
 from annotune.labeling.prediction import Region
 from annotune.labeling.regions import new_region, region_text, text_region
 
-LONGEST_SHOWN = 80
-LONGEST_TEXT = 100_000
-DIGITS = 9  # of a whole number in a config
+MAX_SHOWN = 80
+MAX_TEXT_CHARACTERS = 100_000
+MAX_DIGITS = 9  # of a whole number in a config
 SIDES = ("left", "right")
 
 
@@ -57,7 +57,7 @@ class Control(ABC):
 
     @property
     @abstractmethod
-    def wanted(self) -> str:
+    def description(self) -> str:
         """What its answer is, in words for a model, such as `one of "yes", "no"`."""
 
     @abstractmethod
@@ -84,8 +84,8 @@ class Control(ABC):
         return [value for value in mine if isinstance(value, Mapping)]
 
     def _refused(self, value: object, why: str = "") -> AnswerInvalid:
-        shown = f"{str(value)[:LONGEST_SHOWN]!r}" if isinstance(value, str) else f"a {type(value).__name__}"
-        wanted = f'"{self.name}" must be {self.wanted}'
+        shown = f"{str(value)[:MAX_SHOWN]!r}" if isinstance(value, str) else f"a {type(value).__name__}"
+        wanted = f'"{self.name}" must be {self.description}'
         return AnswerInvalid(f"{wanted}, not {shown}{why and f' ({why})'}", told=wanted)
 
 
@@ -102,14 +102,14 @@ class TextArea(Control):
         return {"type": "string"}
 
     @property
-    def wanted(self) -> str:
+    def description(self) -> str:
         return "a text"
 
     def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - free text needs no source
         if not isinstance(value, str) or not value.strip() or not is_text(value):
             raise self._refused(value)
-        if len(value) > LONGEST_TEXT:
-            raise self._refused(value, f"it has {len(value)} characters, of at most {LONGEST_TEXT}")
+        if len(value) > MAX_TEXT_CHARACTERS:
+            raise self._refused(value, f"it has {len(value)} characters, of at most {MAX_TEXT_CHARACTERS}")
         return [text_region(self.name, self.to_name, [value.strip()])]
 
     def answer(self, regions: Iterable[Mapping[str, Any]]) -> str | None:
@@ -140,7 +140,7 @@ class Pairwise(Control):
         return {"type": "string", "enum": list(SIDES)}
 
     @property
-    def wanted(self) -> str:
+    def description(self) -> str:
         left, right = self.to_name.split(",")
         return f'"left" where {left} is the better one, or "right" where {right} is'
 
@@ -161,7 +161,7 @@ def common(tag: Element) -> dict[str, Any]:
         "name": tag.get("name", ""),
         "to_name": ",".join(name.strip() for name in tag.get("toName", "").split(",")),
         "smart": tag.get("smart", "true").lower() != "false",
-        "shown_when": shown_when(tag),
+        "shown_when": condition_of(tag),
     }
 
 

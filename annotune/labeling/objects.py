@@ -10,7 +10,7 @@ import lxml.etree
 
 from annotune.chat import Message
 from annotune.errors import LabelingInvalid, RequestInvalid
-from annotune.labeling.regions import whole_letters
+from annotune.labeling.regions import valid_unicode
 
 OBJECTS = ("Text", "HyperText", "Paragraphs", "Image", "Audio", "Video", "List", "Table", "TimeSeries", "Chat", "Pdf")
 READABLE = ("Text", "HyperText", "Paragraphs", "Image", "List", "Table")
@@ -189,7 +189,7 @@ def _stripped(markup: str) -> str:
     raises AssertionError for `<![x[y]]>` (Python 3.11). No tree is made: libxml2 leaves out what is nested too deep for one.
     """
     # NUL is left out: libxml2 takes it for the end.
-    readable = whole_letters(markup).replace("\0", "").encode()
+    readable = valid_unicode(markup).replace("\0", "").encode()
     parser = lxml.etree.HTMLParser(target=_Shown(), encoding="utf-8", huge_tree=True)
     parser.feed(readable)
     text: str = parser.close()

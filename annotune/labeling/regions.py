@@ -59,6 +59,6 @@ def is_filled(region: Mapping[str, Any]) -> bool:
     )
 
 
-def whole_letters(text: str) -> str:
+def valid_unicode(text: str) -> str:
     """A text as a browser shows it: JSON may hold half a surrogate pair, and UTF-8 may not."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

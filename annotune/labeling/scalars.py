@@ -9,7 +9,7 @@ from typing import Any, Self
 from xml.etree.ElementTree import Element
 
 from annotune.errors import LabelingInvalid
-from annotune.labeling.controls import DIGITS, Control, common
+from annotune.labeling.controls import MAX_DIGITS, Control, common
 from annotune.labeling.prediction import Region
 
 HIGHEST_RATING = 100
@@ -24,7 +24,7 @@ class Rating(Control):
     @classmethod
     def parse(cls, tag: Element) -> Self:
         stars = tag.get("maxRating", "5")
-        if not stars.isdecimal() or len(stars) > DIGITS or not 1 <= int(stars) <= HIGHEST_RATING:
+        if not stars.isdecimal() or len(stars) > MAX_DIGITS or not 1 <= int(stars) <= HIGHEST_RATING:
             raise LabelingInvalid(f"<Rating name={tag.get('name')!r}> has maxRating={stars!r}: let it be 1 to 100")
         return cls(**common(tag), highest=int(stars))
 
@@ -33,7 +33,7 @@ class Rating(Control):
         return {"type": "integer", "enum": list(range(1, self.highest + 1))}
 
     @property
-    def wanted(self) -> str:
+    def description(self) -> str:
         return f"a whole number from 1 to {self.highest}"
 
     def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - as in TextArea
@@ -62,7 +62,7 @@ class Number(Control):
         return {"type": "number"}
 
     @property
-    def wanted(self) -> str:
+    def description(self) -> str:
         bounds = [f"at least {self.least:g}"] if math.isfinite(self.least) else []
         bounds += [f"at most {self.most:g}"] if math.isfinite(self.most) else []
         return " ".join(["a number", " and ".join(bounds)]).strip()
@@ -104,7 +104,7 @@ class DateTime(Control):
         return {"type": "string"}
 
     @property
-    def wanted(self) -> str:
+    def description(self) -> str:
         kind = {5: "a time", 10: "a date"}.get(len(self.example), "a date and time")
         return f'{kind} such as "{self.example}"'
 

@@ -13,7 +13,7 @@ from annotune.labeling.choices import LabelIndex, parse_label
 from annotune.labeling.controls import Control, common
 from annotune.labeling.prediction import Region
 
-MOST_SPANS = 500
+MAX_SPANS = 500
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,15 @@ class Labels(Control):
         }
 
     @property
-    def wanted(self) -> str:
-        names = ", ".join(label.wanted for label in self.index.labels)
+    def description(self) -> str:
+        names = ", ".join(label.description for label in self.index.labels)
         return (
             'a list of {"quote": ..., "label": ...}, where quote is copied word for word from the text, long enough to'
             f" stand in it once, and label is one of {names}; an empty list where there is nothing to mark"
         )
 
     def regions(self, value: object, text: str) -> list[Region]:
-        if not isinstance(value, list) or len(value) > MOST_SPANS:
+        if not isinstance(value, list) or len(value) > MAX_SPANS:
             raise self._refused(value)
         return list({self._key(region): region for region in (self._span(item, text) for item in value)}.values())
 
@@ -103,7 +103,7 @@ class Labels(Control):
         found: dict[str, dict[str, str]] = {}
         for value in self._values(regions):
             stored, quote = value.get("labels"), value.get("text")
-            labels = [self.index.stored(label) for label in stored] if isinstance(stored, list) else []
+            labels = [self.index.find_stored(label) for label in stored] if isinstance(stored, list) else []
             if not labels or not isinstance(quote, str):
                 return None
             for label in labels:  # several with `choice="multiple"`

@@ -9,12 +9,12 @@ from label_studio_sdk.label_interface import LabelInterface
 
 from annotune.errors import LabelingInvalid
 
-LONGEST_CONFIG = 1_000_000  # characters; parsed they take 54 times as many bytes
-DEEPEST = 100  # tags within tags; the SDK's own parser takes 256
+MAX_CONFIG_CHARACTERS = 1_000_000  # characters; parsed they take 54 times as many bytes
+MAX_DEPTH = 100  # tags within tags; the SDK's own parser takes 256
 INHERITED = ("visibleWhen", "whenTagName", "whenChoiceValue", "perRegion")
 
 # Attributes of a Text that shows other words than those of the task's data (tried with 1.23.2: an address, and base64).
-ELSEWHERE = {"valueType": ("url",), "encoding": ("base64", "base64unicode")}
+OTHER_SOURCES = {"valueType": ("url",), "encoding": ("base64", "base64unicode")}
 
 
 def config_root(config: str) -> Element:
@@ -23,9 +23,9 @@ def config_root(config: str) -> Element:
     Raises:
         LabelingInvalid: it is no XML, too long or too deep.
     """
-    if len(config) > LONGEST_CONFIG:
+    if len(config) > MAX_CONFIG_CHARACTERS:
         raise LabelingInvalid(
-            f"the labeling config has {len(config)} characters, of at most {LONGEST_CONFIG}: offer fewer labels"
+            f"the labeling config has {len(config)} characters, of at most {MAX_CONFIG_CHARACTERS}: offer fewer labels"
         )
     try:
         root: Element = fromstring(config.strip())
@@ -34,13 +34,13 @@ def config_root(config: str) -> Element:
     level, depth = list(root), 1
     while level:
         level, depth = [child for tag in level for child in tag], depth + 1
-    if depth > DEEPEST:
-        raise LabelingInvalid(f"the labeling config has {depth} tags within each other, of at most {DEEPEST}")
+    if depth > MAX_DEPTH:
+        raise LabelingInvalid(f"the labeling config has {depth} tags within each other, of at most {MAX_DEPTH}")
     _inherit(root)
     return root
 
 
-def for_people(tag: Element, shown: Mapping[str, Element]) -> str:
+def why_left_to_people(tag: Element, shown: Mapping[str, Element]) -> str:
     """Why a control is left to people, though a model fills others of its kind; empty where it is not.
 
     `shown` are the object tags, by name. The editor (1.23.2) counts the characters of a HyperText or a Paragraphs
@@ -56,7 +56,7 @@ def for_people(tag: Element, shown: Mapping[str, Element]) -> str:
         return ""
     if labelled.tag != "Text":
         return f"{control} marks words of a {labelled.tag}, and a model marks words of a Text alone"
-    elsewhere = [name for name, values in ELSEWHERE.items() if labelled.get(name, "").lower() in values]
+    elsewhere = [name for name, values in OTHER_SOURCES.items() if labelled.get(name, "").lower() in values]
     if elsewhere:
         odd = f"{elsewhere[0]}={labelled.get(elsewhere[0])!r}"
         return f"{control} marks words of a Text with {odd}, and the task's data does not hold these words"

@@ -8,8 +8,8 @@ import pytest
 from labeling_configs import CASES, DATA, DRUGS, REFUSALS, SHOWN, Case, choices, view, written
 
 from annotune.errors import AnswerInvalid, LabelingInvalid
-from annotune.labeling.config import LONGEST_REPLY, Labeling
-from annotune.labeling.controls import LONGEST_TEXT
+from annotune.labeling.config import MAX_REPLY_CHARACTERS, Labeling
+from annotune.labeling.controls import MAX_TEXT_CHARACTERS
 from annotune.labeling.prediction import Prediction
 
 BAD = [(name, written(reply)) for name, case in CASES.items() for reply in case.bad]
@@ -338,7 +338,7 @@ HOSTILE = [
     "[" * 100_000,
     '{"a":' * 50_000 + "1" + "}" * 50_000,
     '{"label": ' + "9" * 5_000 + "}",
-    '{"label": "' + "x" * (LONGEST_REPLY + 1) + '"}',
+    '{"label": "' + "x" * (MAX_REPLY_CHARACTERS + 1) + '"}',
     '{"label": "\\ud800"}',
     '{"label": "a\\u0000b"}',
     '{"label": "{label.__class__}"}',
@@ -410,7 +410,7 @@ def test_a_hostile_reply_is_refused_or_fits(name: str) -> None:
         with suppress(AnswerInvalid):
             regions = labeling.regions(reply, DATA)
             labeling.check(Prediction(tuple(regions), "base@1"))
-            assert len(json.dumps(regions)) <= 8 * LONGEST_TEXT
+            assert len(json.dumps(regions)) <= 8 * MAX_TEXT_CHARACTERS
             assert json.dumps(labeling.answer(regions), ensure_ascii=False).encode()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fake_model import SIMPLE, Backend, MakeBackend, task
 
-from annotune.labeling.xml import DEEPEST, LONGEST_CONFIG
+from annotune.labeling.xml import MAX_CONFIG_CHARACTERS, MAX_DEPTH
 from backend.requests import MOST_TASKS
 
 DEEP = 10_000
@@ -59,7 +59,7 @@ SIXTEEN_MB = f"<View><!--{'x' * 15_900_000}--></View>"
 BROKEN_CONFIGS = {
     "choices 2000 deep": f'<View><Text name="c" value="$q"/><Taxonomy name="r" toName="c">{NESTED}</Taxonomy></View>',
     "views 2000 deep": f'<View><Text name="c" value="$q"/>{"<View>" * 2000}{"</View>" * 2000}</View>',
-    "longer than may be": f"<View>{' ' * LONGEST_CONFIG}</View>",
+    "longer than may be": f"<View>{' ' * MAX_CONFIG_CHARACTERS}</View>",
     "as long as a body": SIXTEEN_MB,
     "empty": "",
     "no XML": "<View>",
@@ -145,7 +145,7 @@ def test_a_task_without_the_labelled_field_is_an_error_that_names_it(backend: Ba
 
 
 def test_a_config_may_be_as_deep_as_it_is_said(backend: Backend) -> None:
-    views = DEEPEST - 2
+    views = MAX_DEPTH - 2
     inner = f'{"<View>" * views}<TextArea name="r" toName="c"/>{"</View>" * views}'
     config = f'<View><Text name="c" value="$q"/>{inner}</View>'
     reply = backend.send("/setup", {"project": 4, "schema": config})
