@@ -9,28 +9,15 @@ from label_studio_sdk.label_interface import LabelInterface
 
 from annotune.chat import Message
 from annotune.errors import AnswerInvalid, LabelingInvalid
-from annotune.labeling.choices import Choices, Taxonomy
-from annotune.labeling.controls import Control, Pairwise, TextArea
-from annotune.labeling.objects import OBJECTS, READABLE, LabeledObject, shown_objects
+from annotune.labeling.controls import Control, TextArea
+from annotune.labeling.objects import LabeledObject, shown_objects
 from annotune.labeling.prediction import Prediction, Region
 from annotune.labeling.regions import is_filled, region_texts, text_region
-from annotune.labeling.scalars import DateTime, Number, Rating
-from annotune.labeling.spans import Labels
-from annotune.labeling.xml import config_root, sdk_interface, why_left_to_people
+from annotune.labeling.reply_json import read_json_object
+from annotune.labeling.selection import fillable_controls, shown_tags
+from annotune.labeling.xml import config_root, sdk_interface
 
-CONTROLS: Mapping[str, type[Control]] = {
-    "TextArea": TextArea,
-    "Choices": Choices,
-    "Taxonomy": Taxonomy,
-    "Rating": Rating,
-    "Number": Number,
-    "DateTime": DateTime,
-    "Pairwise": Pairwise,
-    "Labels": Labels,
-}
 PAIRWISE = "pairwise"
-MAX_REPLY_CHARACTERS = 500_000
-MAX_OBJECTS_TRIED = 20
 
 
 @dataclass(frozen=True)
@@ -61,65 +48,36 @@ class Labeling:
         status_control: str = "llm_status",
         only: tuple[str, ...] = (),
     ) -> Self:
-        """Read a labeling config. `only`: names of controls; where it names some of the config's, the model fills no others.
+        """Read a labeling config.
 
-        A tag such as `<Text toName=...>` is an object all the same: a toName there means nothing to Label Studio, while
-        the SDK (2.1.2) would take the tag for a control.
+        Args:
+            config: the XML, as Label Studio has it.
+            prompt_prefix: a TextArea whose name starts so is the prompt control.
+            status_control: the name of the TextArea that tells the annotator how a request ended.
+            only: names of controls; if some of them are in the config, the model fills no others.
 
         Raises:
             LabelingInvalid: the config cannot be served; the message says which tag or attribute to fix.
         """
         root = config_root(config)
-        shown = {
-            tag.get("name", ""): tag
-            for tag in root.iter()
-            if tag.tag in OBJECTS and tag.get("value") and tag.get("name")
-        }
-        for tag in shown.values():
-            tag.attrib.pop("toName", None)
-        areas = list(root.iter("TextArea"))
-        names = [tag.get("name", "") for tag in areas]
-        prompts = [name for name in names if name.startswith(prompt_prefix)]
-        ours = {*prompts, status_control}
-        fillable = [
-            tag for tag in root.iter() if tag.tag in CONTROLS and tag.get("name") and tag.get("name") not in ours
-        ]
-        fillable = [tag for tag in fillable if tag.get("perRegion") != "true"]
-        chosen = [tag for tag in fillable if tag.get("name") in only] or fillable
-        # Without a toName (Label Studio's own template for chatbots has such a Rating) a region has no object to name.
-        chosen = [tag for tag in chosen if tag.get("toName")] or chosen
-        # What no model can read is labelled by people, unless there is nothing else.
-        hidden = {name for name, tag in shown.items() if tag.tag not in READABLE}
-        chosen = [tag for tag in chosen if not hidden & set(tag.get("toName", "").split(","))] or chosen
-        chosen = [tag for tag in chosen if tag.get("name") in only or not why_left_to_people(tag, shown)] or chosen
-        for reason in filter(None, (why_left_to_people(tag, shown) for tag in chosen)):
-            raise LabelingInvalid(f"{reason}: add another control for the model, or name others in ANSWER_CONTROLS")
-        controls = tuple(CONTROLS[str(tag.tag)].parse(tag) for tag in chosen)
-        if not controls:
-            raise LabelingInvalid(
-                f"the labeling config has no control that a model can fill (one of {', '.join(CONTROLS)} whose name does not"
-                f' start with {prompt_prefix!r}): add <TextArea name="response" toName="..."/>'
-            )
-        for control in controls:
-            for target in control.to_name.split(","):
-                if target not in shown:
-                    raise LabelingInvalid(
-                        f"<{type(control).__name__} name={control.name!r}> has toName={target!r}, which names no object"
-                        " with a value"
-                    )
-        targets = {target for control in controls for target in control.to_name.split(",")}
+        shown = shown_tags(root)
+        controls = fillable_controls(root, shown, only=only, prompt_prefix=prompt_prefix, status_control=status_control)
+        areas = {tag.get("name", ""): tag for tag in root.iter("TextArea")}
+        status = areas.get(status_control)
         return cls(
             config=config,
-            prompt_control=prompts[0] if prompts else None,
-            status_control=status_control if status_control in names else None,
+            prompt_control=next((name for name in areas if name.startswith(prompt_prefix)), None),
+            status_control=None if status is None else status_control,
             controls=controls,
             # A judgement is about all that the page shows. What stands beside a free text may be the answer itself.
-            objects=shown_objects(root, targets, beside=len(controls) > 1 or not isinstance(controls[0], TextArea)),
-            interface=sdk_interface(root),
-            to_names={tag.get("name", ""): tag.get("toName", "") for tag in areas},
-            submits_status=not any(
-                tag.get("name") == status_control and tag.get("visibleWhen") == "choice-selected" for tag in areas
+            objects=shown_objects(
+                root,
+                {target for control in controls for target in control.targets},
+                beside=len(controls) > 1 or not isinstance(controls[0], TextArea),
             ),
+            interface=sdk_interface(root),
+            to_names={name: tag.get("toName", "") for name, tag in areas.items()},
+            submits_status=status is None or status.get("visibleWhen") != "choice-selected",
         )
 
     @property
@@ -176,7 +134,7 @@ class Labeling:
 
         What else the page shows, and where, makes no difference to it. Raises as `text_of`.
         """
-        labelled = dict.fromkeys(target for control in self.controls for target in control.to_name.split(","))
+        labelled = dict.fromkeys(target for control in self.controls for target in control.targets)
         objects = {item.name: item for item in self.objects if not item.is_image}
         texts = {name: objects[name].text(data) for name in labelled if name in objects}
         if len(texts) == 1:
@@ -202,7 +160,7 @@ class Labeling:
         """
         if self.free_text:
             return self.free_text.regions(reply, "")
-        fields = _json_object(reply)
+        fields = read_json_object(reply)
         asked = [control for control in self.controls if control.name in fields]
         missing = [f'"{control.name}"' for control in self.controls if control not in asked and not control.shown_when]
         if missing:
@@ -282,36 +240,3 @@ def _is_stored_form(control: Control, region: Region) -> bool:
     except (AnswerInvalid, ValueError):
         return False
     return all(region.get(key) == again[key] for key in keys)
-
-
-def _json_object(reply: str) -> dict[str, Any]:
-    """The one JSON object of a reply; a server that ignores the schema lets a model put words or a fence around it."""
-    if len(reply) > MAX_REPLY_CHARACTERS:
-        raise AnswerInvalid(f"the answer has {len(reply)} characters, of at most {MAX_REPLY_CHARACTERS}: be brief")
-    decoder = json.JSONDecoder(object_pairs_hook=_fields, parse_constant=_no_constant)
-    found: list[dict[str, Any]] = []
-    at, tried = reply.find("{"), 0
-    while at >= 0 and tried < MAX_OBJECTS_TRIED:
-        tried += 1
-        try:
-            fields, end = decoder.raw_decode(reply, at)
-        except (ValueError, RecursionError):
-            end = at + 1
-        else:
-            found.append(fields)
-        at = reply.find("{", end)
-    if len(found) != 1 or at >= 0:
-        number = "more than one" if found else "no"
-        raise AnswerInvalid(f"the answer has {number} JSON object: give one, alone, without a word around it")
-    return found[0]
-
-
-def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        raise ValueError("a field stands twice")
-    return fields
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")

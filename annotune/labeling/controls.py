@@ -36,6 +36,11 @@ class Control(ABC):
         """Raises LabelingInvalid where the tag cannot be filled; the message says what to fix."""
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the objects that it labels."""
+        return tuple(self.to_name.split(","))
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """What an answer may choose among, as the model is told; none where it is free."""
         return ()
@@ -141,7 +146,7 @@ class Pairwise(Control):
 
     @property
     def description(self) -> str:
-        left, right = self.to_name.split(",")
+        left, right = self.targets
         return f'"left" where {left} is the better one, or "right" where {right} is'
 
     def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - as in TextArea

@@ -8,9 +8,10 @@ import pytest
 from labeling_configs import CASES, DATA, DRUGS, REFUSALS, SHOWN, Case, choices, view, written
 
 from annotune.errors import AnswerInvalid, LabelingInvalid
-from annotune.labeling.config import MAX_REPLY_CHARACTERS, Labeling
+from annotune.labeling.config import Labeling
 from annotune.labeling.controls import MAX_TEXT_CHARACTERS
 from annotune.labeling.prediction import Prediction
+from annotune.labeling.reply_json import MAX_REPLY_CHARACTERS
 
 BAD = [(name, written(reply)) for name, case in CASES.items() for reply in case.bad]
 STRUCTURED = [name for name, case in CASES.items() if not isinstance(case.good, str)]
