@@ -6,13 +6,14 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
+
+from annotune.process import tied_command
 
 LOG_LINES_SHOWN = 20
 POLL_S = 0.05
@@ -29,12 +30,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
-
-
-def tied(command: Sequence[str]) -> list[str]:
-    """`command`, killed when the thread that starts it ends, and at the latest with this process."""
-    bare_python = [sys.executable, "-I", "-S"]
-    return [*bare_python, str(Path(__file__).with_name("lifeline.py")), str(os.getpid()), *command]
 
 
 def answers(url: str) -> Callable[[], bool]:
@@ -90,7 +85,7 @@ class Service:
         with self.log.open("ab") as log:
             self._log_start = log.tell()
             self._process = subprocess.Popen(
-                tied(self.command),
+                tied_command(self.command),
                 env={**os.environ, **self.env},
                 cwd=self.cwd,
                 stdin=subprocess.DEVNULL,

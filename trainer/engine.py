@@ -5,7 +5,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -16,26 +15,13 @@ from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from annotune.errors import ConfigurationError, TrainingCancelled, TrainingFailed
+from annotune.process import tied_command
 from trainer.environment import for_scripts
 
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
 NICE = 15
 POLL_S = 0.5
 BLOCK_BYTES = 1 << 16
-
-# Stands before the script: the kernel kills it with the thread that started it (prctl(2), PR_SET_PDEATHSIG = 1, kept over
-# exec), and who became an orphan before that line ends by itself. Not a preexec_fn: that deadlocks beside threads.
-# Where the kernel groups processes by session (sched(7), autogroup), as desktops do, only the group's own nice counts.
-_TIED = """
-import contextlib, ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
-if os.getppid() != int(sys.argv[1]):
-    sys.exit("the parent is gone")
-os.nice(int(sys.argv[2]))
-with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as group:
-    group.write(sys.argv[2])
-os.execv(sys.argv[3], sys.argv[3:])
-"""
 
 
 class _Parsed(BaseModel):
@@ -195,7 +181,7 @@ class SubprocessEngine:
         nice = NICE if job["recipe"]["device"] == "cpu" else 0
         with log_file.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), str(nice), *script],
+                tied_command(script, nice=nice),
                 env=for_scripts(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
+from annotune.process import tied_command
 from embedded.ollama.answers import ApiError
-from embedded.processes import tied
 
 LOAD_DEADLINE_S = 120
 DIED = "an error was encountered while running the model: unexpected EOF"
@@ -37,7 +37,7 @@ class Runner:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
-                *tied(command), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=errors
+                *tied_command(command), stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=errors
             )
         try:
             line = await asyncio.wait_for(_first_line(process), LOAD_DEADLINE_S)

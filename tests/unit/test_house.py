@@ -67,7 +67,7 @@ def reads_environment(path: Path) -> bool:
 
 def modules() -> list[str]:
     """Every module of the packages, but those that another interpreter runs."""
-    found = [path for path in sources(*PACKAGES) if "scripts" not in path.parts and path.name != "lifeline.py"]
+    found = [path for path in sources(*PACKAGES) if "scripts" not in path.parts]
     return [short(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__") for path in found]
 
 
