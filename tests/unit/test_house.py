@@ -30,7 +30,7 @@ READS_ENVIRONMENT = {
     "embedded/deployment.py": "passes it on to the backend and the worker that it starts",
     "trainer/environment.py": "passes what trains needs, by name, on to the trainer's scripts",
     "trainer/scripts/convert.py": "passes it on to llama.cpp's programs",
-    "trainer/scripts/lines.py": "sets what libraries read at their import, in the training's own process",
+    "trainer/scripts/job_protocol.py": "sets what libraries read at their import, in the training's own process",
     "trainer/scripts/train.py": "sets what Unsloth reads, in the training's own process",
 }
 LONGEST_LINES = 350

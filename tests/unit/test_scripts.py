@@ -14,7 +14,7 @@ SCRIPTS = ROOT / "trainer" / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 import chat  # noqa: E402 - found by the path above, as the trainer's interpreter finds it
-import lines  # noqa: E402
+import job_protocol  # noqa: E402
 import prepare  # noqa: E402
 import train  # noqa: E402
 
@@ -57,7 +57,7 @@ class Tokenizer:
 
 def script(body: str, job: Path) -> tuple[int, list[dict[str, object]], str]:
     """Exit status, the JSON lines, and stderr of a script whose step has this body."""
-    program = f"import os\nfrom lines import *\ndef step(job, emit):\n    {body}\nrun(step)"
+    program = f"import os\nfrom job_protocol import *\ndef step(job, emit):\n    {body}\nrun(step)"
     done = subprocess.run(
         [sys.executable, "-c", program, "--job", job],
         env={"PYTHONPATH": str(SCRIPTS)},
@@ -113,10 +113,10 @@ def test_an_unreadable_job_is_an_error_line_too(tmp_path: Path) -> None:
 def test_what_is_written_is_whole_or_absent(tmp_path: Path) -> None:
     target = tmp_path / "folder"
     for content in ("first", "second"):
-        with lines.written_whole(target) as beside:
+        with job_protocol.written_whole(target) as beside:
             beside.mkdir()
             (beside / "file").write_text(content, encoding="utf-8")
-    with pytest.raises(FileExistsError), lines.written_whole(target) as beside:
+    with pytest.raises(FileExistsError), job_protocol.written_whole(target) as beside:
         [path.mkdir() for path in (beside, beside)]
     assert (target / "file").read_text(encoding="utf-8") == "second"
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
@@ -142,13 +142,13 @@ def test_a_beginning_that_the_server_puts_itself_is_not_in_its_text(puts_bos: bo
 
 
 def test_a_base_without_a_template_is_refused_unless_the_recipe_has_one() -> None:
-    with pytest.raises(lines.Refused, match="chat_template"):
+    with pytest.raises(job_protocol.Refused, match="chat_template"):
         chat.give_template(Tokenizer(""), "")
     chat.give_template(Tokenizer(""), CHATML)
 
 
 def test_a_packaged_base_that_is_not_installed_is_named() -> None:
-    with pytest.raises(lines.Refused, match="'no_such_package'"):
+    with pytest.raises(job_protocol.Refused, match="'no_such_package'"):
         prepare.find_packaged("no_such_package/model.gguf")
 
 
@@ -160,7 +160,7 @@ def test_any_other_base_needs_no_preparing() -> None:
 def test_a_row_that_a_library_refuses_is_named_by_its_annotation_and_not_quoted() -> None:
     refuses = Tokenizer("{{ messages[0].content.no_such.attribute }}")
     row = {"id": 7, "messages": [{"role": "user", "content": "a secret"}], "answer": "Yes."}
-    with pytest.raises(lines.Refused, match="annotation 7") as refused:
+    with pytest.raises(job_protocol.Refused, match="annotation 7") as refused:
         train.supervised(row, refuses, {"training": {"packing": False}})
     assert "secret" not in str(refused.value)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lines import Refused
+from job_protocol import Refused
 
 UNLIKE_ANY_KNOWN = (
     "{# This template is the one the model was trained with, and it is to be run as it stands. A model server "

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from lines import Emit, Refused, die_with_parent, run, written_whole
+from job_protocol import Emit, Refused, die_with_parent, run, written_whole
 
 # Apart from the environment: its `gguf` and `conversion` packages would shadow those of other distributions.
 CONVERTER = Path(sys.prefix) / "convert"

@@ -5,7 +5,7 @@ Job: {"recipe": {"device": ...}}. Done: {"device": "cuda" or "cpu", "name": the 
 
 import importlib.util
 
-from lines import Emit, Refused, run
+from job_protocol import Emit, Refused, run
 
 NEEDED = ("torch", "unsloth", "transformers", "trl", "peft", "datasets")
 

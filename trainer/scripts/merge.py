@@ -6,7 +6,7 @@ Job: as train.py's. Reads `adapter/` of the output folder, writes `merged/`.
 import time
 from pathlib import Path
 
-from lines import Emit, quiet, run, written_whole
+from job_protocol import Emit, quiet, run, written_whole
 
 
 def merge(job: dict, emit: Emit) -> dict:

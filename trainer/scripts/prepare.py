@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from lines import Emit, Refused, quiet, run, written_whole
+from job_protocol import Emit, Refused, quiet, run, written_whole
 
 # The transformers that Unsloth allows reads this file's tokenizer wrong without a word (end-of-text is
 # <|im_start|>, byte fallback is on), and every chat with what is trained on it then fails. 5.23 reads it right.

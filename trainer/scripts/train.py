@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lines import Emit, Refused, quiet, run, written_whole
+from job_protocol import Emit, Refused, quiet, run, written_whole
 
 PACKAGES = ("unsloth", "unsloth_zoo", "torch", "transformers", "trl", "peft", "datasets", "tokenizers")
 IGNORED = -100
