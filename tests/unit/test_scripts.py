@@ -93,7 +93,7 @@ def test_what_libraries_print_never_reaches_the_lines(job: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("raise Refused('Too short: approve more.')", "Too short: approve more."),
+        ("raise JobError('Too short: approve more.')", "Too short: approve more."),
         ("raise ValueError('first\\nsecond')", "ValueError: first"),
         ("raise ValueError", "ValueError: no message"),
         ("job['recipe']", "job.json lacks 'recipe', or what it names does."),
@@ -113,11 +113,11 @@ def test_an_unreadable_job_is_an_error_line_too(tmp_path: Path) -> None:
 def test_what_is_written_is_whole_or_absent(tmp_path: Path) -> None:
     target = tmp_path / "folder"
     for content in ("first", "second"):
-        with job_protocol.written_whole(target) as beside:
-            beside.mkdir()
-            (beside / "file").write_text(content, encoding="utf-8")
-    with pytest.raises(FileExistsError), job_protocol.written_whole(target) as beside:
-        [path.mkdir() for path in (beside, beside)]
+        with job_protocol.atomic_write(target) as temporary:
+            temporary.mkdir()
+            (temporary / "file").write_text(content, encoding="utf-8")
+    with pytest.raises(FileExistsError), job_protocol.atomic_write(target) as temporary:
+        [path.mkdir() for path in (temporary, temporary)]
     assert (target / "file").read_text(encoding="utf-8") == "second"
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
@@ -125,9 +125,9 @@ def test_what_is_written_is_whole_or_absent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("template", [CHATML, CHATML + "\n", "{{ bos_token }}{{ messages[-1]['content'] }}\n\nA:\n"])
 def test_the_comment_is_far_from_any_template_and_renders_to_nothing(template: str) -> None:
     plain, commented = Tokenizer(template), Tokenizer(template)
-    chat.give_template(commented, "")
-    assert len(chat.UNLIKE_ANY_KNOWN) > 120
-    assert commented.chat_template.endswith(chat.UNLIKE_ANY_KNOWN)
+    chat.set_template(commented, "")
+    assert len(chat.TEMPLATE_COMMENT) > 120
+    assert commented.chat_template.endswith(chat.TEMPLATE_COMMENT)
     for messages in chat.SAMPLES:
         assert chat.render(commented, messages) == chat.render(plain, messages)
     assert chat.with_comment(commented.chat_template) == commented.chat_template
@@ -142,13 +142,13 @@ def test_a_beginning_that_the_server_puts_itself_is_not_in_its_text(puts_bos: bo
 
 
 def test_a_base_without_a_template_is_refused_unless_the_recipe_has_one() -> None:
-    with pytest.raises(job_protocol.Refused, match="chat_template"):
-        chat.give_template(Tokenizer(""), "")
-    chat.give_template(Tokenizer(""), CHATML)
+    with pytest.raises(job_protocol.JobError, match="chat_template"):
+        chat.set_template(Tokenizer(""), "")
+    chat.set_template(Tokenizer(""), CHATML)
 
 
 def test_a_packaged_base_that_is_not_installed_is_named() -> None:
-    with pytest.raises(job_protocol.Refused, match="'no_such_package'"):
+    with pytest.raises(job_protocol.JobError, match="'no_such_package'"):
         prepare.find_packaged("no_such_package/model.gguf")
 
 
@@ -160,8 +160,8 @@ def test_any_other_base_needs_no_preparing() -> None:
 def test_a_row_that_a_library_refuses_is_named_by_its_annotation_and_not_quoted() -> None:
     refuses = Tokenizer("{{ messages[0].content.no_such.attribute }}")
     row = {"id": 7, "messages": [{"role": "user", "content": "a secret"}], "answer": "Yes."}
-    with pytest.raises(job_protocol.Refused, match="annotation 7") as refused:
-        train.supervised(row, refuses, {"training": {"packing": False}})
+    with pytest.raises(job_protocol.JobError, match="annotation 7") as refused:
+        train.tokenise(row, refuses, {"training": {"packing": False}})
     assert "secret" not in str(refused.value)
 
 

@@ -6,24 +6,24 @@ Job: as train.py's. Reads `adapter/` of the output folder, writes `merged/`.
 import time
 from pathlib import Path
 
-from job_protocol import Emit, quiet, run, written_whole
+from job_protocol import Emit, atomic_write, configure_libraries, run
 
 
 def merge(job: dict, emit: Emit) -> dict:
-    """Merge as the job says."""
+    """Merge the adapter into the base."""
     began = time.monotonic()
     output = Path(job["output"])
-    quiet(hub=not Path(job["base"]).is_dir())
+    configure_libraries(hub=not Path(job["base"]).is_dir())
     emit("loading")
-    by = merge_on_gpu if job["recipe"]["device"] == "cuda" else merge_on_cpu
-    with written_whole(output / "merged") as beside:
-        by(job, output / "adapter", beside)
-        copy_tokenizer(output / "adapter", beside)
+    merge_model = merge_on_gpu if job["recipe"]["device"] == "cuda" else merge_on_cpu
+    with atomic_write(output / "merged") as temporary:
+        merge_model(job, output / "adapter", temporary)
+        copy_tokenizer(output / "adapter", temporary)
     return {"merged": str(output / "merged"), "seconds": round(time.monotonic() - began, 1)}
 
 
 def merge_on_gpu(job: dict, adapter: Path, merged: Path) -> None:
-    """Unsloth's merge: after a training in 4 bits it takes the base's 16-bit weights, and may download them."""
+    """Unsloth's merge. After a training in 4 bits it takes the base's 16-bit weights, and may download them."""
     from unsloth import FastLanguageModel  # noqa: PLC0415
 
     recipe = job["recipe"]
@@ -34,7 +34,7 @@ def merge_on_gpu(job: dict, adapter: Path, merged: Path) -> None:
 
 
 def merge_on_cpu(job: dict, adapter: Path, merged: Path) -> None:
-    """Add up in 32 bits and round once, to float16: it keeps three more bits than bfloat16 of small weights."""
+    """Add in 32 bits and round once, to float16: it keeps three more bits of small weights than bfloat16."""
     import torch  # noqa: PLC0415
     from peft import PeftModel  # noqa: PLC0415
     from transformers import AutoModelForCausalLM  # noqa: PLC0415
@@ -45,7 +45,7 @@ def merge_on_cpu(job: dict, adapter: Path, merged: Path) -> None:
 
 
 def copy_tokenizer(adapter: Path, merged: Path) -> None:
-    """The one that training counted with, template and comment included."""
+    """Copy the tokenizer that training used, with its template and comment."""
     from transformers import AutoTokenizer  # noqa: PLC0415
 
     AutoTokenizer.from_pretrained(adapter).save_pretrained(merged)

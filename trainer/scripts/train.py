@@ -1,9 +1,9 @@
 """LoRA training of a base on approved answers, by Unsloth, on a GPU or a CPU.
 
-Job: {"base", "dataset": folder, "output": folder, "recipe": a recipe's tables}. The dataset's `train.jsonl`
-and `eval.jsonl` hold {"id", "messages": [{"role", "content"}, ...], "answer"} a line.
-Writes `adapter/` (with the tokenizer as it will be exported) and `rendered.jsonl`: for each row of
-`eval.jsonl` {"id", "text", "tokens"}: the prompt's text as a server must show it, its tokens in training.
+Job: {"base", "dataset": folder, "output": folder, "recipe": a recipe's tables}. Each line of the dataset's
+`train.jsonl` and `eval.jsonl` holds {"id", "messages": [{"role", "content"}, ...], "answer"}.
+Writes `adapter/`, with the tokenizer as it will be exported, and `rendered.jsonl`. For each row of `eval.jsonl`
+that file holds {"id", "text", "tokens"}: the prompt as a server must show it, and its number of tokens in training.
 """
 
 import json
@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from job_protocol import Emit, Refused, quiet, run, written_whole
+from job_protocol import Emit, JobError, atomic_write, configure_libraries, run
 
 PACKAGES = ("unsloth", "unsloth_zoo", "torch", "transformers", "trl", "peft", "datasets", "tokenizers")
 IGNORED = -100
@@ -22,29 +22,30 @@ IGNORED = -100
 
 
 def train(job: dict, emit: Emit) -> dict:
-    """Train as the job says."""
+    """Train an adapter, and measure the loss on held-out rows before and after."""
     began = time.monotonic()
     recipe, output = job["recipe"], Path(job["output"])
     emit("loading")
     model, tokenizer = load(job["base"], recipe, output)
 
-    rows = [supervised(row, tokenizer, recipe) for row in read(job, "train")]
-    held_out = [supervised(row, tokenizer, recipe) for row in read(job, "eval")]
-    write_rendered(output / "rendered.jsonl", read(job, "eval"), held_out)
-    trained = fitting(rows, recipe["max_seq_length"], "training")
-    held_out = fitting(held_out, recipe["max_seq_length"], "held-out")
-    check_supervised(trained, tokenizer)
+    rows = [tokenise(row, tokenizer, recipe) for row in read_rows(job, "train")]
+    eval_rows = read_rows(job, "eval")
+    held_out = [tokenise(row, tokenizer, recipe) for row in eval_rows]
+    write_rendered(output / "rendered.jsonl", eval_rows, held_out)
+    short_enough = drop_too_long(rows, recipe["max_seq_length"], "training")
+    held_out = drop_too_long(held_out, recipe["max_seq_length"], "held-out")
+    check_labels(short_enough, tokenizer)
 
-    trainer = make_trainer(model, tokenizer, trained, job, emit)
+    trainer = make_trainer(model, tokenizer, short_enough, job, emit)
     with model.disable_adapter():
         emit("loss", what="base", value=mean_loss(model, held_out))
-    emit("start", steps=steps_of(trainer), examples=len(trained), left_out=len(rows) - len(trained))
+    emit("start", steps=count_steps(trainer), examples=len(short_enough), left_out=len(rows) - len(short_enough))
     trainer.train()
     emit("loss", what="tuned", value=mean_loss(model, held_out))
 
-    with written_whole(output / "adapter") as beside:
-        model.save_pretrained(beside)
-        tokenizer.save_pretrained(beside)
+    with atomic_write(output / "adapter") as temporary:
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
     return {
         "adapter": str(output / "adapter"),
         "seconds": round(time.monotonic() - began, 1),
@@ -58,16 +59,16 @@ def train(job: dict, emit: Emit) -> dict:
 
 def load(base: str, recipe: dict, output: Path) -> tuple[Any, Any]:
     """The base with an untrained adapter, and its tokenizer with the template it will be exported with."""
-    quiet(hub=not Path(base).is_dir())
+    configure_libraries(hub=not Path(base).is_dir())
     if recipe["device"] == "cuda":
         os.environ["UNSLOTH_DISABLE_CPU_FALLBACK"] = "1"  # a lost GPU is an error, not a week on a CPU
-    os.environ["UNSLOTH_COMPILE_LOCATION"] = str(output / "compiled")  # else the working directory
+    os.environ["UNSLOTH_COMPILE_LOCATION"] = str(output / "compiled")  # the default is the working directory
 
     import unsloth  # noqa: PLC0415, F401, I001 - first: it patches the libraries imported after it
     import torch  # noqa: PLC0415
     from unsloth import FastLanguageModel  # noqa: PLC0415
 
-    from chat import give_template  # noqa: PLC0415
+    from chat import set_template  # noqa: PLC0415
 
     lora = recipe["lora"]
     checkpointing = lora["gradient_checkpointing"]
@@ -80,7 +81,7 @@ def load(base: str, recipe: dict, output: Path) -> tuple[Any, Any]:
         load_in_4bit=recipe["load_in_4bit"],
         use_gradient_checkpointing=False if checkpointing == "none" else checkpointing,
     )
-    give_template(tokenizer, recipe["chat_template"])
+    set_template(tokenizer, recipe["chat_template"])
     model = FastLanguageModel.get_peft_model(
         model,
         r=lora["r"],
@@ -95,20 +96,20 @@ def load(base: str, recipe: dict, output: Path) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def read(job: dict, split: str) -> list[dict]:
+def read_rows(job: dict, split: str) -> list[dict]:
     """The rows of `train.jsonl` or `eval.jsonl`."""
     path = Path(job["dataset"]) / f"{split}.jsonl"
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     if not rows:
-        raise Refused(f"{path.name} has no rows: approve more answers.")
+        raise JobError(f"{path.name} has no rows: approve more answers.")
     return rows
 
 
-def supervised(row: dict, tokenizer: Any, recipe: dict) -> dict:
-    """The token ids of prompt, answer and end-of-text, and labels that leave the prompt without loss.
+def tokenise(row: dict, tokenizer: Any, recipe: dict) -> dict:
+    """The token ids of prompt, answer and end-of-text, and labels that give the prompt no loss.
 
-    Tokenised here, prompt and answer apart: that is how they meet when served, and the one count that the
-    server's is compared with. With packing the loss covers the prompt too, as texts are joined whole.
+    Prompt and answer are tokenised apart, as a server does. The server's number of prompt tokens is compared with
+    this one. With packing the loss covers the prompt too: whole texts are joined.
     """
     from chat import as_served, render  # noqa: PLC0415
 
@@ -116,49 +117,49 @@ def supervised(row: dict, tokenizer: Any, recipe: dict) -> dict:
         text = render(tokenizer, row["messages"])
         prompt = tokenizer(text, add_special_tokens=False)["input_ids"]
         answer = tokenizer(row["answer"] + tokenizer.eos_token, add_special_tokens=False)["input_ids"]
-    except Exception as error:  # what a library says of a text may quote it: it goes to this script's log alone
-        raise Refused(
+    except Exception as error:  # a library's message may quote the text: it goes to this script's log alone
+        raise JobError(
             f"The row of annotation {row['id']} cannot be rendered or tokenised: {type(error).__name__}."
         ) from error
-    unlearnt = prompt if recipe["training"]["packing"] else [IGNORED] * len(prompt)
+    prompt_labels = prompt if recipe["training"]["packing"] else [IGNORED] * len(prompt)
     return {
         "text": as_served(tokenizer, text),
         "prompt": len(prompt),
         "input_ids": prompt + answer,
-        "labels": unlearnt + answer,
+        "labels": prompt_labels + answer,
     }
 
 
 def write_rendered(path: Path, rows: list[dict], tokenised: list[dict]) -> None:
-    """What the server must reproduce for the held-out rows."""
-    with written_whole(path) as beside, beside.open("w", encoding="utf-8") as file:
-        for row, seen in zip(rows, tokenised, strict=True):
-            file.write(json.dumps({"id": row["id"], "text": seen["text"], "tokens": seen["prompt"]}) + "\n")
+    """Write what the server must reproduce for the held-out rows."""
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for row, tokens in zip(rows, tokenised, strict=True):
+            file.write(json.dumps({"id": row["id"], "text": tokens["text"], "tokens": tokens["prompt"]}) + "\n")
 
 
-def fitting(rows: list[dict], limit: int, what: str) -> list[dict]:
-    """Those that fit: a row cut short would teach an answer without an end."""
-    fit = [row for row in rows if len(row["input_ids"]) <= limit]
-    if not fit:
+def drop_too_long(rows: list[dict], limit: int, what: str) -> list[dict]:
+    """Rows of at most `limit` tokens. A row that is cut would teach an answer without an end."""
+    kept = [row for row in rows if len(row["input_ids"]) <= limit]
+    if not kept:
         shortest = min(len(row["input_ids"]) for row in rows)
-        raise Refused(
+        raise JobError(
             f"No {what} row fits into max_seq_length {limit} (the shortest has {shortest} tokens): raise it in the recipe."
         )
-    return fit
+    return kept
 
 
-def check_supervised(rows: list[dict], tokenizer: Any) -> None:
-    """Decode what a few rows are trained on; a mask that hides it all would train nothing, unnoticed."""
+def check_labels(rows: list[dict], tokenizer: Any) -> None:
+    """Decode the labels of a few rows. A mask that hides them all would train nothing, and nobody would notice."""
     for row in rows[:5]:
-        learnt = tokenizer.decode([token for token in row["labels"] if token != IGNORED], skip_special_tokens=True)
-        if not learnt.strip():
-            raise Refused("A row has no text to learn from: an approved answer is empty.")
+        answer = tokenizer.decode([token for token in row["labels"] if token != IGNORED], skip_special_tokens=True)
+        if not answer.strip():
+            raise JobError("A row has no text to learn from: an approved answer is empty.")
         if row["labels"][-1] != tokenizer.eos_token_id:
-            raise Refused("The base's end-of-text is not one token, so the tuned model could not stop.")
+            raise JobError("The base's end-of-text is not one token, so the tuned model could not stop.")
 
 
 def make_trainer(model: Any, tokenizer: Any, rows: list[dict], job: dict, emit: Emit) -> Any:
-    """TRL's trainer over rows already tokenised."""
+    """TRL's trainer over rows that are tokenised already."""
     import torch  # noqa: PLC0415
     from datasets import Dataset  # noqa: PLC0415
     from trl import SFTConfig, SFTTrainer  # noqa: PLC0415
@@ -203,9 +204,9 @@ def make_trainer(model: Any, tokenizer: Any, rows: list[dict], job: dict, emit: 
 
 
 def progress(emit: Emit) -> Any:
-    """A callback that emits each step's loss and the seconds left, going by the steps after the first.
+    """A callback that emits the loss of each step and the seconds left.
 
-    The first step compiles and allocates, and takes several times as long as any other.
+    The estimate leaves out the first step: it compiles and allocates, and takes several times as long as any other.
     """
     from transformers import TrainerCallback  # noqa: PLC0415
 
@@ -223,8 +224,8 @@ def progress(emit: Emit) -> Any:
     return Progress()
 
 
-def steps_of(trainer: Any) -> int:
-    """Optimiser steps of the whole training."""
+def count_steps(trainer: Any) -> int:
+    """The number of optimiser steps of the whole training."""
     if trainer.args.max_steps > 0:
         return trainer.args.max_steps
     batches = len(trainer.get_train_dataloader())
@@ -233,25 +234,25 @@ def steps_of(trainer: Any) -> int:
 
 
 def mean_loss(model: Any, rows: list[dict]) -> float:
-    """Mean negative log-likelihood (nats) of a token of the held-out answers and their ends."""
+    """Mean negative log-likelihood, in nats a token, of the held-out answers and their ends."""
     import torch  # noqa: PLC0415
 
     model.eval()
     total, tokens = 0.0, 0
     with torch.no_grad():
         for row in rows:
-            learnt = len(row["input_ids"]) - row["prompt"]
+            answer_tokens = len(row["input_ids"]) - row["prompt"]
             ids = torch.tensor([row["input_ids"]], device=model.device)
             labels = ids.clone()
             labels[:, : row["prompt"]] = IGNORED
-            total += float(model(input_ids=ids, labels=labels).loss) * learnt
-            tokens += learnt
+            total += float(model(input_ids=ids, labels=labels).loss) * answer_tokens
+            tokens += answer_tokens
     model.train()
     return round(total / tokens, 4)
 
 
 def peak_gpu_mb() -> int:
-    """Most GPU memory held at once, 0 on a CPU."""
+    """Peak GPU memory in MiB, 0 on a CPU."""
     import torch  # noqa: PLC0415
 
     return torch.cuda.max_memory_allocated() // 2**20 if torch.cuda.is_available() else 0
