@@ -34,6 +34,7 @@ CHROMIUM_ARGUMENTS = [
     "--no-first-run",
     "--disable-component-update",
     "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # it reaches this machine and nothing else
 ]
 
 
@@ -138,9 +139,9 @@ def short_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium. Not kept between tests: Playwright leaves an event loop running in the thread meanwhile."""
+    """Headless Chromium. Not kept between modules: Playwright leaves an event loop running in the thread meanwhile."""
     program = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
     if program is None:
         _absent("needs Chromium: run 'apt-get install chromium' (or have google-chrome on PATH)")

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from embedded.label_studio import LabelStudio
 
@@ -106,13 +107,25 @@ class LabelingPage:
 
 
 @contextmanager
-def labeling_page(browser: Browser, label_studio: LabelStudio) -> Iterator[LabelingPage]:
-    """A logged-in tab that reaches Label Studio and nothing else."""
-    context = browser.new_context(viewport={"width": 1400, "height": 900})
+def logged_in(browser: Browser, label_studio: LabelStudio, session: Path | None = None) -> Iterator[BrowserContext]:
+    """A person's browser. `session` is the file that keeps the log-in for the next one; made if absent."""
+    known = session if session and session.exists() else None
+    context = browser.new_context(viewport={"width": 1400, "height": 900}, storage_state=known)
     context.set_default_timeout(WAIT_MS)
     expect.set_options(timeout=WAIT_MS)
-    context.route(lambda url: not url.startswith(label_studio.url), lambda route: route.abort())
-    page = LabelingPage(context.new_page(), label_studio)
-    page.log_in(label_studio)
-    yield page
+    if not known:
+        page = context.new_page()
+        LabelingPage(page, label_studio).log_in(label_studio)
+        page.close()
+        if session:
+            context.storage_state(path=session)
+    yield context
     context.close()
+
+
+@contextmanager
+def labeling_page(browser: Browser, label_studio: LabelStudio) -> Iterator[LabelingPage]:
+    """A logged-in tab that reaches Label Studio and nothing else."""
+    with logged_in(browser, label_studio) as context:
+        context.route(lambda url: not url.startswith(label_studio.url), lambda route: route.abort())
+        yield LabelingPage(context.new_page(), label_studio)

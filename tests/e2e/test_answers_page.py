@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 from label_studio_sdk import LabelStudio as Client
-from page import ASKED, LabelingPage, labeling_page
-from playwright.sync_api import Browser, expect
+from page import ASKED, LabelingPage
+from playwright.sync_api import expect
 
 from annotune.servers.ollama import OllamaClient
 from curation.projects import create_project, labeling_config
 from embedded.base_model import add_base_model
-from embedded.label_studio import LabelStudio
 from embedded.ollama import OllamaServer as EmbeddedOllama
 from embedded.processes import ServiceError
 
@@ -37,24 +36,23 @@ def chosen(tab: LabelingPage) -> list[str]:
 
 @pytest.mark.browser
 def test_a_text_a_choice_and_a_rating_are_filled_by_one_answer_and_submitted(
-    browser: Browser, label_studio: LabelStudio, client: Client, deploy, tmp_path: Path
+    tab: LabelingPage, client: Client, deployed, run, tmp_path: Path
 ) -> None:
-    deployment = deploy(MAX_TOKENS="96")
+    deployment = deployed(MAX_TOKENS="96")
     question = {"question": "Is water wet?"}
     project = create_project(client, title="Review", config=labeling_config("review"), data=[question])
-    deployment.run("connect", str(project.id))
-    with labeling_page(browser, label_studio) as tab:
-        tab.open(project.id, project.tasks[0])
-        given = {region["from_name"]: region["value"] for region in ask(tab, PROMPT)}
-        assert given.pop("llm_status") == {"text": []}
-        assert set(given) == {"response", "use", "certainty"}
+    run(deployment, "connect", str(project.id))
+    tab.open(project.id, project.tasks[0])
+    given = {region["from_name"]: region["value"] for region in ask(tab, PROMPT)}
+    assert given.pop("llm_status") == {"text": []}
+    assert set(given) == {"response", "use", "certainty"}
 
-        expect(tab.region("response")).to_have_text(" ".join(given["response"]["text"][0].split()))
-        label = tab.page.locator(".lsf-choice, .ant-radio-wrapper, label").filter(has_text=given["use"]["choices"][0])
-        expect(label.first.locator("input")).to_be_checked()
-        expect(tab.page.locator(".ant-rate-star-full")).to_have_count(given["certainty"]["rating"])
-        tab.page.screenshot(path=tmp_path / "filled.png", animations="disabled")
-        tab.submit()
+    expect(tab.region("response")).to_have_text(" ".join(given["response"]["text"][0].split()))
+    label = tab.page.locator(".lsf-choice, .ant-radio-wrapper, label").filter(has_text=given["use"]["choices"][0])
+    expect(label.first.locator("input")).to_be_checked()
+    expect(tab.page.locator(".ant-rate-star-full")).to_have_count(given["certainty"]["rating"])
+    tab.page.screenshot(path=tmp_path / "filled.png", animations="disabled")
+    tab.submit()
 
     (task,) = list(client.tasks.list(project=project.id, fields="all"))
     (annotation,) = task.annotations
@@ -66,7 +64,7 @@ def test_a_text_a_choice_and_a_rating_are_filled_by_one_answer_and_submitted(
 
 @pytest.mark.browser
 def test_a_status_says_why_nothing_came_and_goes_with_the_next_answer(
-    browser: Browser, label_studio: LabelStudio, client: Client, deploy, tmp_path: Path
+    tab: LabelingPage, client: Client, deploy, tmp_path: Path
 ) -> None:
     model = EmbeddedOllama(tmp_path / "ollama", threads=1)
     deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL="smollm2:135m")
@@ -74,23 +72,22 @@ def test_a_status_says_why_nothing_came_and_goes_with_the_next_answer(
     project = create_project(client, title="Status", config=labeling_config("question-answering"), data=data)
     with pytest.raises(ServiceError, match="connected, but something will not work"):
         deployment.run("connect", str(project.id))
-    with labeling_page(browser, label_studio) as tab:
-        tab.open(project.id, project.tasks[0])
-        (status,) = ask(tab, PROMPT)
-        assert status["from_name"] == "llm_status"
-        expect(tab.region("llm_status")).to_contain_text("The model is not answering at the moment")
-        tab.page.screenshot(path=tmp_path / "away.png")
+    tab.open(project.id, project.tasks[0])
+    (status,) = ask(tab, PROMPT)
+    assert status["from_name"] == "llm_status"
+    expect(tab.region("llm_status")).to_contain_text("The model is not answering at the moment")
+    tab.page.screenshot(path=tmp_path / "away.png")
 
-        with model:
-            registry = OllamaClient(model.url)
-            add_base_model(registry)
-            registry.close()
-            names = [region["from_name"] for region in tab.ask_again(f"{PROMPT} Be kind.")]
-            assert names == ["response", "llm_status"]
-            expect(tab.region("response")).not_to_be_empty()
-            expect(tab.page.get_by_text("is not answering")).to_have_count(0)
-            expect(tab.region("llm_status")).to_be_hidden()
-            tab.page.screenshot(path=tmp_path / "back.png")
-            tab.submit()
-        tab.open(project.id, project.tasks[0])
+    with model:
+        registry = OllamaClient(model.url)
+        add_base_model(registry)
+        registry.close()
+        names = [region["from_name"] for region in tab.ask_again(f"{PROMPT} Be kind.")]
+        assert names == ["response", "llm_status"]
+        expect(tab.region("response")).not_to_be_empty()
         expect(tab.page.get_by_text("is not answering")).to_have_count(0)
+        expect(tab.region("llm_status")).to_be_hidden()
+        tab.page.screenshot(path=tmp_path / "back.png")
+        tab.submit()
+    tab.open(project.id, project.tasks[0])
+    expect(tab.page.get_by_text("is not answering")).to_have_count(0)

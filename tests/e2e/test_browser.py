@@ -5,13 +5,11 @@ from pathlib import Path
 
 import pytest
 from label_studio_sdk import LabelStudio as Client
-from page import ASKED, labeling_page
-from playwright.sync_api import Browser, Response, expect
+from page import ASKED, LabelingPage
+from playwright.sync_api import Response, expect
 from services import Eventually
 
-from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
-from embedded.label_studio import LabelStudio
 
 ARTICLE = Path(__file__).resolve().parents[1] / "data" / "article"
 PROMPT = "Answer the question in one short sentence."
@@ -37,45 +35,46 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_a_correction_is_there_after_submit_and_reload_and_is_recorded_as_corrected(
     case: Case,
-    browser: Browser,
-    label_studio: LabelStudio,
+    tab: LabelingPage,
     client: Client,
-    deploy,
-    store: Store,
+    deployed,
+    run,
+    store_of,
     eventually: Eventually,
     tmp_path: Path,
 ) -> None:
-    deployment = deploy()
+    deployment = deployed(MAX_TOKENS="96")
     project = create_project(
         client, title="In the browser", config=case.config, data=[{case.field: "Who makes Zorvaxil?"}]
     )
-    deployment.run("connect", str(project.id))
-    with labeling_page(browser, label_studio) as tab:
-        tab.open(project.id, project.tasks[0])
-        answer = tab.ask(PROMPT)
-        assert answer.strip()
-        assert answer.strip() != CORRECTION
-        tab.page.screenshot(path=tmp_path / "answered.png")
+    run(deployment, "connect", str(project.id))
+    tab.open(project.id, project.tasks[0])
+    answer = tab.ask(PROMPT)
+    assert answer.strip()
+    assert answer.strip() != CORRECTION
+    tab.page.screenshot(path=tmp_path / "answered.png")
 
-        asked: list[Response] = []
-        tab.page.on("response", lambda reply: asked.append(reply) if "/interactive-annotating" in reply.url else None)
-        if case.asks_on_edit:
-            with tab.page.expect_response(ASKED):
-                tab.correct(CORRECTION)
-        else:
-            tab.correct(CORRECTION)
-        assert bool(asked) == case.asks_on_edit
-        # With Auto-Annotation on, the page asks with an empty context after Submit.
+    asked: list[Response] = []
+    tab.page.on("response", lambda reply: asked.append(reply) if "/interactive-annotating" in reply.url else None)
+    if case.asks_on_edit:
         with tab.page.expect_response(ASKED):
-            tab.submit()
-        assert [reply.json()["data"]["result"] for reply in asked] == [[] for _ in asked]
-        expect(tab.region("response")).to_have_text(CORRECTION)
-        tab.page.screenshot(path=tmp_path / "submitted.png")
+            tab.correct(CORRECTION)
+    else:
+        tab.correct(CORRECTION)
+    assert bool(asked) == case.asks_on_edit
+    # With Auto-Annotation on, the page asks with an empty context after Submit.
+    with tab.page.expect_response(ASKED):
+        tab.submit()
+    assert [reply.json()["data"]["result"] for reply in asked] == [[] for _ in asked]
+    expect(tab.region("response")).to_have_text(CORRECTION)
+    tab.page.screenshot(path=tmp_path / "submitted.png")
 
-        tab.open(project.id, project.tasks[0])
-        expect(tab.region("response")).to_have_text(CORRECTION)
-        expect(tab.region("prompt")).to_have_text(PROMPT)
-        tab.page.screenshot(path=tmp_path / "reloaded.png")
+    tab.open(project.id, project.tasks[0])
+    expect(tab.region("response")).to_have_text(CORRECTION)
+    expect(tab.region("prompt")).to_have_text(PROMPT)
+    tab.page.screenshot(path=tmp_path / "reloaded.png")
+
+    store = store_of(deployment)
 
     def recorded() -> dict[str, int]:
         tally = store.tally(project.id)
@@ -88,21 +87,20 @@ def test_a_correction_is_there_after_submit_and_reload_and_is_recorded_as_correc
 @pytest.mark.browser
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_an_opened_task_shows_what_was_predicted_and_asks_nothing_more(
-    case: Case, browser: Browser, label_studio: LabelStudio, client: Client, deploy
+    case: Case, tab: LabelingPage, client: Client, deployed, run
 ) -> None:
-    deployment = deploy(DEFAULT_PROMPT=PROMPT)
+    deployment = deployed(DEFAULT_PROMPT=PROMPT)
     project = create_project(client, title="Opened", config=case.config, data=[{case.field: "Who makes Zorvaxil?"}])
-    deployment.run("connect", str(project.id))
+    run(deployment, "connect", str(project.id))
     asked: list[Response] = []
-    with labeling_page(browser, label_studio) as tab:
-        tab.page.on("response", lambda reply: asked.append(reply) if "/interactive-annotating" in reply.url else None)
-        tab.open(project.id, project.tasks[0])
-        expect(tab.region("prompt")).to_have_text(PROMPT)
-        predicted = tab.region("response").inner_text()
-        assert predicted.strip()
+    tab.page.on("response", lambda reply: asked.append(reply) if "/interactive-annotating" in reply.url else None)
+    tab.open(project.id, project.tasks[0])
+    expect(tab.region("prompt")).to_have_text(PROMPT)
+    predicted = tab.region("response").inner_text()
+    assert predicted.strip()
 
-        tab.open(project.id, project.tasks[0])
-        with tab.page.expect_response(ASKED):
-            tab.submit()
-        expect(tab.region("response")).to_have_text(" ".join(predicted.split()))
-        assert [reply.json()["data"]["result"] for reply in asked] == [[] for _ in asked]
+    tab.open(project.id, project.tasks[0])
+    with tab.page.expect_response(ASKED):
+        tab.submit()
+    expect(tab.region("response")).to_have_text(" ".join(predicted.split()))
+    assert [reply.json()["data"]["result"] for reply in asked] == [[] for _ in asked]

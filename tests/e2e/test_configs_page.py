@@ -2,22 +2,18 @@
 
 import base64
 import json
-import threading
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.doubles import serving
 from label_studio_sdk import LabelStudio as Client
-from page import ASKED, AUTO_ANNOTATION, LabelingPage, labeling_page
-from playwright.sync_api import Browser, Locator, expect
+from page import ASKED, AUTO_ANNOTATION, LabelingPage
+from playwright.sync_api import Locator, expect
 from scripted_model import MODEL, ScriptedModel
 
 from curation.projects import LABELING, create_project, labeling_config
-from embedded.label_studio import LabelStudio
 
 READABLE = 4.5  # WCAG 2.2, 1.4.3
 SCHEMES = ("light", "dark")
@@ -97,29 +93,6 @@ PLAIN = """<View><Text name="chat" value="$question"/>
 <TextArea name="prompt" toName="chat" rows="3" editable="true" maxSubmissions="1"/>
 <TextArea name="llm_status" toName="chat" editable="false" smart="false" maxSubmissions="0"/>
 <TextArea name="response" toName="chat" rows="3" editable="true" smart="false" maxSubmissions="1"/></View>"""
-
-
-class HeldModel(ScriptedModel):
-    """Keeps what it was asked; holds its answers back while `free` is cleared."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list[str] = []
-        self.free = threading.Event()
-
-    def _chat(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        self.asked.append(body["messages"][-1]["content"])
-        self.free.wait(timeout=60)
-        return super()._chat(body)
-
-
-@pytest.fixture
-def model() -> Iterator[HeldModel]:
-    double = HeldModel()
-    double.replies = {case.prompt: case.reply for case in CASES.values()}
-    with serving(double) as double.url:
-        yield double
-        double.free.set()
 
 
 def readable(tab: LabelingPage, selector: str, part: str = "color") -> None:
@@ -232,47 +205,45 @@ def test_label_studio_imports_the_sample_tasks(client: Client, name: str) -> Non
 
 @pytest.mark.browser
 def test_each_config_can_be_read_waited_for_answered_and_submitted_in_light_and_dark(
-    browser: Browser,
-    label_studio: LabelStudio,
+    tab: LabelingPage,
     client: Client,
-    deploy,
-    model: HeldModel,
+    deployed,
+    model: ScriptedModel,
     tmp_path: Path,
     pictures: Path,
 ) -> None:
-    deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
-    with labeling_page(browser, label_studio) as tab:
-        for name, case in CASES.items():
-            project, task = new_task(client, deployment.url, name, labeling_config(name), case.data)
-            tab.open(project, task)
-            looks(tab, name)
+    model.replies = {case.prompt: case.reply for case in CASES.values()}
+    deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
+    for name, case in CASES.items():
+        project, task = new_task(client, deployment.url, name, labeling_config(name), case.data)
+        tab.open(project, task)
+        looks(tab, name)
 
+        model.chat_error = "out of memory"
+        press(tab, case.prompt.removesuffix("."))
+        expect(tab.page.locator(STATUS)).not_to_be_empty()
+        readable(tab, STATUS)
+        tab.page.screenshot(path=tmp_path / f"{name}-status.png")
+
+        model.free.clear()
+        model.chat_error = ""
+        with tab.page.expect_response(ASKED):
+            press(tab, case.prompt + " ")
+            waits(tab)
+            tab.page.screenshot(path=tmp_path / f"{name}-waiting.png")
             model.free.set()
-            model.chat_error = "out of memory"
-            press(tab, case.prompt.removesuffix("."))
-            expect(tab.page.locator(STATUS)).not_to_be_empty()
-            readable(tab, STATUS)
-            tab.page.screenshot(path=tmp_path / f"{name}-status.png")
-
-            model.free.clear()
-            model.chat_error = ""
-            with tab.page.expect_response(ASKED):
-                press(tab, case.prompt + " ")
-                waits(tab)
-                tab.page.screenshot(path=tmp_path / f"{name}-waiting.png")
-                model.free.set()
+        shows(tab, case.reply)
+        expect(tab.page.locator(STATUS).filter(visible=True)).to_have_count(0)
+        if name == "spans":
+            expect(tab.page.locator(".legend")).to_be_in_viewport(ratio=1)
+        tab.page.screenshot(path=tmp_path / f"{name}-answered.png")
+        if name in PICTURES:
+            take_pictures(tab, pictures, PICTURES[name])
+        tab.submit()
+        if name in REOPENED:
+            tab.open(project, task)
             shows(tab, case.reply)
-            expect(tab.page.locator(STATUS).filter(visible=True)).to_have_count(0)
-            if name == "spans":
-                expect(tab.page.locator(".legend")).to_be_in_viewport(ratio=1)
-            tab.page.screenshot(path=tmp_path / f"{name}-answered.png")
-            if name in PICTURES:
-                take_pictures(tab, pictures, PICTURES[name])
-            tab.submit()
-            if name in REOPENED:
-                tab.open(project, task)
-                shows(tab, case.reply)
-                tab.page.screenshot(path=tmp_path / f"{name}-reopened.png")
+            tab.page.screenshot(path=tmp_path / f"{name}-reopened.png")
 
     case = CASES["comparison"]
     compared = next(asked for asked in model.asked if f"{case.prompt} " in asked)
@@ -282,22 +253,20 @@ def test_each_config_can_be_read_waited_for_answered_and_submitted_in_light_and_
 
 @pytest.mark.browser
 def test_a_status_takes_no_room_in_a_config_without_a_style(
-    browser: Browser, label_studio: LabelStudio, client: Client, deploy, model: HeldModel, tmp_path: Path
+    tab: LabelingPage, client: Client, deployed, model: ScriptedModel, tmp_path: Path
 ) -> None:
-    deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
+    deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
     project, task = new_task(client, deployment.url, "Plain", PLAIN, {"question": "Who makes Zorvaxil?"})
-    model.free.set()
     controls = "[data-testid=textarea-control] :is([data-testid=textarea-form], [data-testid=htx-textbox-view])"
-    with labeling_page(browser, label_studio) as tab:
-        tab.open(project, task)
-        expect(tab.page.locator(controls)).to_have_count(2)
-        model.chat_error = "out of memory"
-        with tab.page.expect_response(ASKED):
-            press(tab, "Who?")
-        expect(tab.region("llm_status")).to_be_visible()
-        model.chat_error = ""
-        with tab.page.expect_response(ASKED):
-            press(tab, "Who makes it?")
-        expect(tab.region("response")).to_have_text("Yes.")
-        expect(tab.page.locator(controls)).to_have_count(2)
-        tab.page.screenshot(path=tmp_path / "plain.png")
+    tab.open(project, task)
+    expect(tab.page.locator(controls)).to_have_count(2)
+    model.chat_error = "out of memory"
+    with tab.page.expect_response(ASKED):
+        press(tab, "Who?")
+    expect(tab.region("llm_status")).to_be_visible()
+    model.chat_error = ""
+    with tab.page.expect_response(ASKED):
+        press(tab, "Who makes it?")
+    expect(tab.region("response")).to_have_text("Yes.")
+    expect(tab.page.locator(controls)).to_have_count(2)
+    tab.page.screenshot(path=tmp_path / "plain.png")

@@ -1,18 +1,15 @@
 """Nested choices, a comparison and a HyperText in Label Studio's own page: what a person sets stays, and nothing is lost."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.doubles import serving
 from label_studio_sdk import LabelStudio as Client
-from page import ASKED, LabelingPage, labeling_page
-from playwright.sync_api import Browser, expect
+from page import ASKED, LabelingPage
+from playwright.sync_api import expect
 from scripted_model import MODEL, ScriptedModel
 
 from curation.projects import NewProject, create_project
-from embedded.label_studio import LabelStudio
 
 PROMPT = '<TextArea name="prompt" toName="t" rows="4" editable="true" maxSubmissions="1"/>'
 WHY = '<TextArea name="why" toName="t" rows="2" smart="false" maxSubmissions="1"/>'
@@ -29,16 +26,14 @@ DATA = {"text": "Take Zorvaxil 💊 daily.", "other": "Rest.", "html": "<p>Take 
 
 
 @pytest.fixture
-def model() -> Iterator[ScriptedModel]:
-    double = ScriptedModel()
-    double.replies = {
+def model(model: ScriptedModel) -> ScriptedModel:
+    model.replies = {
         "Sort first": {"kind": ["Drug > Dose"], "stars": 2},
         "Sort again": {"kind": ["Other"], "stars": 4},
         "Compare": {"better": "right", "why": "It is brief."},
         "Explain": "A drug.",
     }
-    with serving(double) as double.url:
-        yield double
+    return model
 
 
 def ask(tab: LabelingPage, prompt: str, box: str = "textarea[name=prompt]") -> list[dict[str, Any]]:
@@ -64,13 +59,13 @@ def expect_ticked(tab: LabelingPage, *names: str) -> None:
 
 @pytest.mark.browser
 def test_what_a_person_sets_stays_and_no_part_of_an_answer_is_lost(
-    browser: Browser, label_studio: LabelStudio, client: Client, deploy, model: ScriptedModel, tmp_path: Path
+    tab: LabelingPage, client: Client, deployed, run, model: ScriptedModel, tmp_path: Path
 ) -> None:
-    deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
+    deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
 
     def project(title: str, config: str) -> NewProject:
         made = create_project(client, title=title, config=config, data=[DATA])
-        deployment.run("connect", str(made.id))
+        run(deployment, "connect", str(made.id))
         return made
 
     def submitted(of: NewProject) -> dict[str, Any]:
@@ -78,39 +73,38 @@ def test_what_a_person_sets_stays_and_no_part_of_an_answer_is_lost(
         return {region["from_name"]: region["value"] for region in task.annotations[0]["result"]}
 
     nested, pair, hyper = project("Nested", NESTED), project("Pair", PAIR), project("Hyper", HYPER)
-    with labeling_page(browser, label_studio) as tab:
-        tab.open(nested.id, nested.tasks[0])
-        ask(tab, "Sort first")
-        expect(tab.page.locator(".ant-rate-star-full")).to_have_count(2)
-        expect_ticked(tab, "Dose")
-        tick(tab, "Use")
-        everything = ("Drug", "Dose", "Use", "Daily", "Once")
-        expect_ticked(tab, *everything)
-        view = tab.page.locator("[data-testid=htx-textbox-view]").filter(has=tab.region("prompt"))
-        view.hover()
-        view.locator("[data-testid=htx-textbox-edit-button]").click()
-        ask(tab, "Sort again", "textarea[name^='prompt:']")
-        expect(tab.page.locator(".ant-rate-star-full")).to_have_count(4)
-        expect_ticked(tab, *everything)
-        tab.page.screenshot(path=tmp_path / "nested.png", animations="disabled")
-        tab.submit()
-        tab.open(nested.id, nested.tasks[0])
-        expect_ticked(tab, *everything)
+    tab.open(nested.id, nested.tasks[0])
+    ask(tab, "Sort first")
+    expect(tab.page.locator(".ant-rate-star-full")).to_have_count(2)
+    expect_ticked(tab, "Dose")
+    tick(tab, "Use")
+    everything = ("Drug", "Dose", "Use", "Daily", "Once")
+    expect_ticked(tab, *everything)
+    view = tab.page.locator("[data-testid=htx-textbox-view]").filter(has=tab.region("prompt"))
+    view.hover()
+    view.locator("[data-testid=htx-textbox-edit-button]").click()
+    ask(tab, "Sort again", "textarea[name^='prompt:']")
+    expect(tab.page.locator(".ant-rate-star-full")).to_have_count(4)
+    expect_ticked(tab, *everything)
+    tab.page.screenshot(path=tmp_path / "nested.png", animations="disabled")
+    tab.submit()
+    tab.open(nested.id, nested.tasks[0])
+    expect_ticked(tab, *everything)
 
-        tab.open(pair.id, pair.tasks[0])
-        ask(tab, "Compare")
-        tab.page.screenshot(path=tmp_path / "pair-asked.png", animations="disabled")
-        tab.submit()
-        # Before Submit the page (1.23.2) shows nothing of an answer with a Pairwise.
-        expect(tab.region("why")).to_have_text("It is brief.")
-        tab.page.screenshot(path=tmp_path / "pair.png", animations="disabled")
+    tab.open(pair.id, pair.tasks[0])
+    ask(tab, "Compare")
+    tab.page.screenshot(path=tmp_path / "pair-asked.png", animations="disabled")
+    tab.submit()
+    # Before Submit the page (1.23.2) shows nothing of an answer with a Pairwise.
+    expect(tab.region("why")).to_have_text("It is brief.")
+    tab.page.screenshot(path=tmp_path / "pair.png", animations="disabled")
 
-        tab.open(hyper.id, hyper.tasks[0])
-        assert [region["from_name"] for region in ask(tab, "Explain")] == ["why"]
-        expect(tab.region("why")).to_have_text("A drug.")
-        expect(tab.page.locator(".htx-highlight")).to_have_count(0)
-        tab.page.screenshot(path=tmp_path / "hyper.png", animations="disabled")
-        tab.submit()
+    tab.open(hyper.id, hyper.tasks[0])
+    assert [region["from_name"] for region in ask(tab, "Explain")] == ["why"]
+    expect(tab.region("why")).to_have_text("A drug.")
+    expect(tab.page.locator(".htx-highlight")).to_have_count(0)
+    tab.page.screenshot(path=tmp_path / "hyper.png", animations="disabled")
+    tab.submit()
 
     assert submitted(nested)["kind"]["choices"] == [
         ["Drug"],

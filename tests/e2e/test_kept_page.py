@@ -1,17 +1,14 @@
 """What a person wrote or set, in Label Studio's own page: it stays, and the page says so."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from integration.doubles import serving
 from label_studio_sdk import LabelStudio as Client
-from page import LabelingPage, labeling_page
-from playwright.sync_api import Browser, expect
+from page import LabelingPage
+from playwright.sync_api import expect
 from scripted_model import MODEL, ScriptedModel
 
 from curation.projects import create_project, labeling_config
-from embedded.label_studio import LabelStudio
 
 PATIENTS, STAFF = "For patients", "For staff only"
 QUESTION = [{"question": "Wie nimmt man Zorvaxil 💊 ein? <b>20 mg</b>, 1-0-1"}]
@@ -34,14 +31,6 @@ def kept(names: str) -> str:
     return f"Kept what you set: {names}. Delete it and ask again to have it replaced. {AGAIN}"
 
 
-@pytest.fixture
-def model() -> Iterator[ScriptedModel]:
-    double = ScriptedModel()
-    double.replies |= REPLIES
-    with serving(double) as double.url:
-        yield double
-
-
 HIGHLIGHTED = "() => [...document.querySelectorAll('.htx-highlight')].map(found => found.textContent)"
 
 
@@ -57,45 +46,45 @@ def shows(tab: LabelingPage, response: str, use: str, stars: int) -> None:
 
 @pytest.mark.browser
 def test_a_choice_that_a_person_set_back_stays_and_no_status_is_submitted(
-    browser: Browser, label_studio: LabelStudio, client: Client, deploy, model: ScriptedModel, tmp_path: Path
+    tab: LabelingPage, client: Client, deployed, run, model: ScriptedModel, tmp_path: Path
 ) -> None:
-    deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
+    model.replies = REPLIES
+    deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
     project = create_project(client, title="Kept", config=labeling_config("review"), data=QUESTION)
-    deployment.run("connect", str(project.id))
-    with labeling_page(browser, label_studio) as tab:
-        tab.open(project.id, project.tasks[0])
-        tab.ask("One.")
-        tab.ask_again("Two.")
-        shows(tab, "With water.", STAFF, 2)
+    run(deployment, "connect", str(project.id))
+    tab.open(project.id, project.tasks[0])
+    tab.ask("One.")
+    tab.ask_again("Two.")
+    shows(tab, "With water.", STAFF, 2)
 
-        with tab.page.expect_response(lambda reply: "/drafts" in reply.url):  # what the reload brings back
-            choose(tab, PATIENTS)
-        tab.open(project.id, project.tasks[0])
-        shows(tab, "With water.", PATIENTS, 2)
-        tab.ask_again("One. ")
-        shows(tab, "Swallow it whole 😀.", PATIENTS, 5)
-        tab.ask_again("Two. ")
-        shows(tab, "With water.", PATIENTS, 2)
-        expect(tab.region("llm_status")).to_have_text(kept("use"))
-        tab.page.screenshot(path=tmp_path / "kept.png", animations="disabled")
-
-        model.chat_error = "canary"
-        tab.ask_again("Three.")
-        expect(tab.region("llm_status")).to_contain_text(NOT_ANSWERING)
-        expect(tab.region("llm_status")).to_contain_text(EARLIER)
-        tab.page.screenshot(path=tmp_path / "away.png", animations="disabled")
-
-        model.chat_error = ""
+    with tab.page.expect_response(lambda reply: "/drafts" in reply.url):  # what the reload brings back
         choose(tab, PATIENTS)
-        tab.delete("response")
-        tab.ask_again("Two.")
-        shows(tab, "With water.", STAFF, 2)
-        expect(tab.region("llm_status")).to_be_hidden()
+    tab.open(project.id, project.tasks[0])
+    shows(tab, "With water.", PATIENTS, 2)
+    tab.ask_again("One. ")
+    shows(tab, "Swallow it whole 😀.", PATIENTS, 5)
+    tab.ask_again("Two. ")
+    shows(tab, "With water.", PATIENTS, 2)
+    expect(tab.region("llm_status")).to_have_text(kept("use"))
+    tab.page.screenshot(path=tmp_path / "kept.png", animations="disabled")
 
-        model.chat_error = "canary"
-        tab.ask_again("Three.")
-        expect(tab.region("llm_status")).to_contain_text(EARLIER)
-        tab.submit()
+    model.chat_error = "canary"
+    tab.ask_again("Three.")
+    expect(tab.region("llm_status")).to_contain_text(NOT_ANSWERING)
+    expect(tab.region("llm_status")).to_contain_text(EARLIER)
+    tab.page.screenshot(path=tmp_path / "away.png", animations="disabled")
+
+    model.chat_error = ""
+    choose(tab, PATIENTS)
+    tab.delete("response")
+    tab.ask_again("Two.")
+    shows(tab, "With water.", STAFF, 2)
+    expect(tab.region("llm_status")).to_be_hidden()
+
+    model.chat_error = "canary"
+    tab.ask_again("Three.")
+    expect(tab.region("llm_status")).to_contain_text(EARLIER)
+    tab.submit()
 
     (task,) = list(client.tasks.list(project=project.id, fields="all"))
     (annotation,) = task.annotations
@@ -105,64 +94,62 @@ def test_a_choice_that_a_person_set_back_stays_and_no_status_is_submitted(
 
 @pytest.mark.browser
 def test_a_text_that_a_person_edited_stays_whatever_is_asked(
-    browser: Browser, label_studio: LabelStudio, client: Client, deploy, model: ScriptedModel, tmp_path: Path
+    tab: LabelingPage, client: Client, deployed, run, model: ScriptedModel, tmp_path: Path
 ) -> None:
     model.replies = {"Prepared.": "Prepared 😀.", "One.": "First.", "Two.": "Second."}
-    deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL, DEFAULT_PROMPT="Prepared.")
+    deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL, DEFAULT_PROMPT="Prepared.")
     config = labeling_config("question-answering")
     project = create_project(client, title="Edited", config=config, data=QUESTION)
-    deployment.run("connect", str(project.id))
-    with labeling_page(browser, label_studio) as tab:
-        tab.open_predicted(project.id, project.tasks[0])
-        expect(tab.region("response")).to_have_text("Prepared 😀.")
-        tab.ask_again("One.")
-        expect(tab.region("response")).to_have_text("First.")
+    run(deployment, "connect", str(project.id))
+    tab.open_predicted(project.id, project.tasks[0])
+    expect(tab.region("response")).to_have_text("Prepared 😀.")
+    tab.ask_again("One.")
+    expect(tab.region("response")).to_have_text("First.")
 
-        tab.correct("Mine, with 20 mg 💊.")
-        (status,) = tab.ask_again("Two.")
-        assert status["from_name"] == "llm_status"
-        expect(tab.region("llm_status")).to_have_text(kept("response"))
-        expect(tab.region("response")).to_have_text("Mine, with 20 mg 💊.")
-        tab.page.screenshot(path=tmp_path / "edited.png", animations="disabled")
+    tab.correct("Mine, with 20 mg 💊.")
+    (status,) = tab.ask_again("Two.")
+    assert status["from_name"] == "llm_status"
+    expect(tab.region("llm_status")).to_have_text(kept("response"))
+    expect(tab.region("response")).to_have_text("Mine, with 20 mg 💊.")
+    tab.page.screenshot(path=tmp_path / "edited.png", animations="disabled")
 
-        tab.delete("response")
-        tab.ask_again("Two. ")
-        expect(tab.region("response")).to_have_text("Second.")
-        expect(tab.region("llm_status")).to_be_hidden()
-        tab.page.screenshot(path=tmp_path / "asked.png", animations="disabled")
+    tab.delete("response")
+    tab.ask_again("Two. ")
+    expect(tab.region("response")).to_have_text("Second.")
+    expect(tab.region("llm_status")).to_be_hidden()
+    tab.page.screenshot(path=tmp_path / "asked.png", animations="disabled")
 
 
 @pytest.mark.browser
 def test_a_span_is_given_once_and_one_that_a_person_deleted_does_not_come_back(
-    browser: Browser, label_studio: LabelStudio, client: Client, deploy, model: ScriptedModel, tmp_path: Path
+    tab: LabelingPage, client: Client, deployed, run, model: ScriptedModel, tmp_path: Path
 ) -> None:
     model.replies = SPANS
-    deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
+    deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
     project = create_project(client, title="Spans", config=labeling_config("spans"), data=TEXT)
-    deployment.run("connect", str(project.id))
-    with labeling_page(browser, label_studio) as tab:
+    run(deployment, "connect", str(project.id))
 
-        def asked(prompt: str, told: str, *quotes: str) -> None:
-            tab.ask_again(prompt)
-            expect(tab.region("llm_status")).to_contain_text(told)
-            assert tab.page.evaluate(HIGHLIGHTED) == list(quotes)
+    def asked(prompt: str, told: str, *quotes: str) -> None:
+        tab.ask_again(prompt)
+        expect(tab.region("llm_status")).to_contain_text(told)
+        assert tab.page.evaluate(HIGHLIGHTED) == list(quotes)
 
-        tab.open(project.id, project.tasks[0])
-        box = tab.page.locator("textarea[name=prompt]")
-        box.fill("One.")
-        box.press("Shift+Enter")
-        expect(tab.page.locator(".htx-highlight")).to_have_count(2)
-        asked("One. ", "Not marked a second time: 2.", "Zorvaxil", "20 mg")
-        asked("Two.", "Not marked a second time: 1.", "Zorvaxil", "20 mg", "gout 🇫🇷")
+    tab.open(project.id, project.tasks[0])
+    box = tab.page.locator("textarea[name=prompt]")
+    box.fill("One.")
+    box.press("Shift+Enter")
+    expect(tab.page.locator(".htx-highlight")).to_have_count(2)
+    asked("One. ", "Not marked a second time: 2.", "Zorvaxil", "20 mg")
+    asked("Two.", "Not marked a second time: 1.", "Zorvaxil", "20 mg", "gout 🇫🇷")
 
-        tab.page.locator(".htx-highlight", has_text="20 mg").click()
-        with tab.page.expect_response(lambda reply: "/drafts" in reply.url):  # what the reload brings back
-            tab.page.keyboard.press("Backspace")
-        tab.open(project.id, project.tasks[0])
-        expect(tab.page.locator(".htx-highlight")).to_have_count(2)
-        asked("One.", "Not marked a second time: 2.", "Zorvaxil", "gout 🇫🇷")
-        tab.page.screenshot(path=tmp_path / "once.png", animations="disabled")
-        tab.submit()
+    tab.page.locator(".htx-highlight", has_text="20 mg").click()
+    with tab.page.expect_response(lambda reply: "/drafts" in reply.url):  # what the reload brings back
+        tab.page.keyboard.press("Backspace")
+    tab.open(project.id, project.tasks[0])
+    expect(tab.page.locator(".htx-highlight")).to_have_count(2)
+    asked("One.", "Not marked a second time: 2.", "Zorvaxil", "gout 🇫🇷")
+    tab.page.screenshot(path=tmp_path / "once.png", animations="disabled")
+    tab.submit()
 
     (task,) = list(client.tasks.list(project=project.id, fields="all"))
     (annotation,) = task.annotations
@@ -172,31 +159,30 @@ def test_a_span_is_given_once_and_one_that_a_person_deleted_does_not_come_back(
 
 @pytest.mark.browser
 def test_after_a_reset_to_what_a_task_was_opened_with_a_span_is_given_again(
-    browser: Browser, label_studio: LabelStudio, client: Client, deploy, model: ScriptedModel, tmp_path: Path
+    tab: LabelingPage, client: Client, deployed, run, model: ScriptedModel, tmp_path: Path
 ) -> None:
-    model.replies = SPANS
-    deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL, DEFAULT_PROMPT="One.")
+    model.replies = SPANS | {"Prepared.": SPANS["One."]}
+    deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL, DEFAULT_PROMPT="Prepared.")
     project = create_project(client, title="Reset", config=labeling_config("spans"), data=TEXT)
-    deployment.run("connect", str(project.id))
-    with labeling_page(browser, label_studio) as tab:
-        marks = tab.page.locator(".htx-highlight")
-        tab.open_predicted(project.id, project.tasks[0])
-        expect(marks).to_have_text(["Zorvaxil", "20 mg"])
-        tab.ask_again("Two.")
-        expect(marks).to_have_text(["Zorvaxil", "20 mg", "gout 🇫🇷"])
-        tab.ask_again("Two. ")
-        expect(tab.region("llm_status")).to_contain_text("Not marked a second time: 2.")
-        expect(marks).to_have_count(3)
+    run(deployment, "connect", str(project.id))
+    marks = tab.page.locator(".htx-highlight")
+    tab.open_predicted(project.id, project.tasks[0])
+    expect(marks).to_have_text(["Zorvaxil", "20 mg"])
+    tab.ask_again("Two.")
+    expect(marks).to_have_text(["Zorvaxil", "20 mg", "gout 🇫🇷"])
+    tab.ask_again("Two. ")
+    expect(tab.region("llm_status")).to_contain_text("Not marked a second time: 2.")
+    expect(marks).to_have_count(3)
 
-        tab.page.get_by_label("Reset").click()
-        expect(marks).to_have_count(2)
-        expect(tab.region("prompt")).to_have_text("One.")
-        tab.ask_again("Two. ")
-        expect(marks).to_have_text(["Zorvaxil", "20 mg", "gout 🇫🇷"])
-        expect(tab.region("prompt")).to_have_text("Two.")
-        expect(tab.region("llm_status")).to_contain_text("Not marked a second time: 1.")
-        tab.page.screenshot(path=tmp_path / "reset.png", animations="disabled")
-        tab.submit()
+    tab.page.get_by_label("Reset").click()
+    expect(marks).to_have_count(2)
+    expect(tab.region("prompt")).to_have_text("Prepared.")
+    tab.ask_again("Two. ")
+    expect(marks).to_have_text(["Zorvaxil", "20 mg", "gout 🇫🇷"])
+    expect(tab.region("prompt")).to_have_text("Two.")
+    expect(tab.region("llm_status")).to_contain_text("Not marked a second time: 1.")
+    tab.page.screenshot(path=tmp_path / "reset.png", animations="disabled")
+    tab.submit()
 
     (task,) = list(client.tasks.list(project=project.id, fields="all"))
     (annotation,) = task.annotations

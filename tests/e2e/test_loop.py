@@ -7,7 +7,6 @@ import pytest
 from label_studio_sdk import LabelStudio as Client
 from services import Eventually
 
-from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
 from embedded.annotator import Annotator
 from embedded.formulary import formulary
@@ -28,7 +27,7 @@ def test_corrections_become_a_promoted_version_that_setup_predict_and_versions_n
     label_studio: LabelStudio,
     client: Client,
     deploy,
-    store: Store,
+    store_of,
     eventually: Eventually,
     tmp_path: Path,
 ) -> None:
@@ -45,6 +44,7 @@ def test_corrections_become_a_promoted_version_that_setup_predict_and_versions_n
         client, title="One round", config=config, data=[{"question": pair.question} for pair in pairs]
     )
     deployment.run("connect", str(project.id))
+    store = store_of(deployment)
     with Annotator(label_studio, project.id) as person:
         before = person.ask(project.tasks[0], PROMPT)
         for task, pair in zip(project.tasks, pairs, strict=True):

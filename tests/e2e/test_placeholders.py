@@ -4,39 +4,37 @@ from pathlib import Path
 
 import pytest
 from label_studio_sdk import LabelStudio as Client
-from page import ASKED, labeling_page
-from playwright.sync_api import Browser, expect
+from page import ASKED, LabelingPage
+from playwright.sync_api import expect
 
 from curation.projects import create_project, labeling_config
-from embedded.label_studio import LabelStudio
 
 TOLD = "The prompt has {txt}, which names nothing in this task: did you mean {text}?"
 
 
 @pytest.mark.browser
 def test_a_placeholder_that_names_nothing_is_told_and_the_answer_comes_all_the_same(
-    browser: Browser, label_studio: LabelStudio, client: Client, deploy, tmp_path: Path
+    tab: LabelingPage, client: Client, deployed, run, tmp_path: Path
 ) -> None:
-    deployment = deploy(MAX_TOKENS="96")
+    deployment = deployed(MAX_TOKENS="96")
     data = [{"question": "Ist Zorvaxil 💊 bei Kopfweh wirksam? <b>5 mg</b>"}]
     project = create_project(client, title="Placeholders", config=labeling_config("question-answering"), data=data)
-    deployment.run("connect", str(project.id))
-    with labeling_page(browser, label_studio) as tab:
-        tab.open(project.id, project.tasks[0])
-        tab.ask("Answer briefly: {txt}")
-        expect(tab.region("llm_status")).to_contain_text(TOLD)
-        tab.page.screenshot(path=tmp_path / "told.png", animations="disabled")
+    run(deployment, "connect", str(project.id))
+    tab.open(project.id, project.tasks[0])
+    tab.ask("Answer briefly: {txt}")
+    expect(tab.region("llm_status")).to_contain_text(TOLD)
+    tab.page.screenshot(path=tmp_path / "told.png", animations="disabled")
 
-        view = tab.page.locator("[data-testid=htx-textbox-view]").filter(has=tab.region("prompt"))
-        view.hover()
-        view.locator("[data-testid=htx-textbox-edit-button]").click()
-        box = tab.page.locator("textarea[name^='prompt:']")
-        box.fill("Answer briefly: {text}")
-        with tab.page.expect_response(ASKED):
-            box.press("Shift+Enter")
-        expect(tab.page.get_by_text(TOLD)).to_have_count(0)
-        tab.page.screenshot(path=tmp_path / "right.png", animations="disabled")
-        tab.submit()
+    view = tab.page.locator("[data-testid=htx-textbox-view]").filter(has=tab.region("prompt"))
+    view.hover()
+    view.locator("[data-testid=htx-textbox-edit-button]").click()
+    box = tab.page.locator("textarea[name^='prompt:']")
+    box.fill("Answer briefly: {text}")
+    with tab.page.expect_response(ASKED):
+        box.press("Shift+Enter")
+    expect(tab.page.get_by_text(TOLD)).to_have_count(0)
+    tab.page.screenshot(path=tmp_path / "right.png", animations="disabled")
+    tab.submit()
 
     (task,) = list(client.tasks.list(project=project.id, fields="all"))
     (annotation,) = task.annotations

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,6 @@ from annotune.label_studio.client import LabelStudioClient
 from annotune.prompt import ProjectPrompt
 from annotune.serving import ServingResolver
 from annotune.settings import Settings
-from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
 from embedded.deployment import ROOT, Deployment
 from embedded.label_studio import LabelStudio
@@ -26,37 +24,22 @@ SOON_S = 120
 
 
 @pytest.fixture
-def deployment(
-    label_studio: LabelStudio, redis_url: str, model_server: ServedModel, tmp_path: Path
-) -> Iterator[Deployment]:
+def deployment(describe, tmp_path: Path) -> Deployment:
     """Nothing of it runs: the command needs neither the backend nor the worker."""
-    settings = {
-        "OPENAI_PROVIDER": "ollama",
-        "OPENAI_MODEL": model_server.model,
-        "OLLAMA_ENDPOINT": model_server.url,
-        "REDIS_URL": redis_url,
-        "LABEL_STUDIO_URL": label_studio.url,
-        "LABEL_STUDIO_API_KEY": label_studio.api_key,
-        "DEPLOYMENT": "e2e",
-        "TEMPERATURE": "0",
-        "MAX_TOKENS": "24",
-        "NUM_CTX": "2048",
-        "MODEL_CONCURRENCY": "2",
-    }
-    with Deployment(tmp_path, settings) as made:
-        yield made
+    return describe(tmp_path, MODEL_CONCURRENCY="2")
 
 
 def test_interrupted_and_run_again_each_task_has_one_prediction(
     deployment: Deployment,
     label_studio: LabelStudio,
     client: Client,
-    store: Store,
+    store_of,
     model_server: ServedModel,
     eventually: Eventually,
 ) -> None:
     data = [{"question": f"What is {number} and {number}?"} for number in range(TASKS)]
     project = create_project(client, title="Predicted", config=labeling_config("question-answering"), data=data)
+    store = store_of(deployment)
     store.set_prompt(project.id, ProjectPrompt(text=PROMPT, source="command", at=datetime.now(UTC)))
     live = ServingResolver(Settings(openai_provider="ollama", openai_model=model_server.model), store)
     version = live.resolve(project.id).model_version

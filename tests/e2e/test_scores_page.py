@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from integration.doubles import FakeOllama, serving
 from label_studio_sdk import LabelStudio as Client
-from page import LabelingPage, labeling_page
-from playwright.sync_api import Browser, expect
+from page import LabelingPage
+from playwright.sync_api import expect
 from services import Eventually
 
 from curation.projects import create_project, labeling_config
@@ -97,10 +97,11 @@ class DataManager:
 
 @pytest.mark.browser
 def test_scores_are_shown_and_sorted_by_and_follow_the_model_and_a_failed_batch_is_told(
-    browser: Browser,
+    tab: LabelingPage,
     label_studio: LabelStudio,
     client: Client,
     deploy,
+    run,
     eventually: Eventually,
     tmp_path: Path,
 ) -> None:
@@ -108,49 +109,48 @@ def test_scores_are_shown_and_sorted_by_and_follow_the_model_and_a_failed_batch_
     project = create_project(client, title="Scores", config=labeling_config("classification"), data=data)
     number, prompt = str(project.id), tmp_path / "prompt.txt"
     prompt.write_text("What is the mood? 😀")
-    with labeling_page(browser, label_studio) as tab:
-        listed = DataManager(tab, label_studio, project.id)
+    listed = DataManager(tab, label_studio, project.id)
 
-        def shown_version(model: str) -> bool:
-            return str(client.projects.get(id=project.id).model_version).startswith(f"{model}@")
+    def shown_version(model: str) -> bool:
+        return str(client.projects.get(id=project.id).model_version).startswith(f"{model}@")
 
-        with serving(Scored()) as url:
-            deployment = deploy(OLLAMA_ENDPOINT=url, OPENAI_MODEL="small")
-            deployment.run("prompts", "set", number, str(prompt))
-            deployment.run("connect", number)
-            eventually(lambda: shown_version("small"), 60)
-            listed.open()
-            listed.show_scores()
-            listed.expect_scores([None] * len(TEXTS))
+    with serving(Scored()) as url:
+        deployment = deploy(OLLAMA_ENDPOINT=url, OPENAI_MODEL="small")
+        run(deployment, "prompts", "set", number, str(prompt))
+        run(deployment, "connect", number)
+        eventually(lambda: shown_version("small"), 60)
+        listed.open()
+        listed.show_scores()
+        listed.expect_scores([None] * len(TEXTS))
 
-            assert listed.retrieve() == "Retrieved 5 predictions"
-            listed.sort("lowest")
-            listed.expect_scores(sorted(SURE["small"]))
-            tab.page.screenshot(path=tmp_path / "lowest-first.png")
-            listed.sort("highest")
-            listed.expect_scores(sorted(SURE["small"], reverse=True))
-            tab.page.screenshot(path=tmp_path / "highest-first.png")
-
-            deployment.run("models", "use", number, "ollama:large")
-            eventually(lambda: shown_version("large"), 60)
-            listed.open()
-            listed.expect_scores([None] * len(TEXTS))
-            tab.page.screenshot(path=tmp_path / "promoted.png")
-            listed.retrieve()
-            listed.sort("lowest")
-            listed.expect_scores(sorted(SURE["large"]))
-            tab.page.screenshot(path=tmp_path / "promoted-predicted.png")
-            assert f"last batch   {len(TEXTS)} tasks" in deployment.run("status")
-
-        deployment.backend.stop()  # its connections to the model server would live on
-        deployment.start_backend()
-        prompt.write_text("And the mood now?")
-        deployment.run("prompts", "set", number, str(prompt))
         assert listed.retrieve() == "Retrieved 5 predictions"
-        told = deployment.run("status")
-        assert f"{len(TEXTS)} tasks at" in told
-        assert "0 answered: Ollama at" in told
-        assert "is not reachable" in told
+        listed.sort("lowest")
+        listed.expect_scores(sorted(SURE["small"]))
+        tab.page.screenshot(path=tmp_path / "lowest-first.png")
+        listed.sort("highest")
+        listed.expect_scores(sorted(SURE["small"], reverse=True))
+        tab.page.screenshot(path=tmp_path / "highest-first.png")
+
+        run(deployment, "models", "use", number, "ollama:large")
+        eventually(lambda: shown_version("large"), 60)
         listed.open()
         listed.expect_scores([None] * len(TEXTS))
-        tab.page.screenshot(path=tmp_path / "failed.png")
+        tab.page.screenshot(path=tmp_path / "promoted.png")
+        listed.retrieve()
+        listed.sort("lowest")
+        listed.expect_scores(sorted(SURE["large"]))
+        tab.page.screenshot(path=tmp_path / "promoted-predicted.png")
+        assert f"last batch   {len(TEXTS)} tasks" in run(deployment, "status")
+
+    deployment.backend.stop()  # its connections to the model server would live on
+    deployment.start_backend()
+    prompt.write_text("And the mood now?")
+    run(deployment, "prompts", "set", number, str(prompt))
+    assert listed.retrieve() == "Retrieved 5 predictions"
+    told = run(deployment, "status")
+    assert f"{len(TEXTS)} tasks at" in told
+    assert "0 answered: Ollama at" in told
+    assert "is not reachable" in told
+    listed.open()
+    listed.expect_scores([None] * len(TEXTS))
+    tab.page.screenshot(path=tmp_path / "failed.png")

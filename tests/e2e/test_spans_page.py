@@ -1,18 +1,15 @@
 """Spans in Label Studio's own page: what is highlighted is what was meant, behind emoji too."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.doubles import serving
 from label_studio_sdk import LabelStudio as Client
-from page import ASKED, LabelingPage, labeling_page
-from playwright.sync_api import Browser, expect
+from page import ASKED, LabelingPage
+from playwright.sync_api import expect
 from scripted_model import MODEL, ScriptedModel
 
 from curation.projects import create_project
-from embedded.label_studio import LabelStudio
 
 CONFIG = """<View>
 <Labels name="label" toName="text" smart="false"><Label value="Drug"/><Label value="Condition" alias="COND"/></Labels>
@@ -54,23 +51,21 @@ def highlighted(tab: LabelingPage, count: int) -> list[str]:
 
 
 @pytest.fixture
-def model() -> Iterator[ScriptedModel]:
-    double = ScriptedModel()
+def model(model: ScriptedModel) -> ScriptedModel:
     labels = {"COND": "Condition"}
-    double.replies[PROMPT] = {
+    model.replies[PROMPT] = {
         "label": [{"quote": quote, "label": labels.get(label, label)} for quote, label in QUOTES.items()]
     }
-    with serving(double) as double.url:
-        yield double
+    return model
 
 
 @pytest.mark.browser
 def test_a_span_highlights_the_words_that_it_quotes_and_one_of_an_earlier_version_is_repaired(
-    browser: Browser, label_studio: LabelStudio, client: Client, deploy, model: ScriptedModel, tmp_path: Path
+    tab: LabelingPage, client: Client, deployed, run, model: ScriptedModel, tmp_path: Path
 ) -> None:
-    deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
+    deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
     project = create_project(client, title="Spans behind emoji", config=CONFIG, data=[{"text": TEXT}] * 3)
-    deployment.run("connect", str(project.id))
+    run(deployment, "connect", str(project.id))
     right = [span(quote, label) for quote, label in QUOTES.items()]
     asked, drawn, old = project.tasks
     shifted = [
@@ -84,36 +79,35 @@ def test_a_span_highlights_the_words_that_it_quotes_and_one_of_an_earlier_versio
         for number, each in enumerate(QUOTES.items())
     ]
     stored = client.predictions.create(task=old, result=shifted, model_version="scripted@0123abcd", score=0.7)
-    with labeling_page(browser, label_studio) as tab:
-        # First what needs no prompt: once one is submitted, a task that is opened is answered at once.
-        tab.open(project.id, drawn)
-        tab.page.locator(".lsf-label").first.click()
-        tab.page.mouse.dblclick(*tab.page.evaluate(MIDDLE_OF_WORD, "Zorvaxil"))
-        assert highlighted(tab, 1) == ["Zorvaxil"]
+    # First what needs no prompt: once one is submitted, a task that is opened is answered at once.
+    tab.open(project.id, drawn)
+    tab.page.locator(".lsf-label").first.click()
+    tab.page.mouse.dblclick(*tab.page.evaluate(MIDDLE_OF_WORD, "Zorvaxil"))
+    assert highlighted(tab, 1) == ["Zorvaxil"]
+    tab.submit()
+
+    tab.open(project.id, old)
+    assert highlighted(tab, 2) != list(QUOTES)
+    tab.page.screenshot(path=tmp_path / "shifted.png", animations="disabled")
+    assert f"predictions repaired: 1 ({stored.id})" in run(deployment, "predictions", "repair", str(project.id))
+    tab.open(project.id, old)
+    assert highlighted(tab, 2) == list(QUOTES)
+    tab.page.screenshot(path=tmp_path / "repaired.png", animations="disabled")
+
+    tab.open(project.id, asked)
+    box = tab.page.locator("textarea[name=prompt]")
+    box.fill(PROMPT)
+    with tab.page.expect_response(ASKED):
+        box.press("Shift+Enter")
+    assert highlighted(tab, 2) == list(QUOTES)
+    tab.page.screenshot(path=tmp_path / "asked.png", animations="disabled")
+    with tab.page.expect_response(ASKED):  # the page asks once more, about nothing
         tab.submit()
+    tab.open(project.id, asked)
+    assert highlighted(tab, 2) == list(QUOTES)
+    tab.page.screenshot(path=tmp_path / "reloaded.png", animations="disabled")
 
-        tab.open(project.id, old)
-        assert highlighted(tab, 2) != list(QUOTES)
-        tab.page.screenshot(path=tmp_path / "shifted.png", animations="disabled")
-        assert f"predictions repaired: 1 ({stored.id})" in deployment.run("predictions", "repair", str(project.id))
-        tab.open(project.id, old)
-        assert highlighted(tab, 2) == list(QUOTES)
-        tab.page.screenshot(path=tmp_path / "repaired.png", animations="disabled")
-
-        tab.open(project.id, asked)
-        box = tab.page.locator("textarea[name=prompt]")
-        box.fill(PROMPT)
-        with tab.page.expect_response(ASKED):
-            box.press("Shift+Enter")
-        assert highlighted(tab, 2) == list(QUOTES)
-        tab.page.screenshot(path=tmp_path / "asked.png", animations="disabled")
-        with tab.page.expect_response(ASKED):  # the page asks once more, about nothing
-            tab.submit()
-        tab.open(project.id, asked)
-        assert highlighted(tab, 2) == list(QUOTES)
-        tab.page.screenshot(path=tmp_path / "reloaded.png", animations="disabled")
-
-    assert "predictions repaired: 0" in deployment.run("predictions", "repair", str(project.id))
+    assert "predictions repaired: 0" in run(deployment, "predictions", "repair", str(project.id))
     repaired = client.predictions.get(id=stored.id)
     assert (repaired.score, repaired.model_version) == (0.7, "scripted@0123abcd")
     annotated = {task.id: task.annotations for task in client.tasks.list(project=project.id, fields="all")}
