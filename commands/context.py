@@ -1,20 +1,18 @@
-"""What the commands share, each part made when a command first asks for it."""
+"""What the commands share."""
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from functools import cached_property
 from typing import Any
 
 import click
 
-from annotune.errors import LabelStudioError, StoreUnavailable
 from annotune.label_studio.client import LabelStudioClient
-from annotune.label_studio.rows import ProjectRow
 from annotune.settings import Settings, load_settings
 from annotune.store.queue import JobQueue
-from annotune.store.redis import Patience, connect_redis
 from annotune.store.store import Store
 from commands.customer import ProjectConnection
 from commands.output import PlainConsole, console, say
+from curation.context import Context
 
 
 class ProjectNumber(click.IntRange):
@@ -37,35 +35,20 @@ PROJECT = ProjectNumber(min=1)
 
 
 class CommandContext:
-    """Settings, Redis and Label Studio for one command."""
+    """What one command works with, each part made when it is first used."""
 
     def __init__(self, opened: ExitStack) -> None:
         """What is opened is closed with `opened`."""
         self._opened = opened
 
     @cached_property
-    def settings(self) -> Settings:
-        return load_settings()
+    def context(self) -> Context:
+        """Settings, Redis and Label Studio, as the Python API has them.
 
-    @cached_property
-    def store(self) -> Store:
-        return self._store("web")
-
-    @cached_property
-    def patient_store(self) -> Store:
-        """For a long wait, that a restart of Redis must not end."""
-        return self._store("job")
-
-    def _store(self, patience: Patience) -> Store:
-        store = Store.connect(self.settings.redis_url, deployment=self.settings.deployment, patience=patience)
-        self._opened.callback(store.close)
-        return store
-
-    @cached_property
-    def jobs(self) -> JobQueue:
-        connection = connect_redis(self.settings.redis_url, patience="web", decode=False)
-        self._opened.callback(connection.close)
-        return JobQueue(self.store, connection)
+        Raises:
+            ConfigurationError: a setting is wrong.
+        """
+        return self._opened.enter_context(Context(load_settings()))
 
     @cached_property
     def console(self) -> PlainConsole:
@@ -73,51 +56,34 @@ class CommandContext:
         return console()
 
     @property
+    def settings(self) -> Settings:
+        return self.context.settings
+
+    @property
+    def store(self) -> Store:
+        return self.context.store
+
+    @property
+    def jobs(self) -> JobQueue:
+        return self.context.jobs
+
+    @property
     def has_label_studio(self) -> bool:
-        return bool(self.settings.label_studio_url and self.settings.label_studio_api_key)
+        return self.context.has_label_studio
 
-    @cached_property
+    @property
     def studio(self) -> LabelStudioClient:
-        """A client of Label Studio.
-
-        Raises:
-            ConfigurationError: its address or its key is not set.
-        """
-        studio = LabelStudioClient.from_settings(self.settings)
-        self._opened.callback(studio.close)
-        return studio
-
-    def listed(self, project: int) -> ProjectRow:
-        """A project, all of whose tasks may be read.
-
-        Raises:
-            NotFound: there is no such project.
-            LabelStudioError: reading its tasks would make Label Studio fetch predictions itself.
-        """
-        shown = self.studio.project(project)
-        if shown.evaluate_predictions_automatically:
-            raise LabelStudioError(
-                f"project {project} has evaluate_predictions_automatically on: Label Studio would itself fetch predictions"
-                f" for all tasks that are only looked at; switch it off there (PATCH /api/projects/{project})"
-            )
-        return shown
+        return self.context.label_studio
 
     def connection(self, project: int) -> ProjectConnection:
         return ProjectConnection(self.studio, project)
 
     def known(self, project: int) -> int:
-        """The project's number, if Label Studio has it; unasked where Label Studio is not configured.
-
-        Raises:
-            NotFound: there is no such project.
-        """
-        if self.has_label_studio:
-            self.connection(project).title()
+        """The project's number, if Label Studio has it. See `Context.check_project`."""
+        self.context.check_project(project)
         return project
 
     def keep(self, project: int) -> None:
         """Have the worker write a project's pointers and prompts into its RUNS_DIR, for `models rebuild`."""
-        with suppress(StoreUnavailable):  # it does so by itself now and then
-            self.jobs.changed(project)
-            if not self.store.has_worker():
-                say("no worker is alive: its copy in RUNS_DIR follows when 'annotune worker' runs", err=True)
+        if not self.context.save_copy(project):
+            say("no worker is alive: its copy in RUNS_DIR follows when 'annotune worker' runs", err=True)

@@ -15,7 +15,7 @@ from annotune.options import Options
 from annotune.prompt import PlaceholderCheck, Prompt
 from annotune.question import Question
 from annotune.serving import ServingResolver, model_version, resolve_model
-from commands.context import CommandContext
+from curation.context import Context
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Plan:
     @classmethod
     def of(
         cls,
-        context: CommandContext,
+        context: Context,
         project: int,
         *,
         model: str | None,
@@ -50,22 +50,20 @@ class Plan:
             LabelingInvalid: the labeling config cannot be served.
             PromptMissing: the project has no prompt.
         """
-        settings, shown = context.settings, context.listed(project)
-        labeling = Labeling.parse(
-            shown.label_config, settings.prompt_prefix, settings.status_control, settings.answer_names
-        )
-        serving = ServingResolver(settings, context.store).resolve(project)
+        row = context.project(project)
+        labeling = context.labeling(row.label_config)
+        serving = ServingResolver(context.settings, context.store).resolve(project)
         if serving.prompt is None:
             raise PromptMissing(
                 f"project {project} has no prompt: submit an annotation with one in its prompt control,"
                 f" give it one by 'annotune prompts set {project}', or set DEFAULT_PROMPT"
             )
-        found = context.studio.count_tasks(project, ids or ALL)
+        found = context.label_studio.count_tasks(project, ids or ALL)
         if not found:
             raise NotFound(f"project {project} has {'none of these tasks' if ids else 'no tasks yet: import some'}")
         return cls(
             project=project,
-            title=shown.title,
+            title=row.title,
             labeling=labeling,
             ref=resolve_model(context.store, project, model) if model else serving.ref,
             prompt=serving.prompt,

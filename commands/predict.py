@@ -73,7 +73,7 @@ def predict(
     Skips tasks that have a prediction of the same model and prompt. Ctrl-C (or SIGTERM) ends it when the answers under
     way are pushed, a second one at once.
     """
-    plan = Plan.of(context, project, model=model, ids=ids, only_missing=only_missing)
+    plan = Plan.of(context.context, project, model=model, ids=ids, only_missing=only_missing)
     given = sum(map(len, ids)) if ids else plan.found
     if given > plan.found:
         say(f"of the {given} ids given, {plan.found} are tasks of project {project}", err=True)
@@ -82,7 +82,7 @@ def predict(
         if dry_run:
             _rehearse(context, plan, servers, Prices.load(prices), show=SHOWN if ids else 1)
             return
-        with lease(context.patient_store, project, LEASE) as held:
+        with lease(context.context.patient_store, project, LEASE) as held:
             if not held.taken:
                 raise InUse(
                     f"project {project} is being predicted by {held.holder}: wait for its end (a run that was killed"
@@ -103,7 +103,7 @@ def _push(context: CommandContext, plan: Plan, servers: Servers, lost: Callable[
                 plan,
                 servers.get(plan.ref.server),
                 context.studio,
-                context.patient_store,
+                context.context.patient_store,
                 pictures=ImageFetcher(settings),
                 tally=tally,
                 heard=heard,

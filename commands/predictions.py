@@ -27,7 +27,7 @@ def repair(context: CommandContext, project: int, *, dry_run: bool) -> None:
 
     Only predictions of ours change. Annotations are people's: those with such spans are listed. Again changes nothing.
     """
-    settings, shown = context.settings, context.listed(project)
+    settings, shown = context.settings, context.context.project(project)
     labeling = Labeling.parse(
         shown.label_config, settings.prompt_prefix, settings.status_control, settings.answer_names
     )

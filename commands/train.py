@@ -70,7 +70,7 @@ def _watch(context: CommandContext, project: int) -> None:
     told = ""
     with Progress(*columns, console=context.console) as bars:
         bar = bars.add_task("waiting", total=None, detail="")
-        while context.patient_store.training_request(project) is not None:
+        while context.context.patient_store.training_request(project) is not None:
             stage = _show(context, project, bars, bar)
             if stage != told and not context.console.is_terminal:
                 say(stage)  # a pipe sees no bar
@@ -80,9 +80,9 @@ def _watch(context: CommandContext, project: int) -> None:
 
 def _show(context: CommandContext, project: int, bars: Progress, bar: TaskID) -> str:
     """Draw how far the training is; its stage."""
-    progress = context.patient_store.progress(project)
+    progress = context.context.patient_store.progress(project)
     if progress is None:
-        stage = "waiting for its turn" if context.patient_store.has_worker() else "waiting: no worker is alive"
+        stage = "waiting for its turn" if context.context.patient_store.has_worker() else "waiting: no worker is alive"
         bars.update(bar, description=stage, total=None, detail="")
         return stage
     detail = [f"{progress.step}/{progress.steps}"] if progress.steps else []

@@ -30,13 +30,13 @@ from annotune.label_studio.client import PAGE_TASKS
 from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt, Prompt
 from annotune.servers.pool import Servers
-from annotune.settings import DEFAULT_PROMPT_TEMPLATE
+from annotune.settings import DEFAULT_PROMPT_TEMPLATE, load_settings
 from annotune.store.store import Store
-from commands.context import CommandContext
 from commands.estimate import estimate
 from commands.main import annotune
 from commands.plan import Plan
 from commands.push import BatchCounts, Push
+from curation.context import Context
 
 PROMPT = "Answer in one word."
 TASKS = 12
@@ -312,12 +312,12 @@ def test_a_run_whose_place_went_to_another_process_stops(
         monkeypatch.setenv(name, value)
     tally = BatchCounts()
     with ExitStack() as opened:
-        context = CommandContext(opened)
+        context = opened.enter_context(Context(load_settings()))
         servers = opened.enter_context(closing(Servers(context.settings)))
         push = Push(
             Plan.of(context, 4, model=None, ids=None, only_missing=False),
             servers.get("ollama"),
-            context.studio,
+            context.label_studio,
             store,
             pictures=ImageFetcher(context.settings),
             tally=tally,
@@ -427,13 +427,13 @@ def test_what_nobody_foresaw_fails_its_own_task(deployment, monkeypatch, store, 
         monkeypatch.setenv(name, value)
     tally = BatchCounts()
     with ExitStack() as opened:
-        context = CommandContext(opened)
+        context = opened.enter_context(Context(load_settings()))
         plan = Plan.of(context, 4, model=None, ids=None, only_missing=False)
-        found = estimate(plan, plan.tasks(context.studio, lambda: None, tally.doubts), Foreseen(), show=0)  # type: ignore[arg-type]
+        found = estimate(plan, plan.tasks(context.label_studio, lambda: None, tally.doubts), Foreseen(), show=0)  # type: ignore[arg-type]
         push = Push(
             plan,
             Foreseen(),  # type: ignore[arg-type]
-            context.studio,
+            context.label_studio,
             store,
             pictures=ImageFetcher(context.settings),
             tally=tally,

@@ -1,0 +1,116 @@
+"""What the Python API and the commands work with: settings, Redis, the job queue and Label Studio."""
+
+from contextlib import ExitStack, suppress
+from functools import cached_property
+from types import TracebackType
+from typing import Self
+
+from annotune.errors import LabelStudioError, StoreUnavailable
+from annotune.label_studio.client import LabelStudioClient
+from annotune.label_studio.rows import ProjectRow
+from annotune.labeling.config import Labeling
+from annotune.settings import Settings
+from annotune.store.queue import JobQueue
+from annotune.store.redis import Patience, connect_redis
+from annotune.store.store import Store
+
+
+class Context:
+    """Each part is opened when it is first used. `close` closes them all."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._opened = ExitStack()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @cached_property
+    def store(self) -> Store:
+        return self._store("web")
+
+    @cached_property
+    def patient_store(self) -> Store:
+        """A store for long work. It waits while Redis restarts."""
+        return self._store("job")
+
+    def _store(self, patience: Patience) -> Store:
+        store = Store.connect(self.settings.redis_url, deployment=self.settings.deployment, patience=patience)
+        self._opened.callback(store.close)
+        return store
+
+    @cached_property
+    def jobs(self) -> JobQueue:
+        connection = connect_redis(self.settings.redis_url, patience="web", decode=False)
+        self._opened.callback(connection.close)
+        return JobQueue(self.store, connection)
+
+    @property
+    def has_label_studio(self) -> bool:
+        """Whether Label Studio's address and key are set."""
+        return bool(self.settings.label_studio_url and self.settings.label_studio_api_key)
+
+    @cached_property
+    def label_studio(self) -> LabelStudioClient:
+        """A client of Label Studio.
+
+        Raises:
+            ConfigurationError: its address or its key is not set.
+        """
+        client = LabelStudioClient.from_settings(self.settings)
+        self._opened.callback(client.close)
+        return client
+
+    def project(self, project: int) -> ProjectRow:
+        """A project whose tasks can be read without side effects.
+
+        Raises:
+            NotFound: there is no such project.
+            LabelStudioError: reading its tasks makes Label Studio fetch predictions.
+        """
+        found = self.label_studio.project(project)
+        if found.evaluate_predictions_automatically:
+            raise LabelStudioError(
+                f"project {project} has evaluate_predictions_automatically on: Label Studio would itself fetch predictions"
+                f" for all tasks that are only looked at; switch it off there (PATCH /api/projects/{project})"
+            )
+        return found
+
+    def check_project(self, project: int) -> None:
+        """Check that Label Studio has a project. Without an address and a key of Label Studio nothing is checked.
+
+        Raises:
+            NotFound: there is no such project.
+            Unauthorized, LabelStudioError: Label Studio did not answer as it should.
+        """
+        if self.has_label_studio:
+            self.label_studio.project(project)
+
+    def labeling(self, config: str) -> Labeling:
+        """A parsed labeling config.
+
+        Raises:
+            LabelingInvalid: it cannot be served.
+        """
+        settings = self.settings
+        return Labeling.parse(config, settings.prompt_prefix, settings.status_control, settings.answer_names)
+
+    def save_copy(self, project: int) -> bool:
+        """Ask the worker to copy a project's pointers and prompts to RUNS_DIR, for `annotune models rebuild`.
+
+        Returns:
+            False if no worker is alive. The copy is then made when one runs.
+        """
+        with suppress(StoreUnavailable):  # the worker also makes copies on its own
+            self.jobs.changed(project)
+            return self.store.has_worker()
+        return True
