@@ -23,7 +23,7 @@ from annotune.servers.pool import Servers
 from annotune.serving import ServingResolver, resolve_model
 from commands.context import PROJECT, CommandContext
 from commands.output import json_option, say, say_json, say_table, table_of
-from commands.push import ENDS_ASKING
+from curation.predict import ENDS_ASKING
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from annotune.servers.pool import Servers
 from annotune.settings import TEXT_FILE
 from annotune.store.reports import Batch
 from commands.context import PROJECT, CommandContext
-from commands.estimate import CHARACTERS_A_TOKEN, Estimate, estimate
 from commands.output import PlainConsole, say
-from commands.plan import Plan
-from commands.push import BatchCounts, Push
 from commands.signals import Stopped, stoppable
+from curation.estimate import CHARACTERS_A_TOKEN, Estimate, estimate
+from curation.plan import Plan
+from curation.predict import BatchCounts, Push
 
 SHOWN = 3
 REASONS_TOLD = 5

@@ -32,11 +32,11 @@ from annotune.prompt import ProjectPrompt, Prompt
 from annotune.servers.pool import Servers
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE, load_settings
 from annotune.store.store import Store
-from commands.estimate import estimate
 from commands.main import annotune
-from commands.plan import Plan
-from commands.push import BatchCounts, Push
 from curation.context import Context
+from curation.estimate import estimate
+from curation.plan import Plan
+from curation.predict import BatchCounts, Push
 
 PROMPT = "Answer in one word."
 TASKS = 12

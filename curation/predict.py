@@ -27,7 +27,7 @@ from annotune.prompt import PlaceholderCheck
 from annotune.reply import answers_given, build_prediction
 from annotune.servers.base import ModelServer
 from annotune.store.store import Store
-from commands.plan import Plan
+from curation.plan import Plan
 
 # What one task meets, all that follow would meet.
 ENDS_ASKING = (ModelServerUnreachable, KeyRefused, ConfigurationError, NotFound)

@@ -10,7 +10,7 @@ from annotune.log import unexpected
 from annotune.prices import Price
 from annotune.question import Question
 from annotune.servers.base import ModelServer
-from commands.plan import Plan
+from curation.plan import Plan
 
 SAMPLE = 20
 COUNT_S = 60.0  # the first call may have to load the model
