@@ -5,14 +5,13 @@ from itertools import islice
 
 from annotune.errors import LabelingInvalid
 from annotune.ids import ALL
-from annotune.labeling.config import Labeling
 from annotune.prompt import describe_unknown, unknown_placeholders
-from commands.context import CommandContext
+from curation.context import Context
 
 SAMPLE = 20
 
 
-def told_unknown_in(context: CommandContext, project: int, text: str, system: str) -> list[str]:
+def told_unknown_in(context: Context, project: int, text: str, system: str) -> list[str]:
     """In sentences, by the project's config and its first tasks; none where Label Studio is not configured.
 
     Raises:
@@ -20,15 +19,13 @@ def told_unknown_in(context: CommandContext, project: int, text: str, system: st
     """
     if not context.has_label_studio:
         return []
-    settings, shown = context.settings, context.studio.project(project)
+    shown = context.label_studio.project(project)
     fields: set[str] = set()
     with suppress(LabelingInvalid):
-        labeling = Labeling.parse(
-            shown.label_config, settings.prompt_prefix, settings.status_control, settings.answer_names
-        )
+        labeling = context.labeling(shown.label_config)
         fields |= {item.field for item in labeling.objects}
     if not shown.evaluate_predictions_automatically:  # else Label Studio would ask for predictions of what is read
-        for task in islice(context.studio.tasks_by_id(project, ALL), SAMPLE):
+        for task in islice(context.label_studio.tasks_by_id(project, ALL), SAMPLE):
             fields |= task.data.keys()
     told = [describe_unknown(unknown_placeholders(text, fields), fields, place=f"the tasks of project {project}")]
     unfilled = [name for name in unknown_placeholders(system, ()) if name in fields] + [

@@ -129,7 +129,7 @@ def set_prompt(context: CommandContext, project: int, file: TextIO, system: Text
         raise PromptMissing(f"{file.name} holds no text: the prompt of project {project} stays as it was")
     context.known(project)
     own_system = None if system is None else _read(system)
-    doubt = told_unknown_in(context, project, text, own_system or "")
+    doubt = told_unknown_in(context.context, project, text, own_system or "")
     if own_system is not None:
         book.set_system(project, own_system)
     pinned = book.pinned(project)
