@@ -13,7 +13,7 @@ from annotune.settings import TEXT_FILE
 from commands.compare import compare
 from commands.context import PROJECT, CommandContext
 from commands.output import first_line, json_option, say, say_json, say_raw, say_table, table_of
-from commands.placeholders import told_unknown_in
+from curation.placeholders import told_unknown_in
 
 LATEST = "latest"
 
