@@ -9,9 +9,10 @@ from pydantic import Field, ValidationError
 
 from annotune.errors import ConfigurationError
 from annotune.models import ModelRef
+from annotune.shipped import shipped
 from annotune.values import FrozenModel
 
-PRICES = Path(__file__).resolve().parent.parent / "prompts" / "prices.toml"
+PRICES = shipped("prices.toml")
 MILLION = 1_000_000
 
 

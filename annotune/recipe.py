@@ -8,12 +8,13 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from annotune.errors import ConfigurationError
 from annotune.models import ModelRef
+from annotune.shipped import shipped
 from annotune.values import StrictModel
 
-RECIPES = Path(__file__).resolve().parent.parent / "prompts" / "recipes"
+RECIPES = shipped("recipes")
 
 
-def shipped() -> str:
+def recipe_names() -> str:
     """The names in `prompts/recipes/`, as a sentence lists them."""
     return ", ".join(repr(entry.stem) for entry in sorted(RECIPES.glob("*.toml")))
 
@@ -89,7 +90,7 @@ class Recipe(StrictModel):
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
             raise ConfigurationError(
-                f"RECIPE={name!r} is no recipe: choose one of {shipped()}, or a file's path"
+                f"RECIPE={name!r} is no recipe: choose one of {recipe_names()}, or a file's path"
             ) from error
         except ValidationError as error:
             first = error.errors(include_url=False)[0]

@@ -7,7 +7,7 @@ import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from annotune.errors import ConfigurationError, TrainingRefused
-from annotune.recipe import Recipe, shipped
+from annotune.recipe import Recipe, recipe_names
 from annotune.runs import TrainingRequest, TrainingRun
 from commands.context import PROJECT, CommandContext
 from commands.output import say
@@ -24,7 +24,7 @@ def train(context: CommandContext, project: int, no_wait: bool) -> None:
     """Let the worker train a new version for PROJECT, and watch it; Ctrl-C (or SIGTERM) ends the watching only."""
     if context.settings.recipe is None:
         raise ConfigurationError(
-            f"training is off: set RECIPE, here and at the worker, to one of {shipped()}, or to a file's path"
+            f"training is off: set RECIPE, here and at the worker, to one of {recipe_names()}, or to a file's path"
         )
     Recipe.load(context.settings.recipe)
     context.connection(project).title()

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from label_studio_sdk import ImportApiRequest, LabelStudio
 
 from annotune.errors import LabelStudioError, NotFound
+from annotune.shipped import shipped
 
-LABELING = Path(__file__).resolve().parent.parent / "prompts" / "labeling"
+LABELING = shipped("labeling")
 
 
 @dataclass(frozen=True)

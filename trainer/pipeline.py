@@ -26,7 +26,7 @@ from annotune.files import file_sha256
 from annotune.log import where
 from annotune.models import ModelVersion
 from annotune.promotion import go_live, why_a_person_decides
-from annotune.recipe import Recipe, shipped
+from annotune.recipe import Recipe, recipe_names
 from annotune.runs import PASSED, Progress, TrainingRequest, TrainingRun
 from annotune.servers.ollama import OllamaClient
 from curation.dataset import Dataset, write_dataset
@@ -308,7 +308,7 @@ class Pipeline:
 
 def _recipe(name: str | None) -> Recipe:
     if name is None:
-        raise ConfigurationError(f"training is off: set RECIPE to one of {shipped()}, or to a file's path")
+        raise ConfigurationError(f"training is off: set RECIPE to one of {recipe_names()}, or to a file's path")
     return Recipe.load(name)
 
 

@@ -1,0 +1,1 @@
+"""Texts that Annotune ships: labeling configs, recipes, prices. No code."""
