@@ -32,7 +32,8 @@ from embedded.deployment import Deployment
 from embedded.formulary import formulary
 from embedded.ollama import OllamaServer
 from embedded.redis import RedisServer
-from trainer.engine import PREPARE, TRAIN, Event, Stepped, SubprocessEngine
+from trainer.engine import PREPARE, TRAIN, SubprocessEngine
+from trainer.events import Event, Stepped
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TRAINER_PYTHON = REPOSITORY / ".venv-trainer" / "bin" / "python"
@@ -75,11 +76,11 @@ class Training:
         job = {"recipe": self._recipe, "cache": str(self._folder / "bases"), "output": str(self._folder)}
         over = self._over.is_set
         with suppress(TrainingCancelled):
-            prepared = engine.run(PREPARE, job, self._folder, heard=self._heard, cancelled=over)
+            prepared = engine.run(PREPARE, job, self._folder, on_event=self._on_event, cancelled=over)
             job |= {"base": prepared.base, "dataset": str(dataset.folder)}
-            engine.run(TRAIN, job, self._folder, heard=self._heard, cancelled=over)
+            engine.run(TRAIN, job, self._folder, on_event=self._on_event, cancelled=over)
 
-    def _heard(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if isinstance(event, Stepped):
             self.steps += 1
             self._first.set()

@@ -139,7 +139,7 @@ def trainer_finding(settings: Settings) -> Finding:
         recipe = Recipe.load(settings.recipe)
         job = {"recipe": recipe.model_dump(mode="json")}
         with tempfile.TemporaryDirectory() as folder:
-            found = engine.run(DEVICE, job, Path(folder), heard=lambda _: None, cancelled=lambda: False)
+            found = engine.run(DEVICE, job, Path(folder), on_event=lambda _: None, cancelled=lambda: False)
     except TrainingFailed as error:
         told = str(error).removeprefix(f"{DEVICE.script}: ")
         return Finding(ok=False, detail=f"{settings.trainer_python} cannot train: {told}")

@@ -33,7 +33,8 @@ from curation.dataset import Dataset, write_dataset
 from curation.examples import ExampleSet
 from trainer import engine as steps
 from trainer.context import TrainerContext
-from trainer.engine import Engine, Event, SubprocessEngine
+from trainer.engine import Engine, R, Step, SubprocessEngine
+from trainer.events import Event, Measured, Started, Stepped
 from trainer.gates import Candidate, Losses, read_held_out, run_gates
 from trainer.mark import keep_pointers
 from trainer.registration import is_taken, model_name, register, retry_until_available
@@ -260,13 +261,13 @@ class Pipeline:
                 " it live",
             )
 
-    def _step(self, stage: str, step: steps.Step[steps.R], job: dict[str, Any]) -> steps.R:
+    def _step(self, stage: str, step: Step[R], job: dict[str, Any]) -> R:
         with self._stage(stage):
-            return self._engine.run(step, job, self.folder, heard=self._heard, cancelled=self._cancelled)
+            return self._engine.run(step, job, self.folder, on_event=self._heard, cancelled=self._cancelled)
 
     def _heard(self, event: Event) -> None:
         match event:
-            case steps.Started():
+            case Started():
                 if event.examples < self._settings.min_examples:
                     raise TrainingRefused(
                         f"{event.left_out} examples are longer than the recipe's max_seq_length, which leaves"
@@ -274,9 +275,9 @@ class Pipeline:
                         f" {self._settings.min_examples - event.examples} more that are shorter, or raise max_seq_length"
                     )
                 self._show(steps=event.steps)
-            case steps.Stepped():
+            case Stepped():
                 self._show(step=event.step, steps=event.steps, loss=event.loss, left_s=event.left_s)
-            case steps.Measured() if math.isfinite(event.value):
+            case Measured() if math.isfinite(event.value):
                 self._note(metrics=self.run.metrics | {f"{event.what}_loss": event.value})
             case _:
                 pass

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from annotune.errors import TrainingCancelled, TrainingFailed
-from trainer import engine as steps
+from trainer.engine import R, Step
+from trainer.events import Event, Measured, Started, Stepped
 
 
 def render(messages: list[dict[str, str]]) -> str:
@@ -45,41 +46,41 @@ class FakeEngine:
 
     def run(
         self,
-        step: steps.Step[steps.R],
+        step: Step[R],
         job: Mapping[str, Any],
         folder: Path,
         *,
-        heard: Callable[[steps.Event], None],
+        on_event: Callable[[Event], None],
         cancelled: Callable[[], bool],
-    ) -> steps.R:
+    ) -> R:
         if cancelled():
             raise TrainingCancelled("stopped")
         self.scripts.append(step.script)
         if step.script == self._fails_at:
             raise TrainingFailed(f"{step.script}: no memory was left")
-        return step.result.model_validate(getattr(self, f"_{step.script}")(job, folder, heard))
+        return step.result.model_validate(getattr(self, f"_{step.script}")(job, folder, on_event))
 
-    def _prepare(self, job: Mapping[str, Any], folder: Path, heard: Callable[[steps.Event], None]) -> dict[str, Any]:
+    def _prepare(self, job: Mapping[str, Any], folder: Path, on_event: Callable[[Event], None]) -> dict[str, Any]:
         return {"base": job["recipe"]["base"]}
 
-    def _train(self, job: Mapping[str, Any], folder: Path, heard: Callable[[steps.Event], None]) -> dict[str, Any]:
+    def _train(self, job: Mapping[str, Any], folder: Path, on_event: Callable[[Event], None]) -> dict[str, Any]:
         rows = [json.loads(line) for line in (Path(job["dataset"]) / "eval.jsonl").read_text().splitlines()]
         texts = [(row["id"], render(row["messages"])) for row in rows]
         lines = [json.dumps({"id": id_, "text": text, "tokens": count(text)}) + "\n" for id_, text in texts]
         (folder / "rendered.jsonl").write_text("".join(lines))
-        heard(steps.Measured(event="loss", what="base", value=self._losses[0]))
-        heard(steps.Started(event="start", steps=2, examples=self._fitting, left_out=12 - self._fitting))
-        heard(steps.Stepped(event="step", step=2, steps=2, loss=0.4, left_s=0))
-        heard(steps.Measured(event="loss", what="tuned", value=self._losses[1]))
+        on_event(Measured(event="loss", what="base", value=self._losses[0]))
+        on_event(Started(event="start", steps=2, examples=self._fitting, left_out=12 - self._fitting))
+        on_event(Stepped(event="step", step=2, steps=2, loss=0.4, left_s=0))
+        on_event(Measured(event="loss", what="tuned", value=self._losses[1]))
         (folder / "adapter").mkdir()
         self._meanwhile()
         return {"device": "cpu", "dtype": "float32", "versions": {"torch": "0"}, "peak_rss_mb": 1, "peak_gpu_mb": 0}
 
-    def _merge(self, job: Mapping[str, Any], folder: Path, heard: Callable[[steps.Event], None]) -> dict[str, Any]:
+    def _merge(self, job: Mapping[str, Any], folder: Path, on_event: Callable[[Event], None]) -> dict[str, Any]:
         (folder / "merged").mkdir()
         return {"merged": str(folder / "merged")}
 
-    def _convert(self, job: Mapping[str, Any], folder: Path, heard: Callable[[steps.Event], None]) -> dict[str, Any]:
+    def _convert(self, job: Mapping[str, Any], folder: Path, on_event: Callable[[Event], None]) -> dict[str, Any]:
         gguf = folder / "model.gguf"
         gguf.write_bytes(self._weights)
         return {"gguf": str(gguf), "sha256": hashlib.sha256(self._weights).hexdigest()}

@@ -11,7 +11,8 @@ import pytest
 
 from annotune.errors import TrainingFailed
 from annotune.recipe import Recipe
-from trainer.engine import PREPARE, Prepared, SubprocessEngine
+from trainer.engine import PREPARE, SubprocessEngine
+from trainer.events import Prepared
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PLAIN = b'{"model_type": "llama"}'
@@ -69,7 +70,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
 def prepare(python: Path, folder: Path) -> Prepared:
     recipe = Recipe.load("small").model_dump(mode="json") | {"base": "owner/name", "revision": COMMIT}
     job = {"recipe": recipe, "cache": str(folder)}
-    return SubprocessEngine(python).run(PREPARE, job, folder, heard=lambda _: None, cancelled=lambda: False)
+    return SubprocessEngine(python).run(PREPARE, job, folder, on_event=lambda _: None, cancelled=lambda: False)
 
 
 @pytest.mark.training

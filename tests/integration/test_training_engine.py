@@ -12,7 +12,8 @@ import pytest
 
 from annotune.errors import ConfigurationError, TrainingCancelled, TrainingFailed
 from annotune.settings import Settings
-from trainer.engine import PREPARE, Entered, Event, Prepared, Stepped, SubprocessEngine
+from trainer.engine import PREPARE, SubprocessEngine
+from trainer.events import Entered, Event, Prepared, Stepped
 
 JOB = {"recipe": {"device": "cpu"}, "word": "hub/name"}
 SAY = "import json, sys, os, signal, subprocess\ndef say(**line): print(json.dumps(line), flush=True)\n"
@@ -36,13 +37,13 @@ def run(tmp_path: Path) -> Callable[..., Prepared]:
 
     def run(
         text: str,
-        heard: Callable[[Event], None] = lambda _: None,
+        on_event: Callable[[Event], None] = lambda _: None,
         cancelled: Callable[[], bool] = lambda: False,
         silence_s: float = 60,
     ) -> Prepared:
         (tmp_path / "prepare.py").write_text(SAY + text)
         engine = SubprocessEngine(sys.executable, scripts=tmp_path)
-        return engine.run(replace(PREPARE, silence_s=silence_s), JOB, tmp_path, heard=heard, cancelled=cancelled)
+        return engine.run(replace(PREPARE, silence_s=silence_s), JOB, tmp_path, on_event=on_event, cancelled=cancelled)
 
     return run
 
@@ -55,7 +56,7 @@ def is_running(pid: int) -> bool:
 
 
 def test_a_script_gets_its_job_and_its_lines_are_told_as_events(run: Callable[..., Prepared]) -> None:
-    heard: list[Event] = []
+    events: list[Event] = []
     text = (
         "job = json.load(open(sys.argv[sys.argv.index('--job') + 1]))\n"
         "say(event='loading')\n"
@@ -63,10 +64,10 @@ def test_a_script_gets_its_job_and_its_lines_are_told_as_events(run: Callable[..
         "say(event='done', base=job['word'], more='is left out')\n"
     )
 
-    done = run(text, heard.append)
+    done = run(text, events.append)
 
     assert done == Prepared(base="hub/name")
-    assert heard == [
+    assert events == [
         Entered(event="loading"),
         Stepped(event="step", step=1, steps=2, loss=0.5, left_s=None),
     ]
@@ -148,7 +149,7 @@ def test_a_script_dies_with_the_process_that_started_it(tmp_path: Path, eventual
         "import sys, pathlib; from trainer.engine import PREPARE, SubprocessEngine;"
         "here = pathlib.Path(sys.argv[1]);"
         "SubprocessEngine(sys.executable, scripts=here).run(PREPARE, {'recipe': {'device': 'cpu'}}, here,"
-        " heard=print, cancelled=lambda: False)"
+        " on_event=print, cancelled=lambda: False)"
     )
     root = Path(__file__).resolve().parents[2]
     with subprocess.Popen([sys.executable, "-c", starter, str(tmp_path)], cwd=root) as process:
@@ -161,12 +162,12 @@ def test_a_script_dies_with_the_process_that_started_it(tmp_path: Path, eventual
 
 
 def test_many_lines_at_once_are_told_one_by_one(run: Callable[..., Prepared]) -> None:
-    heard: list[Event] = []
+    events: list[Event] = []
     text = "print('\\n'.join([json.dumps({'event': 'loading'})] * 5000))\n" + DONE
 
-    run(text, heard.append)
+    run(text, events.append)
 
-    assert len(heard) == 5000
+    assert len(events) == 5000
 
 
 def test_a_missing_interpreter_names_its_setting(tmp_path: Path) -> None:
