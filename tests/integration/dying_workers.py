@@ -1,4 +1,4 @@
-"""Workers that take a job from the queue and are killed before they begin it: a program that `test_lost_jobs.py` starts.
+"""Workers that take a job and are killed before they begin it: a program that `test_trainer_lost_jobs.py` starts.
 
 usage: python dying_workers.py NUMBER
 

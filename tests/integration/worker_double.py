@@ -1,6 +1,6 @@
-"""`annotune worker` whose training is a double: a program that `test_lesson_worker.py` starts.
+"""`annotune worker` whose training is a double: a program that `test_trainer_worker.py` starts.
 
-usage: python lesson_worker.py FOLDER
+usage: python worker_double.py FOLDER
 
 The double writes its process id to `FOLDER/began-N`, waits for `FOLDER/go`, and then ends its run. Leases live shortly.
 """

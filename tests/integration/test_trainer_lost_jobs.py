@@ -25,7 +25,7 @@ DEADLINE_S = 120
 def worker(redis_url: str, tmp_path: Path) -> Iterator[Service]:
     """Not started yet; its trainings are doubles that end at once."""
     (tmp_path / "go").touch()
-    program = [sys.executable, str(Path(__file__).with_name("lesson_worker.py")), str(tmp_path)]
+    program = [sys.executable, str(Path(__file__).with_name("worker_double.py")), str(tmp_path)]
     environment = {
         "REDIS_URL": redis_url,
         "RECONCILE_S": "300",

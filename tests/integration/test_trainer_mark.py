@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from doubles import FakeEngine, FakeOllama, serving
-from lessons import WANTED, example_set, settings_of, workshop_in
+from trainer_doubles import WANTED, example_set, settings_of, workshop_in
 
 from annotune.errors import ConfigurationError, LabelStudioError, NotFound
 from annotune.label_studio.client import LabelStudioClient

@@ -25,7 +25,7 @@ from embedded.processes import Service
 
 PROJECT = 4
 ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = Path(__file__).with_name("lesson_worker.py")
+PROGRAM = Path(__file__).with_name("worker_double.py")
 DEADLINE_S = 60
 STRIKE = "hostile.strike"
 

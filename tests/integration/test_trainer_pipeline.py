@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 from doubles import FakeEngine, FakeOllama, render, serving
-from lessons import BASE, WANTED, example_set, settings_of, workshop_in
+from trainer_doubles import BASE, WANTED, example_set, settings_of, workshop_in
 
 from annotune.errors import ConfigurationError, NotFound, TrainingCancelled, TrainingFailed, TrainingRefused
 from annotune.extra_params import ExtraParams
