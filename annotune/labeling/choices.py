@@ -15,10 +15,11 @@ PATH_SEPARATOR = " > "
 
 @dataclass(frozen=True)
 class Label:
-    """One label. `path`: the names from the root to it, as Label Studio stores them: the alias where there is one.
+    """One label.
 
-    `value` is what a model is told, of nested labels with all above it; `meant` what else it may answer: the alias and
-    the `predicted_values`.
+    `path` holds the names from the root to the label as Label Studio stores them: the alias if there is one. `value` is
+    what a model reads; a nested label includes its parents. `meant` holds what else a model may answer: the alias and the
+    `predicted_values`.
     """
 
     value: str
@@ -32,7 +33,7 @@ class Label:
 
 
 class LabelIndex:
-    """The labels of one control, found by what a model or a person says of them; never by what merely looks alike."""
+    """The labels of one control, found by their names. A name that merely resembles a label's finds nothing."""
 
     def __init__(self, labels: Iterable[Label]) -> None:
         self.labels = tuple(labels)
@@ -51,14 +52,14 @@ class LabelIndex:
         self._stored = {label.path: label for label in self.labels}
 
     def find(self, said: object) -> Label | None:
-        """The label that is said, by its value, its alias or one of its predicted values."""
+        """The label with this value, alias or predicted value; None if there is none."""
         if not isinstance(said, str):
             return None
         bare = said.strip()
         return self._exact.get(bare) or self._folded.get(bare.casefold())
 
     def find_stored(self, path: object) -> Label | None:
-        """The label that Label Studio stores so: a name, or a path of names."""
+        """The label that Label Studio stores under a name, or a path of names; None if there is none."""
         return self._stored.get(_path(path))
 
 
@@ -97,7 +98,7 @@ class Choices(Control):
 
     @property
     def emptied(self) -> Region:
-        """The region that takes back all that was chosen."""
+        """The region that removes all choices."""
         return self._region("choices", {"choices": []})
 
     @property
@@ -133,14 +134,14 @@ class Choices(Control):
         return label
 
     def answer(self, regions: Iterable[Mapping[str, Any]]) -> str | list[str] | None:
-        """As in `Control`; a list also where a person chose a whole branch of what should be one."""
+        """As in `Control`. The answer is a list too if a person chose a whole branch in a single choice."""
         values = _known(self.index, self._value(regions, "choices"))
         return values[0] if len(values) == 1 and not self.multiple else values or None
 
 
 @dataclass(frozen=True)
 class Taxonomy(Control):
-    """Paths in a tree; told to a model and by it as `Parent > Child`."""
+    """Paths in a tree. A model reads and writes them as `Parent > Child`."""
 
     index: LabelIndex
     most: int | None
@@ -189,7 +190,7 @@ class Taxonomy(Control):
 
 
 def parse_label(tag: Element, above: tuple["Label", ...] = ()) -> Label | None:
-    """The label of a `<Choice>` or `<Label>`, under those `above` it; None where it has no name."""
+    """The label of a `<Choice>` or `<Label>` below the labels `above`; None if it has no name."""
     written = tag.get("alias") or "", tag.get("value") or ""
     alias, name = (each.strip() for each in written)
     if not name and not alias:
@@ -206,9 +207,9 @@ def parse_label(tag: Element, above: tuple["Label", ...] = ()) -> Label | None:
 
 
 def _known(index: LabelIndex, stored: object) -> list[str]:
-    """The values of the labels that a region holds; none where one of them is no label.
+    """The values of the labels in a region; none if one of them is not a label.
 
-    Of nested choices the editor (1.23.2) stores a parent too, where all below it are ticked: it is passed over.
+    The editor (1.23.2) also stores the parent of nested choices that are all ticked: the parent is left out.
     """
     paths = [_path(path) for path in stored] if isinstance(stored, list) else []
     found = [label for label in map(index.find_stored, paths) if label]
@@ -224,7 +225,7 @@ def _path(stored: object) -> tuple[str, ...]:
 
 
 def _choices(tag: Element) -> Iterator[Element]:
-    """The `<Choice>` tags next below a tag, whatever views lie between."""
+    """The nearest `<Choice>` tags below a tag, through any views in between."""
     for child in tag:
         if child.tag == "Choice":
             yield child
@@ -233,7 +234,7 @@ def _choices(tag: Element) -> Iterator[Element]:
 
 
 def _top(tag: Element) -> Iterator[Label]:
-    """Without `allowNested` the editor (1.23.2) takes no choice that lies below another."""
+    """The choices without `allowNested`: the editor (1.23.2) then ignores a choice below another."""
     yield from filter(None, (parse_label(child) for child in _choices(tag)))
 
 
@@ -254,6 +255,6 @@ def _leaves(tag: Element) -> Iterator[Label]:
 def _refuse_dynamic(tag: Element) -> None:
     if (tag.get("value") or "").startswith("$") or tag.get("apiUrl"):
         raise LabelingInvalid(
-            f"<{tag.tag} name={tag.get('name')!r}> takes its labels from elsewhere: write them as <Choice value=...>, or"
+            f"<{tag.tag} name={tag.get('name')!r}> reads its labels from elsewhere: write them as <Choice value=...>, or"
             " leave the control to people by ANSWER_CONTROLS"
         )

@@ -6,13 +6,13 @@ from xml.etree.ElementTree import Element
 
 @dataclass(frozen=True)
 class ShownWhen:
-    """A control that is shown only where `control` has one of `values`, or any where none is named."""
+    """A control is shown only if `control` has one of `values`; with no values, if it has any."""
 
     control: str
     values: tuple[str, ...]
 
     def holds(self, answer: object) -> bool:
-        """Whether an answer of that control, in JSON, shows it."""
+        """Whether the control is shown, by the other control's answer in JSON."""
         given = answer if isinstance(answer, list) else [answer]
         return any(value in self.values for value in given) if self.values else answer is not None
 

@@ -1,4 +1,4 @@
-"""A project's labeling config, parsed: the prompt control, the controls that a model fills, the objects that they label."""
+"""A project's labeling config, parsed: the prompt control, the controls that a model fills, the objects that it reads."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,13 +22,12 @@ PAIRWISE = "pairwise"
 
 @dataclass(frozen=True)
 class Labeling:
-    """What of a labeling config matters to a language model.
+    """The parts of a labeling config that matter to a language model.
 
-    `prompt_control` is None where the config has no TextArea whose name starts with the prompt's prefix, `status_control`
-    where it has none of that name. `controls` are those that the model fills, `objects` those that it is shown, in the
-    order of the page.
-    `submits_status`: whether Label Studio (1.23.2) submits what stands in the status control. What a condition hides it
-    never does, even where a style shows it.
+    `prompt_control` is None if the config has no TextArea whose name starts with the prompt's prefix, `status_control` if it
+    has none of that name. `controls` are those that the model fills, `objects` those that it reads, in the order of the
+    page. `submits_status`: whether Label Studio (1.23.2) submits the text of the status control. It never submits what a
+    condition hides, even if a style shows it.
     """
 
     config: str
@@ -82,18 +81,18 @@ class Labeling:
 
     @property
     def free_text(self) -> TextArea | None:
-        """The only control, where it is free text: it is asked for as plain text, all else as JSON."""
+        """The control if it is the only one and free text. Its answer is plain text, all other answers are JSON."""
         only = self.controls[0] if len(self.controls) == 1 else None
         return only if isinstance(only, TextArea) else None
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """All labels that an answer may choose among, as the model is told."""
+        """All labels that an answer may choose among, as the model reads them."""
         return tuple(dict.fromkeys(label for control in self.controls for label in control.labels))
 
     @property
     def schema(self) -> dict[str, Any] | None:
-        """The JSON schema of an answer; None where plain text is wanted."""
+        """The JSON schema of an answer; None if the answer is plain text."""
         if self.free_text:
             return None
         properties = {control.name: control.schema for control in self.controls}
@@ -106,7 +105,7 @@ class Labeling:
 
     @property
     def instruction(self) -> str:
-        """What a model is told of the form of its answer; empty where plain text is wanted."""
+        """The form of the answer in words for a model; empty if the answer is plain text."""
         if self.free_text:
             return ""
         lines = [f'"{control.name}": {control.description}' for control in self.controls]
@@ -114,15 +113,15 @@ class Labeling:
 
     @property
     def protects_edits(self) -> bool:
-        """False where an edit of an answer asks the model again.
+        """Whether an edit of an answer sends no request.
 
-        Label Studio does so for a control without `smart="false"` (seen with 1.23.2): the backend itself must then keep
-        what the person wrote.
+        Label Studio (1.23.2) sends one for each edit of a control without `smart="false"`. The backend must then keep what
+        the person wrote.
         """
         return not any(control.smart for control in self.controls)
 
     def text_of(self, data: Mapping[str, object]) -> str:
-        """What the objects of a task show, as text; several are told apart by their names.
+        """The text of a task's objects. If there are several, each text follows its object's name.
 
         Raises:
             RequestInvalid: the task lacks a field.
@@ -130,9 +129,9 @@ class Labeling:
         return "\n\n".join(text for _, text in self.shown_in(data))
 
     def labelled_text(self, data: Mapping[str, object]) -> str:
-        """As `text_of`, but only of the objects that the controls label, in the controls' order.
+        """As `text_of`, but only the objects that the controls label, in the controls' order.
 
-        What else the page shows, and where, makes no difference to it. Raises as `text_of`.
+        It does not depend on what else the page shows, or where. Raises as `text_of`.
         """
         labelled = dict.fromkeys(target for control in self.controls for target in control.targets)
         objects = {item.name: item for item in self.objects if not item.is_image}
@@ -142,13 +141,13 @@ class Labeling:
         return "\n\n".join(f"{name}:\n{text}" for name, text in texts.items())
 
     def shown_in(self, data: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-        """The field and the part of `text_of` of each object that has a text. Raises as `text_of`."""
+        """The field of each object that has a text, and its part of `text_of`. Raises as `text_of`."""
         read = [(item, item.text(data)) for item in self.objects if not item.is_image and item.shows(data)]
         several = len(read) != 1
         return tuple((item.field, f"{item.name}:\n{text}" if several else text) for item, text in read)
 
     def turns_of(self, data: Mapping[str, object]) -> tuple[Message, ...]:
-        """The turns of the dialogue that a task shows; none where it shows anything else, or more."""
+        """The turns of the dialogue that a task shows; none if it shows anything else, or more than one object."""
         shown = [item for item in self.objects if item.shows(data)]
         return shown[0].turns(data) if len(shown) == 1 else ()
 
@@ -156,7 +155,7 @@ class Labeling:
         """The regions of a model's whole reply to a task.
 
         Raises:
-            AnswerInvalid: it does not fit the config; the message says how, in words for a model.
+            AnswerInvalid: the reply does not fit the config; the message says how, in words for a model.
         """
         if self.free_text:
             return self.free_text.regions(reply, "")
@@ -178,9 +177,9 @@ class Labeling:
         return in_page_order(region for name, regions in made.items() if name not in hidden for region in regions)
 
     def answer(self, regions: Sequence[Mapping[str, Any]]) -> str | None:
-        """Regions as the reply that a model should have given: the text, or JSON of all that is filled.
+        """Regions as the reply that a model should have given: the text, or JSON of all filled controls.
 
-        None where nothing is filled. A control that holds what cannot be read is left out: it is not empty.
+        None if no control is filled. A control whose regions cannot be read is left out, since it is not empty.
         """
         if self.free_text:
             return self.free_text.answer(regions)
@@ -195,7 +194,7 @@ class Labeling:
         return json.dumps(filled, ensure_ascii=False)
 
     def answers(self, regions: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-        """As `answer`, but each text of a free text's control on its own: of several, nobody knows which is meant."""
+        """As `answer`, but a free text's control gives each of its texts: nobody knows which one counts."""
         if self.free_text:
             return region_texts(regions, self.free_text.name)
         answer = self.answer(regions)
@@ -206,9 +205,9 @@ class Labeling:
         return text_region(control, self.to_names[control], texts)
 
     def check(self, prediction: Prediction) -> Prediction:
-        """The prediction itself, if Label Studio's own SDK finds nothing wrong with it.
+        """Return the prediction if Label Studio's SDK accepts it.
 
-        What the SDK (2.1.2) does not know is checked by being read and written again.
+        Regions that the SDK (2.1.2) cannot validate are read and written again, and must come out the same.
 
         Raises:
             LabelingInvalid: a region does not fit the config.
@@ -220,7 +219,7 @@ class Labeling:
         for region in prediction.result:
             control = ours.get(region.get("from_name", ""))
             if control and not _is_stored_form(control, region):
-                errors.append(f"the region of {control.name!r} is none that it can have")
+                errors.append(f"the region of {control.name!r} is not one that it can have")
         if errors:
             bare = [str(error).partition(" Got:")[0] for error in errors]  # what follows is the answer
             raise LabelingInvalid(f"the prediction does not fit the labeling config: {bare}")
@@ -228,12 +227,12 @@ class Labeling:
 
 
 def in_page_order(regions: Iterable[Region]) -> list[Region]:
-    """Regions as the page (1.23.2) takes them from a person's request: a Pairwise last, since it drops what follows one."""
+    """Regions in the order that the page (1.23.2) needs: a Pairwise last, since the page drops all regions after one."""
     return sorted(regions, key=lambda region: region["type"] == PAIRWISE)
 
 
 def _is_stored_form(control: Control, region: Region) -> bool:
-    """Whether a region is what its control makes of its own answer."""
+    """Whether a region is what its control makes from that region's answer."""
     keys = ("from_name", "to_name", "type", "value")
     try:
         (again,) = control.regions(control.answer([region]), "")

@@ -1,7 +1,7 @@
 """The controls of a labeling config that a language model can fill.
 
-Each says what it wants (a JSON schema and a line in words), makes regions of what the model gave, and reads a person's
-regions back into the same JSON, so that what is asked, checked and learned is one thing.
+A control describes its answer (a JSON schema and a line in words), makes regions from a model's answer, and reads a
+person's regions back into the same JSON. So what is asked, checked and learned is one thing.
 """
 
 from abc import ABC, abstractmethod
@@ -23,7 +23,7 @@ SIDES = ("left", "right")
 
 @dataclass(frozen=True)
 class Control(ABC):
-    """One control. `smart` is False where Label Studio asks nobody when a person changes it (`smart="false"`)."""
+    """One control. If `smart` is False (`smart="false"`), Label Studio sends no request when a person changes it."""
 
     name: str
     to_name: str
@@ -33,7 +33,7 @@ class Control(ABC):
     @classmethod
     @abstractmethod
     def parse(cls, tag: Element) -> Self:
-        """Raises LabelingInvalid where the tag cannot be filled; the message says what to fix."""
+        """Raises LabelingInvalid if a model cannot fill the control; the message says what to fix."""
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -42,46 +42,46 @@ class Control(ABC):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What an answer may choose among, as the model is told; none where it is free."""
+        """The labels that an answer chooses among, as the model reads them; none if the answer is free."""
         return ()
 
     @property
     def may_be_empty(self) -> bool:
-        """Whether an empty list is an answer."""
+        """Whether an empty list is a valid answer."""
         return False
 
     @property
     def known_to_sdk(self) -> bool:
-        """Whether the SDK's validation (2.1.2) knows what the editor stores; where it does not, ours stands alone."""
+        """Whether the SDK (2.1.2) can validate what the editor stores. If not, only our own check applies."""
         return True
 
     @property
     @abstractmethod
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of its answer."""
+        """The JSON schema of the answer."""
 
     @property
     @abstractmethod
     def description(self) -> str:
-        """What its answer is, in words for a model, such as `one of "yes", "no"`."""
+        """The answer in words for a model, such as `one of "yes", "no"`."""
 
     @abstractmethod
     def regions(self, value: object, text: str) -> list[Region]:
-        """The regions of an answer in JSON. `text` is what the labelled object shows.
+        """The regions of an answer in JSON. `text` is the text of the labelled object.
 
         Raises:
-            AnswerInvalid: it does not fit; the message names the control and what it wants.
+            AnswerInvalid: the answer does not fit; the message names the control and the expected form.
         """
 
     @abstractmethod
     def answer(self, regions: Iterable[Mapping[str, Any]]) -> Any:
-        """A person's regions of this control as the JSON that a model should have given; None where there is nothing."""
+        """A person's regions of this control as the JSON that a model should have given; None if there are none."""
 
     def _region(self, kind: str, value: dict[str, Any]) -> Region:
         return new_region(self.name, self.to_name, kind, value)
 
     def _value(self, regions: Iterable[Mapping[str, Any]], key: str) -> Any:
-        """What the control's first region holds under a key; None where there is none."""
+        """The value under a key in the control's first region that has it; None if there is none."""
         return next((value[key] for value in self._values(regions) if key in value), None)
 
     def _values(self, regions: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -161,7 +161,7 @@ class Pairwise(Control):
 
 
 def common(tag: Element) -> dict[str, Any]:
-    """What all controls read alike."""
+    """The attributes that all controls share."""
     return {
         "name": tag.get("name", ""),
         "to_name": ",".join(name.strip() for name in tag.get("toName", "").split(",")),
@@ -171,5 +171,5 @@ def common(tag: Element) -> dict[str, Any]:
 
 
 def is_text(value: str) -> bool:
-    """Whether it can be stored: no half surrogate pair, and no NUL, which a database takes for the end."""
+    """Whether a text can be stored: it has no half surrogate pair, and no NUL, which ends a text in a database."""
     return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)

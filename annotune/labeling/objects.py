@@ -1,4 +1,4 @@
-"""The objects of a labeling config, and what a model is given of them."""
+"""The objects of a labeling config, and what a model reads of them."""
 
 import json
 from collections.abc import Container, Iterator, Mapping
@@ -27,7 +27,7 @@ BLOCKS = frozenset({"p", "div", "br", "li", "ul", "ol", "tr", "table", "h1", "h2
 
 @dataclass(frozen=True)
 class LabeledObject:
-    """One object tag: shows the field `field` of a task's data. No control that a model fills labels it if `beside`."""
+    """One object tag, which shows the field `field` of a task's data. `beside`: no control that a model fills labels it."""
 
     name: str
     tag: str
@@ -38,7 +38,7 @@ class LabeledObject:
 
     @classmethod
     def parse(cls, tag: Element, *, beside: bool = False) -> Self:
-        """Raises LabelingInvalid where a model cannot be given what the tag shows; the message says what to fix."""
+        """Raises LabelingInvalid if a model cannot read what the tag shows; the message says what to fix."""
         name, value = tag.get("name", ""), tag.get("value", "")
         if tag.tag not in READABLE:
             raise LabelingInvalid(f"<{tag.tag} name={name!r}> cannot be read by a model: use one of {READABLE}")
@@ -55,15 +55,15 @@ class LabeledObject:
 
     @property
     def is_image(self) -> bool:
-        """Shown to the model as a picture: it has no text."""
+        """Whether the model gets a picture instead of a text."""
         return self.tag == "Image"
 
     def shows(self, data: Mapping[str, object]) -> bool:
-        """Whether the model is given it: what stands beside may lack its field, or be empty."""
+        """Whether the model gets it. The field of an object beside the labelled ones may be missing or empty."""
         return not self.beside or data.get(self.field) not in EMPTY
 
     def value(self, data: Mapping[str, object]) -> object:
-        """What the task holds for it.
+        """Its value in the task's data.
 
         Raises:
             RequestInvalid: the task has no such field.
@@ -76,7 +76,7 @@ class LabeledObject:
         return data[self.field]
 
     def text(self, data: Mapping[str, object]) -> str:
-        """What it shows, as text: a turn, an item or a row to a line. Raises RequestInvalid as `value`."""
+        """Its text: one line for each turn, item or row. Raises RequestInvalid as `value`."""
         value = self.value(data)
         if isinstance(value, str):
             return _stripped(value) if self.tag == "HyperText" else value
@@ -87,7 +87,7 @@ class LabeledObject:
         return "" if value is None else json.dumps(value, ensure_ascii=False)
 
     def turns(self, data: Mapping[str, object]) -> tuple[Message, ...]:
-        """The turns of a dialogue between a person and an assistant; none where it is anything else."""
+        """The turns of a dialogue between a person and an assistant; none if it shows anything else."""
         value = self.value(data) if self.tag == "Paragraphs" else None
         items = value if isinstance(value, list) else []
         turns = []
@@ -99,14 +99,14 @@ class LabeledObject:
         return tuple(turns)
 
     def address(self, data: Mapping[str, object]) -> str:
-        """Where the picture of an Image is, as the task says.
+        """The address of an Image's picture in the task's data.
 
         Raises:
             RequestInvalid: the task has no such field, or no text in it.
         """
         value = self.value(data)
         if not isinstance(value, str) or not value.strip():
-            raise RequestInvalid(f"the field {self.field!r}, which <Image name={self.name!r}> shows, is no address")
+            raise RequestInvalid(f"the field {self.field!r}, which <Image name={self.name!r}> shows, is not an address")
         return value.strip()
 
     def _line(self, item: object) -> str:
@@ -121,13 +121,13 @@ class LabeledObject:
 
 
 def shown_objects(root: Element, labeled: Container[str], *, beside: bool) -> tuple[LabeledObject, ...]:
-    """The objects that a model is given, in the order of the page.
+    """The objects that a model gets, in the order of the page.
 
-    They are those that its controls label, named in `labeled`; with `beside` also each other text that a person sees. No
-    field is given twice.
+    These are the objects that its controls label, named in `labeled`, and with `beside` every other text that a person
+    sees. No field comes twice.
 
     Raises:
-        LabelingInvalid: a model cannot be given one that a control labels.
+        LabelingInvalid: a model cannot read an object that a control labels.
     """
     objects = [tag for tag in root.iter() if tag.tag in OBJECTS and tag.get("value") and tag.get("name")]
     ours = [tag for tag in objects if tag.get("name") in labeled]
@@ -145,7 +145,7 @@ def shown_objects(root: Element, labeled: Container[str], *, beside: bool) -> tu
 
 
 def _seen(tag: Element) -> Iterator[Element]:
-    """A tag and those within it, without what a condition or a style hides, and what is read from elsewhere."""
+    """A tag and the tags within it, except those that a condition or a style hides, or that read from an address."""
     style = tag.get("style", "").replace(" ", "").lower()
     if not tag.get("visibleWhen") and "display:none" not in style and tag.get("valueType") != "url":
         yield tag
@@ -162,7 +162,7 @@ def _cell(value: object) -> str:
 
 
 class _Shown:
-    """What a browser would show of HTML, as lxml tells it: blocks on lines of their own, no scripts and no styles."""
+    """An lxml target that collects the text a browser shows: blocks on their own lines, no scripts, no styles."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -185,10 +185,12 @@ class _Shown:
 
 
 def _stripped(markup: str) -> str:
-    """By libxml2, which reads any text in linear time; the standard library's parser takes minutes for a hostile one, and
-    raises AssertionError for `<![x[y]]>` (Python 3.11). No tree is made: libxml2 leaves out what is nested too deep for one.
+    """The text of HTML.
+
+    libxml2 reads any text in linear time. The standard library's parser takes minutes for a hostile one, and raises
+    AssertionError for `<![x[y]]>` (Python 3.11). No tree is made, since libxml2 drops deeply nested parts from a tree.
     """
-    # NUL is left out: libxml2 takes it for the end.
+    # libxml2 stops at a NUL.
     readable = valid_unicode(markup).replace("\0", "").encode()
     parser = lxml.etree.HTMLParser(target=_Shown(), encoding="utf-8", huge_tree=True)
     parser.feed(readable)

@@ -1,4 +1,4 @@
-"""Label Studio regions that passed validation, and what made them."""
+"""Predictions as Label Studio takes them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +8,9 @@ Region = dict[str, Any]
 
 @dataclass(frozen=True)
 class Prediction:
-    """One prediction as Label Studio takes it.
+    """One prediction.
 
-    `result` holds regions (`id`, `from_name`, `to_name`, `type`, `value`); `score` is 0..1, None where none is known.
+    `result` holds regions (`id`, `from_name`, `to_name`, `type`, `value`). `score` is 0..1, None if it is unknown.
     """
 
     result: tuple[Region, ...]
@@ -24,7 +24,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Unanswered:
-    """A task of a batch without a prediction: Label Studio (1.23.2) skips an item without `result`, and keeps the rest."""
+    """A task of a batch that has no prediction. Label Studio (1.23.2) skips an item without `result`."""
 
     error: str
 

@@ -1,4 +1,4 @@
-"""Regions in Label Studio's wire form: made, and read whatever their shape."""
+"""Regions as Label Studio sends and stores them: made, and read in whatever shape they come."""
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,14 +6,15 @@ from typing import Any
 
 from annotune.labeling.prediction import Region
 
-# Label Studio's (1.23.2) `origin` of a region that a model gave. Once a person changes it, also back to what it was, the
-# editor itself makes that `prediction-changed`; what a person began is `manual`. Drafts and annotations keep all three.
+# Label Studio (1.23.2) marks a region from a model with the `origin` "prediction". When a person changes it, even back to
+# what it was, the editor writes "prediction-changed". A region that a person made is "manual". Drafts and annotations keep
+# all three.
 UNTOUCHED = "prediction"
 TYPED = "manual"
 
 
 def new_region(control: str, to_name: str, kind: str, value: dict[str, Any]) -> Region:
-    """A region in Label Studio's wire form."""
+    """A region as Label Studio stores it, with a fresh id."""
     return {"id": uuid.uuid4().hex[:10], "from_name": control, "to_name": to_name, "type": kind, "value": value}
 
 
@@ -23,7 +24,7 @@ def text_region(control: str, to_name: str, texts: Sequence[str]) -> Region:
 
 
 def region_text(regions: Iterable[Mapping[str, Any]], control: str | None) -> str | None:
-    """The text of a control's region: several entries are joined by line breaks; None where there is none or only blanks."""
+    """The text of a control's region. Line breaks join several entries; None if there is no text or only blanks."""
     for region in regions:
         if region.get("from_name") != control:
             continue
@@ -36,7 +37,7 @@ def region_text(regions: Iterable[Mapping[str, Any]], control: str | None) -> st
 
 
 def region_texts(regions: Iterable[Mapping[str, Any]], control: str) -> tuple[str, ...]:
-    """All texts that a control's regions hold, blank ones left out: more than one, and nobody knows which is meant."""
+    """All texts in a control's regions, without blank ones. If there are several, nobody knows which is the answer."""
     found: list[str] = []
     for region in regions:
         if region.get("from_name") != control:
@@ -49,7 +50,7 @@ def region_texts(regions: Iterable[Mapping[str, Any]], control: str) -> tuple[st
 
 
 def is_filled(region: Mapping[str, Any]) -> bool:
-    """Whether a control's region holds anything; the editor (1.23.2) leaves an empty one where it is cleared."""
+    """Whether a region holds anything. The editor (1.23.2) leaves an empty region if a person clears a control."""
     value = region.get("value")
     held = value.values() if isinstance(value, Mapping) else ()
     entries = [entry for item in held for entry in (item if isinstance(item, list) else [item])]
@@ -60,5 +61,5 @@ def is_filled(region: Mapping[str, Any]) -> bool:
 
 
 def valid_unicode(text: str) -> str:
-    """A text as a browser shows it: JSON may hold half a surrogate pair, and UTF-8 may not."""
+    """A text as a browser shows it: a half surrogate pair, which JSON allows and UTF-8 does not, becomes U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -10,7 +10,11 @@ MAX_OBJECTS_TRIED = 20
 
 
 def read_json_object(reply: str) -> dict[str, Any]:
-    """The one JSON object of a reply; a server that ignores the schema lets a model put words or a fence around it."""
+    """The only JSON object in a reply. Words or a fence may surround it, since some servers ignore the schema.
+
+    Raises:
+        AnswerInvalid: the reply has none, or more than one, or is too long.
+    """
     if len(reply) > MAX_REPLY_CHARACTERS:
         raise AnswerInvalid(f"the answer has {len(reply)} characters, of at most {MAX_REPLY_CHARACTERS}: be brief")
     decoder = json.JSONDecoder(object_pairs_hook=_unique_fields, parse_constant=_refuse_constant)

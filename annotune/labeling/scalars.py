@@ -48,7 +48,7 @@ class Rating(Control):
 
 @dataclass(frozen=True)
 class Number(Control):
-    """A number within bounds, where there are some."""
+    """A number, within bounds if the config sets some."""
 
     least: float
     most: float
@@ -81,7 +81,7 @@ class Number(Control):
 
 @dataclass(frozen=True)
 class DateTime(Control):
-    """A date, a time, or both; stored in `layout`, the editor's own form (1.23.2) in `strftime`'s words."""
+    """A date, a time, or both. `layout` is the format that the editor (1.23.2) stores, as `strftime` writes it."""
 
     layout: str
     example: str
@@ -128,19 +128,19 @@ class DateTime(Control):
             return value
         try:
             moment = datetime.strptime(value, self.layout)  # noqa: DTZ007 - as written, without a zone
-        except (ValueError, re.error):  # the latter of a layout that names a part twice
+        except (ValueError, re.error):  # re.error: a layout that names a part twice
             return None
         return moment.isoformat(timespec="minutes")[: len(self.example)]
 
 
 def whole(value: object) -> int | None:
-    """A whole number, also one that is written as `4.0`."""
+    """A whole number, `4.0` included; None if the value is not one."""
     number = _double(value)
     return int(number) if number is not None and number == int(number) else None
 
 
 def _double(value: object) -> float | None:
-    """A number that a double can hold, as each browser does: JSON's may have 400 digits."""
+    """A finite number that a double can hold, as in a browser: a number in JSON may have 400 digits."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

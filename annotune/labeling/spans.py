@@ -1,6 +1,6 @@
-"""Labels over a Text: the model quotes, the code finds the place.
+"""Labels over a Text: the model quotes words, the code finds their offsets.
 
-The editor (1.23.2) counts offsets in code points, as Python does: an emoji is one.
+The editor (1.23.2) counts offsets in code points, as Python does: an emoji counts as one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -81,13 +81,13 @@ class Labels(Control):
         begin = text.find(quote)
         if begin < 0:
             raise AnswerInvalid(
-                f'"{self.name}" quotes {shown!r}, which does not stand in the text: copy it exactly',
-                told=f'"{self.name}" quotes what does not stand in the text',
+                f'"{self.name}" quotes {shown!r}, which is not in the text: copy it exactly',
+                told=f'"{self.name}" quotes words that are not in the text',
             )
         if text.find(quote, begin + 1) >= 0:
             raise AnswerInvalid(
-                f'"{self.name}" quotes {shown!r}, which stands in the text more than once: quote more words around it',
-                told=f'"{self.name}" quotes what stands in the text more than once',
+                f'"{self.name}" quotes {shown!r}, which is in the text more than once: quote more words around it',
+                told=f'"{self.name}" quotes words that are in the text more than once',
             )
         return begin
 
@@ -96,9 +96,10 @@ class Labels(Control):
         return value["start"], value["end"], value["labels"][0]
 
     def answer(self, regions: Iterable[Mapping[str, Any]]) -> list[dict[str, str]] | None:
-        """As in `Control`; None also where one span cannot be read, as of a label that was renamed: a part teaches wrong.
+        """As in `Control`. The answer is None too if one span cannot be read, such as one whose label was renamed: an
+        incomplete answer would teach the model to leave spans out.
 
-        The same place with the same label counts once, since asking again adds all spans again.
+        Spans with the same offsets and label count once, since a second request adds all spans again.
         """
         found: dict[str, dict[str, str]] = {}
         for value in self._values(regions):

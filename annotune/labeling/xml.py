@@ -1,4 +1,4 @@
-"""A labeling config as XML: read safely, and given to Label Studio's own SDK."""
+"""A labeling config as XML, read safely and passed to Label Studio's SDK."""
 
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, ParseError, tostring
@@ -13,15 +13,15 @@ MAX_CONFIG_CHARACTERS = 1_000_000  # characters; parsed they take 54 times as ma
 MAX_DEPTH = 100  # tags within tags; the SDK's own parser takes 256
 INHERITED = ("visibleWhen", "whenTagName", "whenChoiceValue", "perRegion")
 
-# Attributes of a Text that shows other words than those of the task's data (tried with 1.23.2: an address, and base64).
+# Attributes of a Text that shows other words than those in the task's data (1.23.2: an address, and base64).
 OTHER_SOURCES = {"valueType": ("url",), "encoding": ("base64", "base64unicode")}
 
 
 def config_root(config: str) -> Element:
-    """The root tag of a labeling config; each tag has the conditions of the views around it.
+    """The root tag of a labeling config. Each tag inherits the conditions of the views around it.
 
     Raises:
-        LabelingInvalid: it is no XML, too long or too deep.
+        LabelingInvalid: the config is not XML, too long or too deep.
     """
     if len(config) > MAX_CONFIG_CHARACTERS:
         raise LabelingInvalid(
@@ -41,10 +41,10 @@ def config_root(config: str) -> Element:
 
 
 def why_left_to_people(tag: Element, shown: Mapping[str, Element]) -> str:
-    """Why a control is left to people, though a model fills others of its kind; empty where it is not.
+    """Why a control is left to people although a model fills others of its kind; empty if it is not left to them.
 
-    `shown` are the object tags, by name. The editor (1.23.2) counts the characters of a HyperText or a Paragraphs
-    within their elements, and a region names one object; only a Pairwise compares two.
+    `shown` holds the object tags, by name. The editor (1.23.2) counts the characters of a HyperText or a Paragraphs
+    within their elements. A region names one object; only a Pairwise compares two.
     """
     control, targets = f"<{tag.tag} name={tag.get('name')!r}>", tag.get("toName", "").split(",")
     if tag.tag != "Pairwise" and len(targets) > 1:
@@ -55,7 +55,7 @@ def why_left_to_people(tag: Element, shown: Mapping[str, Element]) -> str:
     if labelled is None:
         return ""
     if labelled.tag != "Text":
-        return f"{control} marks words of a {labelled.tag}, and a model marks words of a Text alone"
+        return f"{control} marks words of a {labelled.tag}, and a model marks words of a Text only"
     elsewhere = [name for name, values in OTHER_SOURCES.items() if labelled.get(name, "").lower() in values]
     if elsewhere:
         odd = f"{elsewhere[0]}={labelled.get(elsewhere[0])!r}"
@@ -64,7 +64,7 @@ def why_left_to_people(tag: Element, shown: Mapping[str, Element]) -> str:
 
 
 def sdk_interface(root: Element) -> LabelInterface:
-    """The SDK's view of a config. Raises LabelingInvalid where it cannot read it."""
+    """The SDK's view of a config. Raises LabelingInvalid if the SDK cannot read it."""
     try:
         return LabelInterface(tostring(root, encoding="unicode"))
     except Exception as error:  # the SDK raises many kinds for a broken config
