@@ -13,6 +13,7 @@ from annotune.chat import Message
 from annotune.models import Verdict
 from annotune.servers.ollama import OllamaClient
 from embedded.ollama import OllamaServer as EmbeddedOllama
+from trainer import gates
 from trainer.gates import (
     Candidate,
     HeldOut,
@@ -51,7 +52,8 @@ def recorded() -> Iterator[OllamaClient]:
 
 
 @pytest.fixture
-def fake() -> Iterator[tuple[FakeOllama, Candidate]]:
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[FakeOllama, Candidate]]:
+    monkeypatch.setattr(gates, "AGAIN_S", 0)
     double = FakeOllama()
     with serving(double) as url:
         server = OllamaClient(url)
