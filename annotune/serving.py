@@ -1,47 +1,74 @@
-"""Which model answers in a project, how it is asked, and with which prompt."""
+"""What answers a project: the model, the options it is called with, and the prompt."""
 
 import logging
+import re
 import threading
 from dataclasses import dataclass, replace
+from typing import Self
 
-from annotune.errors import NotFound, StoreEmptied, StoreUnavailable
+from annotune.errors import NotFound, PromptMissing, StoreEmptied, StoreUnavailable
 from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef, version_number
 from annotune.options import Options
-from annotune.prompt import Prompt
+from annotune.prompt import SHORT_SHA, Prompt
 from annotune.servers.pool import default_ref
 from annotune.settings import Settings
 from annotune.store.store import Store
 
-SHA_SHOWN = 8
-KNOWN = 1000
+PROJECTS_CACHED = 1000
+WITH_PROMPT = re.compile(rf".+@[0-9a-f]{{{SHORT_SHA}}}", re.DOTALL)
+"""Matches a model version that names a prompt."""
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Serving:
-    """The live model of a project, how it is asked, and the prompt where nobody typed one: None where there is none yet."""
+    """What answers a project.
+
+    `prompt` is None if the project has none yet. `template` and `system` are those that a typed prompt gets.
+    """
 
     ref: ModelRef
-    prompt: Prompt | None
     options: Options
+    prompt: Prompt | None
     template: str
     system: str
 
     @property
     def model_version(self) -> str:
-        """What Label Studio is told: it asks again for all tasks exactly when this changes."""
-        return model_version(self.ref.model, self.prompt)
+        """`<model>@<short sha of the prompt>`, or `<model>` without a prompt.
 
-    def written(self, text: str) -> Prompt:
-        """A text as written, with the deployment's template and the project's system message."""
-        return Prompt(text, self.template, self.system)
+        Label Studio stores it with each prediction, and asks again for all tasks when it changes.
+        """
+        return f"{self.ref.model}@{self.prompt.short_sha}" if self.prompt else self.ref.model
+
+    def with_prompt(self, text: str) -> Self:
+        """The same with a prompt that a person typed."""
+        return replace(self, prompt=Prompt(text, self.template, self.system))
+
+    def with_model(self, ref: ModelRef) -> Self:
+        """The same with another model."""
+        return replace(self, ref=ref)
+
+    def required_prompt(self, project: int) -> Prompt:
+        """The prompt.
+
+        Raises:
+            PromptMissing: there is none. The message names the project.
+        """
+        if self.prompt is None:
+            raise PromptMissing(
+                f"project {project} has no prompt: submit an annotation with one in its prompt control,"
+                f" give it one by 'annotune prompts set {project}', or set DEFAULT_PROMPT"
+            )
+        return self.prompt
 
 
 class ServingResolver:
-    """Reads the live pointers; while Redis is away, what this process last read still holds, for `KNOWN` projects.
+    """Reads from Redis what answers each project.
 
-    `default` is what answers where a project has nothing of its own.
+    While Redis is away, the last values that this process read count, for up to `PROJECTS_CACHED` projects. `default` is
+    what answers a project that has nothing of its own.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
@@ -49,73 +76,73 @@ class ServingResolver:
         self._store = store
         self._default_prompt = settings.default_prompt_text
         self.default = self._serving(default_ref(settings), self._default_prompt, None)
-        self._known: dict[int, Serving] = {}
+        self._cache: dict[int, Serving] = {}
         self._lock = threading.Lock()
-        self._marked = False
-        self._told: dict[int, ExtraParams] = {}
+        self._saw_mark = False
+        self._warned: dict[int, ExtraParams] = {}
 
     def resolve(self, project: int) -> Serving:
-        """What answers now.
+        """What answers the project now.
 
         Raises:
             StoreUnavailable: Redis is away, and this process never read the project's pointer.
-            StoreEmptied: Redis lost all since this process read it, and no worker has restored it yet.
+            StoreEmptied: Redis lost its data since this process read it, and no worker has restored them yet.
         """
         try:
             found = self._read(project)
         except StoreUnavailable:
-            known = self._known.get(project)
-            if known is None:
+            cached = self._cache.get(project)
+            if cached is None:
                 raise
-            return known
+            return cached
         with self._lock:
-            self._known.pop(project, None)
-            self._known[project] = found  # the last one that was asked for is the last one to be dropped
-            if len(self._known) > KNOWN:
-                dropped = next(iter(self._known))
-                del self._known[dropped]
-                self._told.pop(dropped, None)
+            self._cache.pop(project, None)
+            self._cache[project] = found  # least recently used first
+            if len(self._cache) > PROJECTS_CACHED:
+                oldest = next(iter(self._cache))
+                del self._cache[oldest]
+                self._warned.pop(oldest, None)
         return found
 
-    def known(self) -> dict[int, Serving]:
+    def cached(self) -> dict[int, Serving]:
         """What this process last read, by project."""
         with self._lock:
-            return dict(self._known)
+            return dict(self._cache)
 
-    def check(self, mark: str) -> None:
-        """Hear the mark that Redis has now, or that it has none.
+    def check_mark(self, mark: str) -> None:
+        """Compare the mark that Redis has now (empty: none) with what this process saw before.
 
         Raises:
-            StoreEmptied: it had one before: what was live and which prompts there were is not known.
+            StoreEmptied: the mark is gone, and the live models and prompts with it.
         """
-        if not mark and self._marked:
+        if not mark and self._saw_mark:
             raise StoreEmptied
-        self._marked = self._marked or bool(mark)
+        self._saw_mark = self._saw_mark or bool(mark)
 
     def without_pointer(self, project: int) -> ModelRef:
-        """What answers where no model was promoted or chosen: the connection's own, else the environment's.
+        """The model that answers if none was promoted or chosen: the connection's own, else the settings'.
 
         Raises:
             StoreUnavailable: Redis is away.
         """
         return self._within(project, self._store.parameters(project) or ExtraParams()).ref(self.default.ref)
 
-    def _within(self, project: int, kept: ExtraParams) -> ExtraParams:
-        """A connection's parameters, as far as they are allowed now; said once where they are not."""
-        found = kept.within(self._settings, self.default.ref)
-        if found != kept and self._told.get(project) != kept:
-            self._told[project] = kept
+    def _within(self, project: int, stored: ExtraParams) -> ExtraParams:
+        """A connection's parameters as far as the settings allow them now. Logs a warning once if some are not."""
+        allowed = stored.within(self._settings, self.default.ref)
+        if allowed != stored and self._warned.get(project) != stored:
+            self._warned[project] = stored
             _log.warning(
-                "project %d: its connection's extra parameters are not all allowed any more (ALLOWED_MODELS, MAX_TOKENS,"
-                " NUM_CTX): what is not gives way to the settings",
+                "project %d: some of its connection's extra parameters are no longer allowed (ALLOWED_MODELS, MAX_TOKENS,"
+                " NUM_CTX): the settings take their place",
                 project,
             )
-        return found
+        return allowed
 
     def _read(self, project: int) -> Serving:
-        """A promoted or chosen model wins over the connection's own: else nothing learnt would ever answer."""
+        """A promoted or chosen model wins over the connection's own; else no trained version would ever answer."""
         now = self._store.serving_state(project)
-        self.check(now.mark)
+        self.check_mark(now.mark)
         parameters = self._within(project, now.parameters or ExtraParams())
         text = now.prompt.text if now.prompt else self._default_prompt
         found = self._serving(now.live or parameters.ref(self.default.ref), text, now.system)
@@ -123,20 +150,15 @@ class ServingResolver:
 
     def _serving(self, ref: ModelRef, text: str | None, system: str | None) -> Serving:
         settings = self._settings
-        message = settings.system_prompt if system is None else system
-        prompt = Prompt(text, settings.template, message) if text and text.strip() else None
-        return Serving(ref, prompt, Options.of(settings), settings.template, message)
-
-
-def model_version(model: str, prompt: Prompt | None) -> str:
-    """`<model>@<first 8 of the prompt's sha>`, or `<model>` where there is no prompt."""
-    return f"{model}@{prompt.sha[:SHA_SHOWN]}" if prompt else model
+        message = settings.system_message(system)
+        serving = Serving(ref, Options.of(settings), prompt=None, template=settings.template, system=message)
+        return serving.with_prompt(text) if text and text.strip() else serving
 
 
 def resolve_model(store: Store, project: int, name: str) -> ModelRef:
     """The model that a person names: `ollama:llama3`, or a version of the project such as `v0003`.
 
-    A version of ours comes with the context window that it was made with.
+    A version has the context window that it was made with.
 
     Raises:
         RequestInvalid: the name is neither.

@@ -258,6 +258,10 @@ class Settings(BaseSettings):
         """The template that a prompt goes into."""
         return self.prompt_template if self.use_internal_prompt_template else "{prompt}"
 
+    def system_message(self, own: str | None) -> str:
+        """A project's own system message, else `SYSTEM_PROMPT`. An empty one of its own means none."""
+        return self.system_prompt if own is None else own
+
     @property
     def default_prompt_text(self) -> str | None:
         """`DEFAULT_PROMPT`, or the text of the file that it names; None if it is unset or the file is blank.

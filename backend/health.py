@@ -113,7 +113,7 @@ class Health:
             store.probe()
             self._services.answer_log.look()
             worker = _worker(store.has_worker())
-            self._services.serving.check(store.backup.mark())
+            self._services.serving.check_mark(store.backup.mark())
             projects = store.projects()
             self._batches = self._services.batches.look(projects)
             for project in projects:

@@ -10,7 +10,7 @@ from typing import Any
 
 from annotune.chat import Image
 from annotune.deadline import Deadline
-from annotune.errors import AnnotuneError, LabelingInvalid, PromptMissing, StoreUnavailable
+from annotune.errors import AnnotuneError, LabelingInvalid, StoreUnavailable
 from annotune.extra_params import ExtraParams
 from annotune.labeling.config import Labeling, in_page_order
 from annotune.labeling.prediction import Prediction, Region, Unanswered
@@ -20,7 +20,7 @@ from annotune.parallel import map_within_deadline
 from annotune.prompt import PlaceholderCheck, Prompt, describe_unknown, unknown_placeholders
 from annotune.question import Question
 from annotune.reply import Reply, answers_given, build_prediction
-from annotune.serving import Serving, model_version
+from annotune.serving import Serving
 from backend import statuses
 from backend.editor import EditorState
 from backend.given_spans import Mark, given_before, new_only, span_controls
@@ -124,13 +124,8 @@ class Model:
 
     def _each(self, serving: Serving, deadline: Deadline, tasks: Sequence[Task]) -> list[Prediction | AnnotuneError]:
         """What came of each task. Raises PromptMissing."""
-        prompt = serving.prompt
-        if prompt is None:
-            raise PromptMissing(
-                f"project {self.project} has no prompt: submit an annotation with one in its prompt control,"
-                " give it one by 'annotune prompts set', or set DEFAULT_PROMPT"
-            )
-        calls = [partial(self._prepare, serving, prompt, task) for task in tasks]
+        prompt = serving.required_prompt(self.project)
+        calls = [partial(self._prepare, serving, task) for task in tasks]
         made = map_within_deadline(calls, self.services.settings.calls_per_worker, deadline)
         self._tell_unknown(prompt, tasks)
         return made
@@ -143,28 +138,28 @@ class Model:
         if doubts.sentence:
             log.warning("project %d: %s", self.project, doubts.sentence)
 
-    def _prepare(self, serving: Serving, prompt: Prompt, task: Task, deadline: Deadline) -> Prediction:
-        reply = self._ask(serving, prompt, deadline, task)
-        return build_prediction(self.labeling, prompt, reply, model_version(serving.ref.model, prompt))
+    def _prepare(self, serving: Serving, task: Task, deadline: Deadline) -> Prediction:
+        reply = self._ask(serving, deadline, task)
+        return build_prediction(self.labeling, serving.required_prompt(self.project), reply, serving.model_version)
 
     def _react(self, serving: Serving, deadline: Deadline, editor: EditorState, task: Task) -> Prediction:
         """What changes on an annotator's screen: nothing, unless a prompt was asked."""
         if editor.prompt is None:
             return Prediction((), serving.model_version)
-        prompt = serving.written(editor.prompt)
-        told = model_version(serving.ref.model, prompt)
+        serving = serving.with_prompt(editor.prompt)
         try:
+            prompt = serving.required_prompt(self.project)
             if editor.kept and not self.labeling.protects_edits and self._was_asked(prompt, task):
-                return Prediction((), told)  # a person changed an answer
-            regions, score = self._respond(serving, prompt, deadline, editor, task)
+                return Prediction((), serving.model_version)  # a person changed an answer
+            regions, score = self._respond(serving, deadline, editor, task)
         except Exception as error:
             if self.labeling.status_control is None:
                 raise
-            return self._refuse(error, editor, task, told)
-        return self.labeling.check(Prediction(tuple(in_page_order(regions)), told, score))
+            return self._refuse(error, editor, task, serving.model_version)
+        return self.labeling.check(Prediction(tuple(in_page_order(regions)), serving.model_version, score))
 
     def _respond(
-        self, serving: Serving, prompt: Prompt, deadline: Deadline, editor: EditorState, task: Task
+        self, serving: Serving, deadline: Deadline, editor: EditorState, task: Task
     ) -> tuple[list[Region], float | None]:
         """The regions that the prompt on the screen brings, and the score; what a person wrote or set stays."""
         if not editor.fillable:
@@ -174,10 +169,10 @@ class Model:
             return statuses.status(self.labeling, editor, statuses.kept(editor)), None
         with self.services.model_calls.admitted():
             before = self._given_before(editor, task)
-            reply = self._ask(serving, prompt, deadline, task, place=editor.place)
+            reply = self._ask(serving, deadline, task, place=editor.place)
         regions = editor.take(reply.regions)
         new = new_only(self.labeling, regions, before)
-        unknown_told = describe_unknown(unknown_placeholders(prompt.text, task.data), task.data)
+        unknown_told = describe_unknown(unknown_placeholders(editor.prompt or "", task.data), task.data)
         sentences = statuses.answered(editor, cut=reply.cut, unknown=unknown_told, repeated=len(regions) - len(new))
         taken_over = editor.taken_over if span_controls(self.labeling) else []
         return [*taken_over, *new, *statuses.status(self.labeling, editor, sentences)], reply.score
@@ -206,17 +201,16 @@ class Model:
         stored = any(region_text(regions, control) == prompt.text for regions in task.predictions)
         return stored or self.services.answer_log.was_asked(self.project, task.id, prompt.sha)
 
-    def _ask(
-        self, serving: Serving, prompt: Prompt, deadline: Deadline, task: Task, *, place: str | None = None
-    ) -> Reply:
+    def _ask(self, serving: Serving, deadline: Deadline, task: Task, *, place: str | None = None) -> Reply:
         """The reply to a prompt. `place`: the region on the screen in which a person wrote it."""
+        prompt = serving.required_prompt(self.project)
         question = Question(self.labeling, prompt, task.data, self._images(task, deadline))
         urgent = place is not None
 
         def ask() -> Reply:
             reply = self.services.model_calls.ask(question, serving.ref, serving.options, deadline, urgent=urgent)
-            told = model_version(serving.ref.model, prompt)
-            self.services.answer_log.add(answers_given(self.project, task.id, prompt, reply, told, place=place))
+            answers = answers_given(self.project, task.id, prompt, reply, serving.model_version, place=place)
+            self.services.answer_log.add(answers)
             return reply
 
         key = (self.project, task.id, serving.ref, serving.options, question.sha, place)

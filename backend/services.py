@@ -38,12 +38,6 @@ class Services:
 
     @classmethod
     def of(cls, settings: Settings, *, store: Store, servers: ServerPool, jobs: JobQueue) -> Self:
-        parse = partial(
-            Labeling.parse,
-            prompt_prefix=settings.prompt_prefix,
-            status_control=settings.status_control,
-            only=settings.answer_names,
-        )
         return cls(
             settings=settings,
             store=store,
@@ -53,6 +47,6 @@ class Services:
             model_calls=ModelCalls(settings, servers),
             answer_log=AnswerLog(store, Spool(settings.spool_dir), kept_s=settings.answers_kept_s),
             images=ImageFetcher(settings),
-            labeling=LabelingCache(parse),
+            labeling=LabelingCache(partial(Labeling.from_settings, settings=settings)),
             batches=Batches(store),
         )

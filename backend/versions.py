@@ -3,7 +3,6 @@
 import logging
 
 from annotune.errors import RecordUnreadable, StoreUnavailable
-from annotune.serving import model_version
 from backend.services import Services
 
 log = logging.getLogger(__name__)
@@ -27,11 +26,11 @@ def version_names(services: Services) -> list[str]:
                 continue
             live.append(serving.model_version)
             versions.reverse()
-            others += [model_version(version.model, serving.prompt) for version in versions]
+            others += [serving.with_model(version.ref).model_version for version in versions]
     except StoreUnavailable:
-        known = services.serving.known()
-        if not known:
+        cached = services.serving.cached()
+        if not cached:
             raise
-        live = [serving.model_version for serving in known.values()]
+        live = [serving.model_version for serving in cached.values()]
     names = dict.fromkeys([*live, *others])
     return list(names) or [services.serving.default.model_version]

@@ -56,13 +56,10 @@ def compare(
     """
     settings, book = context.settings, context.store.prompts
     config = context.studio.project(project).label_config
-    labeling = Labeling.parse(config, settings.prompt_prefix, settings.status_control, settings.answer_names)
+    labeling = Labeling.from_settings(config, settings)
     serving = ServingResolver(settings, context.store).resolve(project)
     versions = [book.find(project, name) for name in (first, second)]
-    systems = [settings.system_prompt if version.system is None else version.system for version in versions]
-    prompts = [
-        Prompt(version.text, settings.template, system) for version, system in zip(versions, systems, strict=True)
-    ]
+    prompts = [Prompt.from_settings(version.text, settings, version.system) for version in versions]
     tasks = list(islice(_annotated_first(context, project, number), number))
     if not tasks:
         raise NotFound(f"project {project} has no tasks yet: import some")

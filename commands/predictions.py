@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import click
 
 from annotune.errors import LabelStudioError, LabelStudioUnreachable, NotFound
-from annotune.labeling.config import Labeling
 from commands.context import PROJECT, CommandContext
 from commands.output import say
 from curation.span_repair import ShiftedSpans, shifted_spans
@@ -27,10 +26,7 @@ def repair(context: CommandContext, project: int, *, dry_run: bool) -> None:
 
     Only predictions of ours change. Annotations are people's: those with such spans are listed. Again changes nothing.
     """
-    settings, shown = context.settings, context.context.project(project)
-    labeling = Labeling.parse(
-        shown.label_config, settings.prompt_prefix, settings.status_control, settings.answer_names
-    )
+    labeling = context.context.labeling(context.context.project(project).label_config)
     read = 0
     repaired: list[int] = []
     foreign: list[int] = []

@@ -7,8 +7,7 @@ from typing import TextIO
 import click
 
 from annotune.errors import PromptMissing, RequestInvalid
-from annotune.prompt import ProjectPrompt, Prompt, PromptVersion
-from annotune.serving import SHA_SHOWN
+from annotune.prompt import ProjectPrompt, Prompt
 from annotune.settings import TEXT_FILE
 from commands.compare import compare
 from commands.context import PROJECT, CommandContext
@@ -41,7 +40,7 @@ def list_prompts(context: CommandContext, project: int, as_json: bool) -> None:
     for version in reversed(book.versions(project)):
         in_use = used is not None and version.number == used.number
         pin = " (pinned)" if version.number == pinned else ""
-        sha = _prompt(context, version).sha[:SHA_SHOWN]
+        sha = Prompt.from_settings(version.text, context.settings, version.system).short_sha
         system = "" if version.system is None else "own"
         at = f"{version.at:%Y-%m-%d %H:%M}"
         mark, text = "*" if in_use else "", first_line(version.text)
@@ -79,7 +78,7 @@ def show(context: CommandContext, project: int, version: str, system: bool) -> N
     prompt = book.find(project, version) if version else book.used(project)
     if system:
         own = prompt.system if version and prompt else book.system(project)
-        say_raw(context.settings.system_prompt if own is None else own)
+        say_raw(context.settings.system_message(own))
     elif prompt is not None:
         say_raw(prompt.text)
         say(f"(version {prompt.number}, set by {prompt.source}, {prompt.at:%Y-%m-%d %H:%M} UTC)", err=True)
@@ -171,8 +170,3 @@ def _read(file: TextIO) -> str:
         return file.read().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise RequestInvalid(f"{file.name} cannot be read as UTF-8 text: {error}") from error
-
-
-def _prompt(context: CommandContext, version: PromptVersion) -> Prompt:
-    system = context.settings.system_prompt if version.system is None else version.system
-    return Prompt(version.text, context.settings.template, system)

@@ -101,8 +101,7 @@ class Context:
         Raises:
             LabelingInvalid: it cannot be served.
         """
-        settings = self.settings
-        return Labeling.parse(config, settings.prompt_prefix, settings.status_control, settings.answer_names)
+        return Labeling.from_settings(config, self.settings)
 
     def save_copy(self, project: int) -> bool:
         """Ask the worker to copy a project's pointers and prompts to RUNS_DIR, for `annotune models rebuild`.

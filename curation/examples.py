@@ -221,7 +221,7 @@ def _example(
         return "other prompt"
     if any(given.cut for given in same):
         return "cut"
-    prompt = Prompt(asked, settings.template, settings.system_prompt if system is None else system)
+    prompt = Prompt.from_settings(asked, settings, system)
     try:
         messages = ask_messages(labeling, prompt, task.data)
     except RequestInvalid:  # the task has all fields

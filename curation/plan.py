@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from annotune.chat import Image
-from annotune.errors import NotFound, PromptMissing
+from annotune.errors import NotFound
 from annotune.ids import ALL
 from annotune.label_studio.client import LabelStudioClient
 from annotune.label_studio.rows import PredictionRow, TaskRow
@@ -14,7 +14,7 @@ from annotune.models import ModelRef
 from annotune.options import Options
 from annotune.prompt import PlaceholderCheck, Prompt
 from annotune.question import Question
-from annotune.serving import ServingResolver, model_version, resolve_model
+from annotune.serving import ServingResolver, resolve_model
 from curation.context import Context
 
 
@@ -28,6 +28,7 @@ class Plan:
     ref: ModelRef
     prompt: Prompt
     options: Options
+    model_version: str
     ids: Sequence[range]
     only_missing: bool
     found: int
@@ -53,30 +54,24 @@ class Plan:
         row = context.project(project)
         labeling = context.labeling(row.label_config)
         serving = ServingResolver(context.settings, context.store).resolve(project)
-        if serving.prompt is None:
-            raise PromptMissing(
-                f"project {project} has no prompt: submit an annotation with one in its prompt control,"
-                f" give it one by 'annotune prompts set {project}', or set DEFAULT_PROMPT"
-            )
+        prompt = serving.required_prompt(project)
         found = context.label_studio.count_tasks(project, ids or ALL)
         if not found:
             raise NotFound(f"project {project} has {'none of these tasks' if ids else 'no tasks yet: import some'}")
+        if model:
+            serving = serving.with_model(resolve_model(context.store, project, model))
         return cls(
             project=project,
             title=row.title,
             labeling=labeling,
-            ref=resolve_model(context.store, project, model) if model else serving.ref,
-            prompt=serving.prompt,
+            ref=serving.ref,
+            prompt=prompt,
             options=serving.options,
+            model_version=serving.model_version,
             ids=ids or ALL,
             only_missing=only_missing,
             found=found,
         )
-
-    @property
-    def model_version(self) -> str:
-        """What the predictions bear."""
-        return model_version(self.ref.model, self.prompt)
 
     @property
     def calls(self) -> int:

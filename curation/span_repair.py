@@ -4,7 +4,6 @@ The editor (1.23.2) counts code points. Earlier versions of Annotune counted UTF
 lies too far right. A stored span keeps the words that it was made of, whatever it highlights: these tell the two apart.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +12,9 @@ from annotune.label_studio.rows import PredictionRow, TaskRow
 from annotune.labeling.config import Labeling
 from annotune.labeling.prediction import Region
 from annotune.labeling.spans import Labels
-from annotune.serving import SHA_SHOWN
+from annotune.serving import WITH_PROMPT
 
 UTF16 = "utf-16-le"
-# Each prediction that we store has a prompt's sha in its version; of other tools', nobody knows how they count.
-OURS = re.compile(rf".+@[0-9a-f]{{{SHA_SHOWN}}}", re.DOTALL)
 HIGHEST_OF_ONE_UNIT = "\uffff"
 
 
@@ -53,7 +50,7 @@ def shifted_spans(labeling: Labeling, task: TaskRow) -> ShiftedSpans:
 
 def is_ours(prediction: PredictionRow) -> bool:
     """Whether a prediction bears a version as only we tell it: `<model>@<first 8 of the prompt's sha>`."""
-    return OURS.fullmatch(prediction.model_version or "") is not None
+    return WITH_PROMPT.fullmatch(prediction.model_version or "") is not None
 
 
 def _marked_texts(labeling: Labeling, data: Mapping[str, object]) -> Iterator[tuple[str, str]]:

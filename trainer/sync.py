@@ -84,9 +84,7 @@ def read(context: TrainerContext, project: int) -> tuple[list[TaskRow], Labeling
         NotFound, Unauthorized, LabelStudioError: as LabelStudioClient's methods.
     """
     with closing(context.studio()) as studio:
-        settings = context.settings
-        config = studio.project(project).label_config
-        labeling = Labeling.parse(config, settings.prompt_prefix, settings.status_control, settings.answer_names)
+        labeling = Labeling.from_settings(studio.project(project).label_config, context.settings)
         return list(studio.tasks(project)), labeling
 
 

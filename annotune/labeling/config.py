@@ -16,6 +16,7 @@ from annotune.labeling.regions import is_filled, region_texts, text_region
 from annotune.labeling.reply_json import read_json_object
 from annotune.labeling.selection import fillable_controls, shown_tags
 from annotune.labeling.xml import config_root, sdk_interface
+from annotune.settings import Settings
 
 PAIRWISE = "pairwise"
 
@@ -78,6 +79,11 @@ class Labeling:
             to_names={name: tag.get("toName", "") for name, tag in areas.items()},
             submits_status=status is None or status.get("visibleWhen") != "choice-selected",
         )
+
+    @classmethod
+    def from_settings(cls, config: str, settings: Settings) -> Self:
+        """Read a labeling config by the deployment's settings. Raises LabelingInvalid as `parse`."""
+        return cls.parse(config, settings.prompt_prefix, settings.status_control, settings.answer_names)
 
     @property
     def free_text(self) -> TextArea | None:

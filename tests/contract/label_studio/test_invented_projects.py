@@ -51,8 +51,8 @@ def test_a_process_remembers_the_projects_that_were_asked_for_last(redis_url: st
         live.resolve(project)
         live.resolve(KNOWN)
 
-    assert len(live.known()) == REMEMBERED
-    assert {KNOWN, REMEMBERED + 9} <= set(live.known())
+    assert len(live.cached()) == REMEMBERED
+    assert {KNOWN, REMEMBERED + 9} <= set(live.cached())
     store.close()
 
 

@@ -65,7 +65,7 @@ def test_limits_that_were_lowered_later_hold(make_backend: MakeBackend, caplog: 
 
     asked = {(one.model, one.max_tokens, one.num_ctx, one.temperature) for one in after.model.requests}
     assert asked == {("base", 64, 1024, 0.1)}
-    assert caplog.text.count("project 4: its connection's extra parameters are not all allowed any more") == 1
+    assert caplog.text.count("project 4: some of its connection's extra parameters are no longer allowed") == 1
     assert set_up(after, given)["status"] == 400
 
 
