@@ -9,7 +9,8 @@ from annotune.labeling.config import Labeling
 from annotune.log import unexpected
 from annotune.prompt import ProjectPrompt
 from annotune.store.prompts import text_sha
-from curation.examples import Log, prediction_of, prompt_in, prompt_of
+from curation.annotation import prediction_of, prompt_in, prompt_of
+from curation.examples import Log
 
 _log = logging.getLogger(__name__)
 
