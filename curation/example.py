@@ -1,4 +1,4 @@
-"""What a person made of a model's answer, as something to learn from."""
+"""An example to learn from: a chat, and the answer that a person accepted."""
 
 from typing import Literal
 
@@ -11,8 +11,8 @@ from annotune.values import FrozenModel
 class Origin(FrozenModel):
     """Where an example comes from.
 
-    `kind`: the person typed it without an answer of ours, accepted ours, or corrected it (`said` is then ours). `content`
-    is a short sha of what was asked and accepted: another one under the same annotation is a correction.
+    `kind`: the person typed the answer without one of ours, accepted ours, or corrected it; `said` is then ours.
+    `content` is a short sha of what was asked and accepted: if it changes under the same annotation, that is a correction.
     """
 
     project: int

@@ -1,4 +1,4 @@
-"""What people submitted, as something to learn from; what is not certain is left out and counted."""
+"""Examples to learn from, collected from a project's annotations; an uncertain one is left out and counted."""
 
 import logging
 from collections import Counter
@@ -7,32 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from annotune.answer import Answer
-from annotune.label_studio.rows import TaskRow
+from annotune.label_studio.rows import AnnotationRow, TaskRow
 from annotune.labeling.config import Labeling
 from annotune.log import unexpected
 from annotune.settings import Settings
 from annotune.split import SplitAssignment, text_sha
-from curation.annotation import _example, _without_answer
+from curation.annotation import ExampleMaker, Reason
 from curation.example import Example
 
-TASKS_TOLD = 10
+MAX_TASKS_LISTED = 10
 
-Log = Callable[[int], Sequence[Answer]]
+AnswersOf = Callable[[int], Sequence[Answer]]
+"""The answers that the backend gave for a task, by its id, oldest first."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ExampleSet:
-    """The examples of both sides, and how many annotations were left out, by reason; `lacks` as in `SplitAssignment`.
+    """The examples to train on and those that are held out, and what was left out.
 
-    Reasons: `skipped`; `empty`: without an answer; `older`: of a task that has a later one; `uncertain`: more than one text
-    for the answer; `no field`: the task lacks what the config labels; `no prompt`: nobody knows what was asked;
-    `other prompt`: an answer to an earlier prompt was left where this one was never answered;
-    `cut`: an answer that the token limit ended was accepted as it was; `incomplete`: a control that the model fills was left
-    empty, or holds what cannot be read (a label that was renamed); `picture`: what is labelled is one, and a training reads
-    texts alone; `too long`: once its placeholders are filled the prompt is longer than any model reads; `unreadable`: Label
-    Studio holds what is no annotation, or what no file can.
+    `left_out` counts annotations by reason (see `Reason`). `newest` is when the newest example's annotation was changed.
+    `lacks` says what a training lacks, as in `SplitAssignment`.
     """
 
     train: tuple[Example, ...]
@@ -47,7 +43,7 @@ class ExampleSet:
 
     @property
     def contents(self) -> dict[int, str]:
-        """Of the annotations that became examples: what each teaches (`Origin.content`), by id."""
+        """The content of each example (`Origin.content`), by the annotation's id."""
         return {example.origin.annotation: example.origin.content for example in self.examples}
 
     @property
@@ -66,22 +62,24 @@ def collect_examples(
     tasks: Iterable[TaskRow],
     labeling: Labeling,
     settings: Settings,
-    log: Log,
+    answers_of: AnswersOf,
     *,
     split: Callable[[Sequence[str]], SplitAssignment],
     system: str | None = None,
 ) -> ExampleSet:
-    """Examples from a project's tasks. What is odd about one costs no other its example.
+    """Collect the examples of a project's tasks: at most one for each task. A task that fails costs no other its example.
 
     Args:
-        project: its id.
-        tasks: as `LabelStudioClient.tasks` gives them.
+        project: the project's id.
+        tasks: as `LabelStudioClient` gives them.
         labeling: the project's config.
-        settings: for the template and the system prompt, the same that the backend renders with.
-        log: the answers that the backend gave for a task, oldest first.
-        split: the sides of texts by their shas, of all examples at once; what is undecided counts as to be trained on.
-        system: the project's own system prompt, where it has one.
+        settings: for the template and the system prompt.
+        answers_of: the answers that the backend gave for a task.
+        split: assigns texts, by their shas, to the splits; called once for all examples. An unassigned text counts as one
+            to train on.
+        system: the project's own system prompt, if it has one.
     """
+    maker = ExampleMaker(project, labeling, settings.template, settings.system_prompt if system is None else system)
     examples: list[tuple[str, Example]] = []
     left_out: Counter[str] = Counter()
     newest: datetime | None = None
@@ -89,37 +87,53 @@ def collect_examples(
     for task in tasks:
         odd += [task.id] if task.is_odd else []
         left_out["unreadable"] += task.unreadable
-        answered = []
-        for annotation in task.annotations:
-            reason = _without_answer(annotation, labeling)
-            if reason:
-                left_out[reason] += 1
-            else:
-                answered.append(annotation)
-        if not answered:
+        latest = _latest(task.annotations, labeling, left_out)
+        if latest is None:
             continue
-        left_out["older"] += len(answered) - 1
-        latest = max(answered, key=lambda annotation: (annotation.updated_at, annotation.id))
-        given = log(task.id)
         try:
-            found = _example(project, task, latest, labeling=labeling, settings=settings, log=given, system=system)
-        except Exception as error:  # noqa: BLE001 - whatever one task holds, the others are learnt from
+            made = maker.make(task, latest, answers_of(task.id))
+        except Exception as error:  # noqa: BLE001 - whatever a task holds, the others become examples
             _log.warning("project %d: task %d is left out: %s", project, task.id, unexpected(error))
-            found = "unreadable"
-        if not isinstance(found, Example):
-            left_out[found] += 1
+            made = "unreadable"
+        if not isinstance(made, Example):
+            left_out[made] += 1
             continue
-        examples.append((text_sha(labeling.labelled_text(task.data)), found))
-        newest = latest.updated_at if newest is None else max(newest, latest.updated_at)
+        examples.append((text_sha(labeling.labelled_text(task.data)), made))
+        newest = max(newest or latest.updated_at, latest.updated_at)
     if odd:
-        _log.warning("project %d: what cannot be read in these tasks is left out: %s", project, _listed(odd))
-    counted = {reason: count for reason, count in sorted(left_out.items()) if count}
-    divided = split([sha for sha, _ in examples])
-    held_out = tuple(example for sha, example in examples if divided.splits.get(sha) == "eval")
-    train = tuple(example for sha, example in examples if divided.splits.get(sha) != "eval")
-    return ExampleSet(train, held_out, counted, newest, divided.lacks)
+        _log.warning("project %d: the unreadable parts of these tasks are left out: %s", project, _listed(odd))
+    assigned = split([sha for sha, _ in examples])
+    return ExampleSet(
+        train=tuple(example for sha, example in examples if assigned.splits.get(sha) != "eval"),
+        held_out=tuple(example for sha, example in examples if assigned.splits.get(sha) == "eval"),
+        left_out={reason: count for reason, count in sorted(left_out.items()) if count},
+        newest=newest,
+        lacks=assigned.lacks,
+    )
+
+
+def _latest(annotations: Iterable[AnnotationRow], labeling: Labeling, left_out: Counter[str]) -> AnnotationRow | None:
+    """The last annotation that has an answer; the others are counted as left out."""
+    answered = []
+    for annotation in annotations:
+        if reason := _without_answer(annotation, labeling):
+            left_out[reason] += 1
+        else:
+            answered.append(annotation)
+    left_out["older"] += max(len(answered) - 1, 0)
+    return max(answered, key=lambda annotation: (annotation.updated_at, annotation.id), default=None)
+
+
+def _without_answer(annotation: AnnotationRow, labeling: Labeling) -> Reason | None:
+    if annotation.was_cancelled:
+        return "skipped"
+    try:
+        return None if labeling.answers(annotation.result) else "empty"
+    except Exception as error:  # noqa: BLE001 - whatever an annotation holds, the others become examples
+        _log.warning("annotation %d is left out: %s", annotation.id, unexpected(error))
+        return "unreadable"
 
 
 def _listed(tasks: Sequence[int]) -> str:
-    more = f" and {len(tasks) - TASKS_TOLD} more" if len(tasks) > TASKS_TOLD else ""
-    return f"{', '.join(map(str, tasks[:TASKS_TOLD]))}{more}"
+    more = f" and {len(tasks) - MAX_TASKS_LISTED} more" if len(tasks) > MAX_TASKS_LISTED else ""
+    return f"{', '.join(map(str, tasks[:MAX_TASKS_LISTED]))}{more}"

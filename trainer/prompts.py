@@ -10,13 +10,13 @@ from annotune.log import unexpected
 from annotune.prompt import ProjectPrompt
 from annotune.store.prompts import text_sha
 from curation.annotation import prediction_of, prompt_in, prompt_of
-from curation.examples import Log
+from curation.examples import AnswersOf
 
 _log = logging.getLogger(__name__)
 
 
 def newest_prompt(
-    tasks: Iterable[TaskRow], labeling: Labeling, log: Log, known: Collection[str]
+    tasks: Iterable[TaskRow], labeling: Labeling, log: AnswersOf, known: Collection[str]
 ) -> ProjectPrompt | None:
     """The prompt of the newest submitted annotation whose prompt is not the one that its prediction came with.
 
@@ -51,7 +51,7 @@ def _at(annotation: AnnotationRow, text: str, known: Collection[str]) -> datetim
     return annotation.updated_at if known and text_sha(text) not in known else annotation.created_at
 
 
-def _came_along(task: TaskRow, annotation: AnnotationRow, text: str, labeling: Labeling, log: Log) -> bool:
+def _came_along(task: TaskRow, annotation: AnnotationRow, text: str, labeling: Labeling, log: AnswersOf) -> bool:
     prediction = prediction_of(task, annotation)
     if prediction is None:
         return False

@@ -12,7 +12,7 @@ from annotune.runs import PASSED, SyncSummary, TrainingRequest
 from annotune.split import SplitAssignment
 from annotune.store.store import Store
 from annotune.store.trained import UNKNOWN, changed, settled
-from curation.examples import ExampleSet, Log, collect_examples
+from curation.examples import AnswersOf, ExampleSet, collect_examples
 from trainer.context import TrainerContext
 from trainer.mark import keep_pointers
 from trainer.prompts import newest_prompt, prompts_in
@@ -105,7 +105,7 @@ def examples_of(context: TrainerContext, project: int, tasks: list[TaskRow], lab
     )
 
 
-def _log_of(store: Store, project: int, tasks: list[TaskRow]) -> Log:
+def _log_of(store: Store, project: int, tasks: list[TaskRow]) -> AnswersOf:
     return store.answers_of(project, [task.id for task in tasks])
 
 

@@ -222,7 +222,7 @@ def test_an_odd_prediction_costs_no_annotation(
     assert prompt is not None
     if isinstance(odd, dict) and odd["id"]:  # it may have brought the prompt, which is nobody's choice then
         assert prompt.text == "Its own."
-        assert f"what cannot be read in these tasks is left out: {PROJECT * 1000 + 1}" in caplog.text
+        assert f"the unreadable parts of these tasks are left out: {PROJECT * 1000 + 1}" in caplog.text
     assert "LABEL_STUDIO_URL" not in caplog.text
 
 
