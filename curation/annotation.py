@@ -15,6 +15,7 @@ from annotune.labeling.controls import is_text
 from annotune.labeling.regions import UNTOUCHED, region_text, valid_unicode
 from annotune.prompt import Prompt
 from annotune.question import ask_messages
+from annotune.settings import Settings
 from curation.example import Example, Origin
 
 # The answers have the backend's clock, annotations have Label Studio's.
@@ -49,12 +50,12 @@ can hold.
 
 @dataclass(frozen=True)
 class ExampleMaker:
-    """Makes examples for one project. `template` and `system` are those that the backend asks with."""
+    """Makes examples for one project. `system` is the project's own system message; None: the setting's."""
 
     project: int
     labeling: Labeling
-    template: str
-    system: str
+    settings: Settings
+    system: str | None = None
 
     def make(self, task: TaskRow, annotation: AnnotationRow, answers: Sequence[Answer]) -> Example | Reason:
         """The example of an annotation that has an answer, or the reason why it is left out.
@@ -120,7 +121,7 @@ class ExampleMaker:
         self, task: TaskRow, annotation: AnnotationRow, asked: str, accepted: str, given: Sequence[str]
     ) -> Example | Reason:
         """The example. `given` are the texts that the model gave, oldest first."""
-        prompt = Prompt(asked, self.template, self.system)
+        prompt = Prompt.from_settings(asked, self.settings, self.system)
         try:
             messages = ask_messages(self.labeling, prompt, task.data)
         except RequestInvalid:  # not for a missing field: the task has all of them

@@ -79,7 +79,7 @@ def collect_examples(
             to train on.
         system: the project's own system prompt, if it has one.
     """
-    maker = ExampleMaker(project, labeling, settings.template, settings.system_prompt if system is None else system)
+    maker = ExampleMaker(project, labeling, settings, system)
     examples: list[tuple[str, Example]] = []
     left_out: Counter[str] = Counter()
     newest: datetime | None = None
