@@ -1,87 +1,113 @@
-"""When a version goes live, and how the pointer moves: always by compare-and-swap from what was seen live."""
+"""Which version goes live, and how the live pointer moves: always by compare-and-swap from the value that was read."""
 
-from collections.abc import Callable
-
-from annotune.errors import NotFound, TrainingRefused
+from annotune.checks import require_model
+from annotune.errors import ModelServerError, NotFound, TrainingRefused
 from annotune.models import ModelRef, ModelVersion, version_name, version_number
 from annotune.recipe import Recipe
-from annotune.serving import ServingResolver
+from annotune.serving import ServingResolver, resolve_model
 from annotune.settings import Settings
 from annotune.store.store import Store
 
-Check = Callable[[ModelRef | None], None]
 
+def reason_to_wait(settings: Settings, store: Store, recipe: Recipe, project: int, live: ModelRef | None) -> str | None:
+    """Why a version that passed its gates waits for a person; None if it may replace `live` at once.
 
-def why_a_person_decides(
-    settings: Settings, store: Store, recipe: Recipe, project: int, live: ModelRef | None
-) -> str | None:
-    """Why a version that passed must wait to replace `live` (None: the connection's model answers, or the environment's).
-
-    None if it need not. It is asked when the run ends, since a connection may have chosen another model meanwhile.
+    `live` is None if the model of the connection or of the settings answers. Call it when the run ends: the connection may
+    have chosen another model meanwhile.
     """
     command = f"run 'annotune models promote {project}' to make it live"
     if settings.promote == "manual":
         return f"it passed, and PROMOTE=manual leaves the rest to a person: {command}"
-    over = live or ServingResolver(settings, store).without_pointer(project)
-    if recipe.is_base(over) or any(
-        version.ref == over or version.model == over.model for version in store.versions(project)
+    replaced = live or ServingResolver(settings, store).default_model(project).ref
+    if recipe.is_base(replaced) or any(
+        version.ref == replaced or version.model == replaced.model for version in store.versions(project)
     ):
         return None
-    return f"it passed, but {over} answers now, which is neither a version of ours nor the recipe's base: {command}"
+    return f"it passed, but {replaced} answers now, which is neither a version of ours nor the recipe's base: {command}"
 
 
 def go_live(store: Store, version: ModelVersion, expected: ModelRef | None) -> bool:
-    """Point at a version if `expected` is live still. False: something else is, and nothing was changed."""
+    """Make a version live if `expected` is still live. Returns False if it is not; nothing changes then."""
     if not store.swap_live(version.project, expected, version.ref):
         return False
     store.save_version(version.model_copy(update={"state": "promoted"}))
     return True
 
 
-def promote(store: Store, project: int, version: int | None = None, *, check: Check, force: bool = False) -> ModelRef:
-    """Make a version live: the newest that waits, or the one of that number; a refused one only by force.
-
-    `check` is asked before the pointer moves, and raises where the model server does not have the model.
+def promote(settings: Settings, store: Store, project: int, number: int | None = None) -> ModelRef:
+    """Make a version live: the one of that number, else the newest that waits. Returns its model.
 
     Raises:
-        NotFound: there is none.
-        TrainingRefused: it was refused, or the live model changed meanwhile.
+        NotFound: there is no such version, or its model is not on the server.
+        ModelServerError: the model's server does not answer.
+        TrainingRefused: the version was refused, or the live model changed meanwhile.
     """
     live = store.live(project)
-    chosen = _waiting(store, project, live) if version is None else _named(store, project, version)
-    if chosen.state == "refused" and not force:
+    version = _newest_waiting(store, project, live) if number is None else _version(store, project, number)
+    if version.state == "refused":
         raise TrainingRefused(
-            f"{chosen.name} of project {project} was refused: {chosen.reason}; 'annotune models use {project}"
-            f" ollama:{chosen.model}' lets it answer all the same"
+            f"{version.name} of project {project} was refused: {version.reason}; 'annotune models use {project}"
+            f" ollama:{version.model}' makes it answer all the same"
         )
-    check(chosen.ref)
-    if chosen.ref != live and not go_live(store, chosen, live):
+    _require(settings, project, version.ref)
+    if version.ref != live and not go_live(store, version, live):
         raise _changed(project)
-    return chosen.ref
+    return version.ref
 
 
-def rollback(store: Store, project: int, *, check: Check) -> ModelRef | None:
-    """Take the last move of the pointer back; once more takes back the one before it, and so on.
-
-    None: what answered before there was a pointer answers again. `promote` with a version's name goes forward. `check` as
-    in `promote`: a model that is lost is not passed over, since nobody asked for the one before it.
+def use_model(settings: Settings, store: Store, project: int, name: str) -> ModelRef:
+    """Make the model live that a person names: `ollama:llama3`, or a version such as `v0003`.
 
     Raises:
-        NotFound: the pointer never moved.
+        RequestInvalid: the name is neither.
+        NotFound, ModelServerError, TrainingRefused: as `promote`.
+    """
+    number = version_number(name)
+    if number is not None:
+        return promote(settings, store, project, number)
+    ref = resolve_model(store, project, name)
+    _require(settings, project, ref)
+    if not store.swap_live(project, store.live(project), ref):
+        raise _changed(project)
+    return ref
+
+
+def roll_back(settings: Settings, store: Store, project: int) -> ModelRef | None:
+    """Undo the last move of the live pointer. Called again, it undoes the move before.
+
+    Returns the model that is live now; None if the model of the connection or of the settings answers again. A model that
+    its server lost is an error: nobody asked for the model before it.
+
+    Raises:
+        NotFound: the pointer never moved, or the model is not on its server.
+        ModelServerError: the model's server does not answer.
         TrainingRefused: the live model changed meanwhile.
     """
     live = store.live(project)
     if live is None:
         raise NotFound(f"project {project} has no model of its own: nothing to roll back")
     before = next(iter(store.past(project)), None)
-    check(before)
+    answers_next = before or ServingResolver(settings, store).default_model(project).ref
+    _require(settings, project, answers_next)
     if not store.swap_back(project, live, before):
         raise _changed(project)
     return before
 
 
-def _waiting(store: Store, project: int, live: ModelRef | None) -> ModelVersion:
-    """The newest candidate that is newer than what is live."""
+def _require(settings: Settings, project: int, ref: ModelRef) -> None:
+    try:
+        require_model(settings, ref)
+    except NotFound as error:
+        raise NotFound(f"{error}. Project {project} keeps its model") from error
+    except ModelServerError as error:
+        raise ModelServerError(
+            f"{error}. Project {project} keeps its model until {ref.server} answers: try again then, or choose a model of"
+            " another server with 'annotune models use'"
+        ) from error
+
+
+def _newest_waiting(store: Store, project: int, live: ModelRef | None) -> ModelVersion:
+    """The newest candidate that is newer than the live version."""
     newest = (version_number(live.version) if live and live.version else None) or 0
     waiting = [
         version for version in store.versions(project) if version.state == "candidate" and version.number > newest
@@ -93,7 +119,7 @@ def _waiting(store: Store, project: int, live: ModelRef | None) -> ModelVersion:
     return waiting[-1]
 
 
-def _named(store: Store, project: int, number: int) -> ModelVersion:
+def _version(store: Store, project: int, number: int) -> ModelVersion:
     for version in store.versions(project):
         if version.number == number:
             return version

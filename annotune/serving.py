@@ -64,6 +64,18 @@ class Serving:
         return self.prompt
 
 
+@dataclass(frozen=True)
+class DefaultModel:
+    """The model that answers while no model of the project is live: of its connection (`extra_params`), or the settings."""
+
+    ref: ModelRef
+    of_connection: bool
+
+    def __str__(self) -> str:
+        source = "the connection's own" if self.of_connection else "the environment's default"
+        return f"{self.ref} ({source})"
+
+
 class ServingResolver:
     """Reads from Redis what answers each project.
 
@@ -119,13 +131,15 @@ class ServingResolver:
             raise StoreEmptied
         self._saw_mark = self._saw_mark or bool(mark)
 
-    def without_pointer(self, project: int) -> ModelRef:
-        """The model that answers if none was promoted or chosen: the connection's own, else the settings'.
+    def default_model(self, project: int) -> DefaultModel:
+        """The model that answers while none is live.
 
         Raises:
             StoreUnavailable: Redis is away.
         """
-        return self._within(project, self._store.parameters(project) or ExtraParams()).ref(self.default.ref)
+        parameters = self._within(project, self._store.parameters(project) or ExtraParams())
+        ref = parameters.ref(self.default.ref)
+        return DefaultModel(ref, of_connection=ref != self.default.ref)
 
     def _within(self, project: int, stored: ExtraParams) -> ExtraParams:
         """A connection's parameters as far as the settings allow them now. Logs a warning once if some are not."""

@@ -1,22 +1,18 @@
 """`annotune models`: which model answers for a project, and the versions that we made."""
 
 from collections.abc import Iterator
-from contextlib import closing
-from functools import partial
 
 import click
 
 from annotune import promotion
-from annotune.errors import ModelServerError, NotFound, RecordUnreadable, StoreUnavailable
-from annotune.models import ModelRef, restore_command, version_number
+from annotune.errors import RecordUnreadable
+from annotune.models import ModelRef, version_number
 from annotune.servers.ollama import OllamaClient
-from annotune.servers.pool import Servers, default_ref
-from annotune.serving import ServingResolver, resolve_model
+from annotune.serving import DefaultModel, ServingResolver
 from commands.context import PROJECT, CommandContext
 from commands.output import json_option, say, say_json, say_table, table_of
 from trainer.rebuild import rebuild as rebuild_store
 
-CHECK_S = 10.0
 LOSS = "tuned_loss"
 
 
@@ -83,7 +79,7 @@ def _rows(context: CommandContext, project: int) -> Iterator[dict[str, object]]:
 
 
 def _list(context: CommandContext, project: int, rows: list[dict[str, object]]) -> None:
-    say(f"project {project}: {context.store.live(project) or told_without_pointer(context, project)}")
+    say(f"project {project}: {context.store.live(project) or _default_model(context, project)}")
     table = table_of("", "version", "state", "made (UTC)", "held-out loss", "model", "reason")
     for row in rows:
         made, loss = str(row["made"])[:16].replace("T", " "), row["held_out_loss"]
@@ -100,59 +96,9 @@ def _list(context: CommandContext, project: int, rows: list[dict[str, object]]) 
 @click.pass_obj
 def use(context: CommandContext, project: int, ref: str) -> None:
     """Let REF answer for PROJECT: ollama:llama3, openai:gpt-3.5-turbo or a version such as v0003."""
-    number = version_number(ref)
-    if number is not None:
-        _promote(context, project, number)
-        return
-    chosen = resolve_model(context.store, context.known(project), ref)
-    _check(context, project, chosen)
-    _move(context, project, chosen)
+    chosen = promotion.use_model(context.settings, context.store, context.known(project), ref)
     context.keep(project)
-    say(f"project {project}: {chosen} answers from now on")
-
-
-def _check(context: CommandContext, project: int, ref: ModelRef | None) -> None:
-    """Return if a model's server has it; where a server cannot tell, it is asked whether it answers.
-
-    None stands for what answers without a pointer.
-
-    Raises:
-        NotFound: the server does not have it.
-        ModelServerError, ConfigurationError: the server does not answer, or is not configured.
-    """
-    ref = ref or _without_pointer(context, project)
-    try:
-        with closing(Servers(context.settings)) as servers:
-            servers.get(ref.server).check(deadline_s=CHECK_S)
-        if ref.server == "ollama":
-            with closing(OllamaClient(context.settings.ollama_url)) as server:
-                if server.show(ref.model) is None:
-                    raise NotFound(
-                        f"Ollama at {server.url} has no model {ref.model!r}: '{restore_command(ref.model)}' brings it back,"
-                        f" or choose another. What answers in project {project} stays as it was"
-                    )
-    except ModelServerError as error:
-        raise ModelServerError(
-            f"{error}. Until {ref.server} answers, what answers in project {project} stays as it was: then try again, or"
-            " choose a model of another server by 'annotune models use'"
-        ) from error
-
-
-def _without_pointer(context: CommandContext, project: int) -> ModelRef:
-    """The connection's own model, or the environment's."""
-    return ServingResolver(context.settings, context.store).without_pointer(project)
-
-
-def told_without_pointer(context: CommandContext, project: int) -> str:
-    """What answers where no model was promoted or chosen, and whose it is."""
-    own = _without_pointer(context, project)
-    whose = "the environment's default" if own == default_ref(context.settings) else "the connection's own"
-    return f"{own} ({whose})"
-
-
-def _move(context: CommandContext, project: int, chosen: ModelRef) -> None:
-    if not context.store.swap_live(project, context.store.live(project), chosen):
-        raise StoreUnavailable(f"project {project}: another model was chosen at this very moment; look, and try again")
+    say(f"project {project}: {_name(chosen)} answers from now on")
 
 
 @models.command()
@@ -161,13 +107,13 @@ def _move(context: CommandContext, project: int, chosen: ModelRef) -> None:
 @click.pass_obj
 def promote(context: CommandContext, project: int, version: int | None) -> None:
     """Make a version of PROJECT live: VERSION, else the newest that waits."""
-    _promote(context, project, version)
-
-
-def _promote(context: CommandContext, project: int, number: int | None) -> None:
-    ref = promotion.promote(context.store, context.known(project), number, check=partial(_check, context, project))
+    promoted = promotion.promote(context.settings, context.store, context.known(project), version)
     context.keep(project)
-    say(f"project {project}: {ref.version} answers from now on ({ref.model})")
+    say(f"project {project}: {_name(promoted)} answers from now on")
+
+
+def _name(ref: ModelRef) -> str:
+    return f"{ref.version} ({ref.model})" if ref.version else str(ref)
 
 
 @models.command()
@@ -175,9 +121,13 @@ def _promote(context: CommandContext, project: int, number: int | None) -> None:
 @click.pass_obj
 def rollback(context: CommandContext, project: int) -> None:
     """Let the model that answered before answer again for PROJECT."""
-    ref = promotion.rollback(context.store, context.known(project), check=partial(_check, context, project))
+    ref = promotion.roll_back(context.settings, context.store, context.known(project))
     context.keep(project)
-    say(f"project {project}: {ref or told_without_pointer(context, project)} answers again")
+    say(f"project {project}: {ref or _default_model(context, project)} answers again")
+
+
+def _default_model(context: CommandContext, project: int) -> DefaultModel:
+    return ServingResolver(context.settings, context.store).default_model(project)
 
 
 @models.command()

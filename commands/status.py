@@ -14,7 +14,6 @@ from annotune.store.queue import CHANGES, TRAINING
 from annotune.store.reports import Batch
 from annotune.store.workers import Findings
 from commands.context import CommandContext
-from commands.models import told_without_pointer
 from commands.output import first_line, json_option, say, say_json, say_table, table_of
 from commands.train import duration
 
@@ -140,11 +139,9 @@ def _known(context: CommandContext, project: int, ollama: Ollama) -> list[tuple[
     store, serving = context.store, ServingResolver(context.settings, context.store).resolve(project)
     live, tally = store.live(project), store.tally(project)
     lacks = [("but", why)] if (why := ollama.lacks(serving.ref)) else []
+    model = str(live or ServingResolver(context.settings, store).default_model(project))
     rows = [
-        (
-            "model",
-            f"{live}{f' ({live.version})' if live.version else ''}" if live else told_without_pointer(context, project),
-        ),
+        ("model", f"{model} ({live.version})" if live and live.version else model),
         *lacks,
         ("told", serving.model_version),
         ("prompt", first_line(serving.prompt.text) if serving.prompt else "none yet"),

@@ -25,7 +25,7 @@ from annotune.errors import (
 from annotune.files import file_sha256
 from annotune.log import where
 from annotune.models import ModelVersion
-from annotune.promotion import go_live, why_a_person_decides
+from annotune.promotion import go_live, reason_to_wait
 from annotune.recipe import Recipe, recipe_names
 from annotune.runs import PASSED, Progress, TrainingRequest, TrainingRun
 from annotune.servers.ollama import OllamaClient
@@ -243,7 +243,7 @@ class Pipeline:
         replaces = self.run.replaces
         # Should Redis have been emptied meanwhile, what was live comes back first.
         keep_pointers(self._store, self._settings.runs_dir, self.run.project)
-        if why := why_a_person_decides(self._settings, self._store, recipe, self.run.project, replaces):
+        if why := reason_to_wait(self._settings, self._store, recipe, self.run.project, replaces):
             self.end("waiting", why)
             return
         # Should this process die at this moment, the run is known, and the pointer says which model is live.

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 import redis
+from contract.servers.vendor import Vendor, json_reply
 from doubles import FakeEngine, FakeOllama, render, serving
+from pydantic import SecretStr
 from trainer_doubles import BASE, WANTED, example_set, settings_of, workshop_in
 
 from annotune.errors import ConfigurationError, NotFound, TrainingCancelled, TrainingFailed, TrainingRefused
 from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef
-from annotune.promotion import promote, rollback
+from annotune.promotion import promote, roll_back
 from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.runs import TrainingRun
 from annotune.servers.ollama import OllamaClient
@@ -59,10 +61,6 @@ def train(context: TrainerContext) -> Train:
         return run_training(there, project, WANTED, engine=engine or FakeEngine(), example_set=lambda *_: given)
 
     return run
-
-
-def is_served(_ref: ModelRef | None) -> None:
-    """The server has every model."""
 
 
 def manifest_is(context: TrainerContext, run: TrainingRun) -> bool:
@@ -173,12 +171,14 @@ def test_over_a_teacher_a_version_waits_for_a_person(train: Train, context: Trai
     assert context.store.live(PROJECT) == GPT
     assert manifest_is(context, run)
 
-    ref = promote(context.store, PROJECT, check=is_served)
+    ref = promote(context.settings, context.store, PROJECT)
 
     assert run.version
     assert context.store.live(PROJECT) == ref == run.version.ref
     assert [version.state for version in context.store.versions(PROJECT)] == ["promoted"]
-    assert rollback(context.store, PROJECT, check=is_served) == GPT
+    with Vendor([json_reply({"object": "list", "data": []})]) as api:
+        keys = {"openai_base_url": f"{api.url}/v1", "openai_api_key": SecretStr("key")}
+        assert roll_back(context.settings.model_copy(update=keys), context.store, PROJECT) == GPT
 
 
 TEACHER = ExtraParams(provider="openai", model="gpt-3.5-turbo")
@@ -347,28 +347,33 @@ def test_a_runs_folder_that_cannot_be_made_is_named(train: Train, tmp_path: Path
         train(runs_dir=tmp_path / "file" / "runs")
 
 
-def test_rollback_goes_back_step_by_step_to_the_environments_model(train: Train, store: Store) -> None:
+def test_roll_back_goes_back_step_by_step_to_the_environments_model(
+    train: Train, store: Store, context: TrainerContext, ollama: FakeOllama
+) -> None:
+    ollama.models[context.settings.openai_model] = ""
     runs = [train(FakeEngine(weights=f"GGUF {number}".encode())) for number in range(3)]
     refs = [run.version.ref for run in runs if run.version]
 
-    assert rollback(store, PROJECT, check=is_served) == refs[1]
-    assert rollback(store, PROJECT, check=is_served) == refs[0]
-    assert rollback(store, PROJECT, check=is_served) is None
+    assert roll_back(context.settings, store, PROJECT) == refs[1]
+    assert roll_back(context.settings, store, PROJECT) == refs[0]
+    assert roll_back(context.settings, store, PROJECT) is None
     assert store.live(PROJECT) is None
     with pytest.raises(NotFound, match="nothing to roll back"):
-        rollback(store, PROJECT, check=is_served)
+        roll_back(context.settings, store, PROJECT)
 
 
-def test_promote_names_what_it_lacks_and_refuses_what_was_refused(train: Train, store: Store) -> None:
+def test_promote_names_what_it_lacks_and_refuses_what_was_refused(
+    train: Train, store: Store, context: TrainerContext
+) -> None:
     train()
     train(FakeEngine(losses=(1.0, 1.5), weights=b"GGUF worse"))
 
     with pytest.raises(NotFound, match="no version of project 3 waits"):
-        promote(store, PROJECT, check=is_served)
+        promote(context.settings, store, PROJECT)
     with pytest.raises(NotFound, match="no version v0009"):
-        promote(store, PROJECT, 9, check=is_served)
+        promote(context.settings, store, PROJECT, 9)
     with pytest.raises(TrainingRefused, match="v0002 of project 3 was refused: the held-out loss"):
-        promote(store, PROJECT, 2, check=is_served)
+        promote(context.settings, store, PROJECT, 2)
 
 
 def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
@@ -379,7 +384,7 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     first = train()
     train(FakeEngine(weights=b"GGUF second"))
     second = train(FakeEngine(weights=b"GGUF third"), promote="manual")
-    promote(store, PROJECT, check=is_served)
+    promote(context.settings, store, PROJECT)
     keep_pointers(store, context.settings.runs_dir, PROJECT)
     before = (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT))
     known = (store.trained.tried(PROJECT), store.trained.learnt(PROJECT))

@@ -106,7 +106,7 @@ def test_the_pointer_does_not_go_to_a_version_that_ollama_lost(
     result = run(*command)
 
     assert (result.exit_code, store.live(4), store.past(4)) == (1, SECOND, [FIRST, LLAMA])
-    assert f"has no model '{FIRST.model}': 'annotune models rebuild' brings it back" in result.stderr
+    assert f"has no model '{FIRST.model}': run 'annotune models rebuild'" in result.stderr
     assert store.versions(4) == [version(1), version(2)]
 
 
@@ -118,7 +118,7 @@ def test_the_environments_model_is_asked_for_too(run: Annotune, store: Store, ol
     result = run("rollback", 4)
 
     assert (result.exit_code, store.live(4)) == (1, LLAMA)
-    assert "'ollama pull small' brings it back" in result.stderr
+    assert "run 'ollama pull small'" in result.stderr
 
 
 @pytest.mark.parametrize("command", [("use", 4, "v0001"), ("promote", 4, 1), ("rollback", 4)])
@@ -127,7 +127,7 @@ def test_the_pointer_does_not_move_while_the_server_is_away(run: Annotune, store
 
     assert (result.exit_code, store.live(4)) == (1, SECOND)
     assert "is not reachable" in result.stderr
-    assert "stays as it was: then try again, or choose a model of another server" in result.stderr
+    assert "keeps its model until ollama answers: try again then, or choose a model of another server" in result.stderr
 
 
 def test_an_api_need_not_wait_for_ollama(run: Annotune, store: Store) -> None:
