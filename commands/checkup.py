@@ -124,8 +124,7 @@ def _looks(findings: Findings) -> bool:
 def _events(context: CommandContext, project: int, address: Address) -> Check:
     """Does what Label Studio tells reach this Redis? A project that gets its own title makes it tell of a change."""
     before = context.store.changes(project)
-    with context.studio.mapped(f"project {project}"):
-        context.studio.client.projects.update(project, title=context.studio.project(project).title)
+    context.studio.projects.save_unchanged(project)
     if _rises(context, project, before):
         return Check("events", works=True, detail="what Label Studio tells reaches the backend and this Redis")
     return Check(

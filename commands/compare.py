@@ -55,7 +55,7 @@ def compare(
     that they share). Nothing is stored. Exit code 1 where an answer is missing.
     """
     settings, book = context.settings, context.store.prompts
-    config = context.studio.project(project).label_config
+    config = context.studio.projects.get(project).label_config
     labeling = Labeling.from_settings(config, settings)
     serving = ServingResolver(settings, context.store).resolve(project)
     versions = [book.find(project, name) for name in (first, second)]
@@ -117,7 +117,7 @@ def _object(task: TaskRow, version: int, said: Said) -> dict[str, object]:
 
 def _annotated_first(context: CommandContext, project: int, number: int) -> Iterable[TaskRow]:
     """Annotated tasks, then the others, of the first tasks of a project."""
-    some = list(islice(context.studio.tasks_by_id(project, ALL), 10 * number))
+    some = list(islice(context.studio.tasks.by_id(project, ALL), 10 * number))
     return sorted(some, key=lambda task: not any(not one.was_cancelled for one in task.annotations))
 
 

@@ -32,7 +32,7 @@ def repair(context: CommandContext, project: int, *, dry_run: bool) -> None:
     foreign: list[int] = []
     annotations: list[tuple[int, int]] = []
     failed: dict[str, list[int]] = {}
-    for task in context.studio.tasks_by_id(project):
+    for task in context.studio.tasks.by_id(project):
         read += 1
         found = shifted_spans(labeling, task)
         foreign += found.foreign
@@ -55,7 +55,7 @@ def _repair(context: CommandContext, found: ShiftedSpans, failed: dict[str, list
     for id_, regions in found.repaired.items():
         try:
             if not dry_run:
-                context.studio.rewrite(found.task, id_, regions)
+                context.studio.predictions.replace_regions(found.task, id_, regions)
         except LabelStudioUnreachable:
             raise
         except NotFound:  # deleted since the page was read

@@ -59,7 +59,7 @@ class Titles:
             return None, self._away
         try:
             with closing(LabelStudioClient.from_settings(self._context.settings, timeout_s=CHECK_S)) as studio:
-                return studio.project(project).title, ""
+                return studio.projects.get(project).title, ""
         except NotFound as error:
             return None, f" ({error})"
         except AnnotuneError as error:

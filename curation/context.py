@@ -77,7 +77,7 @@ class Context:
             NotFound: there is no such project.
             LabelStudioError: reading its tasks makes Label Studio fetch predictions.
         """
-        found = self.label_studio.project(project)
+        found = self.label_studio.projects.get(project)
         if found.evaluate_predictions_automatically:
             raise LabelStudioError(
                 f"project {project} has evaluate_predictions_automatically on: Label Studio would itself fetch predictions"
@@ -93,7 +93,7 @@ class Context:
             Unauthorized, LabelStudioError: Label Studio did not answer as it should.
         """
         if self.has_label_studio:
-            self.label_studio.project(project)
+            self.label_studio.projects.get(project)
 
     def labeling(self, config: str) -> Labeling:
         """A parsed labeling config.

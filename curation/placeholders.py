@@ -19,13 +19,13 @@ def told_unknown_in(context: Context, project: int, text: str, system: str) -> l
     """
     if not context.has_label_studio:
         return []
-    shown = context.label_studio.project(project)
+    shown = context.label_studio.projects.get(project)
     fields: set[str] = set()
     with suppress(LabelingInvalid):
         labeling = context.labeling(shown.label_config)
         fields |= {item.field for item in labeling.objects}
     if not shown.evaluate_predictions_automatically:  # else Label Studio would ask for predictions of what is read
-        for task in islice(context.label_studio.tasks_by_id(project, ALL), SAMPLE):
+        for task in islice(context.label_studio.tasks.by_id(project, ALL), SAMPLE):
             fields |= task.data.keys()
     told = [describe_unknown(unknown_placeholders(text, fields), fields, place=f"the tasks of project {project}")]
     unfilled = [name for name in unknown_placeholders(system, ()) if name in fields] + [

@@ -55,7 +55,7 @@ class Plan:
         labeling = context.labeling(row.label_config)
         serving = ServingResolver(context.settings, context.store).resolve(project)
         prompt = serving.required_prompt(project)
-        found = context.label_studio.count_tasks(project, ids or ALL)
+        found = context.label_studio.tasks.count(project, ids or ALL)
         if not found:
             raise NotFound(f"project {project} has {'none of these tasks' if ids else 'no tasks yet: import some'}")
         if model:
@@ -90,7 +90,7 @@ class Plan:
         self, studio: LabelStudioClient, skipped: Callable[[], object], doubts: PlaceholderCheck
     ) -> Iterator[TaskRow]:
         """The tasks that are asked about, page by page, which `doubts` sees; `skipped` is called for each that is not."""
-        for task in studio.tasks_by_id(self.project, self.ids):
+        for task in studio.tasks.by_id(self.project, self.ids):
             if self.has_one(task.predictions):
                 skipped()
             else:

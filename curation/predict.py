@@ -130,7 +130,7 @@ class Push:
                 return
             # The log first: an answer that is stored and not logged would later pass for a person's own words.
             self._store.answer_book.add(answers, kept_s=self._kept_s)
-            self._studio.push(task.id, prediction)
+            self._studio.predictions.create(task.id, prediction)
         except LabelStudioUnreachable:
             raise
         except (LabelStudioError, NotFound) as error:
@@ -148,7 +148,7 @@ class Push:
                 f"project {self._plan.project}: while Redis was away another process began to predict it, so this one"
                 " stops; what was pushed stays"
             )
-        return self._plan.has_one(self._studio.predictions(task.id))
+        return self._plan.has_one(self._studio.predictions.of_task(task.id))
 
     def _failed(self, task: TaskRow, error: AnnotuneError) -> None:
         log.debug("task %d: %s", task.id, error)

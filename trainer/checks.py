@@ -123,8 +123,8 @@ def studio_finding(settings: Settings) -> Finding:
     """Does Label Studio answer, and take our key?"""
     try:
         studio = LabelStudioClient.from_settings(settings, timeout_s=STUDIO_S)
-        with closing(studio), studio.mapped("the user of the key"):
-            studio.client.users.whoami()
+        with closing(studio):
+            studio.check_key()
     except AnnotuneError as error:
         return Finding(ok=False, detail=str(error))
     return Finding(ok=True, detail=f"answers at {studio.url} and takes the key")

@@ -24,7 +24,7 @@ def newest_prompt(
     change only where its prompt is new then, and else from its creation.
 
     Args:
-        tasks: as `LabelStudioClient.tasks` gives them.
+        tasks: as `Tasks.annotated` of the client gives them.
         labeling: the project's config.
         log: the answers that the backend gave for a task.
         known: as `PromptStore.known`; none at the first look, when nobody knows which text is new.

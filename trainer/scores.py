@@ -40,10 +40,10 @@ def show_scores(context: TrainerContext, project: int) -> None:
 
 def _follow(studio: LabelStudioClient, project: int, told: str) -> str:
     """Why it does not show them; empty where it does, or where no backend of the project tells this version."""
-    shown = studio.project(project).model_version or ""
+    shown = studio.projects.get(project).model_version
     if shown == told:
         return ""
-    backend = next((each for each in studio.backends(project) if each.model_version == told), None)
+    backend = next((row for row in studio.backends.of_project(project) if row.model_version == told), None)
     if backend is None:
         return ""
     if shown not in {"", backend.title}:
@@ -52,8 +52,8 @@ def _follow(studio: LabelStudioClient, project: int, told: str) -> str:
             " the scores of what answers"
         )
     if backend.title != told:
-        studio.rename(project, backend, told)
+        studio.backends.rename(project, backend, told)
         _log.info("project %d: its backend is called %s now, so that Label Studio shows its scores", project, told)
     if not shown:
-        studio.show(project, told)
+        studio.projects.show_predictions_of(project, told)
     return ""

@@ -67,7 +67,7 @@ def is_gone(context: TrainerContext, project: int) -> bool:
     """Does Label Studio say that it has no such project? Not, where it does not answer or is not configured."""
     try:
         with closing(context.studio()) as studio:
-            studio.project(project)
+            studio.projects.get(project)
     except NotFound:
         return True
     except AnnotuneError:
@@ -84,8 +84,8 @@ def read(context: TrainerContext, project: int) -> tuple[list[TaskRow], Labeling
         NotFound, Unauthorized, LabelStudioError: as LabelStudioClient's methods.
     """
     with closing(context.studio()) as studio:
-        labeling = Labeling.from_settings(studio.project(project).label_config, context.settings)
-        return list(studio.tasks(project)), labeling
+        labeling = Labeling.from_settings(studio.projects.get(project).label_config, context.settings)
+        return list(studio.tasks.annotated(project)), labeling
 
 
 def examples_of(context: TrainerContext, project: int, tasks: list[TaskRow], labeling: Labeling) -> ExampleSet:

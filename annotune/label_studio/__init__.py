@@ -1,1 +1,1 @@
-"""Label Studio by its API: one client, and its rows parsed at the door."""
+"""Label Studio by its API. The SDK's client stays inside this package, and its rows become frozen types here."""

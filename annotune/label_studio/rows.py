@@ -1,4 +1,8 @@
-"""Label Studio's rows as it has them, parsed into frozen types at the door: what one holds that is odd costs no other."""
+"""Label Studio's rows as frozen types.
+
+A project's, a backend's or a webhook's row is parsed whole. Of a task, each annotation and prediction is parsed by itself,
+so an odd one costs no other.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 
 
 def _user(value: object) -> object:
-    """An id, or the user whole; of anything else nobody knows who it is."""
+    """A user's id, given as the id or as the whole user; None for anything else."""
     found = value.get("id") if isinstance(value, dict) else value
     return found if isinstance(found, int) else None
 
@@ -17,19 +21,20 @@ def _aware(value: datetime) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
+Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
 Regions = Annotated[tuple[dict[str, Any], ...], BeforeValidator(lambda value: [] if value is None else value)]
 User = Annotated[int | None, BeforeValidator(_user)]
 Moment = Annotated[datetime, AfterValidator(_aware)]
 
 
-class _Parsed(BaseModel):
+class _Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
 
-class ProjectRow(_Parsed):
+class ProjectRow(_Row):
     """A project and its labeling config.
 
-    `model_version` tells whose predictions Label Studio shows: it is the title of a backend, or a version; or nothing.
+    `model_version` names whose predictions Label Studio shows: the title of a backend, or a version; or it is empty.
     `evaluate_predictions_automatically`: a list of its tasks makes Label Studio (1.23.2) first fetch predictions for those
     that have none.
     """
@@ -37,24 +42,54 @@ class ProjectRow(_Parsed):
     id: int
     title: str
     label_config: str
-    model_version: str | None = ""
+    model_version: Text = ""
     evaluate_predictions_automatically: bool = False
 
 
-class BackendRow(_Parsed):
-    """An ML backend of a project. `model_version` is what it told last; its password is never shown."""
+class BackendSettings(_Row):
+    """What connects an ML backend. `auth_method` is `NONE` or `BASIC_AUTH`."""
 
-    id: int
     url: str
-    title: str
-    description: str | None = None
-    model_version: str | None = None
+    is_interactive: bool = False
     auth_method: str | None = None
     basic_auth_user: str | None = None
+
+
+class BackendRow(BackendSettings):
+    """An ML backend of a project. `model_version` is what it answered last; no answer shows its password."""
+
+    id: int
+    title: Text = ""
+    description: Text = ""
+    state: Text = ""
+    error_message: Text = ""
+    model_version: Text = ""
     extra_params: Any = None
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether Label Studio reached it when it was last asked."""
+        return self.state == "CO"
 
-class AnnotationRow(_Parsed):
+
+class WebhookSettings(_Row):
+    """What a webhook sends: events of `actions`, or of all actions, with `headers`."""
+
+    url: str
+    headers: Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)]
+    actions: Annotated[frozenset[str], BeforeValidator(lambda value: [] if value is None else value)]
+    send_for_all_actions: bool
+    send_payload: bool
+    is_active: bool
+
+
+class WebhookRow(WebhookSettings):
+    """A webhook of a project."""
+
+    id: int
+
+
+class AnnotationRow(_Row):
     """What a person submitted, or skipped (`was_cancelled`). `parent_prediction` is the one that it was made from."""
 
     id: int
@@ -66,8 +101,8 @@ class AnnotationRow(_Parsed):
     parent_prediction: int | None = None
 
 
-class PredictionRow(_Parsed):
-    """What a model answered and Label Studio stored. `readable` is False where nobody can tell what it answered."""
+class PredictionRow(_Row):
+    """What a model answered and Label Studio stored. `readable` is False where its answer cannot be parsed."""
 
     id: int
     result: Regions
@@ -75,8 +110,8 @@ class PredictionRow(_Parsed):
     readable: bool = True
 
 
-class TaskRow(_Parsed):
-    """A task with what people and models made of it. `unreadable` counts annotations that are not among its own."""
+class TaskRow(_Row):
+    """A task with its annotations and predictions. `unreadable` counts annotations that cannot be parsed."""
 
     id: int
     data: dict[str, Any]
@@ -86,33 +121,33 @@ class TaskRow(_Parsed):
 
     @property
     def is_odd(self) -> bool:
-        """Whether something of it could not be read."""
+        """Whether something of it cannot be parsed."""
         return bool(self.unreadable) or not all(prediction.readable for prediction in self.predictions)
 
 
 def read_task(row: object) -> TaskRow | None:
     """A task of the data manager's list; None where it has no id.
 
-    Without data that can be read nobody knows what its annotations are about, so that they count as unreadable.
+    Where its data cannot be parsed, nothing tells what its annotations are about: they count as unreadable.
     """
     number = _get(row, "id")
     if not isinstance(number, int):
         return None
     data = _get(row, "data")
-    rows = _listed(_get(row, "annotations"))
-    read = [_read(AnnotationRow, each) for each in rows] if isinstance(data, dict) else []
-    annotations = tuple(annotation for annotation in read if annotation)
+    rows = _rows_of(_get(row, "annotations"))
+    parsed = [_parse(AnnotationRow, each) for each in rows] if isinstance(data, dict) else []
+    annotations = tuple(annotation for annotation in parsed if annotation)
     return TaskRow(
         id=number,
         data=data if isinstance(data, dict) else {},
         annotations=annotations,
-        predictions=read_predictions(_listed(_get(row, "predictions"))),
+        predictions=read_predictions(_rows_of(_get(row, "predictions"))),
         unreadable=len(rows) - len(annotations),
     )
 
 
 def read_predictions(rows: list[object]) -> tuple[PredictionRow, ...]:
-    """Stored predictions; one without an id is left out, since no annotation can have been made from it."""
+    """Stored predictions. One without an id is left out: no annotation can have been made from it."""
     return tuple(filter(None, map(_prediction, rows)))
 
 
@@ -120,16 +155,16 @@ def _prediction(row: object) -> PredictionRow | None:
     number, version = _get(row, "id"), _get(row, "model_version")
     if not isinstance(number, int):
         return None
-    odd = PredictionRow(
+    unreadable = PredictionRow(
         id=number, result=(), model_version=version if isinstance(version, str) else None, readable=False
     )
-    return _read(PredictionRow, row) or odd
+    return _parse(PredictionRow, row) or unreadable
 
 
-Row = TypeVar("Row", bound=_Parsed)
+Row = TypeVar("Row", bound=_Row)
 
 
-def _read(kind: type[Row], row: object) -> Row | None:
+def _parse(kind: type[Row], row: object) -> Row | None:
     try:
         return kind.model_validate(_plain(row))
     except ValidationError:
@@ -145,6 +180,6 @@ def _get(row: object, name: str) -> object:
     return row.get(name) if isinstance(row, Mapping) else getattr(row, name, None)
 
 
-def _listed(rows: object) -> list[object]:
-    """What is no list is one row, which cannot be read."""
-    return [] if rows is None else list(rows) if isinstance(rows, list | tuple) else [rows]
+def _rows_of(value: object) -> list[object]:
+    """A list's rows. Anything else counts as one row, which cannot be parsed."""
+    return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]

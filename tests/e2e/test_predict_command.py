@@ -46,7 +46,7 @@ def test_interrupted_and_run_again_each_task_has_one_prediction(
     with closing(LabelStudioClient(label_studio.url, label_studio.api_key)) as studio:
 
         def versions() -> list[list[str | None]]:
-            return [[found.model_version for found in task.predictions] for task in studio.tasks_by_id(project.id)]
+            return [[found.model_version for found in task.predictions] for task in studio.tasks.by_id(project.id)]
 
         rehearsed = deployment.run("predict", str(project.id), "--dry-run")
         assert f"{TASKS} tasks would be asked of ollama:{model_server.model} as {version}, 0 skipped" in rehearsed
@@ -74,7 +74,7 @@ def test_interrupted_and_run_again_each_task_has_one_prediction(
 
         assert f"{TASKS - pushed} predictions pushed, {pushed} tasks skipped, 0 failed" in again
         assert versions() == [[version]] * TASKS
-        first, *_ = studio.tasks_by_id(project.id, (range(project.tasks[3], project.tasks[3] + 1),))
+        first, *_ = studio.tasks.by_id(project.id, (range(project.tasks[3], project.tasks[3] + 1),))
         assert first.id == project.tasks[3]
         [prediction] = first.predictions
         told = {region["from_name"]: region["value"]["text"] for region in prediction.result}

@@ -393,12 +393,12 @@ def test_a_backend_that_moved_takes_its_row_and_webhook_along(run, studio, proje
     assert (row["url"], hook["url"]) == (moved.url, f"{moved.url}/webhook")
 
 
-def called(label_studio: LabelStudio, project: int, version: str) -> str | None:
+def called(label_studio: LabelStudio, project: int, version: str) -> str:
     """Give the project's backend a version as its title, as the worker does: what the project shows then."""
     with closing(LabelStudioClient(label_studio.url, label_studio.api_key)) as studio:
-        [backend] = studio.backends(project)
-        studio.rename(project, backend, version)
-        return studio.project(project).model_version
+        [backend] = studio.backends.of_project(project)
+        studio.backends.rename(project, backend, version)
+        return studio.projects.get(project).model_version
 
 
 def test_a_backend_that_bears_its_version_as_its_title_is_ours_still(run, studio, project, label_studio) -> None:

@@ -13,7 +13,10 @@ from pydantic import SecretStr
 from studio_double import CONFIG, StudioDouble, region
 
 from annotune.errors import AnnotuneError, ConfigurationError, LabelStudioError, NotFound, Unauthorized
-from annotune.label_studio.client import PAGE_TASKS, LabelStudioClient, ProjectRow
+from annotune.label_studio.client import LabelStudioClient
+from annotune.label_studio.connection import Connection
+from annotune.label_studio.rows import ProjectRow
+from annotune.label_studio.tasks import PAGE_TASKS
 from annotune.settings import Settings
 from embedded.processes import free_port
 
@@ -35,7 +38,7 @@ def studio(double: StudioDouble) -> Iterator[LabelStudioClient]:
 
 
 def test_a_project_has_its_config(studio: LabelStudioClient) -> None:
-    assert studio.project(4) == ProjectRow(id=4, title="Project 4", label_config=CONFIG)
+    assert studio.projects.get(4) == ProjectRow(id=4, title="Project 4", label_config=CONFIG)
 
 
 def test_tasks_come_with_regions_of_annotations_and_predictions(
@@ -46,7 +49,7 @@ def test_tasks_come_with_regions_of_annotations_and_predictions(
         {"id": 9, "result": [region("response", "30 mg")], "model_version": "m@1", "created_at": "2026-11-23T12:00:00Z"}
     )
 
-    [task] = studio.tasks(4)
+    [task] = studio.tasks.annotated(4)
 
     [annotation], [prediction] = task.annotations, task.predictions
     assert task.data == {"question": "Question 0?"}
@@ -56,7 +59,7 @@ def test_tasks_come_with_regions_of_annotations_and_predictions(
 
 
 def test_skipped_tasks_are_asked_for_too(double: StudioDouble, studio: LabelStudioClient) -> None:
-    list(studio.tasks(4))
+    list(studio.tasks.annotated(4))
 
     [query] = double.asked[-1][2]["query"]
     assert "total_annotations" in query
@@ -67,13 +70,13 @@ def test_all_pages_are_read(double: StudioDouble, studio: LabelStudioClient) -> 
     double.add_project(5, questions=2 * PAGE_TASKS)
     double.submit_all(5)
 
-    assert [task.id for task in studio.tasks(5)] == [task["id"] for task in double.projects[5]]
+    assert [task.id for task in studio.tasks.annotated(5)] == [task["id"] for task in double.projects[5]]
 
 
 def test_a_page_that_went_away_meanwhile_ends_the_tasks(double: StudioDouble, studio: LabelStudioClient) -> None:
     double.add_project(5, questions=PAGE_TASKS + 1)
     double.submit_all(5)
-    tasks = studio.tasks(5)
+    tasks = studio.tasks.annotated(5)
     next(tasks)
     del double.projects[5][-1]
 
@@ -81,14 +84,14 @@ def test_a_page_that_went_away_meanwhile_ends_the_tasks(double: StudioDouble, st
 
 
 def test_a_legacy_token_is_sent_as_it_is(double: StudioDouble, studio: LabelStudioClient) -> None:
-    studio.project(4)
+    studio.projects.get(4)
 
     assert double.asked[-1][1] == "Token legacy"
 
 
 @pytest.mark.filterwarnings("ignore:The `parse_obj` method:DeprecationWarning")  # the SDK's own (2.1.2)
 def test_a_personal_access_token_is_exchanged(double: StudioDouble) -> None:
-    LabelStudioClient(double.url, PERSONAL, retries=0).project(4)
+    LabelStudioClient(double.url, PERSONAL, retries=0).projects.get(4)
 
     assert [(path, sent) for path, sent, _ in double.asked] == [
         ("/api/token/refresh/", ""),
@@ -116,17 +119,17 @@ def test_a_refusal_says_what_to_do(
     double.refusal = refusal
 
     with pytest.raises(kind, match=re.escape(told)):
-        studio.project(4)
+        studio.projects.get(4)
 
 
 def test_one_that_is_not_there_names_the_setting() -> None:
     with pytest.raises(LabelStudioError, match=r"is not reachable.*LABEL_STUDIO_URL"):
-        LabelStudioClient(f"http://127.0.0.1:{free_port()}", "x", retries=0).project(4)
+        LabelStudioClient(f"http://127.0.0.1:{free_port()}", "x", retries=0).projects.get(4)
 
 
 def test_an_address_without_a_scheme_names_the_setting() -> None:
     with pytest.raises(LabelStudioError, match="set LABEL_STUDIO_URL"):
-        LabelStudioClient("label-studio:8080", "x", retries=0).project(4)
+        LabelStudioClient("label-studio:8080", "x", retries=0).projects.get(4)
 
 
 def test_one_that_does_not_answer_is_not_waited_for(double: StudioDouble) -> None:
@@ -134,7 +137,7 @@ def test_one_that_does_not_answer_is_not_waited_for(double: StudioDouble) -> Non
     double.delay = lambda: released.wait(5)
 
     with pytest.raises(LabelStudioError, match="did not answer in time"):
-        LabelStudioClient(double.url, "x", timeout_s=0.2, retries=0).project(4)
+        LabelStudioClient(double.url, "x", timeout_s=0.2, retries=0).projects.get(4)
 
     released.set()
 
@@ -154,7 +157,7 @@ def test_missing_settings_are_named(settings: Settings, told: str) -> None:
 def test_settings_make_one(double: StudioDouble) -> None:
     settings = Settings(label_studio_url=double.url, label_studio_api_key=SecretStr("legacy"))
 
-    assert LabelStudioClient.from_settings(settings).project(4).id == 4
+    assert LabelStudioClient.from_settings(settings).projects.get(4).id == 4
 
 
 VENDOR_ERRORS = [
@@ -170,6 +173,10 @@ VENDOR_ERRORS = [
 
 
 @pytest.mark.parametrize("error", VENDOR_ERRORS, ids=lambda error: type(error).__name__)
-def test_every_error_of_the_vendors_is_mapped(studio: LabelStudioClient, error: Exception) -> None:
-    with pytest.raises(AnnotuneError, match=r"Label Studio|LABEL_STUDIO"), studio.mapped():
+def test_every_error_of_the_vendors_is_mapped(error: Exception) -> None:
+    with (
+        closing(Connection("http://label-studio", "legacy")) as connection,
+        pytest.raises(AnnotuneError, match=r"Label Studio|LABEL_STUDIO"),
+        connection.call("project 4"),
+    ):
         raise error

@@ -26,7 +26,7 @@ from annotune.chat import ChatRequest, Completion
 from annotune.errors import InUse
 from annotune.extra_params import ExtraParams
 from annotune.images import ImageFetcher
-from annotune.label_studio.client import PAGE_TASKS
+from annotune.label_studio.tasks import PAGE_TASKS
 from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt, Prompt
 from annotune.servers.pool import Servers

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from annotune.errors import AnnotuneError, ConfigurationError, NotFound
 from annotune.extra_params import ExtraParams
+from annotune.label_studio.refusals import explain_refusal
 from annotune.models import ModelRef, ModelVersion, Verdict
 from annotune.prompt import ProjectPrompt
 from annotune.recipe import Recipe
@@ -25,7 +26,6 @@ from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from annotune.store.workers import Finding, Findings
 from commands.address import Address
-from commands.customer import _explained
 from commands.main import Commands, annotune
 from commands.train import duration
 
@@ -241,7 +241,7 @@ def test_a_webhook_carries_what_the_backend_accepts(changed: dict[str, Any], hea
 def test_a_private_address_that_label_studio_refuses_names_the_two_settings() -> None:
     said = "URL resolves to a reserved network address (block: 127.0.0.0/8)"
 
-    explained = _explained(said, "http://127.0.0.1:9090")
+    explained = explain_refusal(said, "http://127.0.0.1:9090")
 
     assert "ML_BLOCK_LOCAL_IP" in explained
     assert "SSRF_PROTECTION_ENABLED" in explained

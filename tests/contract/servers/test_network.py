@@ -117,7 +117,7 @@ def fetch_within_the_request(url: str, _: ChatRequest) -> object:
 
 def project(url: str, _: ChatRequest) -> object:
     with closing(LabelStudioClient(url, "legacy", call_s=SHORT_S, retries=0)) as studio:
-        return studio.project(4)
+        return studio.projects.get(4)
 
 
 def health(url: str, _: ChatRequest) -> object:

@@ -1,0 +1,107 @@
+"""Tasks of Label Studio, with their annotations and predictions, in pages.
+
+They come from the data manager's list, which has annotations and predictions with their regions. An export lacks the
+predictions' regions and leaves a snapshot behind in Label Studio each time (1.23.2).
+"""
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import httpx
+from label_studio_sdk.core import ApiError
+from label_studio_sdk.core.pagination import SyncPager
+
+from annotune.ids import ALL, after
+from annotune.label_studio.connection import Connection
+from annotune.label_studio.rows import TaskRow, read_task
+
+PAGE_TASKS = 200
+# Ids go to Label Studio in the address, and web servers take about 4000 characters of it.
+RANGES = 12
+_log = logging.getLogger(__name__)
+# A cancelled annotation is a skip. Label Studio does not count it among a task's annotations.
+_ANNOTATED = json.dumps(
+    {
+        "filters": {
+            "conjunction": "or",
+            "items": [
+                {"filter": f"filter:tasks:{count}", "operator": "greater", "type": "Number", "value": 0}
+                for count in ("total_annotations", "cancelled_annotations")
+            ],
+        }
+    }
+)
+
+
+class Tasks:
+    """All methods raise as `Connection.call` does."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def annotated(self, project: int) -> Iterator[TaskRow]:
+        """All tasks of a project that somebody annotated or skipped, page by page; each once."""
+        seen: set[int] = set()
+        page, total = 1, 1
+        while (page - 1) * PAGE_TASKS < total:
+            tasks, total = self._page(project, page, _ANNOTATED)
+            yield from (task for task in tasks if task.id not in seen)
+            seen |= {task.id for task in tasks}
+            page += 1
+
+    def by_id(self, project: int, ids: Sequence[range] = ALL) -> Iterator[TaskRow]:
+        """The tasks of a project with these ids, in their order, annotated or not. A page is read when it is reached.
+
+        Each page starts behind the last id of the page before, so a task that is deleted meanwhile hides no other.
+        """
+        for start in range(0, len(ids), RANGES):
+            left = tuple(ids[start : start + RANGES])
+            while left:
+                tasks, total = self._page(project, 1, _with_ids(left))
+                yield from tasks
+                left = after(left, tasks[-1].id) if len(tasks) < total and tasks else ()
+
+    def count(self, project: int, ids: Sequence[range] = ALL) -> int:
+        """How many tasks of a project have these ids."""
+        parts = [ids[start : start + RANGES] for start in range(0, len(ids), RANGES)]
+        return sum(self._page(project, 1, _with_ids(part), 1)[1] for part in parts)
+
+    def _page(self, project: int, page: int, query: str, size: int = PAGE_TASKS) -> tuple[list[TaskRow], int]:
+        """The tasks of one page, and how many there are on all pages."""
+        with self._connection.call(f"project {project}") as sdk:
+            try:
+                found: SyncPager[Any, Any] = sdk.tasks.list(
+                    project=project,
+                    fields="all",
+                    query=query,
+                    page=page,
+                    page_size=size,
+                    request_options=self._connection.retrying,
+                )
+            except ApiError as error:
+                if page > 1 and error.status_code == httpx.codes.NOT_FOUND:  # deleted since the page before
+                    return [], 0
+                raise
+            total, rows = found.response.total if found.response else 0, found.items or []
+            if not isinstance(total, int):
+                raise ValueError("the list has no total")  # noqa: TRY004 - mapped by the connection
+        tasks = [task for task in map(read_task, rows) if task]
+        if len(tasks) < len(rows):
+            _log.warning("project %d: %d tasks have no id, and are left out", project, len(rows) - len(tasks))
+        return tasks, total
+
+
+def _with_ids(ids: Sequence[range]) -> str:
+    """The data manager's query for tasks of these ids, the smallest first."""
+    items = [
+        {
+            "filter": "filter:tasks:id",
+            "operator": "in",
+            "type": "Number",
+            "value": {"min": part.start, "max": part.stop - 1},
+        }
+        for part in ids
+    ]
+    return json.dumps({"filters": {"conjunction": "or", "items": items}, "ordering": ["tasks:id"]})
