@@ -23,7 +23,7 @@ from annotune.chat import Message
 from annotune.errors import TrainingCancelled
 from annotune.recipe import Recipe
 from annotune.servers.ollama import OllamaClient
-from annotune.split import FEWEST_HELD_OUT
+from annotune.split import MIN_HELD_OUT
 from curation.dataset import write_dataset
 from curation.example import Example, Origin
 from curation.projects import labeling_config
@@ -71,7 +71,7 @@ class Training:
             )
             for n, pair in enumerate(formulary(seed=7), start=1)
         ]
-        dataset = write_dataset(self._folder / "dataset", examples[FEWEST_HELD_OUT:], examples[:FEWEST_HELD_OUT])
+        dataset = write_dataset(self._folder / "dataset", examples[MIN_HELD_OUT:], examples[:MIN_HELD_OUT])
         engine = SubprocessEngine(TRAINER_PYTHON)
         job = {"recipe": self._recipe, "cache": str(self._folder / "bases"), "output": str(self._folder)}
         over = self._over.is_set

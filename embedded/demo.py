@@ -23,7 +23,7 @@ from rich.console import Console
 from annotune.errors import AnnotuneError
 from annotune.runs import TrainingRun
 from annotune.settings import load_settings
-from annotune.split import FEWEST_HELD_OUT, assign_splits, text_sha
+from annotune.split import MIN_HELD_OUT, assign_splits, text_sha
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
@@ -156,7 +156,7 @@ def lesson(stack: Stack, pairs: Sequence[Pair], options: DemoOptions, clock: Sto
 def _project(stack: Stack, title: str, pairs: Sequence[Pair]) -> tuple[int, list[QuizQuestion]]:
     """A project's id and its questions: first those that will be annotated, then the paraphrases."""
     shas = [text_sha(pair.question) for pair in pairs]
-    sides = assign_splits({}, shas, _trained(pairs), trained=False).splits
+    sides = assign_splits({}, shas, _trained(pairs), has_trained=False).splits
     learnt = {pair for pair, sha in zip(pairs, shas, strict=True) if pair.invented and sides[sha] == "train"}
     questions = [(pair, False) for pair in pairs]
     questions += [(pair, True) for pair in pairs if pair in learnt]
@@ -177,7 +177,7 @@ def _project(stack: Stack, title: str, pairs: Sequence[Pair]) -> tuple[int, list
 
 def _trained(pairs: Sequence[Pair]) -> int:
     """How many are trained on. A training takes no fewer, so that all are there when the sides are decided."""
-    return len(pairs) - FEWEST_HELD_OUT
+    return len(pairs) - MIN_HELD_OUT
 
 
 def _report(quiz: Quiz, run: TrainingRun, clock: Stopwatch, console: Console) -> list[str]:

@@ -30,7 +30,7 @@ class SplitStore:
 
         def change(pipe: Any) -> SplitAssignment:
             recorded, trained = _read(pipe.hgetall(key), key), pipe.get(number)
-            found = assign_splits(recorded, texts, fewest, trained=int(trained or 0) > 0)
+            found = assign_splits(recorded, texts, fewest, has_trained=int(trained or 0) > 0)
             pipe.multi()
             if found.new:
                 pipe.hset(key, mapping=dict(found.new))

@@ -15,7 +15,7 @@ from page import LabelingPage, labeling_page
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 
-from annotune.split import FEWEST_HELD_OUT, assign_splits, text_sha
+from annotune.split import MIN_HELD_OUT, assign_splits, text_sha
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
@@ -49,9 +49,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the pictures are put")
     folder: Path = parser.parse_args().folder
     pairs = [*formulary(SEED), *general_knowledge()]
-    trained = len(pairs) - FEWEST_HELD_OUT
+    trained = len(pairs) - MIN_HELD_OUT
     shas = [text_sha(pair.question) for pair in pairs]
-    sides = assign_splits({}, shas, trained, trained=False).splits
+    sides = assign_splits({}, shas, trained, has_trained=False).splits
     shown = next(pair for pair, sha in zip(pairs, shas, strict=True) if sides[sha] == "train")
     settings = {
         "RECIPE": "small",

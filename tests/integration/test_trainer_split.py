@@ -13,7 +13,7 @@ from studio_double import StudioDouble
 from annotune.errors import RecordUnreadable
 from annotune.runs import TrainingRun
 from annotune.settings import Settings
-from annotune.split import FEWEST_HELD_OUT, split_of, text_sha
+from annotune.split import MIN_HELD_OUT, split_of, text_sha
 from annotune.store.store import Store
 from trainer.context import TrainerContext, trainer_context
 from trainer.jobs import sync_under_lease
@@ -26,7 +26,7 @@ from trainer.sync import sync
 PROJECT, OTHER = 4, 5
 QUESTIONS = 60
 FEWEST = 10
-TAKES = FEWEST + FEWEST_HELD_OUT
+TAKES = FEWEST + MIN_HELD_OUT
 TEXTS = [f"Question {number}?" for number in range(QUESTIONS)]
 
 
@@ -94,7 +94,7 @@ def test_the_look_that_finds_enough_decides_the_sides_and_asks_for_a_training(
     submit(double, TAKES - 1, TAKES)
     assert lacks(context) == ""
     assert store.training_request(PROJECT)
-    lowest = sorted(TEXTS[:TAKES], key=text_sha)[:FEWEST_HELD_OUT]
+    lowest = sorted(TEXTS[:TAKES], key=text_sha)[:MIN_HELD_OUT]
     assert store.splits.all(PROJECT) == {
         text_sha(text): "eval" if text in lowest else "train" for text in TEXTS[:TAKES]
     }
@@ -107,9 +107,9 @@ def test_a_side_stays_whatever_is_deleted_and_comes_again(context: TrainerContex
     delete(double, *first)
     assert lacks(context).endswith("there are 10: submit 5 more")
 
-    submit(double, TAKES, TAKES + FEWEST_HELD_OUT)
+    submit(double, TAKES, TAKES + MIN_HELD_OUT)
     second = held_out(context)
-    assert second == set(TEXTS[TAKES : TAKES + FEWEST_HELD_OUT])
+    assert second == set(TEXTS[TAKES : TAKES + MIN_HELD_OUT])
     submit(double, 0, QUESTIONS)
 
     now = held_out(context)
@@ -148,7 +148,7 @@ def test_a_training_decides_what_no_look_saw(context: TrainerContext, double: St
 
     example_set = current_examples(context, PROJECT)
 
-    assert (len(example_set.train), len(example_set.held_out), example_set.lacks) == (FEWEST, FEWEST_HELD_OUT, "")
+    assert (len(example_set.train), len(example_set.held_out), example_set.lacks) == (FEWEST, MIN_HELD_OUT, "")
     assert len(store.splits.all(PROJECT)) == TAKES
     assert read_split(context.settings.runs_dir, PROJECT) == store.splits.all(PROJECT)
 

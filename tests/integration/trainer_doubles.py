@@ -41,7 +41,7 @@ def example_set(project: int, trained: int = 12, held_out: int = 5) -> ExampleSe
         messages = ASK.render({"text": pair.question}, text=pair.question)
         examples.append(Example(messages=messages, answer=pair.answer, origin=origin))
         sides[f"{number:064x}"] = "train" if number <= trained else "eval"
-    lacks = assign_splits(sides, list(sides), MIN_EXAMPLES, trained=True).lacks
+    lacks = assign_splits(sides, list(sides), MIN_EXAMPLES, has_trained=True).lacks
     return ExampleSet(tuple(examples[:trained]), tuple(examples[trained:]), {"skipped": 2}, WANTED.at, lacks)
 
 

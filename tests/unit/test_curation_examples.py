@@ -14,7 +14,7 @@ from annotune.label_studio.rows import AnnotationRow, PredictionRow, TaskRow
 from annotune.labeling.config import Labeling
 from annotune.prompt import Prompt
 from annotune.settings import Settings
-from annotune.split import FEWEST_HELD_OUT, SplitAssignment, assign_splits, text_sha
+from annotune.split import MIN_HELD_OUT, SplitAssignment, assign_splits, text_sha
 from curation.examples import ExampleSet, collect_examples
 from trainer.prompts import newest_prompt
 
@@ -26,7 +26,7 @@ QUESTION = "What is the usual dose?"
 
 
 def divided(texts: Sequence[str]) -> SplitAssignment:
-    return assign_splits({}, texts, fewest=1, trained=False)
+    return assign_splits({}, texts, min_train=1, has_trained=False)
 
 
 def region(control: str, *texts: str) -> dict[str, Any]:
@@ -273,7 +273,7 @@ def test_the_labelled_text_decides_the_side() -> None:
 
     found = labelled([*questions, *(f" {text.upper()}\n" for text in questions)])
 
-    lowest = sorted(range(12), key=lambda number: text_sha(questions[number]))[:FEWEST_HELD_OUT]
+    lowest = sorted(range(12), key=lambda number: text_sha(questions[number]))[:MIN_HELD_OUT]
     assert {example.origin.task for example in found.held_out} == {*lowest, *(number + 12 for number in lowest)}
     assert len(found.train) == 2 * 7
     assert found.lacks == ""

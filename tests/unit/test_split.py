@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from annotune.split import FEWEST_HELD_OUT, SplitAssignment, SplitName, assign_splits, split_of, text_sha
+from annotune.split import MIN_HELD_OUT, SplitAssignment, SplitName, assign_splits, split_of, text_sha
 from embedded.formulary import formulary
 
 FEWEST = 10
-TAKES = FEWEST + FEWEST_HELD_OUT
+TAKES = FEWEST + MIN_HELD_OUT
 TEXTS = [f"What is drug number {number} for?" for number in range(3000)]
 WHO = (
     "A 54-year-old man",
@@ -73,14 +73,14 @@ def test_the_hash_gives_the_sides_that_it_gave_before_sides_were_kept() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_thirty_notes_are_enough_for_every_seed(seed: int) -> None:
-    found = assign_splits({}, shas(notes(seed, 30)), FEWEST, trained=False)
+    found = assign_splits({}, shas(notes(seed, 30)), FEWEST, has_trained=False)
 
     assert (found.missing, found.lacks, counted(found)) == (0, "", (25, 5))
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_thirty_questions_of_a_formulary_are_enough_for_every_seed(seed: int) -> None:
-    found = assign_splits({}, shas([pair.question for pair in formulary(seed, 30)]), FEWEST, trained=False)
+    found = assign_splits({}, shas([pair.question for pair in formulary(seed, 30)]), FEWEST, has_trained=False)
 
     assert (found.missing, counted(found)) == (0, (25, 5))
 
@@ -90,11 +90,11 @@ def test_notes_that_come_one_by_one_train_from_the_fifteenth_on_and_none_changes
     texts = shas(notes(seed, 200))
     recorded: dict[str, SplitName] = {}
     for number in range(1, len(texts) + 1):
-        found = assign_splits(recorded, texts[:number], FEWEST, trained=False)
+        found = assign_splits(recorded, texts[:number], FEWEST, has_trained=False)
         assert not set(found.new) & set(recorded)
         assert {sha: found.splits[sha] for sha in recorded} == recorded
         assert found.missing == max(0, TAKES - number)
-        assert found.undecided == (number if number < TAKES else 0)
+        assert found.unassigned == (number if number < TAKES else 0)
         recorded |= found.new
 
     train, held_out = counted(found)
@@ -104,9 +104,9 @@ def test_notes_that_come_one_by_one_train_from_the_fifteenth_on_and_none_changes
 
 def test_what_is_held_out_first_are_the_lowest_hashes() -> None:
     texts = shas(TEXTS[:TAKES])
-    found = assign_splits({}, texts, FEWEST, trained=False)
+    found = assign_splits({}, texts, FEWEST, has_trained=False)
 
-    assert [sha for sha in sorted(texts) if found.splits[sha] == "eval"] == sorted(texts)[:FEWEST_HELD_OUT]
+    assert [sha for sha in sorted(texts) if found.splits[sha] == "eval"] == sorted(texts)[:MIN_HELD_OUT]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_what_is_held_out_first_are_the_lowest_hashes() -> None:
 def test_of_many_at_once_one_in_six_is_held_out_as_far_as_enough_train(
     number: int, fewest: int, sides: tuple[int, int]
 ) -> None:
-    assert counted(assign_splits({}, shas(TEXTS[:number]), fewest, trained=False)) == sides
+    assert counted(assign_splits({}, shas(TEXTS[:number]), fewest, has_trained=False)) == sides
 
 
 @pytest.mark.parametrize("seed", range(200))
@@ -135,24 +135,24 @@ def test_whatever_is_deleted_and_submitted_the_number_that_is_told_is_enough(see
         now |= set(dice.sample(texts[:200], dice.randrange(12)))
         now -= set(dice.sample(sorted(now), dice.randrange(len(now) + 1) // 2))
         fewest = dice.choice([3, 10, 10, 10, 25])
-        found = assign_splits(recorded, sorted(now), fewest, trained=False)
+        found = assign_splits(recorded, sorted(now), fewest, has_trained=False)
         assert {sha: found.splits[sha] for sha in now & recorded.keys()} == {
             sha: recorded[sha] for sha in now & recorded.keys()
         }
         recorded |= found.new
         train, held_out = counted(found)
-        assert (found.missing <= 0) == (train >= fewest and held_out >= FEWEST_HELD_OUT)
-        assert not (found.undecided and found.missing <= 0)
-        if found.missing > 0 and not found.hash_alone:
+        assert (found.missing <= 0) == (train >= fewest and held_out >= MIN_HELD_OUT)
+        assert not (found.unassigned and found.missing <= 0)
+        if found.missing > 0 and not found.by_hash:
             more = [sha for sha in texts[200:] if sha not in recorded][: found.missing]
-            assert assign_splits(recorded, [*sorted(now), *more[1:]], fewest, trained=False).missing == 1
-            assert assign_splits(recorded, [*sorted(now), *more], fewest, trained=False).missing == 0
+            assert assign_splits(recorded, [*sorted(now), *more[1:]], fewest, has_trained=False).missing == 1
+            assert assign_splits(recorded, [*sorted(now), *more], fewest, has_trained=False).missing == 0
 
 
 def test_a_deployment_that_trained_by_the_hash_alone_goes_on_so() -> None:
     texts = shas(TEXTS[:40])
-    first = assign_splits({}, texts, FEWEST, trained=True)
-    later = assign_splits(first.splits, shas(TEXTS[:200]), FEWEST, trained=True)
+    first = assign_splits({}, texts, FEWEST, has_trained=True)
+    later = assign_splits(first.splits, shas(TEXTS[:200]), FEWEST, has_trained=True)
 
     assert first.splits == {sha: split_of(sha) for sha in texts}
     assert later.splits == {sha: split_of(sha) for sha in shas(TEXTS[:200])}
@@ -160,9 +160,9 @@ def test_a_deployment_that_trained_by_the_hash_alone_goes_on_so() -> None:
 
 def test_a_text_that_an_older_version_trained_on_is_never_held_out_though_it_was_away_at_the_upgrade() -> None:
     away, *others = by_hash(20, "train")
-    held_out = by_hash(FEWEST_HELD_OUT, "eval")
-    upgraded = assign_splits({}, [*others, *held_out], FEWEST, trained=True).splits
-    back = assign_splits(upgraded, [*others, *held_out[1:], away], FEWEST, trained=True)
+    held_out = by_hash(MIN_HELD_OUT, "eval")
+    upgraded = assign_splits({}, [*others, *held_out], FEWEST, has_trained=True).splits
+    back = assign_splits(upgraded, [*others, *held_out[1:], away], FEWEST, has_trained=True)
 
     assert back.splits[away] == "train"
     assert back.lacks == (
@@ -174,14 +174,14 @@ def test_a_text_that_an_older_version_trained_on_is_never_held_out_though_it_was
 def test_a_deployment_that_never_trained_gets_the_new_split() -> None:
     unlucky = by_hash(30, "train")
 
-    assert assign_splits({}, unlucky, FEWEST, trained=True).missing > 0
-    assert counted(assign_splits({}, unlucky, FEWEST, trained=False)) == (25, 5)
+    assert assign_splits({}, unlucky, FEWEST, has_trained=True).missing > 0
+    assert counted(assign_splits({}, unlucky, FEWEST, has_trained=False)) == (25, 5)
 
 
 def test_a_text_that_is_there_twice_counts_once_and_that_is_told() -> None:
     texts = shas(TEXTS[: TAKES - 1])
 
-    assert assign_splits({}, [*texts, texts[0].upper().lower(), texts[1]], FEWEST, trained=False).lacks == (
+    assert assign_splits({}, [*texts, texts[0].upper().lower(), texts[1]], FEWEST, has_trained=False).lacks == (
         "it takes 15 usable annotations (MIN_EXAMPLES + 5), and there are 14 of different texts: submit 1 more"
     )
 
@@ -196,15 +196,15 @@ def test_a_text_that_is_there_twice_counts_once_and_that_is_told() -> None:
     ],
 )
 def test_what_is_missing_is_told_as_a_number_of_annotations(number: int, fewest: int, told: str) -> None:
-    assert assign_splits({}, shas(TEXTS[:number]), fewest, trained=False).lacks == told
+    assert assign_splits({}, shas(TEXTS[:number]), fewest, has_trained=False).lacks == told
 
 
 def test_what_is_missing_on_one_side_is_told_so() -> None:
     texts = shas(TEXTS[:60])
-    recorded = assign_splits({}, texts, FEWEST, trained=False).splits
+    recorded = assign_splits({}, texts, FEWEST, has_trained=False).splits
     left = [sha for sha in texts if recorded[sha] == "eval"] + [sha for sha in texts if recorded[sha] == "train"][:7]
 
-    assert assign_splits(recorded, left, FEWEST, trained=False).lacks == (
+    assert assign_splits(recorded, left, FEWEST, has_trained=False).lacks == (
         "it takes 10 usable annotations to train on (MIN_EXAMPLES) and 5 that are held out, and there are 7 and 10: submit 3"
         " more"
     )
