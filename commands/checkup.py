@@ -16,8 +16,8 @@ from annotune.servers.ollama import as_request
 from annotune.servers.pool import Servers
 from annotune.serving import ServingResolver
 from annotune.store.workers import Findings
-from commands.address import Address
 from commands.context import CommandContext
+from curation.backend_address import Address
 
 CHECK_S = 10.0
 ANSWER_S = 90.0  # the first one loads the model

@@ -3,11 +3,11 @@
 import click
 
 from annotune.errors import ConfigurationError, StoreUnavailable
-from commands.address import Address
 from commands.checkup import checkup
 from commands.context import PROJECT, CommandContext
-from commands.customer import ConnectionChange
 from commands.output import say
+from curation.backend_address import Address
+from curation.connection import ConnectionChange
 
 URL = "Where Label Studio reaches this backend; default: the setting BACKEND_URL."
 CONNECTED_BUT = 3

@@ -10,8 +10,8 @@ from annotune.label_studio.client import LabelStudioClient
 from annotune.settings import Settings, load_settings
 from annotune.store.queue import JobQueue
 from annotune.store.store import Store
-from commands.customer import ProjectConnection
 from commands.output import PlainConsole, console, say
+from curation.connection import ProjectConnection
 from curation.context import Context
 
 

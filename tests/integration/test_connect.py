@@ -19,8 +19,8 @@ from annotune.label_studio.client import LabelStudioClient
 from annotune.store.store import Store
 from annotune.store.workers import Finding, Findings
 from commands import checkup
-from commands.customer import ACTIONS
 from commands.main import annotune
+from curation.connection import ACTIONS
 from embedded.label_studio import LabelStudio
 
 CONFIG = (

@@ -25,9 +25,9 @@ from annotune.store.queue import JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from annotune.store.workers import Finding, Findings
-from commands.address import Address
 from commands.main import Commands, annotune
 from commands.train import duration
+from curation.backend_address import Address
 
 AT = datetime(2026, 11, 22, 10, 41, tzinfo=UTC)
 WELL, ILL = Finding(ok=True, detail="well"), Finding(ok=False, detail="ill")

@@ -33,8 +33,8 @@ from annotune.servers.ollama import OllamaClient
 from annotune.servers.openai import OpenAIClient
 from annotune.settings import Settings
 from backend.health import Health
-from commands.address import Address
 from commands.checkup import _seen_by_backend
+from curation.backend_address import Address
 
 Script = Callable[..., Vendor]
 SHORT_S, LONG_S = 0.5, 20.0

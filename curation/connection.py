@@ -7,7 +7,7 @@ from annotune.errors import LabelStudioError
 from annotune.label_studio.client import LabelStudioClient
 from annotune.label_studio.rows import BackendRow, BackendSettings, WebhookRow, WebhookSettings
 from annotune.settings import SECRET_HEADER
-from commands.address import Address, same_url
+from curation.backend_address import Address, same_url
 
 TITLE = "annotune"
 ACTIONS = (
