@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from doubles import FakeOllama, serving
-from studio_double import StudioDouble
+from label_studio_double import LabelStudioDouble
 
 from annotune.models import ModelRef, ModelVersion, Verdict
 from annotune.prompt import ProjectPrompt
@@ -52,7 +52,7 @@ def store(redis_url: str) -> Iterator[Store]:
 @pytest.fixture
 def run(redis_url: str, store: Store, tmp_path: Path) -> Iterator[Annotune]:
     """Runs a command where prompts, their authors, tasks, refusals and answers are all hostile."""
-    with StudioDouble() as studio, serving(Parrot()) as url:
+    with LabelStudioDouble() as studio, serving(Parrot()) as url:
         studio.add_project(4, questions=len(HOSTILE))
         store.swap_live(4, None, ModelRef(server="ollama", model="small"))
         for number, (task, text) in enumerate(zip(studio.projects[4], HOSTILE, strict=True), start=1):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from label_studio_double import LabelStudioDouble
 from services import Eventually
-from studio_double import StudioDouble
 
 from annotune.errors import ConfigurationError
 from annotune.settings import Settings
@@ -25,8 +25,8 @@ Worker = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
-def studio() -> Iterator[StudioDouble]:
-    with StudioDouble() as double:
+def studio() -> Iterator[LabelStudioDouble]:
+    with LabelStudioDouble() as double:
         yield double
 
 
@@ -55,7 +55,7 @@ def worker(deployment: dict[str, str], tmp_path: Path) -> Iterator[Worker]:
 
 
 def test_a_worker_tells_of_each_part_in_a_line(
-    worker: Worker, studio: StudioDouble, redis_url: str, tmp_path: Path, eventually: Eventually
+    worker: Worker, studio: LabelStudioDouble, redis_url: str, tmp_path: Path, eventually: Eventually
 ) -> None:
     settings = {"RECIPE": "small", "TRAINER_PYTHON": sys.executable}
     worker(LABEL_STUDIO_URL=studio.url, LABEL_STUDIO_API_KEY="legacy", **settings)
@@ -86,7 +86,7 @@ def test_status_tells_a_worker_that_can_learn_from_one_that_cannot(
 
 
 def test_a_training_that_the_worker_cannot_do_is_refused_when_it_is_asked_for(
-    deployment: dict[str, str], redis_url: str, studio: StudioDouble
+    deployment: dict[str, str], redis_url: str, studio: LabelStudioDouble
 ) -> None:
     studio.add_project(4)
     store = Store.connect(redis_url)
@@ -126,7 +126,7 @@ def _all_told(log: Path) -> list[str]:
 # Each finding by itself
 
 
-def test_label_studio_takes_the_key_or_not(studio: StudioDouble) -> None:
+def test_label_studio_takes_the_key_or_not(studio: LabelStudioDouble) -> None:
     settings = Settings(label_studio_url=studio.url, label_studio_api_key="legacy")
     well = studio_finding(settings)
     studio.refusal = (401, {"detail": "Invalid token."})
@@ -138,7 +138,7 @@ def test_label_studio_takes_the_key_or_not(studio: StudioDouble) -> None:
     assert "is not reachable" in studio_finding(settings).detail
 
 
-def test_without_a_key_a_worker_says_what_is_missing(studio: StudioDouble) -> None:
+def test_without_a_key_a_worker_says_what_is_missing(studio: LabelStudioDouble) -> None:
     finding = studio_finding(Settings(label_studio_url=studio.url))
 
     assert finding.ok is False

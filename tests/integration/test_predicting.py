@@ -19,8 +19,8 @@ import pytest
 from click.testing import CliRunner, Result
 from contract.servers.vendor import Vendor, json_reply
 from doubles import FakeOllama, serving
+from label_studio_double import LabelStudioDouble
 from services import annotune_command
-from studio_double import StudioDouble
 
 from annotune.chat import ChatRequest, Completion
 from annotune.errors import InUse
@@ -75,8 +75,8 @@ class Scripted(FakeOllama):
 
 
 @pytest.fixture
-def studio() -> Iterator[StudioDouble]:
-    with StudioDouble() as double:
+def studio() -> Iterator[LabelStudioDouble]:
+    with LabelStudioDouble() as double:
         double.add_project(4, questions=TASKS)
         yield double
 
@@ -96,7 +96,7 @@ def store(redis_url: str) -> Store:
 
 
 @pytest.fixture
-def deployment(studio: StudioDouble, ollama: Scripted, redis_url: str) -> dict[str, str]:
+def deployment(studio: LabelStudioDouble, ollama: Scripted, redis_url: str) -> dict[str, str]:
     """The environment of the command."""
     return {
         "LABEL_STUDIO_URL": studio.url,
@@ -128,7 +128,7 @@ def default_sigint() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-def versions(studio: StudioDouble) -> list[list[str]]:
+def versions(studio: LabelStudioDouble) -> list[list[str]]:
     return [[prediction["model_version"] for prediction in task] for task in studio.predictions(4)]
 
 

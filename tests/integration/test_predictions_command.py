@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from studio_double import StudioDouble
+from label_studio_double import LabelStudioDouble
 
 from commands.main import annotune
 
@@ -23,8 +23,8 @@ def stored(id_: int, value: dict[str, Any], version: str = "small@0123abcd") -> 
 
 
 @pytest.fixture
-def studio() -> Iterator[StudioDouble]:
-    with StudioDouble() as double:
+def studio() -> Iterator[LabelStudioDouble]:
+    with LabelStudioDouble() as double:
         double.add_project(4, questions=4, config=CONFIG)
         for task, predictions in zip(
             double.projects[4],
@@ -38,7 +38,7 @@ def studio() -> Iterator[StudioDouble]:
 
 
 @pytest.fixture
-def repair(studio: StudioDouble) -> Repair:
+def repair(studio: LabelStudioDouble) -> Repair:
     """Runs `annotune predictions repair 4`."""
     environment = {"LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": "legacy"}
 
@@ -48,11 +48,11 @@ def repair(studio: StudioDouble) -> Repair:
     return invoke
 
 
-def values(studio: StudioDouble) -> dict[int, dict[str, Any]]:
+def values(studio: LabelStudioDouble) -> dict[int, dict[str, Any]]:
     return {found["id"]: found["result"][0]["value"] for task in studio.predictions(4) for found in task}
 
 
-def test_ours_are_put_right_and_again_finds_nothing(repair: Repair, studio: StudioDouble) -> None:
+def test_ours_are_put_right_and_again_finds_nothing(repair: Repair, studio: LabelStudioDouble) -> None:
     result = repair()
 
     assert result.exit_code == 0, result.output
@@ -67,14 +67,14 @@ def test_ours_are_put_right_and_again_finds_nothing(repair: Repair, studio: Stud
     assert "tasks read: 4; predictions repaired: 0\n" in repair().stdout
 
 
-def test_a_dry_run_tells_and_changes_nothing(repair: Repair, studio: StudioDouble) -> None:
+def test_a_dry_run_tells_and_changes_nothing(repair: Repair, studio: LabelStudioDouble) -> None:
     before = deepcopy(studio.predictions(4))
 
     assert "predictions that would be repaired: 2 (1, 4)" in repair("--dry-run").stdout
     assert studio.predictions(4) == before
 
 
-def test_one_that_is_refused_costs_no_other_its_repair(repair: Repair, studio: StudioDouble) -> None:
+def test_one_that_is_refused_costs_no_other_its_repair(repair: Repair, studio: LabelStudioDouble) -> None:
     studio.rewrite_refusal[1] = 400, {"detail": "no"}
     result = repair()
 
@@ -86,7 +86,7 @@ def test_one_that_is_refused_costs_no_other_its_repair(repair: Repair, studio: S
     assert repair().exit_code == 0
 
 
-def test_a_project_that_predicts_what_is_listed_is_refused(repair: Repair, studio: StudioDouble) -> None:
+def test_a_project_that_predicts_what_is_listed_is_refused(repair: Repair, studio: LabelStudioDouble) -> None:
     studio.evaluating.add(4)
 
     assert "evaluate_predictions_automatically" in repair().stderr

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from doubles import FakeOllama, serving
-from studio_double import StudioDouble
+from label_studio_double import LabelStudioDouble
 
 from annotune.errors import NotFound, RequestInvalid
 from annotune.prompt import ProjectPrompt, Prompt
@@ -48,14 +48,14 @@ def store(redis_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def studio() -> Iterator[StudioDouble]:
-    with StudioDouble() as double:
+def studio() -> Iterator[LabelStudioDouble]:
+    with LabelStudioDouble() as double:
         double.add_project(4, questions=3)
         yield double
 
 
 @pytest.fixture
-def run(studio: StudioDouble, redis_url: str, tmp_path: Path) -> Iterator[Annotune]:
+def run(studio: LabelStudioDouble, redis_url: str, tmp_path: Path) -> Iterator[Annotune]:
     (tmp_path / "runs").mkdir()
     double = Echo()
     with serving(double) as url:
@@ -214,7 +214,7 @@ def test_setting_a_prompt_ends_a_pin_unless_it_is_to_be_pinned(run: Annotune, st
     assert "is used" in run("use", 4, "latest").stdout
 
 
-def test_two_prompts_are_compared_on_the_same_tasks(run: Annotune, studio: StudioDouble) -> None:
+def test_two_prompts_are_compared_on_the_same_tasks(run: Annotune, studio: LabelStudioDouble) -> None:
     run("set", 4, typed="Forty mg.")
     run("set", 4, typed="Fifty mg.")
     studio.submit(4, 1, "forty")
@@ -229,7 +229,7 @@ def test_two_prompts_are_compared_on_the_same_tasks(run: Annotune, studio: Studi
     assert not [path for path, *_ in studio.asked[before:] if "prediction" in path]
 
 
-def test_what_is_not_answered_is_told_in_the_comparison(run: Annotune, studio: StudioDouble) -> None:
+def test_what_is_not_answered_is_told_in_the_comparison(run: Annotune, studio: LabelStudioDouble) -> None:
     run("set", 4, typed="One.")
     studio.projects[4][0]["data"] = {"other": 1}
 
@@ -253,7 +253,7 @@ def test_an_error_that_all_would_meet_is_told_once(run: Annotune) -> None:
     assert len(shown.stderr.splitlines()) == 1
 
 
-def test_an_odd_task_is_compared_all_the_same(run: Annotune, studio: StudioDouble) -> None:
+def test_an_odd_task_is_compared_all_the_same(run: Annotune, studio: LabelStudioDouble) -> None:
     run("set", 4, typed="Forty {text}")
     studio.projects[4][0]["data"] = {"question": "half \ud83d of a pair"}
 
@@ -297,7 +297,7 @@ def test_history_pin_and_system_prompt_survive_an_emptied_redis(run: Annotune, s
     ],
 )
 def test_what_of_a_prompt_names_nothing_is_told_when_it_is_set(
-    run: Annotune, store: Store, studio: StudioDouble, tmp_path: Path, typed: str, system: str, told: str
+    run: Annotune, store: Store, studio: LabelStudioDouble, tmp_path: Path, typed: str, system: str, told: str
 ) -> None:
     studio.projects[4][2]["data"]["year"] = 1904
     (tmp_path / "system.txt").write_text(system)
@@ -310,14 +310,14 @@ def test_what_of_a_prompt_names_nothing_is_told_when_it_is_set(
     assert bool(told) == bool(heard)
 
 
-def test_setting_a_prompt_makes_label_studio_fetch_no_predictions(run: Annotune, studio: StudioDouble) -> None:
+def test_setting_a_prompt_makes_label_studio_fetch_no_predictions(run: Annotune, studio: LabelStudioDouble) -> None:
     studio.evaluating.add(4)
 
     assert "{txt}" in run("set", 4, typed="Of {txt}").stderr
     assert "/api/tasks/" not in [path for path, *_ in studio.asked]
 
 
-def test_what_names_nothing_is_told_beside_the_comparison(run: Annotune, studio: StudioDouble) -> None:
+def test_what_names_nothing_is_told_beside_the_comparison(run: Annotune, studio: LabelStudioDouble) -> None:
     run("set", 4, typed="Forty {qestion}")
     run("set", 4, typed="Fifty {text} {year}")
     studio.projects[4][0]["data"]["year"] = 1904

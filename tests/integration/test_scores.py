@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from doubles import FakeOllama, serving
+from label_studio_double import LabelStudioDouble
 from pydantic import SecretStr
-from studio_double import StudioDouble
 
 from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef, ModelVersion
@@ -37,13 +37,13 @@ TUNED = VERSION.ref
 
 
 @pytest.fixture
-def double() -> Iterator[StudioDouble]:
-    with StudioDouble() as running:
+def double() -> Iterator[LabelStudioDouble]:
+    with LabelStudioDouble() as running:
         running.add_project(PROJECT, questions=3)
         yield running
 
 
-def shop(redis_url: str, double: StudioDouble, folder: Path, **others: Any) -> TrainerContext:
+def shop(redis_url: str, double: LabelStudioDouble, folder: Path, **others: Any) -> TrainerContext:
     given = {"label_studio_api_key": SecretStr("legacy"), "runs_dir": folder / "runs", "openai_model": "small"}
     return trainer_context(
         Settings(redis_url=redis_url, label_studio_url=double.url, openai_provider="ollama", **given | others)
@@ -51,7 +51,7 @@ def shop(redis_url: str, double: StudioDouble, folder: Path, **others: Any) -> T
 
 
 @pytest.fixture
-def context(redis_url: str, double: StudioDouble, tmp_path: Path) -> TrainerContext:
+def context(redis_url: str, double: LabelStudioDouble, tmp_path: Path) -> TrainerContext:
     made = shop(redis_url, double, tmp_path)
     made.store.remember_project(PROJECT)
     return made
@@ -61,7 +61,7 @@ def told(context: TrainerContext) -> str:
     return ServingResolver(context.settings, context.store).resolve(PROJECT).model_version
 
 
-def backend_of(double: StudioDouble) -> dict[str, Any]:
+def backend_of(double: LabelStudioDouble) -> dict[str, Any]:
     [backend] = double.backends[PROJECT]
     return backend
 
@@ -85,7 +85,7 @@ def run(context: TrainerContext, *arguments: object, **changed: str) -> Result:
     return result
 
 
-def test_the_project_shows_what_answers_after_each_change(context: TrainerContext, double: StudioDouble) -> None:
+def test_the_project_shows_what_answers_after_each_change(context: TrainerContext, double: LabelStudioDouble) -> None:
     backend_of_project = double.connect(PROJECT, told(context))
     seen = []
 
@@ -113,7 +113,7 @@ def test_the_project_shows_what_answers_after_each_change(context: TrainerContex
     assert len(set(seen)) == 4
 
 
-def test_what_label_studio_shows_already_is_changed_no_more(context: TrainerContext, double: StudioDouble) -> None:
+def test_what_label_studio_shows_already_is_changed_no_more(context: TrainerContext, double: LabelStudioDouble) -> None:
     """A change of a project comes back as PROJECT_UPDATED, which brings the next look."""
     double.connect(PROJECT, told(context))
     double.shown[PROJECT] = ""
@@ -127,7 +127,7 @@ def test_what_label_studio_shows_already_is_changed_no_more(context: TrainerCont
     assert double.shown[PROJECT] == told(context)
 
 
-def test_what_a_connection_was_given_stays_beside_the_title(context: TrainerContext, double: StudioDouble) -> None:
+def test_what_a_connection_was_given_stays_beside_the_title(context: TrainerContext, double: LabelStudioDouble) -> None:
     """Label Studio checks a change whole: what is not sent along counts as not given."""
     given = {"auth_method": "BASIC_AUTH", "basic_auth_user": "ls", "extra_params": {"temperature": 0.2}}
     double.connect(PROJECT, told(context), title="Our model").update(given)
@@ -144,7 +144,7 @@ def test_what_a_connection_was_given_stays_beside_the_title(context: TrainerCont
 
 
 def test_what_a_person_chose_to_show_stays_and_is_told_once(
-    context: TrainerContext, double: StudioDouble, caplog: pytest.LogCaptureFixture
+    context: TrainerContext, double: LabelStudioDouble, caplog: pytest.LogCaptureFixture
 ) -> None:
     double.connect(PROJECT, told(context))
     double.shown[PROJECT] = "their-model-v1 [draft]"
@@ -174,7 +174,7 @@ REFUSALS = {
 @pytest.mark.parametrize(("refusal", "said"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_where_label_studio_refuses_it_is_told_once_and_the_look_goes_on(
     context: TrainerContext,
-    double: StudioDouble,
+    double: LabelStudioDouble,
     caplog: pytest.LogCaptureFixture,
     refusal: tuple[int, object],
     said: str,
@@ -198,7 +198,7 @@ def test_where_label_studio_refuses_it_is_told_once_and_the_look_goes_on(
     assert context.store.reports.scores_missing(PROJECT) == ""
 
 
-def test_another_backend_is_left_alone(context: TrainerContext, double: StudioDouble) -> None:
+def test_another_backend_is_left_alone(context: TrainerContext, double: LabelStudioDouble) -> None:
     double.connect(PROJECT, "yolo-v8", title="Theirs")
     sync(context, PROJECT)
 
@@ -206,14 +206,14 @@ def test_another_backend_is_left_alone(context: TrainerContext, double: StudioDo
     assert context.store.reports.scores_missing(PROJECT) == ""
 
 
-def test_a_project_without_a_backend_is_left_alone(context: TrainerContext, double: StudioDouble) -> None:
+def test_a_project_without_a_backend_is_left_alone(context: TrainerContext, double: LabelStudioDouble) -> None:
     sync(context, PROJECT)
 
     assert double.changes == []
 
 
 def test_a_model_or_prompt_of_the_environment_comes_with_the_workers_start(
-    context: TrainerContext, double: StudioDouble, redis_url: str, tmp_path: Path
+    context: TrainerContext, double: LabelStudioDouble, redis_url: str, tmp_path: Path
 ) -> None:
     double.connect(PROJECT, told(context))
     sync(context, PROJECT)
@@ -239,7 +239,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS.keys())
 def test_a_command_that_changes_what_answers_queues_a_look(
-    context: TrainerContext, double: StudioDouble, arguments: tuple[object, ...]
+    context: TrainerContext, double: LabelStudioDouble, arguments: tuple[object, ...]
 ) -> None:
     ollama = FakeOllama()
     ollama.models = {"small": "", "large": "", TUNED.model: ""}

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 from doubles import FakeOllama, serving
+from label_studio_double import LabelStudioDouble
 from services import Eventually, annotune_command
-from studio_double import StudioDouble
 
 from annotune.prompt import ProjectPrompt
 from annotune.runs import TrainingRequest
@@ -51,8 +51,8 @@ def ollama() -> Iterator[Held]:
 
 
 @pytest.fixture
-def studio() -> Iterator[StudioDouble]:
-    with StudioDouble() as double:
+def studio() -> Iterator[LabelStudioDouble]:
+    with LabelStudioDouble() as double:
         double.add_project(4, questions=TASKS)
         yield double
 
@@ -65,7 +65,7 @@ def store(redis_url: str) -> Store:
 
 
 @pytest.fixture
-def start(studio: StudioDouble, ollama: Held, store: Store, redis_url: str, tmp_path: Path) -> Iterator[Start]:
+def start(studio: LabelStudioDouble, ollama: Held, store: Store, redis_url: str, tmp_path: Path) -> Iterator[Start]:
     """Starts `annotune ...` in a process of its own, which is killed at the end."""
     ours = {
         "LABEL_STUDIO_URL": studio.url,
@@ -110,7 +110,7 @@ def start(studio: StudioDouble, ollama: Held, store: Store, redis_url: str, tmp_
     ],
 )
 def test_predict_pushes_what_is_under_way_and_begins_no_more(
-    start: Start, studio: StudioDouble, ollama: Held, store: Store, eventually: Eventually, sigint, sent, code
+    start: Start, studio: LabelStudioDouble, ollama: Held, store: Store, eventually: Eventually, sigint, sent, code
 ) -> None:
     running = start(sigint, "predict", "4")
     eventually(lambda: ollama.asked == 2, SOON_S)
@@ -128,7 +128,7 @@ def test_predict_pushes_what_is_under_way_and_begins_no_more(
 
 
 def test_a_second_signal_ends_predict_at_once(
-    start: Start, studio: StudioDouble, ollama: Held, eventually: Eventually
+    start: Start, studio: LabelStudioDouble, ollama: Held, eventually: Eventually
 ) -> None:
     running = start(IGNORED, "predict", "4")
     eventually(lambda: ollama.asked == 2, SOON_S)

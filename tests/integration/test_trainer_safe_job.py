@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from label_studio_double import LabelStudioDouble
 from rq import Callback, Queue, Repeat, Retry
 from rq.job import Job
 from services import Eventually
-from studio_double import StudioDouble
 
 from annotune.store.job_spec import CHANGED_JOB
 from annotune.store.keys import Keys
@@ -33,7 +33,7 @@ STRIKE = "hostile.strike"
 class Bench:
     """A worker that is not started yet, and the ways into its Redis."""
 
-    def __init__(self, folder: Path, redis_url: str, studio: StudioDouble) -> None:
+    def __init__(self, folder: Path, redis_url: str, studio: LabelStudioDouble) -> None:
         self.mark = folder / "mark"
         self.store = Store.connect(redis_url, patience="job")
         self.connection = connect_redis(redis_url, patience="job", decode=False)
@@ -62,14 +62,14 @@ class Bench:
 
 
 @pytest.fixture
-def studio() -> Iterator[StudioDouble]:
-    with StudioDouble() as running:
+def studio() -> Iterator[LabelStudioDouble]:
+    with LabelStudioDouble() as running:
         running.add_project(PROJECT, questions=1)
         yield running
 
 
 @pytest.fixture
-def bench(tmp_path: Path, redis_url: str, studio: StudioDouble) -> Iterator[Bench]:
+def bench(tmp_path: Path, redis_url: str, studio: LabelStudioDouble) -> Iterator[Bench]:
     made = Bench(tmp_path, redis_url, studio)
     with made.worker:
         yield made

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from label_studio_double import LabelStudioDouble
 from pydantic import SecretStr
-from studio_double import StudioDouble
 
 from annotune.errors import RecordUnreadable
 from annotune.runs import TrainingRun
@@ -31,15 +31,15 @@ TEXTS = [f"Question {number}?" for number in range(QUESTIONS)]
 
 
 @pytest.fixture
-def double() -> Iterator[StudioDouble]:
-    with StudioDouble() as running:
+def double() -> Iterator[LabelStudioDouble]:
+    with LabelStudioDouble() as running:
         for project in (PROJECT, OTHER):
             running.add_project(project, questions=QUESTIONS)
         yield running
 
 
 @pytest.fixture
-def context(redis_url: str, double: StudioDouble, tmp_path: Path) -> TrainerContext:
+def context(redis_url: str, double: LabelStudioDouble, tmp_path: Path) -> TrainerContext:
     return trainer_context(
         Settings(
             redis_url=redis_url,
@@ -58,12 +58,12 @@ def store(context: TrainerContext) -> Store:
     return context.store
 
 
-def submit(double: StudioDouble, first: int, last: int, project: int = PROJECT) -> None:
+def submit(double: LabelStudioDouble, first: int, last: int, project: int = PROJECT) -> None:
     for number in range(first, last):
         double.submit(project, number, f"Answer {number}")
 
 
-def delete(double: StudioDouble, *texts: str) -> None:
+def delete(double: LabelStudioDouble, *texts: str) -> None:
     for task in double.projects[PROJECT]:
         if task["data"]["question"] in texts:
             task["annotations"].clear()
@@ -82,7 +82,7 @@ def held_out(context: TrainerContext) -> set[str]:
 
 
 def test_the_look_that_finds_enough_decides_the_sides_and_asks_for_a_training(
-    context: TrainerContext, double: StudioDouble, store: Store, caplog: pytest.LogCaptureFixture
+    context: TrainerContext, double: LabelStudioDouble, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
     submit(double, 0, TAKES - 1)
@@ -101,7 +101,7 @@ def test_the_look_that_finds_enough_decides_the_sides_and_asks_for_a_training(
     assert held_out(context) == set(lowest)
 
 
-def test_a_side_stays_whatever_is_deleted_and_comes_again(context: TrainerContext, double: StudioDouble) -> None:
+def test_a_side_stays_whatever_is_deleted_and_comes_again(context: TrainerContext, double: LabelStudioDouble) -> None:
     submit(double, 0, TAKES)
     first = held_out(context)
     delete(double, *first)
@@ -118,7 +118,7 @@ def test_a_side_stays_whatever_is_deleted_and_comes_again(context: TrainerContex
 
 
 def test_two_tasks_of_one_text_are_on_one_side_and_their_project_alone_says_on_which(
-    context: TrainerContext, double: StudioDouble, store: Store
+    context: TrainerContext, double: LabelStudioDouble, store: Store
 ) -> None:
     twin = double.projects[PROJECT][TAKES]
     twin["data"]["question"] = f"  {TEXTS[0].upper()}\n"
@@ -143,7 +143,7 @@ def test_looks_and_trainings_at_once_decide_the_same(context: TrainerContext, st
     assert kept.keys() == set(shas)
 
 
-def test_a_training_decides_what_no_look_saw(context: TrainerContext, double: StudioDouble, store: Store) -> None:
+def test_a_training_decides_what_no_look_saw(context: TrainerContext, double: LabelStudioDouble, store: Store) -> None:
     submit(double, 0, TAKES)
 
     example_set = current_examples(context, PROJECT)
@@ -154,7 +154,7 @@ def test_a_training_decides_what_no_look_saw(context: TrainerContext, double: St
 
 
 def test_sides_come_back_into_an_emptied_redis_before_any_is_decided(
-    context: TrainerContext, double: StudioDouble, store: Store
+    context: TrainerContext, double: LabelStudioDouble, store: Store
 ) -> None:
     submit(double, 0, TAKES)
     sync_under_lease(context, PROJECT)
@@ -172,7 +172,7 @@ def test_sides_come_back_into_an_emptied_redis_before_any_is_decided(
 
 
 def test_sides_that_were_decided_in_an_emptied_redis_give_way_to_those_that_are_kept(
-    context: TrainerContext, double: StudioDouble, store: Store
+    context: TrainerContext, double: LabelStudioDouble, store: Store
 ) -> None:
     submit(double, 0, TAKES)
     sync_under_lease(context, PROJECT)
@@ -186,7 +186,7 @@ def test_sides_that_were_decided_in_an_emptied_redis_give_way_to_those_that_are_
 
 
 def test_what_redis_forgot_since_its_last_save_comes_back(
-    context: TrainerContext, double: StudioDouble, store: Store
+    context: TrainerContext, double: LabelStudioDouble, store: Store
 ) -> None:
     submit(double, 0, TAKES)
     sync_under_lease(context, PROJECT)
@@ -198,7 +198,9 @@ def test_what_redis_forgot_since_its_last_save_comes_back(
     assert store.splits.all(PROJECT) == before
 
 
-def test_sides_outlive_a_project_that_is_forgotten(context: TrainerContext, double: StudioDouble, store: Store) -> None:
+def test_sides_outlive_a_project_that_is_forgotten(
+    context: TrainerContext, double: LabelStudioDouble, store: Store
+) -> None:
     submit(double, 0, TAKES)
     sync(context, PROJECT)
     before = store.splits.all(PROJECT)
@@ -212,7 +214,7 @@ def test_sides_outlive_a_project_that_is_forgotten(context: TrainerContext, doub
 
 
 def test_a_deployment_that_trained_before_sides_were_kept_keeps_the_sides_of_the_hash(
-    context: TrainerContext, double: StudioDouble, store: Store
+    context: TrainerContext, double: LabelStudioDouble, store: Store
 ) -> None:
     """Its trained texts are known by the number of a version alone, which the manifests bring back."""
     now = datetime.now(UTC)
@@ -230,7 +232,7 @@ def test_a_deployment_that_trained_before_sides_were_kept_keeps_the_sides_of_the
 
 
 def test_a_run_that_was_refused_before_its_training_seeds_nothing(
-    context: TrainerContext, double: StudioDouble, store: Store
+    context: TrainerContext, double: LabelStudioDouble, store: Store
 ) -> None:
     store.save_run(TrainingRun(id="x", project=PROJECT, number=0, state="refused", started_at=datetime.now(UTC)))
     store.trained.set_tried(PROJECT, {1: ""})
@@ -240,7 +242,7 @@ def test_a_run_that_was_refused_before_its_training_seeds_nothing(
 
 
 def test_an_odd_side_is_named_and_costs_no_other_project(
-    context: TrainerContext, double: StudioDouble, store: Store
+    context: TrainerContext, double: LabelStudioDouble, store: Store
 ) -> None:
     submit(double, 0, TAKES, OTHER)
     store._redis.hset(store.keys.of(PROJECT, "sides"), text_sha("a"), "both")
@@ -253,7 +255,7 @@ def test_an_odd_side_is_named_and_costs_no_other_project(
 
 
 def test_a_file_that_cannot_be_read_is_named_and_written_anew(
-    context: TrainerContext, double: StudioDouble, store: Store, caplog: pytest.LogCaptureFixture
+    context: TrainerContext, double: LabelStudioDouble, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     submit(double, 0, TAKES)
     sync_under_lease(context, PROJECT)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import redis
+from label_studio_double import LabelStudioDouble, region
 from pydantic import SecretStr
-from studio_double import StudioDouble, region
 
 from annotune.answer import Answer
 from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
@@ -36,14 +36,14 @@ SHORT = LeaseTiming(ttl_s=0.5, renew_s=0.1)
 
 
 @pytest.fixture
-def double() -> Iterator[StudioDouble]:
-    with StudioDouble() as running:
+def double() -> Iterator[LabelStudioDouble]:
+    with LabelStudioDouble() as running:
         running.add_project(PROJECT, questions=QUESTIONS)
         yield running
 
 
 @pytest.fixture
-def context(redis_url: str, double: StudioDouble, tmp_path: Path) -> TrainerContext:
+def context(redis_url: str, double: LabelStudioDouble, tmp_path: Path) -> TrainerContext:
     return trainer_context(
         Settings(
             redis_url=redis_url,
@@ -138,7 +138,7 @@ def test_a_change_during_a_look_queues_another_job(context: TrainerContext) -> N
     assert context.jobs.waiting()[CHANGES] == 2
 
 
-def test_a_look_that_failed_gives_its_lease_back(context: TrainerContext, double: StudioDouble) -> None:
+def test_a_look_that_failed_gives_its_lease_back(context: TrainerContext, double: LabelStudioDouble) -> None:
     double.refusal = (400, {"detail": "oops"})
 
     with pytest.raises(LabelStudioError):
@@ -150,7 +150,7 @@ def test_a_look_that_failed_gives_its_lease_back(context: TrainerContext, double
 # A look
 
 
-def test_a_look_counts_what_is_usable_new_and_left_out(context: TrainerContext, double: StudioDouble) -> None:
+def test_a_look_counts_what_is_usable_new_and_left_out(context: TrainerContext, double: LabelStudioDouble) -> None:
     known = double.submit(PROJECT, 0, "one")
     double.submit(PROJECT, 1, "two")
     double.submit(PROJECT, 2, "", skipped=True)
@@ -177,7 +177,7 @@ def tallied(context: TrainerContext) -> SyncSummary:
     return tally
 
 
-def annotations_of(double: StudioDouble) -> list[dict[str, Any]]:
+def annotations_of(double: LabelStudioDouble) -> list[dict[str, Any]]:
     return [annotation for task in double.projects[PROJECT] for annotation in task["annotations"]]
 
 
@@ -208,7 +208,7 @@ ODD_TASKS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("odd", ODD_PREDICTIONS, ids=str)
 def test_an_odd_prediction_costs_no_annotation(
-    context: TrainerContext, double: StudioDouble, odd: object, caplog: pytest.LogCaptureFixture
+    context: TrainerContext, double: LabelStudioDouble, odd: object, caplog: pytest.LogCaptureFixture
 ) -> None:
     double.submit(PROJECT, 0, "one", prompt="Its own.")
     double.submit(PROJECT, 1, "two", prompt="Answer in one word.")
@@ -228,7 +228,7 @@ def test_an_odd_prediction_costs_no_annotation(
 
 @pytest.mark.parametrize("odd", ODD_TASKS.values(), ids=ODD_TASKS)
 def test_an_odd_task_is_left_out_and_counted(
-    context: TrainerContext, double: StudioDouble, odd: dict[str, Any], caplog: pytest.LogCaptureFixture
+    context: TrainerContext, double: LabelStudioDouble, odd: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     double.submit(PROJECT, 0, "one")
     double.submit(PROJECT, 1, "two")
@@ -241,7 +241,7 @@ def test_an_odd_task_is_left_out_and_counted(
 
 
 def test_a_task_without_an_id_is_left_out(
-    context: TrainerContext, double: StudioDouble, caplog: pytest.LogCaptureFixture
+    context: TrainerContext, double: LabelStudioDouble, caplog: pytest.LogCaptureFixture
 ) -> None:
     double.submit(PROJECT, 0, "one")
     double.submit(PROJECT, 1, "two")
@@ -251,7 +251,7 @@ def test_a_task_without_an_id_is_left_out(
     assert f"project {PROJECT}: 1 tasks have no id" in caplog.text
 
 
-def test_odd_markup_and_half_letters_are_learnt_from(context: TrainerContext, double: StudioDouble) -> None:
+def test_odd_markup_and_half_letters_are_learnt_from(context: TrainerContext, double: LabelStudioDouble) -> None:
     config = double.configs[PROJECT].replace("<Text ", "<HyperText ")
     double.add_project(PROJECT, 2, config)
     double.projects[PROJECT][0]["data"]["question"] = "<p>ok</p><![foo[bar]]>"
@@ -265,7 +265,7 @@ def test_odd_markup_and_half_letters_are_learnt_from(context: TrainerContext, do
     assert prompt.text == "Half \ufffd of a pair."
 
 
-def test_corrections_of_what_was_tried_are_new(context: TrainerContext, double: StudioDouble) -> None:
+def test_corrections_of_what_was_tried_are_new(context: TrainerContext, double: LabelStudioDouble) -> None:
     double.submit_all(PROJECT)
     tasks, labeling = read(context, PROJECT)
     contents = examples_of(context, PROJECT, tasks, labeling).contents
@@ -284,7 +284,9 @@ def test_corrections_of_what_was_tried_are_new(context: TrainerContext, double: 
     assert context.store.training_request(PROJECT) is not None
 
 
-def test_what_is_deleted_is_not_new_and_what_it_had_replaced_is(context: TrainerContext, double: StudioDouble) -> None:
+def test_what_is_deleted_is_not_new_and_what_it_had_replaced_is(
+    context: TrainerContext, double: LabelStudioDouble
+) -> None:
     double.submit(PROJECT, 0, "one")
     double.submit(PROJECT, 0, "better")
     double.submit(PROJECT, 1, "two")
@@ -298,7 +300,7 @@ def test_what_is_deleted_is_not_new_and_what_it_had_replaced_is(context: Trainer
     assert tallied(context).new == 1
 
 
-def test_another_system_prompt_is_nobodys_correction(context: TrainerContext, double: StudioDouble) -> None:
+def test_another_system_prompt_is_nobodys_correction(context: TrainerContext, double: LabelStudioDouble) -> None:
     double.submit_all(PROJECT)
     tasks, labeling = read(context, PROJECT)
     context.store.trained.set_tried(PROJECT, examples_of(context, PROJECT, tasks, labeling).contents)
@@ -307,7 +309,7 @@ def test_another_system_prompt_is_nobodys_correction(context: TrainerContext, do
     assert tallied(context).new == 0
 
 
-def test_an_upgrade_makes_nothing_new_at_once(context: TrainerContext, double: StudioDouble) -> None:
+def test_an_upgrade_makes_nothing_new_at_once(context: TrainerContext, double: LabelStudioDouble) -> None:
     double.submit_all(PROJECT)
     annotations = annotations_of(double)
     ids = [annotation["id"] for annotation in annotations]
@@ -329,7 +331,7 @@ def answer_to(task: int, text: str) -> Answer:
     return Answer.model_validate({"project": PROJECT, "task": task, **fields})
 
 
-def test_a_submitted_prompt_becomes_the_projects(context: TrainerContext, double: StudioDouble) -> None:
+def test_a_submitted_prompt_becomes_the_projects(context: TrainerContext, double: LabelStudioDouble) -> None:
     number = double.submit(PROJECT, 0, "one", prompt="Answer in one word.")
 
     sync(context, PROJECT)
@@ -341,7 +343,7 @@ def test_a_submitted_prompt_becomes_the_projects(context: TrainerContext, double
 
 @pytest.mark.parametrize(("age_s", "kept"), [(60, "Submitted."), (-60, "By command.")], ids=["older", "newer"])
 def test_a_prompt_set_by_command_yields_only_to_a_later_annotation(
-    context: TrainerContext, double: StudioDouble, age_s: float, kept: str
+    context: TrainerContext, double: LabelStudioDouble, age_s: float, kept: str
 ) -> None:
     at = datetime.now(UTC) - timedelta(seconds=age_s)
     context.store.set_prompt(PROJECT, ProjectPrompt(text="By command.", source="command", at=at))
@@ -354,7 +356,9 @@ def test_a_prompt_set_by_command_yields_only_to_a_later_annotation(
     assert prompt.text == kept
 
 
-def test_the_prompt_of_an_accepted_prediction_changes_nothing(context: TrainerContext, double: StudioDouble) -> None:
+def test_the_prompt_of_an_accepted_prediction_changes_nothing(
+    context: TrainerContext, double: LabelStudioDouble
+) -> None:
     double.submit(PROJECT, 0, "one", prompt="The model's.")
     [annotation] = double.projects[PROJECT][0]["annotations"]
     annotation["parent_prediction"] = 9
@@ -372,7 +376,7 @@ def test_the_prompt_of_an_accepted_prediction_changes_nothing(context: TrainerCo
     assert context.store.prompt(PROJECT) is None
 
 
-def test_enough_new_annotations_ask_for_one_training(context: TrainerContext, double: StudioDouble) -> None:
+def test_enough_new_annotations_ask_for_one_training(context: TrainerContext, double: LabelStudioDouble) -> None:
     double.submit_all(PROJECT)
 
     sync(context, PROJECT)
@@ -393,7 +397,9 @@ NOT_ASKED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("changed", NOT_ASKED.values(), ids=NOT_ASKED.keys())
-def test_no_training_is_asked_for_where(context: TrainerContext, double: StudioDouble, changed: dict[str, Any]) -> None:
+def test_no_training_is_asked_for_where(
+    context: TrainerContext, double: LabelStudioDouble, changed: dict[str, Any]
+) -> None:
     double.submit_all(PROJECT)
 
     sync(set_to(context, **changed), PROJECT)
@@ -402,7 +408,7 @@ def test_no_training_is_asked_for_where(context: TrainerContext, double: StudioD
 
 
 def test_what_broke_off_before_its_training_is_tried_again_after_a_new_annotation(
-    context: TrainerContext, double: StudioDouble
+    context: TrainerContext, double: LabelStudioDouble
 ) -> None:
     double.submit_all(PROJECT)
     context.store.save_run(ended(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)), "failed"))
@@ -417,7 +423,7 @@ def test_what_broke_off_before_its_training_is_tried_again_after_a_new_annotatio
 
 
 def test_what_was_tried_and_refused_is_tried_again_only_after_enough_new_annotations(
-    context: TrainerContext, double: StudioDouble
+    context: TrainerContext, double: LabelStudioDouble
 ) -> None:
     double.submit_all(PROJECT)
     tasks, labeling = read(context, PROJECT)
@@ -440,7 +446,7 @@ def prompt_now(context: TrainerContext) -> str:
     return prompt.text
 
 
-def test_a_corrected_answer_does_not_turn_the_prompt_back(context: TrainerContext, double: StudioDouble) -> None:
+def test_a_corrected_answer_does_not_turn_the_prompt_back(context: TrainerContext, double: LabelStudioDouble) -> None:
     double.submit(PROJECT, 0, "one", prompt="First.")
     first = prompt_now(context)
     double.submit(PROJECT, 1, "two", prompt="Second.")
@@ -464,7 +470,7 @@ def test_a_corrected_answer_does_not_turn_the_prompt_back(context: TrainerContex
 
 
 def test_an_old_prompt_that_never_was_a_version_is_not_brought_by_a_typo_either(
-    context: TrainerContext, double: StudioDouble
+    context: TrainerContext, double: LabelStudioDouble
 ) -> None:
     for number, prompt in enumerate(("First.", "Second.", "Third.")):
         double.submit(PROJECT, number, "answer", prompt=prompt)
@@ -504,7 +510,9 @@ def test_the_answers_of_a_forgotten_project_end_and_no_others(context: TrainerCo
     assert [kept.text for kept in context.store.answers(99, 1)] == ["so"]
 
 
-def test_a_look_at_many_tasks_asks_redis_little(context: TrainerContext, double: StudioDouble, redis_url: str) -> None:
+def test_a_look_at_many_tasks_asks_redis_little(
+    context: TrainerContext, double: LabelStudioDouble, redis_url: str
+) -> None:
     double.submit_all(PROJECT)
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         before = client.info("stats")["total_reads_processed"]
@@ -555,7 +563,7 @@ def test_annotations_that_came_meanwhile_are_looked_at(context: TrainerContext) 
 
 
 def test_an_annotation_submitted_in_mid_training_is_in_the_next_dataset(
-    context: TrainerContext, double: StudioDouble
+    context: TrainerContext, double: LabelStudioDouble
 ) -> None:
     datasets: list[set[int]] = []
     late: list[int] = []
@@ -690,7 +698,7 @@ def test_a_lease_that_expired_is_taken_again(context: TrainerContext, eventually
 # Reconciling
 
 
-def test_a_lost_webhook_is_found(context: TrainerContext, double: StudioDouble) -> None:
+def test_a_lost_webhook_is_found(context: TrainerContext, double: LabelStudioDouble) -> None:
     double.submit(PROJECT, 0, "one")
     context.store.remember_project(PROJECT)
 
@@ -726,7 +734,7 @@ def test_a_change_that_was_looked_at_is_not_queued(context: TrainerContext) -> N
     assert context.jobs.waiting()[CHANGES] == 0
 
 
-def test_a_look_that_failed_waits_for_the_reconciliation(context: TrainerContext, double: StudioDouble) -> None:
+def test_a_look_that_failed_waits_for_the_reconciliation(context: TrainerContext, double: LabelStudioDouble) -> None:
     double.refusal = (400, {"detail": "oops"})
     context.store.note_changes(PROJECT)
     with pytest.raises(LabelStudioError):

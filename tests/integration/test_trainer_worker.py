@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from studio_double import StudioDouble
+from label_studio_double import LabelStudioDouble
 
 from annotune.models import ModelRef
 from annotune.runs import TrainingRequest, TrainingRun
@@ -30,8 +30,8 @@ Eventually = Callable[..., Any]
 
 
 @pytest.fixture
-def double() -> Iterator[StudioDouble]:
-    with StudioDouble() as running:
+def double() -> Iterator[LabelStudioDouble]:
+    with LabelStudioDouble() as running:
         running.add_project(PROJECT, questions=3)
         yield running
 
@@ -46,7 +46,7 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
 class Bench:
     """A worker that is not started yet, and what it works with."""
 
-    def __init__(self, folder: Path, redis_url: str, double: StudioDouble) -> None:
+    def __init__(self, folder: Path, redis_url: str, double: LabelStudioDouble) -> None:
         self.folder = folder
         folder.mkdir()
         self.store = Store.connect(redis_url, patience="job")
@@ -86,7 +86,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, redis_url: str, double: StudioDouble) -> Iterator[Bench]:
+def bench(tmp_path: Path, redis_url: str, double: LabelStudioDouble) -> Iterator[Bench]:
     made = Bench(tmp_path / "bench", redis_url, double)
     with made.worker:
         yield made
@@ -105,7 +105,7 @@ def children(process: int) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
-def test_a_webhook_leads_to_a_look(bench: Bench, double: StudioDouble, eventually: Eventually) -> None:
+def test_a_webhook_leads_to_a_look(bench: Bench, double: LabelStudioDouble, eventually: Eventually) -> None:
     double.submit(PROJECT, 0, "one")
     bench.start()
 
@@ -115,7 +115,7 @@ def test_a_webhook_leads_to_a_look(bench: Bench, double: StudioDouble, eventuall
 
 
 def test_what_a_command_chose_comes_back_by_itself_after_redis_was_emptied(
-    bench: Bench, double: StudioDouble, redis_url: str, eventually: Eventually
+    bench: Bench, double: LabelStudioDouble, redis_url: str, eventually: Eventually
 ) -> None:
     bench.start()
     double.refusal = (503, {"detail": "down for maintenance"})
@@ -140,7 +140,9 @@ def test_what_a_command_chose_comes_back_by_itself_after_redis_was_emptied(
     assert "Redis was emptied" in bench.worker.log.read_text()
 
 
-def test_what_no_webhook_told_is_found_at_the_start(bench: Bench, double: StudioDouble, eventually: Eventually) -> None:
+def test_what_no_webhook_told_is_found_at_the_start(
+    bench: Bench, double: LabelStudioDouble, eventually: Eventually
+) -> None:
     double.submit(PROJECT, 0, "one")
     bench.store.remember_project(PROJECT)
 
@@ -210,7 +212,7 @@ def test_a_stop_is_prompt_leaves_no_process_and_keeps_the_wish(bench: Bench, eve
 
 
 def test_redis_restarted_across_the_end_of_a_job_loses_nothing(
-    tmp_path: Path, own_redis: RedisServer, double: StudioDouble, eventually: Eventually
+    tmp_path: Path, own_redis: RedisServer, double: LabelStudioDouble, eventually: Eventually
 ) -> None:
     bench = Bench(tmp_path / "bench", own_redis.url, double)
     with bench.worker:
@@ -231,7 +233,7 @@ def test_redis_restarted_across_the_end_of_a_job_loses_nothing(
 
 
 def test_without_redis_the_worker_waits_and_names_the_setting(
-    tmp_path: Path, own_redis: RedisServer, double: StudioDouble, eventually: Eventually
+    tmp_path: Path, own_redis: RedisServer, double: LabelStudioDouble, eventually: Eventually
 ) -> None:
     own_redis.stop()
     bench = Bench(tmp_path / "bench", own_redis.url, double)

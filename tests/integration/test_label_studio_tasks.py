@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from studio_double import CONFIG, StudioDouble, region
+from label_studio_double import CONFIG, LabelStudioDouble, region
 
 from annotune.errors import LabelStudioError, LabelStudioUnreachable, NotFound, Unauthorized
 from annotune.ids import ranges_of
@@ -18,26 +18,28 @@ SAID = Prediction((region("response", "40 mg"),), "m@1", 0.25)
 
 
 @pytest.fixture
-def double() -> Iterator[StudioDouble]:
-    with StudioDouble() as running:
+def double() -> Iterator[LabelStudioDouble]:
+    with LabelStudioDouble() as running:
         running.add_project(4, questions=2 * PAGE_TASKS + 1)
         yield running
 
 
 @pytest.fixture
-def studio(double: StudioDouble) -> Iterator[LabelStudioClient]:
+def studio(double: LabelStudioDouble) -> Iterator[LabelStudioClient]:
     with closing(LabelStudioClient(double.url, "legacy", retries=0)) as made:
         yield made
 
 
-def test_all_tasks_come_once_in_their_order_annotated_or_not(double: StudioDouble, studio: LabelStudioClient) -> None:
+def test_all_tasks_come_once_in_their_order_annotated_or_not(
+    double: LabelStudioDouble, studio: LabelStudioClient
+) -> None:
     double.submit(4, 1, "40 mg")
 
     assert [task.id for task in studio.tasks.by_id(4)] == [task["id"] for task in double.projects[4]]
     assert studio.tasks.count(4) == 2 * PAGE_TASKS + 1
 
 
-def test_what_is_deleted_meanwhile_hides_no_other_task(double: StudioDouble, studio: LabelStudioClient) -> None:
+def test_what_is_deleted_meanwhile_hides_no_other_task(double: LabelStudioDouble, studio: LabelStudioClient) -> None:
     tasks = studio.tasks.by_id(4)
     next(tasks)
     del double.projects[4][:50]
@@ -45,7 +47,7 @@ def test_what_is_deleted_meanwhile_hides_no_other_task(double: StudioDouble, stu
     assert [task.id for task in tasks] == [4000 + number for number in range(1, 2 * PAGE_TASKS + 1)]
 
 
-def test_many_ranges_are_asked_for_a_few_at_a_time(double: StudioDouble, studio: LabelStudioClient) -> None:
+def test_many_ranges_are_asked_for_a_few_at_a_time(double: LabelStudioDouble, studio: LabelStudioClient) -> None:
     ids = ranges_of(",".join(str(4000 + 2 * number) for number in range(2 * RANGES + 1)))
 
     assert [task.id for task in studio.tasks.by_id(4, ids)] == [4000 + 2 * number for number in range(2 * RANGES + 1)]
@@ -58,7 +60,7 @@ def test_a_page_of_a_project_that_is_not_there_is_told(studio: LabelStudioClient
         list(studio.tasks.by_id(5))
 
 
-def test_a_prediction_is_pushed_with_version_and_score(double: StudioDouble, studio: LabelStudioClient) -> None:
+def test_a_prediction_is_pushed_with_version_and_score(double: LabelStudioDouble, studio: LabelStudioClient) -> None:
     studio.predictions.create(4002, SAID)
 
     [task] = studio.tasks.by_id(4, (range(4002, 4003),))

@@ -8,9 +8,9 @@ from contextlib import closing
 import httpx
 import label_studio_sdk.errors
 import pytest
+from label_studio_double import CONFIG, LabelStudioDouble, region
 from label_studio_sdk.core import ApiError
 from pydantic import SecretStr
-from studio_double import CONFIG, StudioDouble, region
 
 from annotune.errors import AnnotuneError, ConfigurationError, LabelStudioError, NotFound, Unauthorized
 from annotune.label_studio.client import LabelStudioClient
@@ -25,14 +25,14 @@ PERSONAL = "eyJhbGciOiJub25lIn0.eyJ0b2tlbl90eXBlIjoicmVmcmVzaCIsImV4cCI6NDEwMjQ0
 
 
 @pytest.fixture
-def double() -> Iterator[StudioDouble]:
-    with StudioDouble() as running:
+def double() -> Iterator[LabelStudioDouble]:
+    with LabelStudioDouble() as running:
         running.add_project(4, questions=2)
         yield running
 
 
 @pytest.fixture
-def studio(double: StudioDouble) -> Iterator[LabelStudioClient]:
+def studio(double: LabelStudioDouble) -> Iterator[LabelStudioClient]:
     with closing(LabelStudioClient(double.url, "legacy", retries=0)) as made:
         yield made
 
@@ -42,7 +42,7 @@ def test_a_project_has_its_config(studio: LabelStudioClient) -> None:
 
 
 def test_tasks_come_with_regions_of_annotations_and_predictions(
-    double: StudioDouble, studio: LabelStudioClient
+    double: LabelStudioDouble, studio: LabelStudioClient
 ) -> None:
     double.submit(4, 0, "40 mg")
     double.projects[4][0]["predictions"].append(
@@ -58,7 +58,7 @@ def test_tasks_come_with_regions_of_annotations_and_predictions(
     assert (prediction.result, prediction.model_version) == ((region("response", "30 mg"),), "m@1")
 
 
-def test_skipped_tasks_are_asked_for_too(double: StudioDouble, studio: LabelStudioClient) -> None:
+def test_skipped_tasks_are_asked_for_too(double: LabelStudioDouble, studio: LabelStudioClient) -> None:
     list(studio.tasks.annotated(4))
 
     [query] = double.asked[-1][2]["query"]
@@ -66,14 +66,14 @@ def test_skipped_tasks_are_asked_for_too(double: StudioDouble, studio: LabelStud
     assert "cancelled_annotations" in query
 
 
-def test_all_pages_are_read(double: StudioDouble, studio: LabelStudioClient) -> None:
+def test_all_pages_are_read(double: LabelStudioDouble, studio: LabelStudioClient) -> None:
     double.add_project(5, questions=2 * PAGE_TASKS)
     double.submit_all(5)
 
     assert [task.id for task in studio.tasks.annotated(5)] == [task["id"] for task in double.projects[5]]
 
 
-def test_a_page_that_went_away_meanwhile_ends_the_tasks(double: StudioDouble, studio: LabelStudioClient) -> None:
+def test_a_page_that_went_away_meanwhile_ends_the_tasks(double: LabelStudioDouble, studio: LabelStudioClient) -> None:
     double.add_project(5, questions=PAGE_TASKS + 1)
     double.submit_all(5)
     tasks = studio.tasks.annotated(5)
@@ -83,14 +83,14 @@ def test_a_page_that_went_away_meanwhile_ends_the_tasks(double: StudioDouble, st
     assert len(list(tasks)) == PAGE_TASKS - 1
 
 
-def test_a_legacy_token_is_sent_as_it_is(double: StudioDouble, studio: LabelStudioClient) -> None:
+def test_a_legacy_token_is_sent_as_it_is(double: LabelStudioDouble, studio: LabelStudioClient) -> None:
     studio.projects.get(4)
 
     assert double.asked[-1][1] == "Token legacy"
 
 
 @pytest.mark.filterwarnings("ignore:The `parse_obj` method:DeprecationWarning")  # the SDK's own (2.1.2)
-def test_a_personal_access_token_is_exchanged(double: StudioDouble) -> None:
+def test_a_personal_access_token_is_exchanged(double: LabelStudioDouble) -> None:
     LabelStudioClient(double.url, PERSONAL, retries=0).projects.get(4)
 
     assert [(path, sent) for path, sent, _ in double.asked] == [
@@ -114,7 +114,11 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("refusal", "kind", "told"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_a_refusal_says_what_to_do(
-    double: StudioDouble, studio: LabelStudioClient, refusal: tuple[int, object], kind: type[AnnotuneError], told: str
+    double: LabelStudioDouble,
+    studio: LabelStudioClient,
+    refusal: tuple[int, object],
+    kind: type[AnnotuneError],
+    told: str,
 ) -> None:
     double.refusal = refusal
 
@@ -132,7 +136,7 @@ def test_an_address_without_a_scheme_names_the_setting() -> None:
         LabelStudioClient("label-studio:8080", "x", retries=0).projects.get(4)
 
 
-def test_one_that_does_not_answer_is_not_waited_for(double: StudioDouble) -> None:
+def test_one_that_does_not_answer_is_not_waited_for(double: LabelStudioDouble) -> None:
     released = threading.Event()
     double.delay = lambda: released.wait(5)
 
@@ -154,7 +158,7 @@ def test_missing_settings_are_named(settings: Settings, told: str) -> None:
         LabelStudioClient.from_settings(settings)
 
 
-def test_settings_make_one(double: StudioDouble) -> None:
+def test_settings_make_one(double: LabelStudioDouble) -> None:
     settings = Settings(label_studio_url=double.url, label_studio_api_key=SecretStr("legacy"))
 
     assert LabelStudioClient.from_settings(settings).projects.get(4).id == 4

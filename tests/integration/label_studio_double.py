@@ -23,7 +23,7 @@ def region(control: str, text: str) -> dict[str, Any]:
 
 
 @dataclass
-class StudioDouble:
+class LabelStudioDouble:
     """Its projects (id -> tasks), what it was asked, and the status and body that it answers everything with, if set.
 
     `push_refusal` is the same for predictions that are pushed, by task, `rewrite_refusal` for changes of stored ones, by
