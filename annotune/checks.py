@@ -2,6 +2,7 @@
 
 from contextlib import closing
 
+from annotune.deadline import Deadline
 from annotune.errors import NotFound
 from annotune.models import ModelRef, restore_command
 from annotune.servers.ollama import OllamaClient
@@ -19,7 +20,7 @@ def require_model(settings: Settings, ref: ModelRef) -> None:
         ModelServerError, ConfigurationError: the server does not answer, or is not configured.
     """
     with closing(Servers(settings)) as servers:
-        servers.get(ref.server).check(deadline_s=ANSWER_S)
+        servers.get(ref.server).check(Deadline.after(ANSWER_S))
     if ref.server == "ollama":
         with closing(OllamaClient(settings.ollama_url)) as server:
             if server.show(ref.model) is None:

@@ -7,7 +7,6 @@ to Label Studio's own file paths, no redirect is followed, and other hosts are r
 import base64
 import binascii
 import ipaddress
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 import httpx
 
 from annotune.chat import Image
+from annotune.deadline import Deadline
 from annotune.errors import RequestInvalid
 from annotune.network import SMALL_BYTES, Network, Resolve, Resolver
 from annotune.settings import MEGABYTE, Settings
@@ -47,14 +47,16 @@ class ImageFetcher:
         self._hosts, self._networks = _allowed(settings.image_places)
         self._access: tuple[float, str] | None = None
 
-    def fetch(self, address: str, *, deadline_s: float = math.inf) -> Image:
+    def fetch(self, address: str, deadline: Deadline) -> Image:
         """The picture at an address: a URL, a path of Label Studio, or a `data:` URI.
 
-        All of it takes IMAGE_TIMEOUT_S or `deadline_s` at most, whichever is less.
+        All of it ends by the deadline, and takes IMAGE_TIMEOUT_S at most.
 
         Raises:
+            DeadlineExceeded: the deadline has passed already.
             RequestInvalid: it is none that may be fetched, cannot be reached, is too large, or is no picture.
         """
+        deadline.check()
         if address[:5].lower() == "data:":
             return self._picture(_inline(address, self._most))
         whole = address
@@ -65,7 +67,7 @@ class ImageFetcher:
             port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
             raise RequestInvalid("a picture's address is no http(s) URL and no path of Label Studio: fix the task")
-        with _told(), self._network.call(min(self._timeout_s, deadline_s)):
+        with _told(), self._network.call(deadline.sooner(Deadline.after(self._timeout_s))):
             if self._studio and (parts.scheme, parts.hostname, port) == _origin(self._studio):
                 return self._picture(self._get(whole, self._own_headers(parts)))
             return self._picture(self._get(*self._checked(parts, port), host=parts.hostname))
@@ -84,7 +86,7 @@ class ImageFetcher:
             return f"Token {key}"
         if self._access is None or time.monotonic() > self._access[0]:
             url = f"{self._studio.geturl() if self._studio else ''}/api/token/refresh"
-            with self._client() as client, self._network.call(self._timeout_s, SMALL_BYTES):
+            with self._client() as client, self._network.call(Deadline.after(self._timeout_s), SMALL_BYTES):
                 reply = client.post(url, json={"refresh": key})
             self._access = (time.monotonic() + ACCESS_S, str(reply.raise_for_status().json()["access"]))
         return f"Bearer {self._access[1]}"

@@ -1,18 +1,17 @@
-"""One deadline, and one cap, for a whole call over HTTP.
+"""One deadline and one size limit for a whole call over HTTP.
 
-A client's own timeout is one for each read: a server that sends a byte now and then, or `102 Processing` again and again,
-holds a call for as long as it likes. Here each connect, read and write gets what is left of the call that it belongs to.
+An HTTP client's timeout covers one read. So a server that sends a byte now and then, or `102 Processing` again and again,
+can hold a call for as long as it likes. Here each connect, read and write gets the time that is left of its call.
 """
 
 import ipaddress
 import math
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import httpcore
@@ -20,42 +19,44 @@ import httpcore2
 import httpx
 import httpx2
 
+from annotune.deadline import Deadline
+
 Client = TypeVar("Client", httpx.Client, httpx2.Client)
 Resolve = Callable[[str], list[str]]
 RESOLVERS = 8
 PIECE_BYTES = 1 << 14
-LEAST_S = 0.001  # to a socket, 0 s says that it waits for nothing at all
-SMALL_BYTES = 8 << 20  # of any answer that holds neither a picture nor a page of tasks
+LEAST_S = 0.001  # a timeout of 0 s would make a socket non-blocking
+SMALL_BYTES = 8 << 20  # the limit of an answer without a picture or a page of tasks
 
 
 class AnswerTooLarge(ValueError):
-    """A server sent more than the call takes."""
+    """A server sent more bytes than the call accepts."""
 
 
 @dataclass
 class _Call:
-    """`ends` is a moment of `time.monotonic()`; `bytes_left` is what may still be received."""
+    """`bytes_left`: how many bytes may still be received."""
 
-    ends: float = math.inf
+    deadline: Deadline = field(default_factory=Deadline.never)
     bytes_left: float = math.inf
 
 
 class Network:
-    """What the clients that are bound to it connect by. Shared by all threads of a process; a call is one thread's."""
+    """Opens the connections of the clients that are bound to it. All threads share it; a call belongs to one thread."""
 
     def __init__(self, resolver: "Resolver | None" = None) -> None:
         self._resolver = resolver or Resolver()
         self._thread = threading.local()
 
     def bind(self, client: Client, *, packed: bool = False) -> Client:
-        """Let all connections of a client, those by a proxy too, keep to the call that they are used in.
+        """Limit all connections of a client, those through a proxy too, to the call in which they are used.
 
-        `packed`: its answers may be compressed. Else none is unpacked, as a few bytes of one can become millions.
+        `packed`: answers may be compressed. Otherwise none is decompressed, because a few bytes can become millions.
         """
-        # httpx takes a network backend by no public way that leaves the proxies of the environment in use (0.28, 2.16).
+        # httpx has no public way to set a network backend that keeps the environment's proxies (httpx 0.28, httpx2 2.16).
         for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001
             pool: Any = getattr(transport, "_pool", None)
-            if pool is not None:  # it is where an address goes past the proxy
+            if pool is not None:  # None: a mount for addresses that bypass the proxy
                 vendor = httpcore2 if isinstance(pool, httpcore2.ConnectionPool) else httpcore
                 pool._network_backend = _Backend(pool._network_backend, self, self._resolver, vendor)  # noqa: SLF001
         if not packed:
@@ -64,41 +65,53 @@ class Network:
         return client
 
     @contextmanager
-    def call(self, seconds: float, most_bytes: float = math.inf) -> Iterator[None]:
-        """What this thread sends and receives meanwhile is one call. One within another ends with that one at the latest.
+    def call(self, deadline: Deadline, most_bytes: float = math.inf) -> Iterator[None]:
+        """All that this thread sends and receives inside the block is one call. A nested call ends with the outer one.
 
-        The client raises its own timeout where the deadline strikes, and AnswerTooLarge where more than `most_bytes` come;
-        the connection is closed then.
+        After the deadline the client raises its own timeout, after `most_bytes` received AnswerTooLarge. Both close the
+        connection.
         """
         outer = self._call
-        self._thread.call = _Call(min(outer.ends, time.monotonic() + seconds), most_bytes)
+        self._thread.call = _Call(outer.deadline.sooner(deadline), most_bytes)
         try:
             yield
         finally:
             self._thread.call = outer
 
     def resolve(self, host: str) -> list[str]:
-        """The addresses of a host. Raises OSError; TimeoutError where the call has ended before."""
-        return self._resolver.addresses(host, self._call.ends)
+        """The addresses of a host.
 
-    def ends(self, timeout_s: float | None, late: type[Exception]) -> float:
-        """The moment by which a step that the client gives so long has to be done. Raises `late` where it has passed."""
-        now, ends = time.monotonic(), self._call.ends
-        if ends <= now:
+        Raises:
+            TimeoutError: the call's deadline passed first.
+            OSError: the host has no address, or none can be looked up.
+        """
+        return self._resolver.addresses(host, self._call.deadline)
+
+    def step_deadline(self, timeout_s: float | None, late: type[Exception]) -> Deadline:
+        """The deadline of one step of the call, to which the client gives `timeout_s`.
+
+        Raises:
+            late: the call's deadline has passed.
+        """
+        deadline = self._call.deadline
+        if not deadline.left_s:
             raise late("the deadline has passed")
-        return ends if timeout_s is None else min(ends, now + timeout_s)
+        return deadline if timeout_s is None else deadline.sooner(Deadline.after(timeout_s))
 
     def left_s(self, timeout_s: float | None, late: type[Exception]) -> float | None:
-        """What one step of the call may take, as `ends`; None: for ever."""
-        ends = self.ends(timeout_s, late)
-        return None if math.isinf(ends) else max(ends - time.monotonic(), LEAST_S)
+        """The seconds that one step of the call may take; None: no limit. Raises as `step_deadline`."""
+        return _socket_timeout(self.step_deadline(timeout_s, late))
 
     def received(self, number: int) -> None:
-        """Count the bytes of a read. Raises AnswerTooLarge."""
+        """Count the bytes of a read.
+
+        Raises:
+            AnswerTooLarge: there are more than the call accepts.
+        """
         call = self._call
         call.bytes_left -= number
         if call.bytes_left < 0:
-            raise AnswerTooLarge("a server sent more than the call takes")
+            raise AnswerTooLarge("a server sent more than the call accepts")
 
     @property
     def _call(self) -> _Call:
@@ -107,42 +120,43 @@ class Network:
 
 
 class Resolver:
-    """Names to addresses, within a time.
+    """Looks up the addresses of hosts, each within a deadline.
 
-    `getaddrinfo` takes no timeout: one that hangs is left to its thread, and there are at most so many of those.
+    `getaddrinfo` takes no timeout. So each look-up has a thread of its own, which is left behind if it hangs. There are at
+    most `threads` of them.
     """
 
     def __init__(self, resolve: Resolve | None = None, *, threads: int = RESOLVERS) -> None:
         self._resolve = resolve or _resolve
         self._free = threading.Semaphore(threads)
 
-    def addresses(self, host: str, ends: float) -> list[str]:
-        """The addresses of a host by a moment of `time.monotonic()`. Raises OSError; TimeoutError where it is past."""
+    def addresses(self, host: str, deadline: Deadline) -> list[str]:
+        """The addresses of a host. Raises as `Network.resolve`."""
         try:
             return [str(ipaddress.ip_address(host))]
         except ValueError:
             pass
-        if not self._free.acquire(timeout=_until(ends)):
-            raise TimeoutError("so many names are being looked up that this one was not, in time")
+        if not self._free.acquire(timeout=deadline.left_s):
+            raise TimeoutError(f"{host} was not looked up in time: all threads for that are busy")
         found: Future[list[str]] = Future()
         try:
             threading.Thread(target=self._find, args=(host, found), name="resolve", daemon=True).start()
         except RuntimeError as error:  # the system has no thread left
             self._free.release()
-            raise OSError(f"{host} is not looked up: {error}") from error
-        return found.result(_until(ends))
+            raise OSError(f"{host} cannot be looked up: {error}") from error
+        return found.result(deadline.left_s)
 
     def _find(self, host: str, found: Future[list[str]]) -> None:
         try:
             found.set_result(self._resolve(host))
-        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+        except Exception as error:  # noqa: BLE001 - raised in the thread that waits
             found.set_exception(error)
         finally:
             self._free.release()
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Opens connections. `vendor` is httpcore or httpcore2: their interfaces are the same, their errors are not."""
+    """Opens connections. `vendor` is httpcore or httpcore2: they have the same interface and different errors."""
 
     def __init__(self, inner: Any, network: Network, resolver: Resolver, vendor: Any) -> None:
         self._inner = inner
@@ -151,20 +165,20 @@ class _Backend(httpcore.NetworkBackend):
         self._vendor = vendor
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any) -> Any:
-        """Each address gets an equal share of the time, so that a silent one leaves some to the next."""
+        """Try each address of a host. Each gets an equal share of the time, since one may not answer at all."""
         vendor = self._vendor
-        ends = self._network.ends(timeout, vendor.ReadTimeout)
+        deadline = self._network.step_deadline(timeout, vendor.ReadTimeout)
         try:
-            found = self._resolver.addresses(host, ends)
+            found = self._resolver.addresses(host, deadline)
         except TimeoutError as error:
             raise vendor.ConnectTimeout(f"{host} was not resolved in time") from error
         except (OSError, UnicodeError) as error:
             raise vendor.ConnectError(str(error)) from error
         failed: Exception = vendor.ConnectError(f"{host} has no address")
-        for left, address in zip(range(len(found), 0, -1), found, strict=True):
-            share = None if math.isinf(ends) else max(_until(ends) / left, LEAST_S)
+        for number, address in enumerate(found):
+            share_s = _socket_timeout(deadline, len(found) - number)
             try:
-                stream = self._inner.connect_tcp(address, port, share, *args, **kwargs)
+                stream = self._inner.connect_tcp(address, port, share_s, *args, **kwargs)
             except (vendor.ConnectError, vendor.ConnectTimeout) as error:
                 failed = error
             else:
@@ -173,7 +187,7 @@ class _Backend(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection. It may be kept beyond the call that opened it: the call is looked up each time."""
+    """A connection. It may outlive the call that opened it, so each step asks the network for the current call."""
 
     def __init__(self, inner: Any, network: Network, vendor: Any) -> None:
         self._inner = inner
@@ -186,7 +200,7 @@ class _Stream(httpcore.NetworkStream):
         return block
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """By pieces: the vendor waits anew for each part that the system takes."""
+        """Write in pieces: the vendor starts a new timeout for each part that the system accepts."""
         view = memoryview(buffer)
         for start in range(0, len(view), PIECE_BYTES):
             piece = view[start : start + PIECE_BYTES]
@@ -203,17 +217,24 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
-def get(url: str, *, seconds: float, trust_env: bool = False) -> httpx.Response:
-    """GET, whole within so many seconds. Raises httpx.HTTPError, httpx.InvalidURL, AnswerTooLarge."""
+def get(url: str, deadline: Deadline, *, trust_env: bool = False) -> httpx.Response:
+    """GET a small answer.
+
+    Raises:
+        httpx.HTTPError, httpx.InvalidURL: no whole answer came before the deadline.
+        AnswerTooLarge: it has more than `SMALL_BYTES`.
+    """
     network = Network()
-    with network.bind(httpx.Client(timeout=seconds, trust_env=trust_env)) as client, network.call(seconds, SMALL_BYTES):
+    client = httpx.Client(timeout=deadline.left_s, trust_env=trust_env)
+    with network.bind(client), network.call(deadline, SMALL_BYTES):
         return client.get(url)
 
 
-def post(url: str, body: object, *, headers: Mapping[str, str], seconds: float) -> httpx.Response:
-    """POST of JSON, whole within so many seconds, by the proxies of the environment. Raises as `get`."""
+def post(url: str, body: object, deadline: Deadline, *, headers: Mapping[str, str]) -> httpx.Response:
+    """POST JSON, through the proxies of the environment. Raises as `get`."""
     network = Network()
-    with network.bind(httpx.Client(timeout=seconds)) as client, network.call(seconds, SMALL_BYTES):
+    client = httpx.Client(timeout=deadline.left_s)
+    with network.bind(client), network.call(deadline, SMALL_BYTES):
         return client.post(url, json=body, headers=dict(headers))
 
 
@@ -221,9 +242,9 @@ def _resolve(host: str) -> list[str]:
     return list(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)))
 
 
-def _until(ends: float) -> float:
-    """The seconds until a moment of `time.monotonic()`, as `threading` takes them."""
-    return min(max(ends - time.monotonic(), 0), threading.TIMEOUT_MAX)
+def _socket_timeout(deadline: Deadline, shares: int = 1) -> float | None:
+    """One of so many equal shares of the seconds left, as a socket takes them."""
+    return None if deadline.is_never else max(deadline.left_s / shares, LEAST_S)
 
 
 def _leave_packed(response: Any) -> None:

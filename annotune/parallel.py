@@ -1,4 +1,4 @@
-"""Calls side by side, within one deadline."""
+"""Calls in parallel threads."""
 
 import itertools
 import math
@@ -13,12 +13,15 @@ from annotune.log import unexpected
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 FAIR_S = 30.0
-# What one call meets, all that follow would meet.
+# Errors that every other call would meet too.
 FOR_ALL = (ModelServerUnreachable, KeyRefused, ConfigurationError)
 
 
 def run_parallel(calls: Sequence[Callable[[], Result]], limit: int) -> list[Result]:
-    """The results in order; the first error ends it at once, and calls that have not begun are not made."""
+    """The results of the calls, in their order, with at most `limit` calls at once.
+
+    The first error is raised at once. Calls that have not begun are then not made.
+    """
     if len(calls) == 1:
         return [calls[0]()]
     pool = ThreadPoolExecutor(max(1, min(limit, len(calls))), thread_name_prefix="predict")
@@ -36,27 +39,28 @@ def run_parallel(calls: Sequence[Callable[[], Result]], limit: int) -> list[Resu
 def map_within_deadline(
     calls: Sequence[Callable[[Deadline], Result]], limit: int, deadline: Deadline
 ) -> list[Result | AnnotuneError]:
-    """The result of each call in order, or why it has none: whatever one meets, the others' results are kept.
+    """The result or the error of each call, in their order, with at most `limit` calls at once.
 
-    A call is given a deadline of its own: an equal share of what is left, and `FAIR_S` at least, so that one that hangs
-    does not keep its place until the end. After an error that all would meet, the calls that have not begun are not made;
-    at the deadline those still running are left.
+    Each call gets a deadline of its own: an equal share of the time left, and at least `FAIR_S`. So a call that hangs does
+    not hold its place until the end. After an error in `FOR_ALL`, calls that have not begun are not made. Calls that still
+    run at the deadline are left behind.
     """
-    met: list[AnnotuneError] = []
+    for_all: list[AnnotuneError] = []
     waiting = itertools.count(len(calls), -1)
 
     def attempt(call: Callable[[Deadline], Result]) -> Result | AnnotuneError:
-        if met:
-            return met[0]
+        if for_all:
+            return for_all[0]
         try:
+            deadline.check()
             rounds = math.ceil(next(waiting) / limit)
-            return call(Deadline.after(min(deadline.left_s, max(FAIR_S, deadline.left_s / rounds))))
+            return call(deadline.sooner(Deadline.after(max(FAIR_S, deadline.left_s / rounds))))
         except AnnotuneError as error:
             if isinstance(error, FOR_ALL):
-                met.append(error)
-            # A traceback's frames lead to the future that holds the error: a circle, and the tasks in it come free late.
+                for_all.append(error)
+            # The frames of a traceback refer to the future, which holds the error. Such a cycle would free the tasks late.
             return error.with_traceback(None)
-        except Exception as error:  # noqa: BLE001 - a fault that one odd task brings out costs no other its answer
+        except Exception as error:  # noqa: BLE001 - an unexpected error costs only its own task the answer
             return unexpected(error)
 
     if len(calls) == 1:
@@ -72,16 +76,16 @@ def map_within_deadline(
 
 
 def run_bounded(items: Iterable[Item], work: Callable[[Item], object], limit: int) -> None:
-    """`work(item)` for each item, at most `limit` at a time; items are read as places come free.
+    """Call `work(item)` for each item, at most `limit` at once. Items are read as places come free.
 
-    An error of `work`, and Ctrl-C, ends it: what is under way is finished, and no more is begun.
+    After an error of `work`, or Ctrl-C, the calls that run are finished, and no other begins.
     """
     pool = ThreadPoolExecutor(limit, thread_name_prefix="stream")
     under_way: set[Future[object]] = set()
     try:
         for item in items:
             under_way.add(pool.submit(work, item))
-            if len(under_way) > limit:  # one waits, so that no place is free while an item is read
+            if len(under_way) > limit:  # one more than run, so that each place is filled while an item is read
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 for future in done:
                     future.result()

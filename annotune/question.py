@@ -87,7 +87,7 @@ class Question:
         request = self.request(ref, options, urgent=urgent)
         if self.labeling.free_text:
             return self._texts(server, request, options.num_responses, deadline, calls)
-        completion = server.chat(request, deadline_s=deadline.left_s)
+        completion = server.chat(request, deadline)
         try:
             return self._fitting(completion)
         except AnswerInvalid as error:
@@ -96,13 +96,13 @@ class Question:
             mended = Message("user", f"That does not fit: {error}. Answer again, in the form that was asked for.")
             again = replace(request, messages=(*request.messages, said, mended))
         try:
-            return self._fitting(server.chat(again, deadline_s=deadline.left_s))
+            return self._fitting(server.chat(again, deadline))
         except AnswerInvalid as error:
             raise AnswerRefused(f"{ref} answered twice what does not fit the labeling config: {error.told}") from error
 
     def _texts(self, server: ModelServer, request: ChatRequest, number: int, deadline: Deadline, calls: int) -> Reply:
         def once() -> Completion:
-            return server.chat(request, deadline_s=deadline.left_s)
+            return server.chat(request, deadline)
 
         completions = run_parallel([once] * number, calls)
         said = {completion.text.strip(): completion for completion in completions if completion.text.strip()}

@@ -8,6 +8,7 @@ from typing import TypedDict
 
 import httpx
 
+from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, RecordUnreadable, StoreEmptied, StoreUnavailable
 from annotune.models import ServerName
 from annotune.network import AnswerTooLarge, get
@@ -146,7 +147,7 @@ class Health:
     def _server(self, name: ServerName) -> Part:
         try:
             server = self._services.servers.get(name)
-            server.check(deadline_s=SERVER_S)
+            server.check(Deadline.after(SERVER_S))
         except AnnotuneError as error:
             return Part(ok=False, detail=str(error))
         return Part(ok=True, detail=f"answers at {server.url}")
@@ -164,7 +165,8 @@ class Health:
         if unset:
             return Part(ok=False, detail=f"{' and '.join(unset)} not set: predictions work, training does not")
         try:
-            get(f"{str(settings.label_studio_url).rstrip('/')}/health", seconds=SERVER_S).raise_for_status()
+            url = f"{str(settings.label_studio_url).rstrip('/')}/health"
+            get(url, Deadline.after(SERVER_S)).raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL, AnswerTooLarge):
             return Part(ok=False, detail="Label Studio is not reachable: start it, or fix LABEL_STUDIO_URL")
         return Part(ok=True, detail="answers, and a key is set")

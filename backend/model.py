@@ -218,4 +218,4 @@ class Model:
 
     def _images(self, task: Task, deadline: Deadline) -> tuple[Image, ...]:
         addresses = [item.address(task.data) for item in self.labeling.objects if item.is_image]
-        return tuple(self.services.images.fetch(address, deadline_s=deadline.left_s) for address in addresses)
+        return tuple(self.services.images.fetch(address, deadline) for address in addresses)

@@ -9,6 +9,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from annotune.chat import Message
+from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, NotFound
 from annotune.models import restore_command
 from annotune.network import AnswerTooLarge, get, post
@@ -70,11 +71,11 @@ def _model(context: CommandContext, project: int) -> Check:
     try:
         with closing(Servers(context.settings)) as servers:
             server = servers.get(ref.server)
-            server.check(deadline_s=CHECK_S)
+            server.check(Deadline.after(CHECK_S))
             if ref.server != "ollama":
                 return Check("model", works=True, detail=f"{ref}: its server answers")
             request = as_request(ref.model, PING, num_ctx=ref.num_ctx or serving.options.num_ctx, max_tokens=1)
-            server.chat(request, deadline_s=ANSWER_S)
+            server.chat(request, Deadline.after(ANSWER_S))
     except NotFound:
         told = f"Ollama at {context.settings.ollama_url} does not have {ref.model}: run '{restore_command(ref.model)}'"
         return Check("model", works=False, detail=told)
@@ -148,7 +149,7 @@ def _why(context: CommandContext, project: int, address: Address) -> str:
     before = context.store.changes(project)
     event = {"action": "PROJECT_UPDATED", "project": {"id": project}}
     try:
-        answer = post(address.webhook, event, headers=address.headers, seconds=CHECK_S)
+        answer = post(address.webhook, event, Deadline.after(CHECK_S), headers=address.headers)
     except (httpx.HTTPError, httpx.InvalidURL, AnswerTooLarge):
         return (
             f"WEBHOOK_SECRET, REDIS_URL and DEPLOYMENT must be the same here and where the backend is served, and Label"
@@ -192,6 +193,6 @@ def _lacks(health: Health) -> list[Check]:
 
 def _health(address: Address) -> Health | None:
     try:
-        return Health.model_validate_json(get(f"{address.url}/health", seconds=CHECK_S, trust_env=True).content)
+        return Health.model_validate_json(get(f"{address.url}/health", Deadline.after(CHECK_S), trust_env=True).content)
     except (httpx.HTTPError, httpx.InvalidURL, AnswerTooLarge, ValidationError):
         return None  # reached by Label Studio, but not from here, or another's backend

@@ -68,7 +68,7 @@ def compare(
 
     def ask(prompt: Prompt, task: TaskRow, deadline: Deadline) -> Said:
         addresses = [item.address(task.data) for item in labeling.objects if item.is_image]
-        images = tuple(pictures.fetch(address, deadline_s=deadline.left_s) for address in addresses)
+        images = tuple(pictures.fetch(address, deadline) for address in addresses)
         question = Question(labeling, prompt, task.data, images)
         reply = question.ask(servers.get(ref.server), ref, serving.options, deadline, urgent=False, calls=1)
         return Said(reply.texts[0], _nearness(labeling, reply.texts[0], task), reply.score)

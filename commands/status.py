@@ -4,6 +4,7 @@ from contextlib import closing
 
 import click
 
+from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RecordUnreadable
 from annotune.label_studio.client import LabelStudioClient
 from annotune.models import ModelRef, restore_command
@@ -35,7 +36,7 @@ class Ollama:
             return self._away
         try:
             with closing(OllamaClient(self._url)) as server:
-                server.check(deadline_s=CHECK_S)
+                server.check(Deadline.after(CHECK_S))
                 if server.show(ref.model) is not None:
                     return ""
         except ModelServerError as error:

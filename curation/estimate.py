@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from annotune.chat import ChatRequest
+from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RequestInvalid
 from annotune.label_studio.rows import TaskRow
 from annotune.log import unexpected
@@ -91,4 +92,4 @@ def estimate(plan: Plan, tasks: Iterable[TaskRow], server: ModelServer | None, *
 def _tokens(server: ModelServer, request: ChatRequest) -> int:
     """A prompt's tokens: an answer of one token, which is thrown away, brings their count."""
     bare = replace(request, max_tokens=1, schema=None, logprobs=False, top_logprobs=0, images=(), think=False)
-    return server.chat(bare, deadline_s=COUNT_S).prompt_tokens
+    return server.chat(bare, Deadline.after(COUNT_S)).prompt_tokens

@@ -107,9 +107,7 @@ class Push:
     def _predict(self, task: TaskRow, deadline: Deadline) -> None:
         plan = self._plan
         try:
-            images = tuple(
-                self._pictures.fetch(address, deadline_s=deadline.left_s) for address in plan.image_addresses(task.data)
-            )
+            images = tuple(self._pictures.fetch(address, deadline) for address in plan.image_addresses(task.data))
             question = plan.question(task.data, images)
             reply = question.ask(self._server, plan.ref, plan.options, deadline, urgent=False, calls=plan.calls)
             prediction = build_prediction(plan.labeling, plan.prompt, reply, plan.model_version)

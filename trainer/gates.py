@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from annotune.chat import ChatRequest, Completion, Message
+from annotune.deadline import Deadline
 from annotune.errors import (
     DeadlineExceeded,
     ModelServerBusy,
@@ -68,10 +69,12 @@ class Candidate:
     num_ctx: int
 
     def render(self, messages: Sequence[Message]) -> str:
-        return retry_until_available(lambda: self.server.render(self._request(messages, 1), deadline_s=CALL_S))
+        return retry_until_available(lambda: self.server.render(self._request(messages, 1), Deadline.after(CALL_S)))
 
     def chat(self, messages: Sequence[Message], *, max_tokens: int) -> Completion:
-        return retry_until_available(lambda: self.server.chat(self._request(messages, max_tokens), deadline_s=CALL_S))
+        return retry_until_available(
+            lambda: self.server.chat(self._request(messages, max_tokens), Deadline.after(CALL_S))
+        )
 
     def _request(self, messages: Sequence[Message], max_tokens: int) -> ChatRequest:
         return as_request(self.model, messages, num_ctx=self.num_ctx, max_tokens=max_tokens)

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from annotune.deadline import Deadline
 from annotune.errors import (
     AnnotuneError,
     ConfigurationError,
@@ -135,7 +136,7 @@ class Pipeline:
             with self._stage("collect"):
                 recipe = _recipe(self._settings.recipe)
                 dataset = self._dataset(recipe, gather(self._context, self.run.project))
-                retry_until_available(lambda: server.check(deadline_s=CHECK_S))
+                retry_until_available(lambda: server.check(Deadline.after(CHECK_S)))
                 check_disk(self.folder, LEAST_FREE_BYTES)
             gguf, sha256, losses = self._train(recipe, dataset)
             candidate = self._register(server, recipe, gguf, sha256)

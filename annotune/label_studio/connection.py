@@ -8,6 +8,7 @@ from label_studio_sdk import LabelStudio
 from label_studio_sdk.core import ApiError, RequestOptions
 from pydantic import ValidationError
 
+from annotune.deadline import Deadline
 from annotune.errors import LabelStudioError, LabelStudioUnreachable, NotFound, Unauthorized
 from annotune.label_studio.refusals import detail_of, explain_refusal
 from annotune.network import Network
@@ -70,7 +71,7 @@ class Connection:
             LabelStudioUnreachable: there was no connection, or it broke.
             LabelStudioError: Label Studio did not answer as it should.
         """
-        with self._mapped(what, address), self._network.call(self._call_s):
+        with self._mapped(what, address), self._network.call(Deadline.after(self._call_s)):
             yield self._sdk
 
     @contextmanager

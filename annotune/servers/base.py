@@ -1,52 +1,58 @@
-"""The seam to whatever answers a chat."""
+"""The interface to a model server, and what its adapters share."""
 
 import math
 from collections.abc import Mapping
 from typing import Protocol
 
 from annotune.chat import ChatRequest, Completion
+from annotune.deadline import Deadline
 from annotune.network import SMALL_BYTES
 
-# Of one token in an answer's JSON, with its log-probability. OpenAI's own is indented, each byte on a line: some 350.
+# One token of an answer in JSON, with its log-probability. OpenAI indents its JSON, one byte to a line: some 350 bytes.
 TOKEN_BYTES = 512
 
 
 class ModelServer(Protocol):
-    """One model server. An instance lives as long as its process and keeps its connections."""
+    """A model server. An instance lives as long as its process and keeps its connections open."""
 
     name: str
     url: str
 
-    def chat(self, request: ChatRequest, *, deadline_s: float) -> Completion:
-        """Ask once.
+    def chat(self, request: ChatRequest, deadline: Deadline) -> Completion:
+        """Ask a model once.
 
         Raises:
-            ModelServerError: any of its kinds; the message names the server and what to do.
+            ModelServerError: one of its kinds; the message names the server and what to do.
+            NotFound: the server does not have the model.
             PromptTooLong: the prompt does not fit `num_ctx`.
+            RequestInvalid: the model cannot take the request.
         """
         ...
 
-    def check(self, *, deadline_s: float) -> None:
-        """Return if the server answers, without asking a model.
+    def check(self, deadline: Deadline) -> None:
+        """Return if the server answers. No model is asked.
 
         Raises:
-            ModelServerError: it does not.
+            ModelServerError: it does not answer.
         """
         ...
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         ...
 
 
 def most_bytes(request: ChatRequest) -> int:
-    """What an answer may weigh: its text, and each token with all its candidates. Thoughts are among `max_tokens`."""
+    """The largest answer that a request can have, in bytes: its text, and each token with all its candidates.
+
+    Thoughts count among `max_tokens`.
+    """
     texts = 1 + (1 + request.top_logprobs if request.logprobs else 0)
     return max(SMALL_BYTES, request.max_tokens * texts * TOKEN_BYTES)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """The seconds of a Retry-After header; None where it is absent, a date, or no length of time."""
+    """The seconds of a Retry-After header. None where there is none, or where it holds no number of seconds."""
     try:
         seconds = float(headers["retry-after"])
     except (KeyError, ValueError):

@@ -17,6 +17,7 @@ import httpx
 import ollama
 
 from annotune.chat import ChatRequest, Completion, Message, Token
+from annotune.deadline import Deadline
 from annotune.errors import (
     AnnotuneError,
     AnswerCut,
@@ -70,7 +71,7 @@ class OllamaClient:
         self._registry = ollama.Client(host=url, timeout=timeout, trust_env=False)
         self._network.bind(self._registry._client)  # noqa: SLF001 - it takes a transport, and makes its own client of it
 
-    def chat(self, request: ChatRequest, *, deadline_s: float) -> Completion:
+    def chat(self, request: ChatRequest, deadline: Deadline) -> Completion:
         """Ask once, by `/api/chat`.
 
         `truncate` and `shift` are off: left on, Ollama drops the oldest messages in silence (0.33).
@@ -92,7 +93,7 @@ class OllamaClient:
             if request.top_logprobs:
                 body["top_logprobs"] = request.top_logprobs
         started = time.monotonic()
-        reply = self._post("/api/chat", body, deadline_s, most_bytes(request))
+        reply = self._post("/api/chat", body, deadline, most_bytes(request))
         text, reason = _said(reply), reply.get("done_reason")
         if not reply.get("done") or text is None:
             raise AnswerRefused(f"Ollama at {self.url} broke off its answer with {request.model}; try again")
@@ -102,7 +103,7 @@ class OllamaClient:
             raise AnswerCut("the model was still thinking when its tokens ran out: raise MAX_TOKENS, or unset THINKING")
         # Thoughts have log-probabilities too, and nothing tells them from the answer's.
         known = reply.get("logprobs") if answer == text and not _thought(reply) else None
-        with self._mapped(deadline_s):
+        with self._mapped(deadline):
             return Completion(
                 text=answer,
                 model=request.model,
@@ -113,7 +114,7 @@ class OllamaClient:
                 logprobs=tuple(_token(entry) for entry in known) if known else None,
             )
 
-    def render(self, request: ChatRequest, *, deadline_s: float) -> str:
+    def render(self, request: ChatRequest, deadline: Deadline) -> str:
         """The very text that the server would give the model (`_debug_render_only`, Ollama >= 0.11.5)."""
         body = {
             "model": request.model,
@@ -122,29 +123,29 @@ class OllamaClient:
             "_debug_render_only": True,
             "options": _options(request),
         }
-        info = self._post("/api/chat", body, deadline_s).get("_debug_info")
+        info = self._post("/api/chat", body, deadline).get("_debug_info")
         if not isinstance(info, Mapping) or not isinstance(info.get("rendered_template"), str):
             raise AnswerRefused(f"Ollama at {self.url} does not show the text that it renders: it is older than 0.30")
         return str(info["rendered_template"])
 
-    def check(self, *, deadline_s: float) -> None:
+    def check(self, deadline: Deadline) -> None:
         """Ask for the version."""
-        with self._asking(deadline_s):
+        with self._asking(deadline):
             self._http.get("/api/version").raise_for_status()
 
     def version(self) -> str:
         """Ollama's own version, such as `0.33.2`."""
-        with self._asking():
+        with self._asking(Deadline.after(REGISTRY_S)):
             return str(self._http.get("/api/version").raise_for_status().json()["version"])
 
     def models(self) -> tuple[str, ...]:
         """Names of all models that the server keeps."""
-        with self._asking():
+        with self._asking(Deadline.after(REGISTRY_S)):
             return tuple(entry.model for entry in self._registry.list().models if entry.model)
 
     def show(self, model: str) -> Mapping[str, Any] | None:
         """What the server knows of a model; None where it has none of that name."""
-        with self._asking():
+        with self._asking(Deadline.after(REGISTRY_S)):
             try:
                 return self._registry.show(model).model_dump()
             except ollama.ResponseError as error:
@@ -155,13 +156,13 @@ class OllamaClient:
     def push(self, gguf: Path, sha256: str) -> None:
         """Upload a GGUF, unless the server has its blob. `sha256` is hex."""
         path = f"/api/blobs/sha256:{sha256}"
-        with self._asking():
+        with self._asking(Deadline.after(REGISTRY_S)):
             if self._http.head(path).status_code == httpx.codes.OK:
                 return
         size = gguf.stat().st_size
         # The server computes the digest before it answers.
         timeout = httpx.Timeout(CREATE_S, connect=CONNECT_S, write=REGISTRY_S)
-        with self._asking(CREATE_S + size / UPLOAD_BYTES_PER_S):
+        with self._asking(Deadline.after(CREATE_S + size / UPLOAD_BYTES_PER_S)):
             reply = self._http.post(path, content=_blocks(gguf), headers={"Content-Length": str(size)}, timeout=timeout)
             reply.raise_for_status()
 
@@ -171,7 +172,7 @@ class OllamaClient:
         No template is sent: the server then runs the GGUF's own (Ollama >= 0.30). An error can come as a line of a
         stream that began with 200, so success is what says so.
         """
-        with self._asking(CREATE_S):
+        with self._asking(Deadline.after(CREATE_S)):
             reply = self._registry.create(
                 model=model, files={filename: f"sha256:{sha256}"}, parameters=dict(parameters), stream=False
             )
@@ -181,7 +182,7 @@ class OllamaClient:
     def delete(self, model: str) -> None:
         """Unload a model, then delete it; one that is not there is deleted already."""
         self.unload(model)
-        with self._asking():
+        with self._asking(Deadline.after(REGISTRY_S)):
             try:
                 self._registry.delete(model)
             except ollama.ResponseError as error:
@@ -190,22 +191,26 @@ class OllamaClient:
 
     def loaded(self) -> tuple[str, ...]:
         """Names of the models in memory; a runner is listed under the name that first loaded it."""
-        with self._asking():
+        with self._asking(Deadline.after(REGISTRY_S)):
             return tuple(entry.model for entry in self._registry.ps().models if entry.model)
 
     def unload(self, model: str) -> None:
         """Take a model out of memory, if it is there. The server does so a moment later."""
         if model in self.loaded():
-            self._post("/api/chat", {"model": model, "messages": [], "keep_alive": 0, "stream": False}, REGISTRY_S)
+            self._post(
+                "/api/chat",
+                {"model": model, "messages": [], "keep_alive": 0, "stream": False},
+                Deadline.after(REGISTRY_S),
+            )
 
     def close(self) -> None:
         """Give the connections back."""
         self._http.close()
         self._registry.close()  # type: ignore[no-untyped-call]
 
-    def _post(self, path: str, body: Mapping[str, Any], deadline_s: float, most: int = SMALL_BYTES) -> dict[str, Any]:
+    def _post(self, path: str, body: Mapping[str, Any], deadline: Deadline, most: int = SMALL_BYTES) -> dict[str, Any]:
         model = str(body.get("model"))
-        with self._asking(deadline_s, most, model):
+        with self._asking(deadline, most, model):
             asked = self._http.build_request("POST", path, json=body)
             try:
                 reply = self._http.send(asked, stream=True)
@@ -222,21 +227,20 @@ class OllamaClient:
         return parsed
 
     @contextmanager
-    def _asking(self, deadline_s: float | None = None, most: int = SMALL_BYTES, model: str = "") -> Iterator[None]:
+    def _asking(self, deadline: Deadline, most: int = SMALL_BYTES, model: str = "") -> Iterator[None]:
         """One call, its errors ours."""
-        seconds = REGISTRY_S if deadline_s is None else deadline_s
-        with self._mapped(seconds, model), self._network.call(seconds, most):
+        with self._mapped(deadline, model), self._network.call(deadline, most):
             yield
 
     @contextmanager
-    def _mapped(self, deadline_s: float = REGISTRY_S, model: str = "") -> Iterator[None]:
-        where = f"Ollama at {self.url}"
+    def _mapped(self, deadline: Deadline, model: str = "") -> Iterator[None]:
+        where, left_s = f"Ollama at {self.url}", deadline.left_s
         try:
             yield
         except httpx.ConnectTimeout as error:
             raise ModelServerUnreachable(f"{where} is not reachable: start it, or fix OLLAMA_ENDPOINT") from error
         except httpx.TimeoutException as error:
-            raise DeadlineExceeded(f"{where} did not answer within {deadline_s:.0f} s; try again") from error
+            raise DeadlineExceeded(f"{where} did not answer within {left_s:.0f} s; try again") from error
         except AnswerTooLarge as error:
             raise AnswerRefused(f"{where} sent far more than an answer: is OLLAMA_ENDPOINT right?") from error
         except (httpx.TransportError, ConnectionError) as error:

@@ -13,6 +13,7 @@ import openai
 from openai.types.chat import ChatCompletion
 
 from annotune.chat import ChatRequest, Completion, Token
+from annotune.deadline import Deadline
 from annotune.errors import (
     AnnotuneError,
     AnswerCut,
@@ -114,7 +115,7 @@ class OpenAIClient:
         max_tokens = "max_completion_tokens" if settings.azure_api_version >= AZURE_NEWER_NAME else "max_tokens"
         return cls(client, network, name="azure", url_setting="AZURE_RESOURCE_ENDPOINT", max_tokens=max_tokens)
 
-    def chat(self, request: ChatRequest, *, deadline_s: float) -> Completion:
+    def chat(self, request: ChatRequest, deadline: Deadline) -> Completion:
         """Ask once, by `chat.completions`."""
         body: dict[str, Any] = {
             "model": request.model,
@@ -132,8 +133,8 @@ class OpenAIClient:
             schema = {"name": "answer", "schema": request.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         started = time.monotonic()
-        with self._mapped(request.model, deadline_s), self._network.call(deadline_s, most_bytes(request)):
-            reply = self._create(body, deadline_s)
+        with self._mapped(request.model, deadline), self._network.call(deadline, most_bytes(request)):
+            reply = self._create(body, deadline)
             # The client does not validate: an answer of another kind shows when it is read.
             choice, usage = reply.choices[0], reply.usage
             text, given = choice.message.content, choice.logprobs
@@ -157,14 +158,15 @@ class OpenAIClient:
                 logprobs=tuple(_token(entry) for entry in known) if known else None,
             )
 
-    def _create(self, body: dict[str, Any], deadline_s: float) -> Any:
+    def _create(self, body: dict[str, Any], deadline: Deadline) -> Any:
         """Ask; what the server refuses of what a model need not know is left out, then and from then on."""
         refused = self._refused.setdefault(str(body["model"]), set())
         while True:
             asked = {name: value for name, value in body.items() if name not in refused}
+            # To the client a timeout is one for each read. The network holds all of them to the deadline.
+            timeout = deadline.left_s
             try:
-                # Each read may take all of it: the call's own deadline binds.
-                with self._client.chat.completions.with_streaming_response.create(**asked, timeout=deadline_s) as reply:
+                with self._client.chat.completions.with_streaming_response.create(**asked, timeout=timeout) as reply:
                     return ChatCompletion.construct(**json.loads(reply.read()))
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
                 told = f"{getattr(error, 'param', '')} {_short(error)}"
@@ -173,22 +175,22 @@ class OpenAIClient:
                     raise
                 refused.update({*names, *(("top_logprobs",) if "logprobs" in names else ())})
 
-    def check(self, *, deadline_s: float) -> None:
+    def check(self, deadline: Deadline) -> None:
         """List the models: asks for no answer, and a wrong key is told."""
-        with self._mapped("", deadline_s), self._network.call(deadline_s, SMALL_BYTES):
-            self._client.models.list(timeout=deadline_s)
+        with self._mapped("", deadline), self._network.call(deadline, SMALL_BYTES):
+            self._client.models.list(timeout=deadline.left_s)
 
     def close(self) -> None:
         """Give the connections back."""
         self._client.close()
 
     @contextmanager
-    def _mapped(self, model: str, deadline_s: float) -> Iterator[None]:
-        where = f"{self.name} at {self.url}"
+    def _mapped(self, model: str, deadline: Deadline) -> Iterator[None]:
+        where, left_s = f"{self.name} at {self.url}", deadline.left_s
         try:
             yield
         except (openai.APITimeoutError, httpx2.TimeoutException) as error:
-            raise DeadlineExceeded(f"{where} did not answer within {deadline_s:.0f} s; try again") from error
+            raise DeadlineExceeded(f"{where} did not answer within {left_s:.0f} s; try again") from error
         except AnswerTooLarge as error:
             raise AnswerRefused(f"{where} sent far more than an answer: is {self._url_setting} right?") from error
         except (openai.APIConnectionError, httpx2.TransportError) as error:

@@ -23,6 +23,7 @@ from label_studio_double import LabelStudioDouble
 from services import annotune_command
 
 from annotune.chat import ChatRequest, Completion
+from annotune.deadline import Deadline
 from annotune.errors import InUse
 from annotune.extra_params import ExtraParams
 from annotune.images import ImageFetcher
@@ -416,10 +417,10 @@ def test_a_placeholder_that_names_nothing_is_told_once(
 class Foreseen:
     """A model server that meets what nobody foresaw where a prompt names it."""
 
-    def chat(self, request: ChatRequest, *, deadline_s: float) -> Completion:
+    def chat(self, request: ChatRequest, deadline: Deadline) -> Completion:
         if "Question 3?" in request.messages[-1].content:
             raise ZeroDivisionError("canary")
-        return Completion("Yes.", request.model, 3, 1, seconds=deadline_s, finish="stop")
+        return Completion("Yes.", request.model, 3, 1, seconds=deadline.left_s, finish="stop")
 
 
 def test_what_nobody_foresaw_fails_its_own_task(deployment, monkeypatch, store, studio, caplog) -> None:

@@ -1,10 +1,10 @@
-"""Calls side by side, within one deadline."""
+"""Calls in parallel threads."""
 
 import gc
 import re
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -17,7 +17,7 @@ from annotune.errors import (
     ModelServerUnreachable,
     Unexpected,
 )
-from annotune.parallel import FAIR_S, map_within_deadline, run_parallel
+from annotune.parallel import FAIR_S, map_within_deadline, run_bounded, run_parallel
 
 Eventually = Callable[..., object]
 
@@ -69,12 +69,6 @@ def test_one_call_is_made_in_the_callers_own_thread() -> None:
 @pytest.mark.parametrize("calls", [[], [lambda: 1]])
 def test_few_calls_need_no_pool(calls: list) -> None:
     assert run_parallel(calls, limit=1) == [1] * len(calls)
-
-
-def test_a_deadline_that_is_over_is_an_error() -> None:
-    assert Deadline.after(10).left_s > 0
-    with pytest.raises(DeadlineExceeded, match="MODEL_DEADLINE_S"):
-        _ = Deadline.after(-1).left_s
 
 
 def test_each_call_has_its_result_or_its_error() -> None:
@@ -166,3 +160,45 @@ def test_what_a_failed_call_held_is_free_at_once(eventually: Eventually) -> None
         eventually(lambda: len(held) == 3 and not any(reference() for reference in held))
     finally:
         gc.enable()
+
+
+def test_all_items_are_worked_on_and_none_is_read_far_ahead() -> None:
+    read, worked, lock, ahead = [0], [0], threading.Lock(), [0]
+
+    def items() -> Iterator[int]:
+        for number in range(500):
+            read[0] += 1
+            with lock:
+                ahead[0] = max(ahead[0], read[0] - worked[0])
+            yield number
+
+    def work(_number: int) -> None:
+        with lock:
+            worked[0] += 1
+
+    run_bounded(items(), work, 4)
+
+    assert (worked, ahead[0] <= 4 + 2) == ([500], True)
+
+
+def test_an_error_ends_it_and_what_is_under_way_is_finished() -> None:
+    begun, finished, both = [], [], threading.Barrier(2)
+
+    def work(number: int) -> None:
+        begun.append(number)
+        if number < 2:
+            both.wait(10)
+        if number == 0:
+            raise ValueError("broken")
+        finished.append(number)
+
+    with pytest.raises(ValueError, match="broken"):
+        run_bounded(iter(range(1000)), work, 2)
+
+    assert 1 in finished
+    assert sorted(begun) == sorted({0, *finished})
+    assert len(begun) < 1000
+
+
+def test_nothing_to_do_is_done() -> None:
+    run_bounded(iter(()), lambda _item: pytest.fail("there is nothing"), 3)

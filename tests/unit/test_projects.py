@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 import pytest
 from defusedxml.ElementTree import fromstring
 
+from annotune.deadline import Deadline
 from annotune.images import ImageFetcher
 from annotune.labeling.config import Labeling
 from annotune.prompt import Prompt
@@ -101,4 +102,4 @@ def test_a_model_can_be_asked_about_every_sample_task(name: str) -> None:
 def test_sample_pictures_are_in_their_tasks() -> None:
     pictures = ImageFetcher(Settings())
 
-    assert {pictures.fetch(data["image"]).media_type for data in samples("image")} == {"image/png"}
+    assert {pictures.fetch(data["image"], Deadline.never()).media_type for data in samples("image")} == {"image/png"}

@@ -12,6 +12,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from annotune.chat import ChatRequest, Completion, Token
+from annotune.deadline import Deadline
 from annotune.models import ServerName
 from annotune.store.queue import JobQueue
 from annotune.store.store import Store
@@ -42,17 +43,17 @@ class FakeModel:
     deadlines: list[float] = field(default_factory=list)
     lock: Any = field(default_factory=threading.Lock)
 
-    def chat(self, request: ChatRequest, *, deadline_s: float) -> Completion:
+    def chat(self, request: ChatRequest, deadline: Deadline) -> Completion:
         with self.lock:
             self.requests.append(request)
-            self.deadlines.append(deadline_s)
+            self.deadlines.append(deadline.left_s)
             number = len(self.requests)
         if self.broken:
             raise self.broken
         text = self.say(request) if self.say else f"answer {number}"
         return Completion(text, request.model, 1, 1, seconds=0.0, finish=self.finish, logprobs=self.logprobs)
 
-    def check(self, *, deadline_s: float) -> None:
+    def check(self, deadline: Deadline) -> None:
         if self.broken:
             raise self.broken
 

@@ -4,12 +4,12 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 
 import pytest
 from vendor import Reply, Vendor, json_reply
 
 from annotune.chat import ChatRequest, Completion
+from annotune.deadline import Deadline
 from annotune.errors import ConfigurationError, DeadlineExceeded, ModelServerBusy, ModelServerError
 from annotune.log import set_up
 from annotune.servers.base import ModelServer
@@ -46,18 +46,18 @@ class Gate:
         self.most = 0
         self._lock = threading.Lock()
 
-    def chat(self, request: ChatRequest, *, deadline_s: float) -> Completion:
+    def chat(self, request: ChatRequest, deadline: Deadline) -> Completion:
         with self._lock:
             self.inside += 1
             self.most = max(self.most, self.inside)
         self.entered.release()
-        self.opened.wait(deadline_s)
+        self.opened.wait(deadline.left_s)
         with self._lock:
             self.inside -= 1
         return COMPLETION
 
-    def check(self, *, deadline_s: float) -> None:
-        self.checked = deadline_s
+    def check(self, deadline: Deadline) -> None:
+        self.checked = deadline
 
     def close(self) -> None:
         self.closed = True
@@ -69,10 +69,10 @@ class Busy(Gate):
     def __init__(self, retry_after_s: float | None = None) -> None:
         super().__init__()
         self.retry_after_s = retry_after_s
-        self.deadlines: list[float] = []
+        self.deadlines: list[Deadline] = []
 
-    def chat(self, request: ChatRequest, *, deadline_s: float) -> Completion:
-        self.deadlines.append(deadline_s)
+    def chat(self, request: ChatRequest, deadline: Deadline) -> Completion:
+        self.deadlines.append(deadline)
         raise ModelServerBusy("busy", self.retry_after_s)
 
 
@@ -82,7 +82,7 @@ def test_a_wrong_key_is_one_request_and_not_six(
     asked = vendor(json_reply({"error": {"message": f"Incorrect API key provided: {key}"}}, 401))
 
     with pytest.raises(ModelServerError) as raised:
-        LimitedServer(adapter(asked.url), 1).chat(request_, deadline_s=LONG_S)
+        LimitedServer(adapter(asked.url), 1).chat(request_, Deadline.after(LONG_S))
     assert len(asked.asked) == 1
     assert "RetryError" not in str(raised.value)
 
@@ -93,7 +93,7 @@ def test_a_busy_server_is_three_requests_and_not_eighteen(
     asked = vendor(BUSY)
 
     with pytest.raises(ModelServerBusy, match="busy"):
-        LimitedServer(adapter(asked.url), 1).chat(request_, deadline_s=LONG_S)
+        LimitedServer(adapter(asked.url), 1).chat(request_, Deadline.after(LONG_S))
     assert len(asked.asked) == TRIES == 3
 
 
@@ -104,7 +104,7 @@ def test_what_is_not_busy_is_not_tried_again(
     asked = vendor(Reply(status))
 
     with pytest.raises(Exception, match=r"."):
-        LimitedServer(adapter(asked.url), 1).chat(request_, deadline_s=LONG_S)
+        LimitedServer(adapter(asked.url), 1).chat(request_, Deadline.after(LONG_S))
     assert len(asked.asked) == 1
 
 
@@ -113,7 +113,7 @@ def test_a_server_that_is_busy_once_answers(
 ) -> None:
     asked = vendor(BUSY, json_reply(OLLAMA_SAID | OPENAI_SAID))
 
-    assert LimitedServer(adapter(asked.url), 1).chat(request_, deadline_s=LONG_S).text == "So."
+    assert LimitedServer(adapter(asked.url), 1).chat(request_, Deadline.after(LONG_S)).text == "So."
     assert len(asked.asked) == 2
 
 
@@ -123,7 +123,7 @@ def test_a_retry_after_beyond_the_deadline_is_not_waited_for(
     asked = vendor(Reply(429, headers=(("Retry-After", "3600"),)))
 
     with pytest.raises(ModelServerBusy):
-        LimitedServer(adapter(asked.url), 1).chat(request_, deadline_s=LONG_S)
+        LimitedServer(adapter(asked.url), 1).chat(request_, Deadline.after(LONG_S))
     assert len(asked.asked) == 1
 
 
@@ -133,7 +133,7 @@ def test_a_hanging_server_is_one_request(
     asked = vendor(Reply(fault="hang"))
 
     with pytest.raises(DeadlineExceeded):
-        LimitedServer(adapter(asked.url), 1).chat(request_, deadline_s=SHORT_S)
+        LimitedServer(adapter(asked.url), 1).chat(request_, Deadline.after(SHORT_S))
     assert len(asked.asked) == 1
 
 
@@ -141,7 +141,7 @@ def test_a_retry_waits_as_long_as_the_server_says(request_: ChatRequest) -> None
     waits: list[float] = []
 
     with pytest.raises(ModelServerBusy):
-        LimitedServer(Busy(retry_after_s=7), 1, pause=waits.append).chat(request_, deadline_s=LONG_S)
+        LimitedServer(Busy(retry_after_s=7), 1, pause=waits.append).chat(request_, Deadline.after(LONG_S))
     assert waits == [7, 7]
 
 
@@ -149,25 +149,24 @@ def test_without_a_word_from_the_server_the_waits_grow(request_: ChatRequest) ->
     waits: list[float] = []
 
     with pytest.raises(ModelServerBusy):
-        LimitedServer(Busy(), 1, pause=waits.append).chat(request_, deadline_s=LONG_S)
+        LimitedServer(Busy(), 1, pause=waits.append).chat(request_, Deadline.after(LONG_S))
     first, second = waits
     assert 0.25 <= first <= 0.5 <= second <= 1
 
 
-def test_every_try_gets_what_is_left_of_the_one_deadline(request_: ChatRequest) -> None:
-    server = Busy(retry_after_s=0)
+def test_every_try_has_the_same_deadline(request_: ChatRequest) -> None:
+    server, deadline = Busy(retry_after_s=0), Deadline.after(LONG_S)
 
     with pytest.raises(ModelServerBusy):
-        LimitedServer(server, 1).chat(request_, deadline_s=LONG_S)
-    assert server.deadlines[0] <= LONG_S
-    assert all(later < earlier for earlier, later in pairwise(server.deadlines))
+        LimitedServer(server, 1).chat(request_, deadline)
+    assert server.deadlines == [deadline] * TRIES
 
 
 def test_no_more_calls_at_a_time_than_the_limit(request_: ChatRequest) -> None:
     gate = Gate()
     limited = LimitedServer(gate, 3)
     with ThreadPoolExecutor(12) as threads:
-        calls = [threads.submit(limited.chat, request_, deadline_s=LONG_S) for _ in range(12)]
+        calls = [threads.submit(limited.chat, request_, Deadline.after(LONG_S)) for _ in range(12)]
         for _ in range(3):
             gate.entered.acquire()
         assert gate.inside == 3
@@ -181,10 +180,10 @@ def test_who_finds_no_place_within_the_deadline_is_told_the_setting(request_: Ch
     gate = Gate()
     limited = LimitedServer(gate, 1)
     with ThreadPoolExecutor(1) as threads:
-        call = threads.submit(limited.chat, request_, deadline_s=LONG_S)
+        call = threads.submit(limited.chat, request_, Deadline.after(LONG_S))
         gate.entered.acquire()
         with pytest.raises(DeadlineExceeded, match="MODEL_CONCURRENCY"):
-            limited.chat(request_, deadline_s=SHORT_S)
+            limited.chat(request_, Deadline.after(SHORT_S))
         gate.opened.set()
         call.result()
 
@@ -195,16 +194,17 @@ def test_a_place_is_given_back_after_a_failure(request_: ChatRequest) -> None:
     limited = LimitedServer(Busy(retry_after_s=0), 1)
     for _ in range(3):
         with pytest.raises(ModelServerBusy):
-            limited.chat(request_, deadline_s=LONG_S)
+            limited.chat(request_, Deadline.after(LONG_S))
 
 
 def test_check_and_close_reach_the_server() -> None:
     gate = Gate()
     limited = LimitedServer(gate, 1)
-    limited.check(deadline_s=3)
+    deadline = Deadline.after(3)
+    limited.check(deadline)
     limited.close()
 
-    assert (limited.name, limited.url, gate.checked, gate.closed) == ("gate", "http://gate", 3, True)
+    assert (limited.name, limited.url, gate.checked, gate.closed) == ("gate", "http://gate", deadline, True)
 
 
 def test_a_process_has_one_client_per_server() -> None:
@@ -239,7 +239,7 @@ def test_no_key_stands_in_the_log_even_at_debug(
     set_up("DEBUG")
     logging.root.addHandler(caplog.handler)
     try:
-        openai(vendor(json_reply(OPENAI_SAID)).url).chat(request_, deadline_s=LONG_S)
+        openai(vendor(json_reply(OPENAI_SAID)).url).chat(request_, Deadline.after(LONG_S))
     finally:
         logging.root.handlers[:] = handlers
         logging.root.setLevel(level)

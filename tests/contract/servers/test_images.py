@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 from vendor import Reply, Vendor, json_reply
 
+from annotune.deadline import Deadline
 from annotune.errors import RequestInvalid
 from annotune.images import ImageFetcher
 from annotune.settings import Settings
@@ -37,7 +38,7 @@ def pictures(studio: Vendor | None, *, addresses: tuple[str, ...] = (), **settin
 def test_a_file_of_label_studio_is_fetched_with_the_token(vendor: Script, path: str) -> None:
     studio = vendor(SEEN)
     for address in (path, f"{studio.url}{path}"):
-        image = pictures(studio, label_studio_api_key=LEGACY).fetch(address)
+        image = pictures(studio, label_studio_api_key=LEGACY).fetch(address, Deadline.never())
         assert (image.data, image.media_type) == (PNG, "image/png")
 
     assert [request.headers["authorization"] for request in studio.asked] == [f"Token {LEGACY}"] * 2
@@ -48,7 +49,7 @@ def test_a_personal_token_is_changed_for_one_of_minutes_and_kept_for_them(vendor
     studio = vendor(json_reply({"access": "short-lived"}), SEEN)
     source = pictures(studio, label_studio_api_key=PERSONAL)
     for _ in range(2):
-        source.fetch("/data/upload/1/a.png")
+        source.fetch("/data/upload/1/a.png", Deadline.never())
 
     assert studio.paths == ["/api/token/refresh", "/data/upload/1/a.png", "/data/upload/1/a.png"]
     assert studio.asked[0].body == {"refresh": PERSONAL}
@@ -90,7 +91,7 @@ def test_a_personal_token_is_changed_for_one_of_minutes_and_kept_for_them(vendor
 def test_what_is_not_allowed_is_refused_and_nobody_is_asked(vendor: Script, address: str) -> None:
     studio = vendor(SEEN)
     with pytest.raises(RequestInvalid) as raised:
-        pictures(studio, label_studio_api_key=LEGACY, addresses=("127.0.0.1",)).fetch(address)
+        pictures(studio, label_studio_api_key=LEGACY, addresses=("127.0.0.1",)).fetch(address, Deadline.never())
 
     assert studio.asked == []
     assert LEGACY not in str(raised.value)
@@ -99,7 +100,7 @@ def test_what_is_not_allowed_is_refused_and_nobody_is_asked(vendor: Script, addr
 def test_another_port_of_label_studios_host_is_another_place(vendor: Script) -> None:
     studio, other = vendor(SEEN), vendor(SEEN)
     with pytest.raises(RequestInvalid, match="IMAGE_HOSTS"):
-        pictures(studio, label_studio_api_key=LEGACY).fetch(f"{other.url}/data/upload/1/a.png")
+        pictures(studio, label_studio_api_key=LEGACY).fetch(f"{other.url}/data/upload/1/a.png", Deadline.never())
 
     assert other.asked == []
 
@@ -108,7 +109,7 @@ def test_a_listed_network_may_be_private_and_gets_no_token(vendor: Script) -> No
     studio, store = vendor(SEEN), vendor(SEEN)
     source = pictures(studio, label_studio_api_key=LEGACY, image_hosts="127.0.0.0/8")
 
-    assert source.fetch(f"{store.url}/x.png").data == PNG
+    assert source.fetch(f"{store.url}/x.png", Deadline.never()).data == PNG
     assert "authorization" not in store.asked[0].headers
 
 
@@ -116,7 +117,7 @@ def test_a_listed_host_that_turns_out_private_is_refused(vendor: Script) -> None
     store = vendor(SEEN)
     source = pictures(None, image_hosts="pictures.example", addresses=("127.0.0.1",))
     with pytest.raises(RequestInvalid, match="private"):
-        source.fetch(f"http://pictures.example:{store.port}/x.png")
+        source.fetch(f"http://pictures.example:{store.port}/x.png", Deadline.never())
 
     assert store.asked == []
 
@@ -127,7 +128,7 @@ def test_the_address_that_was_checked_is_the_one_that_is_asked(vendor: Script) -
     settings = Settings(image_hosts="pictures.example, 127.0.0.0/8")
     source = ImageFetcher(settings, resolve=lambda _: next(answers))
 
-    assert source.fetch(f"http://pictures.example:{store.port}/x.png?y=1").data == PNG
+    assert source.fetch(f"http://pictures.example:{store.port}/x.png?y=1", Deadline.never()).data == PNG
     assert store.asked[0].headers["host"] == f"pictures.example:{store.port}"
     assert store.paths == ["/x.png?y=1"]
 
@@ -135,27 +136,27 @@ def test_the_address_that_was_checked_is_the_one_that_is_asked(vendor: Script) -
 def test_a_host_with_one_private_address_among_others_is_refused() -> None:
     source = pictures(None, image_hosts="pictures.example", addresses=("93.184.216.34", "10.0.0.1"))
     with pytest.raises(RequestInvalid, match="private"):
-        source.fetch("http://pictures.example/x.png")
+        source.fetch("http://pictures.example/x.png", Deadline.never())
 
 
 @pytest.mark.parametrize("hidden", ["::ffff:10.0.0.1", "2002:a00:1::", "64:ff9b::a00:1", "::10.0.0.1", "fe80::1%eth0"])
 def test_a_private_address_within_another_is_private(hidden: str) -> None:
     source = pictures(None, image_hosts="pictures.example", addresses=(hidden,))
     with pytest.raises(RequestInvalid, match="private"):
-        source.fetch("http://pictures.example/x.png")
+        source.fetch("http://pictures.example/x.png", Deadline.never())
 
 
 def test_a_host_without_an_address_is_told() -> None:
     source = ImageFetcher(Settings(image_hosts="pictures.example"), resolve=lambda _: [])
     with pytest.raises(RequestInvalid, match="cannot be fetched"):
-        source.fetch("http://pictures.example/x.png")
+        source.fetch("http://pictures.example/x.png", Deadline.never())
 
 
 def test_label_studio_below_a_path_is_asked_there(vendor: Script) -> None:
     studio = vendor(SEEN)
     source = ImageFetcher(Settings(label_studio_url=f"{studio.url}/studio/"))
 
-    assert source.fetch("/data/upload/1/a.png").data == PNG
+    assert source.fetch("/data/upload/1/a.png", Deadline.never()).data == PNG
     assert studio.paths == ["/studio/data/upload/1/a.png"]
 
 
@@ -163,7 +164,7 @@ def test_no_redirect_is_followed(vendor: Script) -> None:
     other = vendor(SEEN)
     studio = vendor(Reply(302, headers=(("Location", f"{other.url}/x.png"),)))
     with pytest.raises(RequestInvalid, match="302"):
-        pictures(studio, label_studio_api_key=LEGACY).fetch("/data/upload/1/a.png")
+        pictures(studio, label_studio_api_key=LEGACY).fetch("/data/upload/1/a.png", Deadline.never())
 
     assert other.asked == []
 
@@ -182,7 +183,7 @@ def test_no_redirect_is_followed(vendor: Script) -> None:
 )
 def test_what_comes_too_large_too_late_or_broken_is_refused(vendor: Script, reply: Reply, reason: str) -> None:
     with pytest.raises(RequestInvalid, match=reason):
-        pictures(vendor(reply), image_max_mb=0.01, image_timeout_s=0.3).fetch("/data/upload/1/a.png")
+        pictures(vendor(reply), image_max_mb=0.01, image_timeout_s=0.3).fetch("/data/upload/1/a.png", Deadline.never())
 
 
 @pytest.mark.parametrize(
@@ -197,19 +198,20 @@ def test_what_comes_too_large_too_late_or_broken_is_refused(vendor: Script, repl
 def test_a_picture_in_the_data_itself_is_read(data: bytes, kind: str) -> None:
     address = f"data:image/whatever;base64,{base64.b64encode(data).decode()}"
 
-    assert pictures(None).fetch(address).media_type == kind
+    assert pictures(None).fetch(address, Deadline.never()).media_type == kind
 
 
 def test_a_picture_in_the_data_has_the_same_limit() -> None:
     with pytest.raises(RequestInvalid, match="IMAGE_MAX_MB"):
-        pictures(None, image_max_mb=0.01).fetch("data:image/png;base64," + "A" * 20_000)
+        pictures(None, image_max_mb=0.01).fetch("data:image/png;base64," + "A" * 20_000, Deadline.never())
 
 
 def test_many_at_once_are_fetched(vendor: Script) -> None:
     source = pictures(vendor(SEEN), label_studio_api_key=LEGACY)
     made: list[bytes] = []
     threads = [
-        threading.Thread(target=lambda: made.append(source.fetch("/data/upload/1/a.png").data)) for _ in range(8)
+        threading.Thread(target=lambda: made.append(source.fetch("/data/upload/1/a.png", Deadline.never()).data))
+        for _ in range(8)
     ]
     for thread in threads:
         thread.start()

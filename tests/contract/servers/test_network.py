@@ -16,6 +16,7 @@ import pytest
 from vendor import PATIENCE_S, Reply, Vendor, json_reply
 
 from annotune.chat import ChatRequest, Image
+from annotune.deadline import Deadline
 from annotune.errors import (
     AnswerRefused,
     DeadlineExceeded,
@@ -101,17 +102,19 @@ def with_openai(
 
 
 def fetch(url: str, _: ChatRequest) -> object:
-    return ImageFetcher(Settings(image_hosts="127.0.0.0/8", image_timeout_s=2 * SHORT_S)).fetch(f"{url}/x.png")
+    return ImageFetcher(Settings(image_hosts="127.0.0.0/8", image_timeout_s=2 * SHORT_S)).fetch(
+        f"{url}/x.png", Deadline.never()
+    )
 
 
 def refresh(url: str, _: ChatRequest) -> object:
     """The first that is asked for is the token."""
-    return ImageFetcher(settings(url)).fetch("/data/upload/1/a.png")
+    return ImageFetcher(settings(url)).fetch("/data/upload/1/a.png", Deadline.never())
 
 
 def fetch_within_the_request(url: str, _: ChatRequest) -> object:
     return ImageFetcher(Settings(image_hosts="127.0.0.0/8", image_timeout_s=60)).fetch(
-        f"{url}/x.png", deadline_s=2 * SHORT_S
+        f"{url}/x.png", Deadline.after(2 * SHORT_S)
     )
 
 
@@ -130,24 +133,27 @@ def health(url: str, _: ChatRequest) -> object:
 
 # client's call: (the error at its deadline, the call)
 CALLS: dict[str, tuple[type[Exception], Callable[[str, ChatRequest], object]]] = {
-    "ollama chat": (DeadlineExceeded, with_ollama(lambda it, asked: it.chat(asked, deadline_s=SHORT_S))),
-    "ollama render": (DeadlineExceeded, with_ollama(lambda it, asked: it.render(asked, deadline_s=SHORT_S))),
-    "ollama check": (DeadlineExceeded, with_ollama(lambda it, _: LimitedServer(it, 1).check(deadline_s=SHORT_S))),
+    "ollama chat": (DeadlineExceeded, with_ollama(lambda it, asked: it.chat(asked, Deadline.after(SHORT_S)))),
+    "ollama render": (DeadlineExceeded, with_ollama(lambda it, asked: it.render(asked, Deadline.after(SHORT_S)))),
+    "ollama check": (DeadlineExceeded, with_ollama(lambda it, _: LimitedServer(it, 1).check(Deadline.after(SHORT_S)))),
     "ollama version": (DeadlineExceeded, with_ollama(lambda it, _: it.version())),
     "ollama list": (DeadlineExceeded, with_ollama(lambda it, _: it.models())),
     "ollama show": (DeadlineExceeded, with_ollama(lambda it, _: it.show("x"))),
     "ollama create": (DeadlineExceeded, with_ollama(lambda it, _: it.create("x", "ab", parameters={}))),
     "ollama delete": (DeadlineExceeded, with_ollama(lambda it, _: it.delete("x"))),
-    "openai chat": (DeadlineExceeded, with_openai(lambda it, asked: it.chat(asked, deadline_s=SHORT_S))),
-    "openai check": (DeadlineExceeded, with_openai(lambda it, _: LimitedServer(it, 1).check(deadline_s=SHORT_S))),
-    "azure chat": (DeadlineExceeded, with_openai(lambda it, asked: it.chat(asked, deadline_s=SHORT_S), azure=True)),
-    "azure check": (DeadlineExceeded, with_openai(lambda it, _: it.check(deadline_s=SHORT_S), azure=True)),
+    "openai chat": (DeadlineExceeded, with_openai(lambda it, asked: it.chat(asked, Deadline.after(SHORT_S)))),
+    "openai check": (DeadlineExceeded, with_openai(lambda it, _: LimitedServer(it, 1).check(Deadline.after(SHORT_S)))),
+    "azure chat": (
+        DeadlineExceeded,
+        with_openai(lambda it, asked: it.chat(asked, Deadline.after(SHORT_S)), azure=True),
+    ),
+    "azure check": (DeadlineExceeded, with_openai(lambda it, _: it.check(Deadline.after(SHORT_S)), azure=True)),
     "picture": (RequestInvalid, fetch),
     "picture within the request": (RequestInvalid, fetch_within_the_request),
     "token for pictures": (RequestInvalid, refresh),
     "label studio": (LabelStudioError, project),
     "health of label studio": (LabelStudioError, health),
-    "health of a backend": (httpx.TimeoutException, lambda url, _: get(f"{url}/health", seconds=SHORT_S)),
+    "health of a backend": (httpx.TimeoutException, lambda url, _: get(f"{url}/health", Deadline.after(SHORT_S))),
 }
 
 
@@ -190,11 +196,11 @@ def test_after_a_deadline_the_next_call_has_a_connection_of_its_own(
     right = json_reply(RIGHT)
     asked = vendor(right, replace(right, fault="dribble"), right)
     server = request.getfixturevalue(name)(asked.url)
-    server.chat(request_, deadline_s=LONG_S)
+    server.chat(request_, Deadline.after(LONG_S))
     with pytest.raises(DeadlineExceeded):
-        server.chat(request_, deadline_s=2 * SHORT_S)
+        server.chat(request_, Deadline.after(2 * SHORT_S))
 
-    assert server.chat(request_, deadline_s=LONG_S).text == "So."
+    assert server.chat(request_, Deadline.after(LONG_S)).text == "So."
     kept, struck, opened = (one.connection for one in asked.asked)
     assert kept == struck != opened
 
@@ -206,7 +212,7 @@ def test_a_server_that_takes_a_picture_by_the_sip_is_left(
     asked = vendor(replace(json_reply(RIGHT), fault="sip"))
     heavy = replace(request_, images=(Image(PNG + bytes(12_000_000), "image/png"),))  # more than sockets keep
     with pytest.raises(DeadlineExceeded):
-        request.getfixturevalue(name)(asked.url).chat(heavy, deadline_s=2 * SHORT_S)
+        request.getfixturevalue(name)(asked.url).chat(heavy, Deadline.after(2 * SHORT_S))
 
     assert asked.how_it_ended() == "left"
     assert asked.asked == []
@@ -218,9 +224,9 @@ def test_a_proxy_of_the_environment_is_asked_and_bound_too(
     proxy = vendor(json_reply(RIGHT), replace(json_reply(RIGHT), fault="headers"))
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     with closing(OpenAIClient.from_settings(Settings(openai_base_url="http://models.example/v1"))) as server:
-        server.chat(request_, deadline_s=LONG_S)
+        server.chat(request_, Deadline.after(LONG_S))
         with pytest.raises(DeadlineExceeded):
-            server.chat(request_, deadline_s=2 * SHORT_S)
+            server.chat(request_, Deadline.after(2 * SHORT_S))
 
     assert [proxy.how_it_ended(), proxy.how_it_ended()] == ["told", "left"]
     assert proxy.paths == ["http://models.example/v1/chat/completions"] * 2
@@ -236,11 +242,11 @@ FLOODS: dict[str, Reply] = {
 @pytest.mark.parametrize(
     ("call", "setting"),
     [
-        (with_ollama(lambda it, asked: it.chat(asked, deadline_s=LONG_S)), "OLLAMA_ENDPOINT"),
-        (with_ollama(lambda it, _: it.check(deadline_s=LONG_S)), "OLLAMA_ENDPOINT"),
-        (with_openai(lambda it, asked: it.chat(asked, deadline_s=LONG_S)), "OPENAI_BASE_URL"),
-        (with_openai(lambda it, _: it.check(deadline_s=LONG_S)), "OPENAI_BASE_URL"),
-        (with_openai(lambda it, asked: it.chat(asked, deadline_s=LONG_S), azure=True), "AZURE_RESOURCE_ENDPOINT"),
+        (with_ollama(lambda it, asked: it.chat(asked, Deadline.after(LONG_S))), "OLLAMA_ENDPOINT"),
+        (with_ollama(lambda it, _: it.check(Deadline.after(LONG_S))), "OLLAMA_ENDPOINT"),
+        (with_openai(lambda it, asked: it.chat(asked, Deadline.after(LONG_S))), "OPENAI_BASE_URL"),
+        (with_openai(lambda it, _: it.check(Deadline.after(LONG_S))), "OPENAI_BASE_URL"),
+        (with_openai(lambda it, asked: it.chat(asked, Deadline.after(LONG_S)), azure=True), "AZURE_RESOURCE_ENDPOINT"),
     ],
     ids=["ollama chat", "ollama check", "openai chat", "openai check", "azure chat"],
 )
@@ -264,10 +270,10 @@ def test_a_registrys_flood_is_refused(vendor: Script, monkeypatch: pytest.Monkey
 def test_a_flood_instead_of_a_token_or_a_state_is_refused(vendor: Script) -> None:
     with pytest.raises(RequestInvalid, match="cannot be fetched"):
         ImageFetcher(settings(vendor(FLOODS["an answer"]).url).model_copy(update={"image_timeout_s": LONG_S})).fetch(
-            "/data/a"
+            "/data/a", Deadline.never()
         )
     with pytest.raises(AnswerTooLarge):
-        get(vendor(FLOODS["an answer"]).url, seconds=LONG_S)
+        get(vendor(FLOODS["an answer"]).url, Deadline.after(LONG_S))
 
 
 @pytest.mark.parametrize("status", [200, 500])
@@ -278,7 +284,7 @@ def test_what_comes_packed_unasked_is_not_unpacked(
     headers = (("Content-Type", "application/json"), ("Content-Encoding", "gzip"))
     asked = vendor(Reply(status, gzip.compress(b" " * (8 * SMALL_BYTES) + json.dumps(RIGHT).encode()), headers))
     with pytest.raises(ModelServerError):
-        request.getfixturevalue(name)(asked.url).chat(request_, deadline_s=LONG_S)
+        request.getfixturevalue(name)(asked.url).chat(request_, Deadline.after(LONG_S))
 
     assert asked.asked[0].headers["accept-encoding"] == "identity"
 
@@ -289,7 +295,7 @@ def test_headers_without_end_are_no_answer(
 ) -> None:
     asked = vendor(json_reply(RIGHT, X_Long="a" * 1_000_000))
     with pytest.raises(ModelServerUnreachable):
-        request.getfixturevalue(name)(asked.url).chat(request_, deadline_s=LONG_S)
+        request.getfixturevalue(name)(asked.url).chat(request_, Deadline.after(LONG_S))
 
 
 @pytest.mark.parametrize("name", ["ollama", "openai"])
@@ -304,7 +310,7 @@ def test_the_largest_answer_that_was_asked_for_is_taken(
     body = json.dumps(SAID | ({"logprobs": said} if name == "ollama" else {"choices": [choice]}), indent=2).encode()
     assert SMALL_BYTES < len(body) < most_bytes(largest)
 
-    answer = request.getfixturevalue(name)(vendor(Reply(body=body)).url).chat(largest, deadline_s=LONG_S)
+    answer = request.getfixturevalue(name)(vendor(Reply(body=body)).url).chat(largest, Deadline.after(LONG_S))
     assert answer.logprobs
     assert len(answer.logprobs) == 2048
 
@@ -343,7 +349,12 @@ def test_an_upload_that_goes_on_may_take_long(vendor: Script, gguf: Any) -> None
 def test_a_call_within_another_ends_with_it(vendor: Script) -> None:
     slow, network = vendor(Reply(fault="headers")), Network()
     client = network.bind(httpx.Client())
-    with client, pytest.raises(httpx.ReadTimeout), network.call(SHORT_S), network.call(LONG_S):
+    with (
+        client,
+        pytest.raises(httpx.ReadTimeout),
+        network.call(Deadline.after(SHORT_S)),
+        network.call(Deadline.after(LONG_S)),
+    ):
         client.get(slow.url)
 
     assert slow.how_it_ended() == "left"
@@ -351,7 +362,7 @@ def test_a_call_within_another_ends_with_it(vendor: Script) -> None:
 
 def test_a_call_binds_its_own_thread_alone(vendor: Script) -> None:
     asked, network = vendor(Reply()), Network()
-    with ThreadPoolExecutor(1) as threads, network.bind(httpx.Client()) as client, network.call(0):
+    with ThreadPoolExecutor(1) as threads, network.bind(httpx.Client()) as client, network.call(Deadline.after(0)):
         with pytest.raises(httpx.TimeoutException):
             client.get(asked.url)
         assert threads.submit(client.get, asked.url).result().status_code == 200
@@ -383,18 +394,18 @@ def test_a_resolver_that_hangs_holds_no_call_and_few_threads(vendor: Script, han
     asked, network = vendor(Reply()), Network(Resolver(hanging, threads=2))
     with network.bind(httpx.Client()) as client:
         for number in range(3):
-            with pytest.raises(httpx.ConnectTimeout), network.call(SHORT_S):
+            with pytest.raises(httpx.ConnectTimeout), network.call(Deadline.after(SHORT_S)):
                 client.get(f"http://name{number}.example:{asked.port}")
         assert hanging.asked == ["name0.example", "name1.example"]
         hanging.go.set()
-        with network.call(LONG_S):
+        with network.call(Deadline.after(LONG_S)):
             assert client.get(f"http://name.example:{asked.port}").status_code == 200
 
 
 def test_a_picture_whose_host_is_not_resolved_in_time_is_refused(hanging: Hanging) -> None:
     source = ImageFetcher(Settings(image_hosts="pictures.example", image_timeout_s=SHORT_S), resolve=hanging)
     with pytest.raises(RequestInvalid, match="IMAGE_TIMEOUT_S"):
-        source.fetch("http://pictures.example/x.png")
+        source.fetch("http://pictures.example/x.png", Deadline.never())
 
 
 def test_a_place_of_the_resolver_outlives_a_system_without_threads(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,13 +413,13 @@ def test_a_place_of_the_resolver_outlives_a_system_without_threads(monkeypatch: 
         raise RuntimeError("can't start new thread")
 
     network = Network(Resolver(lambda _: ["127.0.0.1"], threads=1))
-    with monkeypatch.context() as patch, network.call(LONG_S):
+    with monkeypatch.context() as patch, network.call(Deadline.after(LONG_S)):
         patch.setattr(threading.Thread, "start", no_thread)
         for _ in range(2):
             with pytest.raises(OSError, match="start new thread"):
                 network.resolve("name.example")
 
-    with network.call(LONG_S):
+    with network.call(Deadline.after(LONG_S)):
         assert network.resolve("name.example") == ["127.0.0.1"]
 
 
@@ -436,5 +447,5 @@ def test_the_next_address_is_tried_where_one(vendor: Script, silent: bool) -> No
                 waiting.setblocking(False)
                 waiting.connect_ex(("127.0.0.2", asked.port))
         client = stack.enter_context(network.bind(httpx.Client()))
-        with network.call(2.0):
+        with network.call(Deadline.after(2.0)):
             assert client.get(f"http://name.example:{asked.port}").status_code == 200

@@ -12,6 +12,7 @@ import pytest
 from vendor import Reply, Vendor, json_reply
 
 from annotune.chat import ChatRequest, Image, Token
+from annotune.deadline import Deadline
 from annotune.errors import (
     AnnotuneError,
     AnswerRefused,
@@ -106,7 +107,7 @@ def vendor_exceptions() -> list[Exception]:
 def test_no_exception_of_a_vendor_escapes_as_itself(ollama: Adapter, error: Exception) -> None:
     server = ollama("http://127.0.0.1:1")
 
-    with pytest.raises(AnnotuneError), server._mapped():
+    with pytest.raises(AnnotuneError), server._mapped(Deadline.after(LONG_S)):
         raise error
 
 
@@ -114,7 +115,7 @@ def test_no_exception_of_a_vendor_escapes_as_itself(ollama: Adapter, error: Exce
 def test_no_exception_of_the_client_in_pythons_own_words_escapes(ollama: Adapter, error: Exception) -> None:
     server = ollama("http://127.0.0.1:1")
 
-    with pytest.raises(ModelServerError, match="OLLAMA_ENDPOINT"), server._mapped():
+    with pytest.raises(ModelServerError, match="OLLAMA_ENDPOINT"), server._mapped(Deadline.after(LONG_S)):
         raise error
 
 
@@ -129,7 +130,7 @@ def test_an_answer_that_is_none_is_an_error_of_ours(
     vendor: Script, ollama: Adapter, request_: ChatRequest, reply: Reply, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message) as raised:
-        ollama(vendor(reply).url).chat(request_, deadline_s=LONG_S)
+        ollama(vendor(reply).url).chat(request_, Deadline.after(LONG_S))
     assert type(raised.value) is error
 
 
@@ -140,12 +141,12 @@ def test_a_version_of_ours_that_is_not_there_comes_back_by_a_rebuild_and_by_no_p
     there = vendor(json_reply({"error": f"model '{ours.model}' not found"}, 404))
 
     with pytest.raises(NotFound, match=r"run 'annotune models rebuild', or choose another$"):
-        ollama(there.url).chat(ours, deadline_s=LONG_S)
+        ollama(there.url).chat(ours, Deadline.after(LONG_S))
 
 
 def test_a_chat_is_asked_in_these_very_words(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
     asked = vendor(json_reply(SAID))
-    ollama(asked.url).chat(request_, deadline_s=LONG_S)
+    ollama(asked.url).chat(request_, Deadline.after(LONG_S))
     (request,) = asked.asked
 
     assert (request.method, request.path) == ("POST", "/api/chat")
@@ -166,7 +167,7 @@ def test_seed_schema_and_logprobs_are_asked_for_where_wanted(
 ) -> None:
     asked = vendor(json_reply(SAID))
     schema = {"type": "object"}
-    ollama(asked.url).chat(replace(request_, seed=3, schema=schema, logprobs=True), deadline_s=LONG_S)
+    ollama(asked.url).chat(replace(request_, seed=3, schema=schema, logprobs=True), Deadline.after(LONG_S))
     body = asked.asked[0].body
 
     assert (body["options"]["seed"], body["format"], body["logprobs"]) == (3, schema, True)
@@ -177,7 +178,7 @@ def test_an_answer_comes_with_its_counts(
     vendor: Script, ollama: Adapter, request_: ChatRequest, reason: str, finish: str
 ) -> None:
     reply = SAID | {"done_reason": reason, "logprobs": [{"token": "So", "logprob": -0.5}]}
-    said = ollama(vendor(json_reply(reply)).url).chat(request_, deadline_s=LONG_S)
+    said = ollama(vendor(json_reply(reply)).url).chat(request_, Deadline.after(LONG_S))
 
     assert (said.text, said.prompt_tokens, said.tokens, said.finish) == ("So.", 11, 3, finish)
     assert said.logprobs == (Token("So", -0.5),)
@@ -186,7 +187,7 @@ def test_an_answer_comes_with_its_counts(
 def test_an_empty_answer_is_an_answer(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
     reply = SAID | {"message": {"role": "assistant", "content": ""}}
 
-    assert ollama(vendor(json_reply(reply)).url).chat(request_, deadline_s=LONG_S).text == ""
+    assert ollama(vendor(json_reply(reply)).url).chat(request_, Deadline.after(LONG_S)).text == ""
 
 
 @pytest.mark.parametrize("fault", ["hang", "dribble"])
@@ -196,20 +197,20 @@ def test_a_slow_answer_ends_at_the_deadline_after_one_request(
     slow = vendor(Reply(fault=fault))
 
     with pytest.raises(DeadlineExceeded, match="did not answer within"):
-        ollama(slow.url).chat(request_, deadline_s=SHORT_S)
+        ollama(slow.url).chat(request_, Deadline.after(SHORT_S))
     assert slow.paths == ["/api/chat"]
 
 
 def test_a_server_that_is_not_there_is_told_by_its_setting(ollama: Adapter, request_: ChatRequest) -> None:
     with pytest.raises(ModelServerUnreachable, match=r"127.0.0.1:1 is not reachable: start it, or fix OLLAMA_ENDPOINT"):
-        ollama("http://127.0.0.1:1").chat(request_, deadline_s=LONG_S)
+        ollama("http://127.0.0.1:1").chat(request_, Deadline.after(LONG_S))
 
 
 def test_a_connection_is_kept(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
     asked = vendor(json_reply(SAID))
     server = ollama(asked.url)
     for _ in range(3):
-        server.chat(request_, deadline_s=LONG_S)
+        server.chat(request_, Deadline.after(LONG_S))
 
     assert len({request.connection for request in asked.asked}) == 1
 
@@ -220,18 +221,18 @@ def test_a_kept_connection_that_breaks_is_tried_once_more(
 ) -> None:
     asked = vendor(json_reply(SAID), Reply(fault=fault), json_reply(SAID))
     server = ollama(asked.url)
-    server.chat(request_, deadline_s=LONG_S)
+    server.chat(request_, Deadline.after(LONG_S))
 
-    assert server.chat(request_, deadline_s=LONG_S).text == "So."
+    assert server.chat(request_, Deadline.after(LONG_S)).text == "So."
     assert len(asked.asked) == 3
 
 
 def test_a_restarted_server_answers_the_next_request(ollama: Adapter, request_: ChatRequest) -> None:
     with Vendor([json_reply(SAID)]) as first:
         server = ollama(first.url)
-        server.chat(request_, deadline_s=LONG_S)
+        server.chat(request_, Deadline.after(LONG_S))
     with Vendor([json_reply(SAID)], port=first.port) as second:
-        assert server.chat(request_, deadline_s=LONG_S).text == "So."
+        assert server.chat(request_, Deadline.after(LONG_S)).text == "So."
     assert len(second.asked) == 1
 
 
@@ -241,7 +242,7 @@ def test_an_answer_that_breaks_off_is_not_asked_for_again(
     asked = vendor(Reply(body=b'{"do', fault="half"), json_reply(SAID))
 
     with pytest.raises(ModelServerUnreachable):
-        ollama(asked.url).chat(request_, deadline_s=LONG_S)
+        ollama(asked.url).chat(request_, Deadline.after(LONG_S))
     assert len(asked.asked) == 1
 
 
@@ -250,20 +251,20 @@ def test_half_a_surrogate_pair_is_the_requests_fault(vendor: Script, ollama: Ada
     broken = replace(request_, messages=(replace(request_.messages[1], content="\ud800"),))
 
     with pytest.raises(RequestInvalid, match="surrogate"):
-        ollama(asked.url).chat(broken, deadline_s=LONG_S)
+        ollama(asked.url).chat(broken, Deadline.after(LONG_S))
     assert asked.asked == []
 
 
 def test_a_retry_after_is_kept(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
     with pytest.raises(ModelServerBusy) as busy:
-        ollama(vendor(Reply(503, headers=(("Retry-After", "7"),))).url).chat(request_, deadline_s=LONG_S)
+        ollama(vendor(Reply(503, headers=(("Retry-After", "7"),))).url).chat(request_, Deadline.after(LONG_S))
     assert busy.value.retry_after_s == 7
 
 
 def test_check_asks_no_model(vendor: Script, ollama: Adapter) -> None:
     asked = vendor(json_reply({"version": "0.33.2"}))
     server = ollama(asked.url)
-    server.check(deadline_s=LONG_S)
+    server.check(Deadline.after(LONG_S))
 
     assert server.version() == "0.33.2"
     assert asked.paths == ["/api/version", "/api/version"]
@@ -284,13 +285,13 @@ def test_a_list_of_models_of_another_shape_is_no_ollama(vendor: Script, ollama: 
 def test_the_rendered_text_is_shown(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
     asked = vendor(json_reply({"_debug_info": {"rendered_template": "<user>Why?"}}))
 
-    assert ollama(asked.url).render(request_, deadline_s=LONG_S) == "<user>Why?"
+    assert ollama(asked.url).render(request_, Deadline.after(LONG_S)) == "<user>Why?"
     assert asked.asked[0].body["_debug_render_only"] is True
 
 
 def test_a_server_that_renders_nothing_is_too_old(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
     with pytest.raises(AnswerRefused, match="older"):
-        ollama(vendor(json_reply(SAID)).url).render(request_, deadline_s=LONG_S)
+        ollama(vendor(json_reply(SAID)).url).render(request_, Deadline.after(LONG_S))
 
 
 def test_a_model_that_is_not_there_is_none(vendor: Script, ollama: Adapter) -> None:
@@ -360,7 +361,7 @@ def test_the_candidates_of_each_token_are_asked_for_and_read(
 ) -> None:
     likely = [{"token": "So", "logprob": -0.5}, {"token": "No", "logprob": -1.5}]
     asked = vendor(json_reply(SAID | {"logprobs": [likely[0] | {"top_logprobs": likely}]}))
-    said = ollama(asked.url).chat(replace(request_, logprobs=True, top_logprobs=20), deadline_s=LONG_S)
+    said = ollama(asked.url).chat(replace(request_, logprobs=True, top_logprobs=20), Deadline.after(LONG_S))
 
     assert asked.asked[0].body["top_logprobs"] == 20
     assert said.logprobs == (Token("So", -0.5, (("So", -0.5), ("No", -1.5))),)
@@ -368,7 +369,7 @@ def test_the_candidates_of_each_token_are_asked_for_and_read(
 
 def test_a_picture_goes_with_the_last_message(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
     asked = vendor(json_reply(SAID))
-    ollama(asked.url).chat(replace(request_, images=(Image(b"png", "image/png"),)), deadline_s=LONG_S)
+    ollama(asked.url).chat(replace(request_, images=(Image(b"png", "image/png"),)), Deadline.after(LONG_S))
 
     system, user = asked.asked[0].body["messages"]
     assert (user["images"], "images" in system) == (["cG5n"], False)
@@ -379,7 +380,7 @@ def test_a_model_without_vision_is_told_so(vendor: Script, ollama: Adapter, requ
     refused = vendor(json_reply({"error": json.dumps({"error": recorded})}, 400))
 
     with pytest.raises(RequestInvalid, match="llama3 cannot see pictures: choose a model with vision"):
-        ollama(refused.url).chat(request_, deadline_s=LONG_S)
+        ollama(refused.url).chat(request_, Deadline.after(LONG_S))
 
 
 def test_thoughts_are_no_answer_and_have_no_score(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
@@ -387,7 +388,7 @@ def test_thoughts_are_no_answer_and_have_no_score(vendor: Script, ollama: Adapte
     kept_apart = SAID | {"message": {"content": "So.", "thinking": "hm"}, "logprobs": logprobs}
     left_in = SAID | {"message": {"content": "<think>hm</think>\n\nSo."}, "logprobs": logprobs}
     server = ollama(vendor(json_reply(kept_apart), json_reply(left_in)).url)
-    said = [server.chat(replace(request_, think=True), deadline_s=LONG_S) for _ in range(2)]
+    said = [server.chat(replace(request_, think=True), Deadline.after(LONG_S)) for _ in range(2)]
 
     assert [(one.text, one.logprobs) for one in said] == [("So.", None)] * 2
 
@@ -399,7 +400,7 @@ def test_an_answer_cut_within_its_thoughts_is_refused(
     asked = vendor(json_reply(SAID | {"message": message, "done_reason": "length"}))
 
     with pytest.raises(AnswerRefused, match="MAX_TOKENS"):
-        ollama(asked.url).chat(replace(request_, think=True), deadline_s=LONG_S)
+        ollama(asked.url).chat(replace(request_, think=True), Deadline.after(LONG_S))
 
 
 def test_a_model_that_does_not_think_says_which_setting_to_mend(
@@ -408,7 +409,7 @@ def test_a_model_that_does_not_think_says_which_setting_to_mend(
     refused = vendor(json_reply({"error": '"llama3" does not support thinking'}, 400))
 
     with pytest.raises(RequestInvalid, match="THINKING"):
-        ollama(refused.url).chat(replace(request_, think=True), deadline_s=LONG_S)
+        ollama(refused.url).chat(replace(request_, think=True), Deadline.after(LONG_S))
 
 
 def test_thoughts_whose_beginning_the_template_wrote_are_no_answer(
@@ -416,11 +417,11 @@ def test_thoughts_whose_beginning_the_template_wrote_are_no_answer(
 ) -> None:
     asked = vendor(json_reply(SAID | {"message": {"content": "hm, so\n</think>\nSo."}}))
 
-    assert ollama(asked.url).chat(replace(request_, think=True), deadline_s=LONG_S).text == "So."
+    assert ollama(asked.url).chat(replace(request_, think=True), Deadline.after(LONG_S)).text == "So."
 
 
 def test_thoughts_without_an_answer_are_refused(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
     asked = vendor(json_reply(SAID | {"message": {"content": "<think>hm"}}))
 
     with pytest.raises(AnswerRefused, match="gave no answer"):
-        ollama(asked.url).chat(request_, deadline_s=LONG_S)
+        ollama(asked.url).chat(request_, Deadline.after(LONG_S))

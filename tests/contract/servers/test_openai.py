@@ -10,6 +10,7 @@ import pytest
 from vendor import Reply, Vendor, json_reply
 
 from annotune.chat import ChatRequest, Image, Token
+from annotune.deadline import Deadline
 from annotune.errors import (
     AnnotuneError,
     AnswerRefused,
@@ -104,7 +105,7 @@ def vendor_exceptions() -> list[Exception]:
 def test_no_exception_of_the_vendor_escapes_as_itself(openai: Adapter, error: Exception) -> None:
     server = openai("http://127.0.0.1:1")
 
-    with pytest.raises(AnnotuneError), server._mapped("llama3", LONG_S):
+    with pytest.raises(AnnotuneError), server._mapped("llama3", Deadline.after(LONG_S)):
         raise error
 
 
@@ -123,7 +124,7 @@ def test_no_exception_of_its_transport_escapes_as_itself(request_: ChatRequest, 
         client = vendor_client.OpenAI(api_key="k", base_url="http://openai/v1", max_retries=0, http_client=http)
         server = OpenAIClient(client, Network(), name="openai", url_setting="OPENAI_BASE_URL", max_tokens="max_tokens")
         with pytest.raises(AnnotuneError):
-            server.chat(request_, deadline_s=LONG_S)
+            server.chat(request_, Deadline.after(LONG_S))
 
 
 @pytest.mark.parametrize(("reply", "error", "message"), ANSWERS.values(), ids=ANSWERS)
@@ -139,7 +140,7 @@ def test_an_answer_that_is_none_is_an_error_of_ours(
     asked = vendor(reply)
 
     with pytest.raises(error, match=message) as raised:
-        openai(asked.url).chat(request_, deadline_s=LONG_S)
+        openai(asked.url).chat(request_, Deadline.after(LONG_S))
     assert type(raised.value) is error
     assert key not in str(raised.value)
     assert len(asked.asked) == 1
@@ -147,7 +148,7 @@ def test_an_answer_that_is_none_is_an_error_of_ours(
 
 def test_a_chat_is_asked_in_these_very_words(vendor: Script, openai: Adapter, request_: ChatRequest, key: str) -> None:
     asked = vendor(json_reply(SAID))
-    openai(asked.url).chat(request_, deadline_s=LONG_S)
+    openai(asked.url).chat(request_, Deadline.after(LONG_S))
     (request,) = asked.asked
 
     assert (request.method, request.path) == ("POST", "/v1/chat/completions")
@@ -165,7 +166,7 @@ def test_seed_schema_and_logprobs_are_asked_for_where_wanted(
 ) -> None:
     asked = vendor(json_reply(SAID))
     schema: dict[str, Any] = {"type": "object"}
-    openai(asked.url).chat(replace(request_, seed=3, schema=schema, logprobs=True), deadline_s=LONG_S)
+    openai(asked.url).chat(replace(request_, seed=3, schema=schema, logprobs=True), Deadline.after(LONG_S))
     body = asked.asked[0].body
 
     assert (body["seed"], body["logprobs"]) == (3, True)
@@ -195,7 +196,7 @@ def test_azure_is_asked_at_its_deployment_by_the_name_that_its_version_knows(
 ) -> None:
     asked = vendor(json_reply(SAID))
     server = openai(f"{asked.url}/", azure=True, azure_api_version=api_version)
-    server.chat(replace(request_, model="medical-4o"), deadline_s=LONG_S)
+    server.chat(replace(request_, model="medical-4o"), Deadline.after(LONG_S))
     (request,) = asked.asked
 
     assert request.path == f"/openai/deployments/medical-4o/chat/completions?api-version={api_version}"
@@ -208,21 +209,21 @@ def test_a_project_with_another_azure_deployment_is_answered_by_it(
 ) -> None:
     asked = vendor(json_reply(SAID))
     server = openai(asked.url, azure=True, azure_deployment_name="the-default")
-    server.chat(replace(request_, model="another"), deadline_s=LONG_S)
+    server.chat(replace(request_, model="another"), Deadline.after(LONG_S))
 
     assert asked.paths[0].startswith("/openai/deployments/another/")
 
 
 def test_the_check_of_azure_asks_the_resource(vendor: Script, openai: Adapter) -> None:
     asked = vendor(json_reply({"object": "list", "data": []}))
-    openai(asked.url, azure=True, azure_deployment_name="the-default").check(deadline_s=LONG_S)
+    openai(asked.url, azure=True, azure_deployment_name="the-default").check(Deadline.after(LONG_S))
 
     assert asked.paths == ["/openai/models?api-version=2023-05-15"]
 
 
 def test_azures_faults_name_azures_setting(vendor: Script, openai: Adapter, request_: ChatRequest) -> None:
     with pytest.raises(ModelServerError, match="AZURE_RESOURCE_ENDPOINT"):
-        openai(vendor(Reply(fault="drop")).url, azure=True).chat(request_, deadline_s=LONG_S)
+        openai(vendor(Reply(fault="drop")).url, azure=True).chat(request_, Deadline.after(LONG_S))
 
 
 @pytest.mark.parametrize(("reason", "finish"), [("stop", "stop"), ("length", "length"), (None, "stop")])
@@ -231,7 +232,7 @@ def test_an_answer_comes_with_its_counts(
 ) -> None:
     given = {"content": [{"token": "So", "logprob": -0.5, "bytes": None, "top_logprobs": []}]}
     reply = SAID | {"choices": [CHOICE | {"finish_reason": reason, "logprobs": given}]}
-    said = openai(vendor(json_reply(reply)).url).chat(request_, deadline_s=LONG_S)
+    said = openai(vendor(json_reply(reply)).url).chat(request_, Deadline.after(LONG_S))
 
     assert (said.text, said.prompt_tokens, said.tokens, said.finish) == ("So.", 11, 3, finish)
     assert said.logprobs == (Token("So", -0.5),)
@@ -239,7 +240,7 @@ def test_an_answer_comes_with_its_counts(
 
 def test_an_answer_without_usage_is_an_answer(vendor: Script, openai: Adapter, request_: ChatRequest) -> None:
     reply = {name: value for name, value in SAID.items() if name != "usage"}
-    said = openai(vendor(json_reply(reply)).url).chat(request_, deadline_s=LONG_S)
+    said = openai(vendor(json_reply(reply)).url).chat(request_, Deadline.after(LONG_S))
 
     assert (said.text, said.tokens) == ("So.", 0)
 
@@ -250,7 +251,7 @@ def test_a_hanging_server_ends_at_the_deadline_after_one_request(
     asked = vendor(Reply(fault="hang"))
 
     with pytest.raises(DeadlineExceeded, match="did not answer within"):
-        openai(asked.url).chat(request_, deadline_s=SHORT_S)
+        openai(asked.url).chat(request_, Deadline.after(SHORT_S))
     assert len(asked.asked) == 1
 
 
@@ -259,7 +260,7 @@ def test_a_retry_after_that_is_no_length_of_time_is_ignored(
     vendor: Script, openai: Adapter, request_: ChatRequest, after: str
 ) -> None:
     with pytest.raises(ModelServerBusy) as busy:
-        openai(vendor(Reply(429, headers=(("Retry-After", after),))).url).chat(request_, deadline_s=LONG_S)
+        openai(vendor(Reply(429, headers=(("Retry-After", after),))).url).chat(request_, Deadline.after(LONG_S))
     assert busy.value.retry_after_s is None
 
 
@@ -267,7 +268,7 @@ def test_a_connection_is_kept(vendor: Script, openai: Adapter, request_: ChatReq
     asked = vendor(json_reply(SAID))
     server = openai(asked.url)
     for _ in range(3):
-        server.chat(request_, deadline_s=LONG_S)
+        server.chat(request_, Deadline.after(LONG_S))
 
     assert len({request.connection for request in asked.asked}) == 1
 
@@ -275,9 +276,9 @@ def test_a_connection_is_kept(vendor: Script, openai: Adapter, request_: ChatReq
 def test_a_restarted_server_answers_the_next_request(openai: Adapter, request_: ChatRequest) -> None:
     with Vendor([json_reply(SAID)]) as first:
         server = openai(first.url)
-        server.chat(request_, deadline_s=LONG_S)
+        server.chat(request_, Deadline.after(LONG_S))
     with Vendor([json_reply(SAID)], port=first.port) as second:
-        assert server.chat(request_, deadline_s=LONG_S).text == "So."
+        assert server.chat(request_, Deadline.after(LONG_S)).text == "So."
     assert len(second.asked) == 1
 
 
@@ -285,28 +286,28 @@ def test_half_a_surrogate_pair_is_the_requests_fault(vendor: Script, openai: Ada
     broken = replace(request_, messages=(replace(request_.messages[1], content="\ud800"),))
 
     with pytest.raises(RequestInvalid, match="surrogate"):
-        openai(vendor(json_reply(SAID)).url).chat(broken, deadline_s=LONG_S)
+        openai(vendor(json_reply(SAID)).url).chat(broken, Deadline.after(LONG_S))
 
 
 def test_check_tells_a_wrong_key_and_asks_no_model(vendor: Script, openai: Adapter, key: str) -> None:
     asked = vendor(json_reply(refused(f"Incorrect API key provided: {key}"), 401))
 
     with pytest.raises(ModelServerError, match="OPENAI_API_KEY") as raised:
-        openai(asked.url).check(deadline_s=LONG_S)
+        openai(asked.url).check(Deadline.after(LONG_S))
     assert key not in str(raised.value)
     assert asked.paths == ["/v1/models"]
 
 
 def test_a_web_server_that_is_no_model_server_is_told_by_check(vendor: Script, openai: Adapter) -> None:
     with pytest.raises(ModelServerError, match="OPENAI_BASE_URL"):
-        openai(vendor(Reply(404, b"<html>", HTML)).url).check(deadline_s=LONG_S)
+        openai(vendor(Reply(404, b"<html>", HTML)).url).check(Deadline.after(LONG_S))
 
 
 def test_a_password_in_the_address_is_not_told(vendor: Script, openai: Adapter, request_: ChatRequest) -> None:
     asked = vendor(Reply(fault="drop"))
 
     with pytest.raises(ModelServerUnreachable) as raised:
-        openai(asked.url.replace("//", "//user:pass-3141592653@")).chat(request_, deadline_s=LONG_S)
+        openai(asked.url.replace("//", "//user:pass-3141592653@")).chat(request_, Deadline.after(LONG_S))
     assert "3141592653" not in str(raised.value)
 
 
@@ -340,7 +341,7 @@ def test_a_missing_or_wrong_setting_of_azure_is_named(settings: dict[str, str]) 
 def test_a_server_without_keys_is_asked_without_one_of_ours(vendor: Script, request_: ChatRequest) -> None:
     asked = vendor(json_reply(SAID))
     server = OpenAIClient.from_settings(load_settings(openai_base_url=f"{asked.url}/v1/"))
-    server.chat(request_, deadline_s=LONG_S)
+    server.chat(request_, Deadline.after(LONG_S))
     server.close()
 
     assert asked.paths == ["/v1/chat/completions"]
@@ -349,7 +350,7 @@ def test_a_server_without_keys_is_asked_without_one_of_ours(vendor: Script, requ
 
 def test_a_picture_goes_with_the_last_message(vendor: Script, openai: Adapter, request_: ChatRequest) -> None:
     asked = vendor(json_reply(SAID))
-    openai(asked.url).chat(replace(request_, images=(Image(b"png", "image/png"),)), deadline_s=LONG_S)
+    openai(asked.url).chat(replace(request_, images=(Image(b"png", "image/png"),)), Deadline.after(LONG_S))
 
     assert asked.asked[0].body["messages"][-1]["content"] == [
         {"type": "text", "text": "“Why?”"},
@@ -361,7 +362,7 @@ def test_a_model_without_vision_is_told_so(vendor: Script, openai: Adapter, requ
     refused = vendor(json_reply({"error": {"message": "This model does not support image input."}}, 400))
 
     with pytest.raises(RequestInvalid, match=r"llama3 cannot see this picture.*vision"):
-        openai(refused.url).chat(request_, deadline_s=LONG_S)
+        openai(refused.url).chat(request_, Deadline.after(LONG_S))
 
 
 def test_what_a_server_refuses_and_an_answer_can_do_without_is_left_out_from_then_on(
@@ -373,7 +374,7 @@ def test_what_a_server_refuses_and_an_answer_can_do_without_is_left_out_from_the
     server = openai(asked.url)
     wanted = replace(request_, logprobs=True, top_logprobs=20, schema={"type": "object"})
     for _ in range(2):
-        assert server.chat(wanted, deadline_s=LONG_S).text == "So."
+        assert server.chat(wanted, Deadline.after(LONG_S)).text == "So."
 
     left = [set(request.body) & {"logprobs", "top_logprobs", "response_format"} for request in asked.asked]
     assert left == [{"logprobs", "top_logprobs", "response_format"}, {"response_format"}, set(), set()]
@@ -383,12 +384,12 @@ def test_thoughts_left_in_the_text_are_no_answer(vendor: Script, openai: Adapter
     message = {"role": "assistant", "content": "<think>hm</think>So."}
     asked = vendor(json_reply(SAID | {"choices": [CHOICE | {"message": message}]}))
 
-    assert openai(asked.url).chat(request_, deadline_s=LONG_S).text == "So."
+    assert openai(asked.url).chat(request_, Deadline.after(LONG_S)).text == "So."
 
 
 def test_a_server_that_dribbles_is_left_at_the_deadline(vendor: Script, openai: Adapter, request_: ChatRequest) -> None:
     with pytest.raises(DeadlineExceeded):
-        openai(vendor(Reply(fault="dribble")).url).chat(request_, deadline_s=0.3)
+        openai(vendor(Reply(fault="dribble")).url).chat(request_, Deadline.after(0.3))
 
 
 @pytest.mark.parametrize(
@@ -404,4 +405,4 @@ def test_a_prompt_that_does_not_fit_is_refused_with_the_numbers(
     refused = vendor(json_reply({"error": {"message": told, "code": "context_length_exceeded"}}, 400))
 
     with pytest.raises(PromptTooLong, match=r"9001.*8192|8192.*9001"):
-        openai(refused.url).chat(request_, deadline_s=LONG_S)
+        openai(refused.url).chat(request_, Deadline.after(LONG_S))
