@@ -9,10 +9,8 @@ from annotune.servers.ollama import OllamaClient
 from annotune.servers.pool import Servers
 from annotune.settings import Settings
 
-ANSWER_S = 10.0
 
-
-def require_model(settings: Settings, ref: ModelRef) -> None:
+def require_model(settings: Settings, ref: ModelRef, deadline: Deadline) -> None:
     """Return if a model's server answers and has the model. Only Ollama can tell which models it has.
 
     Raises:
@@ -20,7 +18,7 @@ def require_model(settings: Settings, ref: ModelRef) -> None:
         ModelServerError, ConfigurationError: the server does not answer, or is not configured.
     """
     with closing(Servers(settings)) as servers:
-        servers.get(ref.server).check(Deadline.after(ANSWER_S))
+        servers.get(ref.server).check(deadline)
     if ref.server == "ollama":
         with closing(OllamaClient(settings.ollama_url)) as server:
             if server.show(ref.model) is None:

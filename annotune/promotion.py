@@ -1,12 +1,15 @@
 """Which version goes live, and how the live pointer moves: always by compare-and-swap from the value that was read."""
 
 from annotune.checks import require_model
+from annotune.deadline import Deadline
 from annotune.errors import ModelServerError, NotFound, TrainingRefused
 from annotune.models import ModelRef, ModelVersion, version_name, version_number
 from annotune.recipe import Recipe
 from annotune.serving import ServingResolver, resolve_model
 from annotune.settings import Settings
 from annotune.store.store import Store
+
+CHECK_S = 10.0
 
 
 def reason_to_wait(settings: Settings, store: Store, recipe: Recipe, project: int, live: ModelRef | None) -> str | None:
@@ -96,7 +99,7 @@ def roll_back(settings: Settings, store: Store, project: int) -> ModelRef | None
 
 def _require(settings: Settings, project: int, ref: ModelRef) -> None:
     try:
-        require_model(settings, ref)
+        require_model(settings, ref, Deadline.after(CHECK_S))
     except NotFound as error:
         raise NotFound(f"{error}. Project {project} keeps its model") from error
     except ModelServerError as error:

@@ -1,19 +1,18 @@
 """`annotune models`: which model answers for a project, and the versions that we made."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import click
 
 from annotune import promotion
 from annotune.errors import RecordUnreadable
 from annotune.models import ModelRef, version_number
+from annotune.overview import VersionOverview, version_overviews
 from annotune.servers.ollama import OllamaClient
 from annotune.serving import DefaultModel, ServingResolver
 from commands.context import PROJECT, CommandContext
 from commands.output import json_option, say, say_json, say_table, table_of
 from trainer.rebuild import rebuild as rebuild_store
-
-LOSS = "tuned_loss"
 
 
 class Version(click.ParamType[int]):
@@ -45,48 +44,45 @@ def list_models(context: CommandContext, project: int | None, as_json: bool) -> 
     projects = [context.known(project)] if project else context.store.projects()
     if not projects and not as_json:
         say("no projects yet: run 'annotune connect PROJECT'")
-    found: list[dict[str, object]] = []
+    objects: list[dict[str, object]] = []
     for each in projects:
         try:
-            rows = list(_rows(context, each))
+            versions = version_overviews(context.store, each)
         except RecordUnreadable as error:
             if project:
                 raise
             say(f"project {each}: {error}", err=True)
             continue
-        found += rows
+        objects += map(_object, versions)
         if not as_json:
-            _list(context, each, rows)
+            _print_versions(context, each, versions)
     if as_json:
-        say_json(found)
+        say_json(objects)
 
 
-def _rows(context: CommandContext, project: int) -> Iterator[dict[str, object]]:
-    """What is told of each version, the newest first."""
-    live, versions = context.store.live(project), context.store.versions(project)
-    losses = {run.id: run.metrics.get(LOSS) for run in context.store.runs(project)}
-    for version in reversed(versions):
-        yield {
-            "project": project,
-            "live": live is not None and live.model == version.model,
-            "version": version.name,
-            "state": version.state,
-            "made": version.created_at.isoformat(timespec="seconds"),
-            "held_out_loss": losses.get(version.run),
-            "model": version.model,
-            "reason": version.reason,
-        }
+def _object(overview: VersionOverview) -> dict[str, object]:
+    version = overview.version
+    return {
+        "project": version.project,
+        "live": overview.live,
+        "version": version.name,
+        "state": version.state,
+        "made": version.created_at.isoformat(timespec="seconds"),
+        "held_out_loss": overview.held_out_loss,
+        "model": version.model,
+        "reason": version.reason,
+    }
 
 
-def _list(context: CommandContext, project: int, rows: list[dict[str, object]]) -> None:
+def _print_versions(context: CommandContext, project: int, versions: Sequence[VersionOverview]) -> None:
     say(f"project {project}: {context.store.live(project) or _default_model(context, project)}")
     table = table_of("", "version", "state", "made (UTC)", "held-out loss", "model", "reason")
-    for row in rows:
-        made, loss = str(row["made"])[:16].replace("T", " "), row["held_out_loss"]
+    for each in versions:
+        version, loss = each.version, each.held_out_loss
+        mark, made = "*" if each.live else "", f"{version.created_at:%Y-%m-%d %H:%M}"
         shown_loss = "" if loss is None else f"{loss:.3f}"
-        names = (str(row[name]) for name in ("version", "state"))
-        table.add_row("*" if row["live"] else "", *names, made, shown_loss, str(row["model"]), str(row["reason"]))
-    if rows:
+        table.add_row(mark, version.name, version.state, made, shown_loss, version.model, version.reason)
+    if versions:
         say_table(context.console, table)
 
 

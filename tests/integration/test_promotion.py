@@ -145,6 +145,6 @@ def test_status_tells_that_a_live_model_is_lost(run: Annotune, ollama: FakeOllam
     there = run("status").stdout
     del ollama.models[SECOND.model]
 
-    assert "Ollama does not have it" not in there
-    assert "Ollama does not have it: 'annotune models rebuild' brings it back" in run("status").stdout
+    assert "has no model" not in there
+    assert f"has no model '{SECOND.model}': run 'annotune models rebuild'" in run("status").stdout
     assert "is not reachable" in run("status", OLLAMA_ENDPOINT="http://127.0.0.1:1").stdout
