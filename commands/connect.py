@@ -3,10 +3,10 @@
 import click
 
 from annotune.errors import ConfigurationError, StoreUnavailable
-from commands.checkup import checkup
 from commands.context import PROJECT, CommandContext
 from commands.output import say
 from curation.backend_address import Address
+from curation.checkup import checkup
 from curation.connection import ConnectionChange
 
 URL = "Where Label Studio reaches this backend; default: the setting BACKEND_URL."
@@ -40,7 +40,7 @@ def _works(context: CommandContext, project: int, address: Address) -> bool:
     found = []
     try:
         context.jobs.changed(project)
-        for check in checkup(context, project, address):
+        for check in checkup(context.context, project, address):
             say(f"{check.name}: {check.detail}", err=not check.works)
             found.append(check.works)
     except StoreUnavailable as error:

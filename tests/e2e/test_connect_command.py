@@ -5,8 +5,8 @@ from click.testing import CliRunner, Result
 from label_studio_sdk import LabelStudio as Client
 
 from annotune.settings import Settings
-from commands import checkup
 from commands.main import annotune
+from curation import checkup
 from curation.projects import create_project, labeling_config
 from embedded.label_studio import LabelStudio
 from trainer.checks import studio_finding

@@ -18,8 +18,8 @@ from annotune.answer import Answer
 from annotune.label_studio.client import LabelStudioClient
 from annotune.store.store import Store
 from annotune.store.workers import Finding, Findings
-from commands import checkup
 from commands.main import annotune
+from curation import checkup
 from curation.connection import ACTIONS
 from embedded.label_studio import LabelStudio
 

@@ -34,8 +34,8 @@ from annotune.servers.ollama import OllamaClient
 from annotune.servers.openai import OpenAIClient
 from annotune.settings import Settings
 from backend.health import Health
-from commands.checkup import _seen_by_backend
 from curation.backend_address import Address
+from curation.checkup import _seen_by_backend
 
 Script = Callable[..., Vendor]
 SHORT_S, LONG_S = 0.5, 20.0
@@ -78,7 +78,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("annotune.servers.ollama.REGISTRY_S", "annotune.servers.ollama.CREATE_S"):
         monkeypatch.setattr(name, SHORT_S)
     monkeypatch.setattr("backend.health.SERVER_S", SHORT_S)
-    monkeypatch.setattr("commands.checkup.CHECK_S", SHORT_S)
+    monkeypatch.setattr("curation.checkup.CHECK_S", SHORT_S)
 
 
 def with_ollama(call: Callable[[OllamaClient, ChatRequest], object]) -> Callable[[str, ChatRequest], object]:

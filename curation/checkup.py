@@ -17,8 +17,8 @@ from annotune.servers.ollama import as_request
 from annotune.servers.pool import Servers
 from annotune.serving import ServingResolver
 from annotune.store.workers import Findings
-from commands.context import CommandContext
 from curation.backend_address import Address
+from curation.context import Context
 
 CHECK_S = 10.0
 ANSWER_S = 90.0  # the first one loads the model
@@ -55,7 +55,7 @@ class Health(BaseModel):
     model_servers: dict[str, Part]
 
 
-def checkup(context: CommandContext, project: int, address: Address) -> Iterator[Check]:
+def checkup(context: Context, project: int, address: Address) -> Iterator[Check]:
     """Look at one thing after the other. Raises StoreUnavailable where Redis is away."""
     context.store.probe()
     yield _model(context, project)
@@ -64,7 +64,7 @@ def checkup(context: CommandContext, project: int, address: Address) -> Iterator
     yield from _seen_by_backend(address)
 
 
-def _model(context: CommandContext, project: int) -> Check:
+def _model(context: Context, project: int) -> Check:
     """Does the model that answers there answer? A server that costs money is asked only whether it is there."""
     serving = ServingResolver(context.settings, context.store).resolve(project)
     ref = serving.ref
@@ -84,7 +84,7 @@ def _model(context: CommandContext, project: int) -> Check:
     return Check("model", works=True, detail=f"{ref} answers")
 
 
-def _workers(context: CommandContext) -> Iterator[Check]:
+def _workers(context: Context) -> Iterator[Check]:
     """Is a worker alive, and what can it do?"""
     findings = _settled(context)
     if not context.store.has_worker():
@@ -106,7 +106,7 @@ def _workers(context: CommandContext) -> Iterator[Check]:
         )
 
 
-def _settled(context: CommandContext) -> Findings | None:
+def _settled(context: Context) -> Findings | None:
     """What the worker found, once it has looked: one that is only beginning is waited for."""
     began = time.monotonic()
     while True:
@@ -122,10 +122,10 @@ def _looks(findings: Findings) -> bool:
     return learns is None or bool(learns and trains and findings.trainer.ok is None)
 
 
-def _events(context: CommandContext, project: int, address: Address) -> Check:
+def _events(context: Context, project: int, address: Address) -> Check:
     """Does what Label Studio tells reach this Redis? A project that gets its own title makes it tell of a change."""
     before = context.store.changes(project)
-    context.studio.projects.save_unchanged(project)
+    context.label_studio.projects.save_unchanged(project)
     if _rises(context, project, before):
         return Check("events", works=True, detail="what Label Studio tells reaches the backend and this Redis")
     return Check(
@@ -135,7 +135,7 @@ def _events(context: CommandContext, project: int, address: Address) -> Check:
     )
 
 
-def _rises(context: CommandContext, project: int, before: int) -> bool:
+def _rises(context: Context, project: int, before: int) -> bool:
     ends = time.monotonic() + EVENT_S
     while context.store.changes(project) <= before:
         if time.monotonic() > ends:
@@ -144,7 +144,7 @@ def _rises(context: CommandContext, project: int, before: int) -> bool:
     return True
 
 
-def _why(context: CommandContext, project: int, address: Address) -> str:
+def _why(context: Context, project: int, address: Address) -> str:
     """Send the backend an event of our own, and see where it ends."""
     before = context.store.changes(project)
     event = {"action": "PROJECT_UPDATED", "project": {"id": project}}
