@@ -5,7 +5,7 @@ import click
 from annotune.errors import ConfigurationError, StoreUnavailable
 from commands.context import PROJECT, CommandContext
 from commands.output import say
-from curation.backend_address import Address
+from curation.backend_address import BackendAddress
 from curation.checkup import checkup
 from curation.connection import ConnectionChange
 
@@ -22,7 +22,7 @@ def connect(context: CommandContext, project: int, url: str | None) -> None:
 
     Exit code 0: all that can be seen from here works; 3: it is connected, but something will not work.
     """
-    address = Address.of(url, context.settings)
+    address = BackendAddress.of(url, context.settings)
     customer = context.connection(project)
     connection = customer.connect(address)
     _tell(project, connection, "was connected already: nothing changed")
@@ -35,7 +35,7 @@ def connect(context: CommandContext, project: int, url: str | None) -> None:
         click.get_current_context().exit(CONNECTED_BUT)
 
 
-def _works(context: CommandContext, project: int, address: Address) -> bool:
+def _works(context: CommandContext, project: int, address: BackendAddress) -> bool:
     """Note the project, look at all that it needs, and tell; what does not work on standard error."""
     found = []
     try:
@@ -58,7 +58,7 @@ def disconnect(context: CommandContext, project: int) -> None:
     The webhook that Label Studio leaves behind is removed too; versions, prompts and what Label Studio holds stay.
     """
     try:
-        address = Address.of(None, context.settings)
+        address = BackendAddress.of(None, context.settings)
     except ConfigurationError:
         address = None  # ours are known by their title and header too
     _tell(project, context.connection(project).disconnect(address), "was not connected: nothing changed")

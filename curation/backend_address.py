@@ -12,7 +12,7 @@ from annotune.settings import SECRET_HEADER, Settings
 
 
 @dataclass(frozen=True)
-class Address:
+class BackendAddress:
     """A backend's URL without a trailing slash; `user` and `password` are its basic auth, None where it asks for none.
 
     `headers` is what a webhook must carry: Label Studio sends the basic auth of a backend with all calls but these.

@@ -17,7 +17,7 @@ from annotune.servers.ollama import as_request
 from annotune.servers.pool import Servers
 from annotune.serving import ServingResolver
 from annotune.store.workers import Findings
-from curation.backend_address import Address
+from curation.backend_address import BackendAddress
 from curation.context import Context
 
 CHECK_S = 10.0
@@ -55,7 +55,7 @@ class Health(BaseModel):
     model_servers: dict[str, Part]
 
 
-def checkup(context: Context, project: int, address: Address) -> Iterator[Check]:
+def checkup(context: Context, project: int, address: BackendAddress) -> Iterator[Check]:
     """Look at one thing after the other. Raises StoreUnavailable where Redis is away."""
     context.store.probe()
     yield _model(context, project)
@@ -122,7 +122,7 @@ def _looks(findings: Findings) -> bool:
     return learns is None or bool(learns and trains and findings.trainer.ok is None)
 
 
-def _events(context: Context, project: int, address: Address) -> Check:
+def _events(context: Context, project: int, address: BackendAddress) -> Check:
     """Does what Label Studio tells reach this Redis? A project that gets its own title makes it tell of a change."""
     before = context.store.changes(project)
     context.label_studio.projects.save_unchanged(project)
@@ -144,7 +144,7 @@ def _rises(context: Context, project: int, before: int) -> bool:
     return True
 
 
-def _why(context: Context, project: int, address: Address) -> str:
+def _why(context: Context, project: int, address: BackendAddress) -> str:
     """Send the backend an event of our own, and see where it ends."""
     before = context.store.changes(project)
     event = {"action": "PROJECT_UPDATED", "project": {"id": project}}
@@ -173,7 +173,7 @@ def _why(context: Context, project: int, address: Address) -> str:
     )
 
 
-def _seen_by_backend(address: Address) -> Iterator[Check]:
+def _seen_by_backend(address: BackendAddress) -> Iterator[Check]:
     """What the backend lacks where it is served; nothing where it cannot be asked from here."""
     found = _health(address)
     ends = time.monotonic() + FRESH_S
@@ -191,7 +191,7 @@ def _lacks(health: Health) -> list[Check]:
     return [Check(name, works=False, detail=told + part.detail) for name, part in parts.items() if part.ok is False]
 
 
-def _health(address: Address) -> Health | None:
+def _health(address: BackendAddress) -> Health | None:
     try:
         return Health.model_validate_json(get(f"{address.url}/health", Deadline.after(CHECK_S), trust_env=True).content)
     except (httpx.HTTPError, httpx.InvalidURL, AnswerTooLarge, ValidationError):

@@ -7,7 +7,7 @@ from annotune.errors import LabelStudioError
 from annotune.label_studio.client import LabelStudioClient
 from annotune.label_studio.rows import BackendRow, BackendSettings, WebhookRow, WebhookSettings
 from annotune.settings import SECRET_HEADER
-from curation.backend_address import Address, same_url
+from curation.backend_address import BackendAddress, same_url
 
 TITLE = "annotune"
 ACTIONS = (
@@ -43,7 +43,7 @@ class ProjectConnection:
         """
         return self._studio.projects.get(self._project).title
 
-    def connect(self, address: Address) -> ConnectionChange:
+    def connect(self, address: BackendAddress) -> ConnectionChange:
         """Add what is missing, repair what is wrong, remove what is double. A failure leaves everything as it was.
 
         Raises:
@@ -63,7 +63,7 @@ class ProjectConnection:
         changes += [self._remove_webhook(double) for double in webhooks[1:]]
         return ConnectionChange(title=title, changes=tuple(changes), model_version=backend.model_version)
 
-    def disconnect(self, address: Address | None) -> ConnectionChange:
+    def disconnect(self, address: BackendAddress | None) -> ConnectionChange:
         """Remove our backends and their webhooks, also webhooks that Label Studio left behind.
 
         Raises:
@@ -76,7 +76,7 @@ class ProjectConnection:
         changes += [self._remove_webhook(webhook) for webhook in webhooks]
         return ConnectionChange(title=title, changes=tuple(changes), model_version="")
 
-    def _backends(self, address: Address | None) -> list[BackendRow]:
+    def _backends(self, address: BackendAddress | None) -> list[BackendRow]:
         """Our backends: those at the address first, then those elsewhere.
 
         The latter have our title, or have it as their description, where the worker gave them a version as their title.
@@ -85,7 +85,7 @@ class ProjectConnection:
         here = [row for row in found if address and same_url(row.url, address.url)]
         return here + [row for row in found if row not in here and TITLE in {row.title, row.description}]
 
-    def _webhooks(self, address: Address | None, backends: list[BackendRow]) -> list[WebhookRow]:
+    def _webhooks(self, address: BackendAddress | None, backends: list[BackendRow]) -> list[WebhookRow]:
         """Our webhooks: those at the address first, then those of our backends elsewhere, or with our header."""
         found = self._studio.webhooks.of_project(self._project)
         here = [row for row in found if address and same_url(row.url, address.webhook)]
@@ -94,7 +94,7 @@ class ProjectConnection:
             row for row in found if row not in here and (row.url.rstrip("/") in urls or SECRET_HEADER in row.headers)
         ]
 
-    def _put_webhook(self, address: Address, found: list[WebhookRow], undo: ExitStack) -> list[str]:
+    def _put_webhook(self, address: BackendAddress, found: list[WebhookRow], undo: ExitStack) -> list[str]:
         """Add the webhook, or repair the one that was found; what was changed."""
         right = WebhookSettings(
             url=address.webhook,
@@ -115,7 +115,7 @@ class ProjectConnection:
         undo.callback(self._studio.webhooks.update, self._project, row.id, row)
         return [f"repaired the webhook {address.webhook} ({', '.join(wrong)})"]
 
-    def _put_backend(self, address: Address, found: list[BackendRow], undo: ExitStack) -> list[str]:
+    def _put_backend(self, address: BackendAddress, found: list[BackendRow], undo: ExitStack) -> list[str]:
         """Add the backend, or repair the one that was found; what was changed."""
         right = BackendSettings(
             url=address.url,
@@ -135,7 +135,7 @@ class ProjectConnection:
         self._studio.backends.update(self._project, row.id, right, address.password)
         return [f"repaired the backend {address.url} ({', '.join(wrong) or 'it was not connected'})"]
 
-    def _connected(self, address: Address, changes: list[str]) -> BackendRow:
+    def _connected(self, address: BackendAddress, changes: list[str]) -> BackendRow:
         """The backend, if Label Studio reaches it now."""
         found = self._studio.backends.of_project(self._project)
         backend = next(row for row in found if same_url(row.url, address.url))

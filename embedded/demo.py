@@ -11,16 +11,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 import httpx
-from label_studio_sdk import LabelStudio as LabelStudioClient
-from label_studio_sdk.core import ApiError
 from rich.console import Console
 
 from annotune.errors import AnnotuneError
+from annotune.label_studio.client import LabelStudioClient
 from annotune.runs import TrainingRun
 from annotune.settings import load_settings
 from annotune.split import MIN_HELD_OUT, assign_splits, text_sha
@@ -31,14 +30,14 @@ from embedded.annotator import Annotator
 from embedded.formulary import Pair, formulary, general_knowledge
 from embedded.processes import ServiceError
 from embedded.quiz import Quiz, QuizQuestion, shortfalls
-from embedded.report import closing, results_table, scores_table
+from embedded.report import closing_lines, results_table, scores_table
 from embedded.stack import FOLDER, Stack, clean, missing
 from embedded.watch import watch_training
 
 PROMPT = "Answer the question in one short sentence."
 CONFIG = "question-answering"
 SEED = 7
-KNOWN = (AnnotuneError, ServiceError, FileNotFoundError, ApiError, httpx.HTTPError)
+KNOWN = (AnnotuneError, ServiceError, FileNotFoundError, httpx.HTTPError)
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def demonstrate(options: DemoOptions, console: Console) -> int:
         with clock.stage("Start", console):
             running.enter_context(stack)
         wrong = lesson(stack, pairs, options, clock, console)
-        for line in closing(stack, wrong):
+        for line in closing_lines(stack, wrong):
             console.print(line, soft_wrap=True)
         if not options.exit:
             console.print("Press Ctrl-C to stop everything.")
@@ -160,15 +159,13 @@ def _project(stack: Stack, title: str, pairs: Sequence[Pair]) -> tuple[int, list
     learnt = {pair for pair, sha in zip(pairs, shas, strict=True) if pair.invented and sides[sha] == "train"}
     questions = [(pair, False) for pair in pairs]
     questions += [(pair, True) for pair in pairs if pair in learnt]
-    client = LabelStudioClient(  # type: ignore[no-untyped-call]
-        base_url=stack.label_studio.url, api_key=stack.label_studio.api_key
-    )
-    made = create_project(
-        client,
-        title=title,
-        config=labeling_config(CONFIG),
-        data=[{"question": pair.paraphrase if other else pair.question} for pair, other in questions],
-    )
+    with closing(LabelStudioClient(stack.label_studio.url, stack.label_studio.api_key)) as client:
+        made = create_project(
+            client,
+            title=title,
+            config=labeling_config(CONFIG),
+            data=[{"question": pair.paraphrase if other else pair.question} for pair, other in questions],
+        )
     return made.id, [
         QuizQuestion(task, pair, paraphrase=other, trained=pair in learnt and not other)
         for task, (pair, other) in zip(made.tasks, questions, strict=True)

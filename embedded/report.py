@@ -40,7 +40,7 @@ def scores_table(quiz: Quiz, stages_s: Mapping[str, float]) -> Table:
     return table
 
 
-def closing(stack: Stack, wrong: Sequence[str]) -> list[str]:
+def closing_lines(stack: Stack, wrong: Sequence[str]) -> list[str]:
     """Where to look now, and what went wrong."""
     studio = stack.label_studio
     lines = [

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext
 from scripted_model import ScriptedModel
 from services import ServedModel
 
+from annotune.label_studio.client import LabelStudioClient
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from commands.main import annotune
@@ -162,3 +163,10 @@ def tab(context: BrowserContext, label_studio: LabelStudio) -> Iterator[Labeling
     yield tab
     tab.page.evaluate("localStorage.clear()")
     tab.page.close()
+
+
+@pytest.fixture
+def studio(label_studio: LabelStudio) -> Iterator[LabelStudioClient]:
+    """The product's own client."""
+    with closing(LabelStudioClient(label_studio.url, label_studio.api_key)) as studio:
+        yield studio

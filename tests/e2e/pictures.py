@@ -8,13 +8,14 @@ The loop is that of `make demo`, with a browser for this one task. It takes as l
 import argparse
 import shutil
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
-from label_studio_sdk import LabelStudio as Client
 from page import LabelingPage, labeling_page
 from playwright.sync_api import sync_playwright
 from rich.console import Console
 
+from annotune.label_studio.client import LabelStudioClient
 from annotune.split import MIN_HELD_OUT, assign_splits, text_sha
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
@@ -74,15 +75,13 @@ def main() -> None:
 
 def run_loop(stack: Stack, pairs: list[Pair], shown: Pair, tab: LabelingPage, camera: Camera) -> None:
     """Correct `shown` in the browser and the others by the calls that the page makes, train, and ask the same again."""
-    client = Client(  # type: ignore[no-untyped-call]
-        base_url=stack.label_studio.url, api_key=stack.label_studio.api_key
-    )
-    project = create_project(
-        client,
-        title="Medical questions",
-        config=labeling_config(CONFIG),
-        data=[{"question": pair.question} for pair in pairs],
-    )
+    with closing(LabelStudioClient(stack.label_studio.url, stack.label_studio.api_key)) as client:
+        project = create_project(
+            client,
+            title="Medical questions",
+            config=labeling_config(CONFIG),
+            data=[{"question": pair.question} for pair in pairs],
+        )
     stack.deployment.run("connect", str(project.id))
     tasks = dict(zip(pairs, project.tasks, strict=True))
     task = tasks.pop(shown)

@@ -8,6 +8,7 @@ from label_studio_sdk import LabelStudio as Client
 from page import ASKED, LabelingPage
 from playwright.sync_api import expect
 
+from annotune.label_studio.client import LabelStudioClient
 from annotune.servers.ollama import OllamaClient
 from curation.projects import create_project, labeling_config
 from embedded.base_model import add_base_model
@@ -36,11 +37,11 @@ def chosen(tab: LabelingPage) -> list[str]:
 
 @pytest.mark.browser
 def test_a_text_a_choice_and_a_rating_are_filled_by_one_answer_and_submitted(
-    tab: LabelingPage, client: Client, deployed, run, tmp_path: Path
+    tab: LabelingPage, client: Client, studio: LabelStudioClient, deployed, run, tmp_path: Path
 ) -> None:
     deployment = deployed(MAX_TOKENS="96")
     question = {"question": "Is water wet?"}
-    project = create_project(client, title="Review", config=labeling_config("review"), data=[question])
+    project = create_project(studio, title="Review", config=labeling_config("review"), data=[question])
     run(deployment, "connect", str(project.id))
     tab.open(project.id, project.tasks[0])
     given = {region["from_name"]: region["value"] for region in ask(tab, PROMPT)}
@@ -64,12 +65,12 @@ def test_a_text_a_choice_and_a_rating_are_filled_by_one_answer_and_submitted(
 
 @pytest.mark.browser
 def test_a_status_says_why_nothing_came_and_goes_with_the_next_answer(
-    tab: LabelingPage, client: Client, deploy, tmp_path: Path
+    tab: LabelingPage, studio: LabelStudioClient, deploy, tmp_path: Path
 ) -> None:
     model = EmbeddedOllama(tmp_path / "ollama", threads=1)
     deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL="smollm2:135m")
     data = [{"question": "Is water wet?"}]
-    project = create_project(client, title="Status", config=labeling_config("question-answering"), data=data)
+    project = create_project(studio, title="Status", config=labeling_config("question-answering"), data=data)
     with pytest.raises(ServiceError, match="connected, but something will not work"):
         deployment.run("connect", str(project.id))
     tab.open(project.id, project.tasks[0])

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from label_studio_sdk import LabelStudio as Client
 from page import ASKED, LabelingPage
 from playwright.sync_api import Response, expect
 from services import Eventually
 
+from annotune.label_studio.client import LabelStudioClient
 from curation.projects import create_project, labeling_config
 
 ARTICLE = Path(__file__).resolve().parents[1] / "data" / "article"
@@ -36,7 +36,7 @@ CASES = {
 def test_a_correction_is_there_after_submit_and_reload_and_is_recorded_as_corrected(
     case: Case,
     tab: LabelingPage,
-    client: Client,
+    studio: LabelStudioClient,
     deployed,
     run,
     store_of,
@@ -45,7 +45,7 @@ def test_a_correction_is_there_after_submit_and_reload_and_is_recorded_as_correc
 ) -> None:
     deployment = deployed(MAX_TOKENS="96")
     project = create_project(
-        client, title="In the browser", config=case.config, data=[{case.field: "Who makes Zorvaxil?"}]
+        studio, title="In the browser", config=case.config, data=[{case.field: "Who makes Zorvaxil?"}]
     )
     run(deployment, "connect", str(project.id))
     tab.open(project.id, project.tasks[0])
@@ -87,10 +87,10 @@ def test_a_correction_is_there_after_submit_and_reload_and_is_recorded_as_correc
 @pytest.mark.browser
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_an_opened_task_shows_what_was_predicted_and_asks_nothing_more(
-    case: Case, tab: LabelingPage, client: Client, deployed, run
+    case: Case, tab: LabelingPage, studio: LabelStudioClient, deployed, run
 ) -> None:
     deployment = deployed(DEFAULT_PROMPT=PROMPT)
-    project = create_project(client, title="Opened", config=case.config, data=[{case.field: "Who makes Zorvaxil?"}])
+    project = create_project(studio, title="Opened", config=case.config, data=[{case.field: "Who makes Zorvaxil?"}])
     run(deployment, "connect", str(project.id))
     asked: list[Response] = []
     tab.page.on("response", lambda reply: asked.append(reply) if "/interactive-annotating" in reply.url else None)

@@ -13,6 +13,7 @@ from page import ASKED, AUTO_ANNOTATION, LabelingPage
 from playwright.sync_api import Locator, expect
 from scripted_model import MODEL, ScriptedModel
 
+from annotune.label_studio.client import LabelStudioClient
 from curation.projects import LABELING, create_project, labeling_config
 
 READABLE = 4.5  # WCAG 2.2, 1.4.3
@@ -108,9 +109,11 @@ def top(found: Locator) -> float:
     return box["y"]
 
 
-def new_task(client: Client, url: str, title: str, config: str, data: dict[str, Any]) -> tuple[int, int]:
+def new_task(
+    client: Client, studio: LabelStudioClient, url: str, title: str, config: str, data: dict[str, Any]
+) -> tuple[int, int]:
     """A project with one task, and the backend beside it: its id, and the task's."""
-    project = create_project(client, title=title, config=config, data=[data])
+    project = create_project(studio, title=title, config=config, data=[data])
     client.ml.create(project=project.id, title=title, url=url, is_interactive=True)
     return project.id, project.tasks[0]
 
@@ -196,9 +199,9 @@ def take_pictures(tab: LabelingPage, folder: Path, names: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_label_studio_imports_the_sample_tasks(client: Client, name: str) -> None:
+def test_label_studio_imports_the_sample_tasks(client: Client, studio: LabelStudioClient, name: str) -> None:
     tasks = json.loads((LABELING / f"{name}.json").read_text(encoding="utf-8"))
-    made = create_project(client, title=name, config=labeling_config(name), data=tasks)
+    made = create_project(studio, title=name, config=labeling_config(name), data=tasks)
 
     assert [client.tasks.get(str(task)).data for task in made.tasks] == tasks
 
@@ -207,6 +210,7 @@ def test_label_studio_imports_the_sample_tasks(client: Client, name: str) -> Non
 def test_each_config_can_be_read_waited_for_answered_and_submitted_in_light_and_dark(
     tab: LabelingPage,
     client: Client,
+    studio: LabelStudioClient,
     deployed,
     model: ScriptedModel,
     tmp_path: Path,
@@ -215,7 +219,7 @@ def test_each_config_can_be_read_waited_for_answered_and_submitted_in_light_and_
     model.replies = {case.prompt: case.reply for case in CASES.values()}
     deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
     for name, case in CASES.items():
-        project, task = new_task(client, deployment.url, name, labeling_config(name), case.data)
+        project, task = new_task(client, studio, deployment.url, name, labeling_config(name), case.data)
         tab.open(project, task)
         looks(tab, name)
 
@@ -253,10 +257,10 @@ def test_each_config_can_be_read_waited_for_answered_and_submitted_in_light_and_
 
 @pytest.mark.browser
 def test_a_status_takes_no_room_in_a_config_without_a_style(
-    tab: LabelingPage, client: Client, deployed, model: ScriptedModel, tmp_path: Path
+    tab: LabelingPage, client: Client, studio: LabelStudioClient, deployed, model: ScriptedModel, tmp_path: Path
 ) -> None:
     deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
-    project, task = new_task(client, deployment.url, "Plain", PLAIN, {"question": "Who makes Zorvaxil?"})
+    project, task = new_task(client, studio, deployment.url, "Plain", PLAIN, {"question": "Who makes Zorvaxil?"})
     controls = "[data-testid=textarea-control] :is([data-testid=textarea-form], [data-testid=htx-textbox-view])"
     tab.open(project, task)
     expect(tab.page.locator(controls)).to_have_count(2)

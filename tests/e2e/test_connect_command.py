@@ -2,8 +2,8 @@
 
 import pytest
 from click.testing import CliRunner, Result
-from label_studio_sdk import LabelStudio as Client
 
+from annotune.label_studio.client import LabelStudioClient
 from annotune.settings import Settings
 from commands.main import annotune
 from curation import checkup
@@ -13,11 +13,11 @@ from trainer.checks import studio_finding
 
 
 def test_a_wrong_secret_and_another_deployment_are_told(
-    client: Client, label_studio: LabelStudio, deploy, monkeypatch: pytest.MonkeyPatch
+    studio: LabelStudioClient, label_studio: LabelStudio, deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkup, "BEGUN_S", 5.0)
     deployment = deploy()
-    project = create_project(client, title="Review", config=labeling_config("review"), data=[{"question": "Is it?"}])
+    project = create_project(studio, title="Review", config=labeling_config("review"), data=[{"question": "Is it?"}])
 
     def connect(**changed: str) -> Result:
         return CliRunner().invoke(annotune, ["connect", str(project.id)], env=deployment.environment | changed)

@@ -9,6 +9,7 @@ from page import ASKED, LabelingPage
 from playwright.sync_api import expect
 from scripted_model import MODEL, ScriptedModel
 
+from annotune.label_studio.client import LabelStudioClient
 from curation.projects import NewProject, create_project
 
 PROMPT = '<TextArea name="prompt" toName="t" rows="4" editable="true" maxSubmissions="1"/>'
@@ -59,12 +60,12 @@ def expect_ticked(tab: LabelingPage, *names: str) -> None:
 
 @pytest.mark.browser
 def test_what_a_person_sets_stays_and_no_part_of_an_answer_is_lost(
-    tab: LabelingPage, client: Client, deployed, run, model: ScriptedModel, tmp_path: Path
+    tab: LabelingPage, client: Client, studio: LabelStudioClient, deployed, run, model: ScriptedModel, tmp_path: Path
 ) -> None:
     deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
 
     def project(title: str, config: str) -> NewProject:
-        made = create_project(client, title=title, config=config, data=[DATA])
+        made = create_project(studio, title=title, config=config, data=[DATA])
         run(deployment, "connect", str(made.id))
         return made
 

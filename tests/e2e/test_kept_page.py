@@ -8,6 +8,7 @@ from page import LabelingPage
 from playwright.sync_api import expect
 from scripted_model import MODEL, ScriptedModel
 
+from annotune.label_studio.client import LabelStudioClient
 from curation.projects import create_project, labeling_config
 
 PATIENTS, STAFF = "For patients", "For staff only"
@@ -46,11 +47,11 @@ def shows(tab: LabelingPage, response: str, use: str, stars: int) -> None:
 
 @pytest.mark.browser
 def test_a_choice_that_a_person_set_back_stays_and_no_status_is_submitted(
-    tab: LabelingPage, client: Client, deployed, run, model: ScriptedModel, tmp_path: Path
+    tab: LabelingPage, client: Client, studio: LabelStudioClient, deployed, run, model: ScriptedModel, tmp_path: Path
 ) -> None:
     model.replies = REPLIES
     deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
-    project = create_project(client, title="Kept", config=labeling_config("review"), data=QUESTION)
+    project = create_project(studio, title="Kept", config=labeling_config("review"), data=QUESTION)
     run(deployment, "connect", str(project.id))
     tab.open(project.id, project.tasks[0])
     tab.ask("One.")
@@ -94,12 +95,12 @@ def test_a_choice_that_a_person_set_back_stays_and_no_status_is_submitted(
 
 @pytest.mark.browser
 def test_a_text_that_a_person_edited_stays_whatever_is_asked(
-    tab: LabelingPage, client: Client, deployed, run, model: ScriptedModel, tmp_path: Path
+    tab: LabelingPage, studio: LabelStudioClient, deployed, run, model: ScriptedModel, tmp_path: Path
 ) -> None:
     model.replies = {"Prepared.": "Prepared 😀.", "One.": "First.", "Two.": "Second."}
     deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL, DEFAULT_PROMPT="Prepared.")
     config = labeling_config("question-answering")
-    project = create_project(client, title="Edited", config=config, data=QUESTION)
+    project = create_project(studio, title="Edited", config=config, data=QUESTION)
     run(deployment, "connect", str(project.id))
     tab.open_predicted(project.id, project.tasks[0])
     expect(tab.region("response")).to_have_text("Prepared 😀.")
@@ -122,11 +123,11 @@ def test_a_text_that_a_person_edited_stays_whatever_is_asked(
 
 @pytest.mark.browser
 def test_a_span_is_given_once_and_one_that_a_person_deleted_does_not_come_back(
-    tab: LabelingPage, client: Client, deployed, run, model: ScriptedModel, tmp_path: Path
+    tab: LabelingPage, client: Client, studio: LabelStudioClient, deployed, run, model: ScriptedModel, tmp_path: Path
 ) -> None:
     model.replies = SPANS
     deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
-    project = create_project(client, title="Spans", config=labeling_config("spans"), data=TEXT)
+    project = create_project(studio, title="Spans", config=labeling_config("spans"), data=TEXT)
     run(deployment, "connect", str(project.id))
 
     def asked(prompt: str, told: str, *quotes: str) -> None:
@@ -159,11 +160,11 @@ def test_a_span_is_given_once_and_one_that_a_person_deleted_does_not_come_back(
 
 @pytest.mark.browser
 def test_after_a_reset_to_what_a_task_was_opened_with_a_span_is_given_again(
-    tab: LabelingPage, client: Client, deployed, run, model: ScriptedModel, tmp_path: Path
+    tab: LabelingPage, client: Client, studio: LabelStudioClient, deployed, run, model: ScriptedModel, tmp_path: Path
 ) -> None:
     model.replies = SPANS | {"Prepared.": SPANS["One."]}
     deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL, DEFAULT_PROMPT="Prepared.")
-    project = create_project(client, title="Reset", config=labeling_config("spans"), data=TEXT)
+    project = create_project(studio, title="Reset", config=labeling_config("spans"), data=TEXT)
     run(deployment, "connect", str(project.id))
     marks = tab.page.locator(".htx-highlight")
     tab.open_predicted(project.id, project.tasks[0])

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from label_studio_sdk import LabelStudio as Client
 from services import Eventually
 
+from annotune.label_studio.client import LabelStudioClient
 from curation.projects import create_project, labeling_config
 from embedded.annotator import Annotator
 from embedded.formulary import formulary
@@ -25,7 +25,7 @@ def test_corrections_become_a_promoted_version_that_setup_predict_and_versions_n
     short_recipe: Path,
     trainer_python: Path,
     label_studio: LabelStudio,
-    client: Client,
+    studio: LabelStudioClient,
     deploy,
     store_of,
     eventually: Eventually,
@@ -41,7 +41,7 @@ def test_corrections_become_a_promoted_version_that_setup_predict_and_versions_n
     )
     config = labeling_config("question-answering")
     project = create_project(
-        client, title="One round", config=config, data=[{"question": pair.question} for pair in pairs]
+        studio, title="One round", config=config, data=[{"question": pair.question} for pair in pairs]
     )
     deployment.run("connect", str(project.id))
     store = store_of(deployment)

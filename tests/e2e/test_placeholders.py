@@ -7,6 +7,7 @@ from label_studio_sdk import LabelStudio as Client
 from page import ASKED, LabelingPage
 from playwright.sync_api import expect
 
+from annotune.label_studio.client import LabelStudioClient
 from curation.projects import create_project, labeling_config
 
 TOLD = "The prompt has {txt}, which names nothing in this task: did you mean {text}?"
@@ -14,11 +15,11 @@ TOLD = "The prompt has {txt}, which names nothing in this task: did you mean {te
 
 @pytest.mark.browser
 def test_a_placeholder_that_names_nothing_is_told_and_the_answer_comes_all_the_same(
-    tab: LabelingPage, client: Client, deployed, run, tmp_path: Path
+    tab: LabelingPage, client: Client, studio: LabelStudioClient, deployed, run, tmp_path: Path
 ) -> None:
     deployment = deployed(MAX_TOKENS="96")
     data = [{"question": "Ist Zorvaxil 💊 bei Kopfweh wirksam? <b>5 mg</b>"}]
-    project = create_project(client, title="Placeholders", config=labeling_config("question-answering"), data=data)
+    project = create_project(studio, title="Placeholders", config=labeling_config("question-answering"), data=data)
     run(deployment, "connect", str(project.id))
     tab.open(project.id, project.tasks[0])
     tab.ask("Answer briefly: {txt}")

@@ -2,12 +2,10 @@
 
 import signal
 import subprocess
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from label_studio_sdk import LabelStudio as Client
 from services import Eventually, ServedModel, annotune_command
 
 from annotune.label_studio.client import LabelStudioClient
@@ -16,7 +14,6 @@ from annotune.serving import ServingResolver
 from annotune.settings import Settings
 from curation.projects import create_project, labeling_config
 from embedded.deployment import ROOT, Deployment
-from embedded.label_studio import LabelStudio
 
 TASKS = 12
 PROMPT = "Answer in one short sentence."
@@ -31,52 +28,50 @@ def deployment(describe, tmp_path: Path) -> Deployment:
 
 def test_interrupted_and_run_again_each_task_has_one_prediction(
     deployment: Deployment,
-    label_studio: LabelStudio,
-    client: Client,
+    studio: LabelStudioClient,
     store_of,
     model_server: ServedModel,
     eventually: Eventually,
 ) -> None:
     data = [{"question": f"What is {number} and {number}?"} for number in range(TASKS)]
-    project = create_project(client, title="Predicted", config=labeling_config("question-answering"), data=data)
+    project = create_project(studio, title="Predicted", config=labeling_config("question-answering"), data=data)
     store = store_of(deployment)
     store.set_prompt(project.id, ProjectPrompt(text=PROMPT, source="command", at=datetime.now(UTC)))
     live = ServingResolver(Settings(openai_provider="ollama", openai_model=model_server.model), store)
     version = live.resolve(project.id).model_version
-    with closing(LabelStudioClient(label_studio.url, label_studio.api_key)) as studio:
 
-        def versions() -> list[list[str | None]]:
-            return [[found.model_version for found in task.predictions] for task in studio.tasks.by_id(project.id)]
+    def versions() -> list[list[str | None]]:
+        return [[found.model_version for found in task.predictions] for task in studio.tasks.by_id(project.id)]
 
-        rehearsed = deployment.run("predict", str(project.id), "--dry-run")
-        assert f"{TASKS} tasks would be asked of ollama:{model_server.model} as {version}, 0 skipped" in rehearsed
-        assert f"(counted on {TASKS} tasks)" in rehearsed
-        assert versions() == [[]] * TASKS
+    rehearsed = deployment.run("predict", str(project.id), "--dry-run")
+    assert f"{TASKS} tasks would be asked of ollama:{model_server.model} as {version}, 0 skipped" in rehearsed
+    assert f"(counted on {TASKS} tasks)" in rehearsed
+    assert versions() == [[]] * TASKS
 
-        running = subprocess.Popen(
-            [*annotune_command(), "predict", str(project.id)],
-            env=deployment.environment,
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        eventually(lambda: sum(map(len, versions())) >= 2, SOON_S)
-        running.send_signal(signal.SIGINT)
-        told, _ = running.communicate(timeout=SOON_S)
-        pushed = sum(map(len, versions()))
+    running = subprocess.Popen(
+        [*annotune_command(), "predict", str(project.id)],
+        env=deployment.environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    eventually(lambda: sum(map(len, versions())) >= 2, SOON_S)
+    running.send_signal(signal.SIGINT)
+    told, _ = running.communicate(timeout=SOON_S)
+    pushed = sum(map(len, versions()))
 
-        assert running.returncode == 130, told
-        assert f"{pushed} predictions pushed" in told
-        assert pushed < TASKS
+    assert running.returncode == 130, told
+    assert f"{pushed} predictions pushed" in told
+    assert pushed < TASKS
 
-        again = deployment.run("predict", str(project.id), "--tasks", f"{project.tasks[0]}-{project.tasks[-1]}")
+    again = deployment.run("predict", str(project.id), "--tasks", f"{project.tasks[0]}-{project.tasks[-1]}")
 
-        assert f"{TASKS - pushed} predictions pushed, {pushed} tasks skipped, 0 failed" in again
-        assert versions() == [[version]] * TASKS
-        first, *_ = studio.tasks.by_id(project.id, (range(project.tasks[3], project.tasks[3] + 1),))
-        assert first.id == project.tasks[3]
-        [prediction] = first.predictions
-        told = {region["from_name"]: region["value"]["text"] for region in prediction.result}
-        assert told["prompt"] == [PROMPT]
-        assert told["response"][0] in {answer.text for answer in store.answers(project.id, first.id)}
+    assert f"{TASKS - pushed} predictions pushed, {pushed} tasks skipped, 0 failed" in again
+    assert versions() == [[version]] * TASKS
+    first, *_ = studio.tasks.by_id(project.id, (range(project.tasks[3], project.tasks[3] + 1),))
+    assert first.id == project.tasks[3]
+    [prediction] = first.predictions
+    told = {region["from_name"]: region["value"]["text"] for region in prediction.result}
+    assert told["prompt"] == [PROMPT]
+    assert told["response"][0] in {answer.text for answer in store.answers(project.id, first.id)}

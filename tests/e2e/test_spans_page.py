@@ -9,6 +9,7 @@ from page import ASKED, LabelingPage
 from playwright.sync_api import expect
 from scripted_model import MODEL, ScriptedModel
 
+from annotune.label_studio.client import LabelStudioClient
 from curation.projects import create_project
 
 CONFIG = """<View>
@@ -61,10 +62,10 @@ def model(model: ScriptedModel) -> ScriptedModel:
 
 @pytest.mark.browser
 def test_a_span_highlights_the_words_that_it_quotes_and_one_of_an_earlier_version_is_repaired(
-    tab: LabelingPage, client: Client, deployed, run, model: ScriptedModel, tmp_path: Path
+    tab: LabelingPage, client: Client, studio: LabelStudioClient, deployed, run, model: ScriptedModel, tmp_path: Path
 ) -> None:
     deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
-    project = create_project(client, title="Spans behind emoji", config=CONFIG, data=[{"text": TEXT}] * 3)
+    project = create_project(studio, title="Spans behind emoji", config=CONFIG, data=[{"text": TEXT}] * 3)
     run(deployment, "connect", str(project.id))
     right = [span(quote, label) for quote, label in QUOTES.items()]
     asked, drawn, old = project.tasks

@@ -62,7 +62,7 @@ def hospital(
             deployment.start_worker()
             store = Store(connection, "faults")
             pairs = formulary(3, 17)
-            first = make_project(client, "First", labeling_config("question-answering"), "question", pairs)
+            first = make_project(label_studio, "First", labeling_config("question-answering"), "question", pairs)
             deployment.run("connect", str(first.id))
             submit_all(label_studio, first, FIRST_PROMPT, pairs)
             deployment.run("train", str(first.id), "--no-wait")

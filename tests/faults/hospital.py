@@ -1,9 +1,11 @@
 """A hospital: all parts as real processes on one machine, and a project with a version of its own."""
 
+from contextlib import closing
 from dataclasses import dataclass
 
 from label_studio_sdk import LabelStudio as Client
 
+from annotune.label_studio.client import LabelStudioClient
 from annotune.models import ModelRef
 from annotune.store.store import Store
 from curation.projects import NewProject, create_project
@@ -39,8 +41,9 @@ class Hospital:
         assert self.ask(self.first, FIRST_PROMPT).model_version.startswith(self.live.model)
 
 
-def make_project(client: Client, title: str, config: str, field: str, pairs: tuple[Pair, ...]) -> NewProject:
-    return create_project(client, title=title, config=config, data=[{field: pair.question} for pair in pairs])
+def make_project(label_studio: LabelStudio, title: str, config: str, field: str, pairs: tuple[Pair, ...]) -> NewProject:
+    with closing(LabelStudioClient(label_studio.url, label_studio.api_key)) as client:
+        return create_project(client, title=title, config=config, data=[{field: pair.question} for pair in pairs])
 
 
 def submit_all(label_studio: LabelStudio, project: NewProject, prompt: str, pairs: tuple[Pair, ...]) -> None:

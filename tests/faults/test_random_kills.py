@@ -10,15 +10,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from label_studio_sdk import LabelStudio as Client
 from services import Eventually
 
+from annotune.label_studio.client import LabelStudioClient
 from annotune.servers.ollama import OllamaClient
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
@@ -163,8 +164,7 @@ def parts(tmp_path: Path, label_studio: LabelStudio, trainer_python: Path, short
 
 @pytest.fixture
 def project(parts: Parts, label_studio: LabelStudio) -> NewProject:
-    with httpx.Client(timeout=CALL_S, trust_env=False) as http:
-        client = Client(base_url=label_studio.url, api_key=label_studio.api_key, httpx_client=http)
+    with closing(LabelStudioClient(label_studio.url, label_studio.api_key)) as client:
         data = [{"question": f"What is the dose of drug number {number}?"} for number in range(CORRECTIONS)]
         made = create_project(client, title="Kills", config=CONFIG, data=data)
     parts.deployment.run("connect", str(made.id))

@@ -53,7 +53,7 @@ def test_a_second_project_survives_a_killed_worker_and_a_redis_away_at_its_end(
     """Meanwhile one more is annotated, and its webhook comes fifty times: one run, and it is in the next dataset."""
     store, deployment = hospital.store, hospital.deployment
     pairs = formulary(11, 19)
-    second = make_project(hospital.client, "Second", ARTICLE_SECOND, "text", pairs)
+    second = make_project(hospital.label_studio, "Second", ARTICLE_SECOND, "text", pairs)
     deployment.run("connect", str(second.id))
     submit_all(hospital.label_studio, second, SECOND_PROMPT, pairs[:-1])
     with Annotator(hospital.label_studio, second.id) as person:

@@ -100,7 +100,7 @@ def test_a_submission_costs_what_it_costs_with_a_webhook_that_does_nothing(hospi
     """Label Studio calls webhooks within the annotator's own request."""
     pairs = formulary(5, SUBMITTED)
     config = labeling_config("question-answering")
-    ours, bare = (make_project(hospital.client, name, config, "question", pairs) for name in ("Ours", "Bare"))
+    ours, bare = (make_project(hospital.label_studio, name, config, "question", pairs) for name in ("Ours", "Bare"))
     hospital.deployment.run("connect", str(ours.id))
     with sink() as url:
         hospital.client.webhooks.create(project=bare.id, url=url, send_payload=True, send_for_all_actions=True)

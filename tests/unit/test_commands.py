@@ -27,7 +27,7 @@ from annotune.store.store import Store
 from annotune.store.workers import Finding, Findings
 from commands.main import Commands, annotune
 from commands.train import duration
-from curation.backend_address import Address
+from curation.backend_address import BackendAddress
 
 AT = datetime(2026, 11, 22, 10, 41, tzinfo=UTC)
 WELL, ILL = Finding(ok=True, detail="well"), Finding(ok=False, detail="ill")
@@ -204,13 +204,13 @@ def test_connect_asks_for_the_address_of_the_backend(run: Annotune) -> None:
     ["http://localhost:9090", "http://127.0.0.1:9090", "http://[::1]:9090", "https://ml.example.com", "http://a.b:1/x"],
 )
 def test_an_address_that_label_studio_takes_is_taken(url: str) -> None:
-    assert Address.of(f"{url}/", Settings()).webhook == f"{url}/webhook"
+    assert BackendAddress.of(f"{url}/", Settings()).webhook == f"{url}/webhook"
 
 
 @pytest.mark.parametrize("url", ["http://backend:9090", "backend:9090", "ftp://a.b", "http://", "http://a.b:port"])
 def test_an_address_that_label_studio_refuses_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"dot|URL"):
-        Address.of(url, Settings())
+        BackendAddress.of(url, Settings())
 
 
 @pytest.mark.parametrize("url", ["http://me:sesame@a.b:9090", "http://sesame@a.b", "http://me:sesame@a.b:port"])
@@ -232,7 +232,7 @@ def test_an_address_with_a_password_is_refused_and_not_told(run: Annotune, url: 
     ],
 )
 def test_a_webhook_carries_what_the_backend_accepts(changed: dict[str, Any], headers: dict[str, str]) -> None:
-    address = Address.of("http://a.b", Settings(**changed))
+    address = BackendAddress.of("http://a.b", Settings(**changed))
 
     assert address.headers == headers
     assert not any(value in repr(address) for value in headers.values())

@@ -90,6 +90,25 @@ def test_only_the_second_door_imports_label_studio_ml() -> None:
     assert {short(path) for path in sources(*PACKAGES) if "label_studio_ml" in tops(path)} == {"backend/mlbase.py"}
 
 
+def test_only_the_client_of_label_studio_uses_its_sdk() -> None:
+    """But for the parser of labeling configs. The package's connection, which holds the SDK's client, stays inside too."""
+    package, parser = ROOT / "annotune" / "label_studio", "label_studio_sdk.label_interface"
+    outside = [path for path in sources(*PACKAGES) if package not in path.parents]
+    vendor = {short(path): name for path in outside for name in imported(path) if name.startswith("label_studio_sdk")}
+    inner = {short(path) for path in outside if "annotune.label_studio.connection" in imported(path)}
+
+    assert {path: name for path, name in vendor.items() if name != parser} == {}
+    assert {path.rpartition("/")[0] for path in vendor} == {"annotune/labeling"}
+    assert inner == set()
+
+
+def test_the_backend_does_not_load_the_sdks_client() -> None:
+    """It takes 58 MB and a second in each process (label-studio-sdk 2.1.2); the parser of labeling configs goes without."""
+    script = "import sys, backend.app, backend.health; sys.exit('label_studio_sdk.base_client' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
+
+
 def test_only_the_backend_imports_flask() -> None:
     assert {short(path) for path in sources(*PACKAGES) if tops(path) & {"flask", "werkzeug"}} <= {
         short(path) for path in sources("backend")

@@ -34,7 +34,7 @@ from annotune.servers.ollama import OllamaClient
 from annotune.servers.openai import OpenAIClient
 from annotune.settings import Settings
 from backend.health import Health
-from curation.backend_address import Address
+from curation.backend_address import BackendAddress
 from curation.checkup import _seen_by_backend
 
 Script = Callable[..., Vendor]
@@ -185,7 +185,7 @@ def test_a_call_ends_at_its_deadline_and_its_connection_with_it(
 def test_a_dribbling_backend_is_not_waited_for_by_connect(vendor: Script) -> None:
     slow = vendor(replace(json_reply(RIGHT), fault="headers"))
 
-    assert list(_seen_by_backend(Address(slow.url, None, None, {}))) == []
+    assert list(_seen_by_backend(BackendAddress(slow.url, None, None, {}))) == []
     assert slow.how_it_ended() == "left"
 
 
