@@ -50,8 +50,8 @@ def lease(store: Store, project: int, name: str, timing: LeaseTiming = LEASE_TIM
     """
     here = f"process {os.getpid()} on {socket.gethostname()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     token = f"{uuid.uuid4().hex} {here}"
-    if not store.take_lease(project, name, token, timing.ttl_s):
-        told = store.lease_holder(project, name)
+    if not store.leases.take(project, name, token, timing.ttl_s):
+        told = store.leases.holder(project, name)
         if told != token:  # ours where only the reply was lost
             yield Lease(taken=False, holder=told.partition(" ")[2] or Lease.holder)
             return
@@ -64,7 +64,7 @@ def lease(store: Store, project: int, name: str, timing: LeaseTiming = LEASE_TIM
                 if done.is_set():
                     return
                 try:
-                    kept = store.renew_lease(project, name, token, timing.ttl_s) or store.take_lease(
+                    kept = store.leases.renew(project, name, token, timing.ttl_s) or store.leases.take(
                         project, name, token, timing.ttl_s
                     )
                 except StoreUnavailable:
@@ -81,4 +81,4 @@ def lease(store: Store, project: int, name: str, timing: LeaseTiming = LEASE_TIM
     finally:
         done.set()
         with turn:
-            store.release_lease(project, name, token)
+            store.leases.release(project, name, token)

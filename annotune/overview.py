@@ -97,7 +97,7 @@ class OverviewReader:
 
     def deployment(self) -> DeploymentOverview:
         """Raises StoreUnavailable."""
-        waiting, alive = self._jobs.waiting(), self._store.has_worker()
+        waiting, alive = self._jobs.waiting(), self._store.workers.alive()
         return DeploymentOverview(
             worker=alive,
             report=self._store.workers.findings() if alive else None,
@@ -108,7 +108,7 @@ class OverviewReader:
 
     def projects(self) -> Iterator[ProjectOverview | UnreadableProject]:
         """All projects, by number. Raises StoreUnavailable."""
-        for project in self._store.projects():
+        for project in self._store.projects.all():
             title = self._title(project)
             try:
                 yield self._project(project, title)
@@ -118,17 +118,17 @@ class OverviewReader:
     def _project(self, project: int, title: Title) -> ProjectOverview:
         store, serving = self._store, self._resolver.resolve(project)
         # A lease outlives a worker that dies.
-        runs_now = store.lease_held(project, "training") and store.has_worker()
+        runs_now = store.leases.held(project, "training") and store.workers.alive()
         return ProjectOverview(
             project=project,
             title=title,
-            model=store.live(project) or self._resolver.default_model(project),
+            model=store.live.get(project) or self._resolver.default_model(project),
             model_error=self._model_error(serving.ref),
             serving=serving,
-            annotations=store.tally(project),
-            request=store.training_request(project),
-            progress=store.progress(project) if runs_now else None,
-            last_run=next(iter(store.runs(project)), None),
+            annotations=store.changes.summary(project),
+            request=store.training.requested(project),
+            progress=store.training.progress(project) if runs_now else None,
+            last_run=next(iter(store.runs.all(project)), None),
             batch=store.reports.batch(project),
             scores_error=store.reports.scores_missing(project),
         )
@@ -166,9 +166,9 @@ def version_overviews(store: Store, project: int) -> list[VersionOverview]:
     Raises:
         RecordUnreadable, StoreUnavailable: they cannot be read.
     """
-    live = store.live(project)
-    losses = {run.id: run.metrics.get(LOSS) for run in store.runs(project)}
+    live = store.live.get(project)
+    losses = {run.id: run.metrics.get(LOSS) for run in store.runs.all(project)}
     return [
         VersionOverview(version, live is not None and live.model == version.model, losses.get(version.run))
-        for version in reversed(store.versions(project))
+        for version in reversed(store.versions.all(project))
     ]

@@ -23,7 +23,7 @@ def reason_to_wait(settings: Settings, store: Store, recipe: Recipe, project: in
         return f"it passed, and PROMOTE=manual leaves the rest to a person: {command}"
     replaced = live or ServingResolver(settings, store).default_model(project).ref
     if recipe.is_base(replaced) or any(
-        version.ref == replaced or version.model == replaced.model for version in store.versions(project)
+        version.ref == replaced or version.model == replaced.model for version in store.versions.all(project)
     ):
         return None
     return f"it passed, but {replaced} answers now, which is neither a version of ours nor the recipe's base: {command}"
@@ -31,9 +31,9 @@ def reason_to_wait(settings: Settings, store: Store, recipe: Recipe, project: in
 
 def go_live(store: Store, version: ModelVersion, expected: ModelRef | None) -> bool:
     """Make a version live if `expected` is still live. Returns False if it is not; nothing changes then."""
-    if not store.swap_live(version.project, expected, version.ref):
+    if not store.live.swap(version.project, expected, version.ref):
         return False
-    store.save_version(version.model_copy(update={"state": "promoted"}))
+    store.versions.save(version.model_copy(update={"state": "promoted"}))
     return True
 
 
@@ -45,7 +45,7 @@ def promote(settings: Settings, store: Store, project: int, number: int | None =
         ModelServerError: the model's server does not answer.
         TrainingRefused: the version was refused, or the live model changed meanwhile.
     """
-    live = store.live(project)
+    live = store.live.get(project)
     version = _newest_waiting(store, project, live) if number is None else _version(store, project, number)
     if version.state == "refused":
         raise TrainingRefused(
@@ -70,7 +70,7 @@ def use_model(settings: Settings, store: Store, project: int, name: str) -> Mode
         return promote(settings, store, project, number)
     ref = resolve_model(store, project, name)
     _require(settings, project, ref)
-    if not store.swap_live(project, store.live(project), ref):
+    if not store.live.swap(project, store.live.get(project), ref):
         raise _changed(project)
     return ref
 
@@ -86,13 +86,13 @@ def roll_back(settings: Settings, store: Store, project: int) -> ModelRef | None
         ModelServerError: the model's server does not answer.
         TrainingRefused: the live model changed meanwhile.
     """
-    live = store.live(project)
+    live = store.live.get(project)
     if live is None:
         raise NotFound(f"project {project} has no model of its own: nothing to roll back")
-    before = next(iter(store.past(project)), None)
+    before = next(iter(store.live.past(project)), None)
     answers_next = before or ServingResolver(settings, store).default_model(project).ref
     _require(settings, project, answers_next)
-    if not store.swap_back(project, live, before):
+    if not store.live.swap_back(project, live, before):
         raise _changed(project)
     return before
 
@@ -113,7 +113,7 @@ def _newest_waiting(store: Store, project: int, live: ModelRef | None) -> ModelV
     """The newest candidate that is newer than the live version."""
     newest = (version_number(live.version) if live and live.version else None) or 0
     waiting = [
-        version for version in store.versions(project) if version.state == "candidate" and version.number > newest
+        version for version in store.versions.all(project) if version.state == "candidate" and version.number > newest
     ]
     if not waiting:
         raise NotFound(
@@ -123,7 +123,7 @@ def _newest_waiting(store: Store, project: int, live: ModelRef | None) -> ModelV
 
 
 def _version(store: Store, project: int, number: int) -> ModelVersion:
-    for version in store.versions(project):
+    for version in store.versions.all(project):
         if version.number == number:
             return version
     raise NotFound(

@@ -137,7 +137,7 @@ class ServingResolver:
         Raises:
             StoreUnavailable: Redis is away.
         """
-        parameters = self._within(project, self._store.parameters(project) or ExtraParams())
+        parameters = self._within(project, self._store.extra_params.get(project) or ExtraParams())
         ref = parameters.ref(self.default.ref)
         return DefaultModel(ref, of_connection=ref != self.default.ref)
 
@@ -155,7 +155,7 @@ class ServingResolver:
 
     def _read(self, project: int) -> Serving:
         """A promoted or chosen model wins over the connection's own; else no trained version would ever answer."""
-        now = self._store.serving_state(project)
+        now = self._store.serving.read(project)
         self.check_mark(now.mark)
         parameters = self._within(project, now.parameters or ExtraParams())
         text = now.prompt.text if now.prompt else self._default_prompt
@@ -178,7 +178,7 @@ def resolve_model(store: Store, project: int, name: str) -> ModelRef:
         RequestInvalid: the name is neither.
         NotFound: the project has no such version.
     """
-    versions, number = store.versions(project), version_number(name)
+    versions, number = store.versions.all(project), version_number(name)
     if number is None:
         ref = ModelRef.parse(name)
         return next((version.ref for version in versions if str(version.ref) == str(ref)), ref)

@@ -92,7 +92,7 @@ class AnswerLog:
         """
         waiting = self.waiting(project, task)  # first: what is written down meanwhile is then read twice, not never
         try:
-            kept = self._store.answer_book.given(project, task)
+            kept = self._store.answers.all(project, task)
         except StoreUnavailable:
             self._failed()
             raise
@@ -156,11 +156,11 @@ class AnswerLog:
 
     def _write(self, answers: Iterable[Answer]) -> None:
         try:
-            self._store.answer_book.add(answers, kept_s=self._kept_s)
+            self._store.answers.add(answers, kept_s=self._kept_s)
         except RecordUnreadable:
             for answer in answers:
                 try:
-                    self._store.answer_book.add([answer], kept_s=self._kept_s)
+                    self._store.answers.add([answer], kept_s=self._kept_s)
                 except RecordUnreadable as error:
                     log.error("an answer is not kept: %s", error)  # noqa: TRY400 - a sentence says it
 

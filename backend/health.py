@@ -113,13 +113,13 @@ class Health:
         try:
             store.probe()
             self._services.answer_log.look()
-            worker = _worker(store.has_worker())
+            worker = _worker(store.workers.alive())
             self._services.serving.check_mark(store.backup.mark())
-            projects = store.projects()
+            projects = store.projects.all()
             self._batches = self._services.batches.look(projects)
             for project in projects:
                 try:
-                    live = store.live(project)
+                    live = store.live.get(project)
                 except RecordUnreadable as error:
                     detail = f"answers, but {error}"
                     continue

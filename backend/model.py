@@ -58,9 +58,9 @@ class Model:
         live, store = self.services.serving, self.services.store
         parameters = ExtraParams.read(extra_params, self.services.settings, live.default.ref)
         with suppress(StoreUnavailable):  # what is known of the project still holds
-            store.remember_project(self.project)
-            if parameters != store.parameters(self.project):
-                store.set_parameters(self.project, parameters)
+            store.projects.remember(self.project)
+            if parameters != store.extra_params.get(self.project):
+                store.extra_params.set(self.project, parameters)
                 self.services.jobs.changed(self.project)
         return live.resolve(self.project).model_version
 

@@ -18,9 +18,9 @@ def version_names(services: Services) -> list[str]:
     """
     live, others = [], []
     try:
-        for project in services.store.projects():
+        for project in services.store.projects.all():
             try:
-                serving, versions = services.serving.resolve(project), services.store.versions(project)
+                serving, versions = services.serving.resolve(project), services.store.versions.all(project)
             except RecordUnreadable as error:
                 log.warning("project %d: its versions are not told: %s", project, error)
                 continue

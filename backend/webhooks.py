@@ -63,19 +63,19 @@ def _can_look(services: Services) -> bool:
 
 
 def _train(services: Services, project: int) -> Acknowledged:
-    findings = services.store.workers.findings() if services.store.has_worker() else None
+    findings = services.store.workers.findings() if services.store.workers.alive() else None
     if findings is not None and findings.cannot_train:
         log.warning(
             "project %d: no training is queued, since the worker cannot train: %s", project, findings.cannot_train
         )
         return {"action": TRAIN, "queued": False, "message": f"the worker cannot train: {findings.cannot_train}"}
     request = TrainingRequest(requested_by="Label Studio", at=datetime.now(UTC))
-    if not services.store.request_training(project, request):
+    if not services.store.training.request(project, request):
         return {"action": TRAIN, "queued": False, "message": f"a training of project {project} is waiting or running"}
     services.jobs.train(project)
     message = f"project {project} will be trained"
     with suppress(StoreUnavailable, RecordUnreadable):  # it is queued all the same
-        if (tally := services.store.tally(project)) and tally.lacks:
+        if (tally := services.store.changes.summary(project)) and tally.lacks:
             message += f"; at the last look at Label Studio: {tally.lacks}"
     return {"action": TRAIN, "queued": True, "message": message}
 
@@ -93,7 +93,7 @@ def _take_prompt(services: Services, project: int, annotation: Annotation, event
     book.see(project, [text])
     if newest and (newest.text == text or newest.at > at or (updated and text_sha(text) in known)):
         return
-    services.store.set_prompt(project, ProjectPrompt(text=text, source=f"annotation {annotation.id}", at=at))
+    services.store.prompts.add(project, ProjectPrompt(text=text, source=f"annotation {annotation.id}", at=at))
     log.info("project %d: annotation %d brings a new version of its prompt", project, annotation.id)
 
 

@@ -63,8 +63,8 @@ def disconnect(context: CommandContext, project: int) -> None:
         address = None  # ours are known by their title and header too
     _tell(project, context.connection(project).disconnect(address), "was not connected: nothing changed")
     try:
-        tasks = context.store.answer_book.forget(project)
-        context.store.forget_project(project)
+        tasks = context.store.answers.forget(project)
+        context.store.projects.forget(project)
     except StoreUnavailable as error:
         say(f"the answers given stay ({error}): disconnect again to delete them", err=True)
     else:

@@ -41,7 +41,7 @@ def models() -> None:
 @click.pass_obj
 def list_models(context: CommandContext, project: int | None, as_json: bool) -> None:
     """List the versions of PROJECT, or of all projects; a star marks the model that answers."""
-    projects = [context.known(project)] if project else context.store.projects()
+    projects = [context.known(project)] if project else context.store.projects.all()
     if not projects and not as_json:
         say("no projects yet: run 'annotune connect PROJECT'")
     objects: list[dict[str, object]] = []
@@ -75,7 +75,7 @@ def _object(overview: VersionOverview) -> dict[str, object]:
 
 
 def _print_versions(context: CommandContext, project: int, versions: Sequence[VersionOverview]) -> None:
-    say(f"project {project}: {context.store.live(project) or _default_model(context, project)}")
+    say(f"project {project}: {context.store.live.get(project) or _default_model(context, project)}")
     table = table_of("", "version", "state", "made (UTC)", "held-out loss", "model", "reason")
     for each in versions:
         version, loss = each.version, each.held_out_loss

@@ -28,21 +28,21 @@ def train(context: CommandContext, project: int, no_wait: bool) -> None:
         )
     Recipe.load(context.settings.recipe)
     context.connection(project).title()
-    findings = context.store.workers.findings() if context.store.has_worker() else None
+    findings = context.store.workers.findings() if context.store.workers.alive() else None
     if findings is not None and findings.cannot_train:
         raise TrainingRefused(
             f"project {project}: no training is queued, since the worker cannot train: {findings.cannot_train}"
         )
     before = _newest(context, project)
-    if context.store.request_training(project, TrainingRequest(requested_by="command", at=datetime.now(UTC))):
+    if context.store.training.request(project, TrainingRequest(requested_by="command", at=datetime.now(UTC))):
         context.jobs.train(project)
         say(f"project {project}: a training is queued")
     else:
         say(f"project {project}: a training is wanted or running already")
-    tally = context.store.tally(project)
+    tally = context.store.changes.summary(project)
     if tally and tally.lacks:
         say(f"at the last look at Label Studio: {tally.lacks}", err=True)
-    if not context.store.has_worker():
+    if not context.store.workers.alive():
         say("no worker is alive: the training waits until 'annotune worker' runs", err=True)
     if no_wait:
         return
@@ -56,7 +56,7 @@ def train(context: CommandContext, project: int, no_wait: bool) -> None:
 
 
 def _newest(context: CommandContext, project: int) -> TrainingRun | None:
-    return next(iter(context.store.runs(project)), None)
+    return next(iter(context.store.runs.all(project)), None)
 
 
 def _watch(context: CommandContext, project: int) -> None:
@@ -70,7 +70,7 @@ def _watch(context: CommandContext, project: int) -> None:
     told = ""
     with Progress(*columns, console=context.console) as bars:
         bar = bars.add_task("waiting", total=None, detail="")
-        while context.context.patient_store.training_request(project) is not None:
+        while context.context.patient_store.training.requested(project) is not None:
             stage = _show(context, project, bars, bar)
             if stage != told and not context.console.is_terminal:
                 say(stage)  # a pipe sees no bar
@@ -80,9 +80,11 @@ def _watch(context: CommandContext, project: int) -> None:
 
 def _show(context: CommandContext, project: int, bars: Progress, bar: TaskID) -> str:
     """Draw how far the training is; its stage."""
-    progress = context.context.patient_store.progress(project)
+    progress = context.context.patient_store.training.progress(project)
     if progress is None:
-        stage = "waiting for its turn" if context.context.patient_store.has_worker() else "waiting: no worker is alive"
+        stage = (
+            "waiting for its turn" if context.context.patient_store.workers.alive() else "waiting: no worker is alive"
+        )
         bars.update(bar, description=stage, total=None, detail="")
         return stage
     detail = [f"{progress.step}/{progress.steps}"] if progress.steps else []

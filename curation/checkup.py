@@ -87,7 +87,7 @@ def _model(context: Context, project: int) -> Check:
 def _workers(context: Context) -> Iterator[Check]:
     """Is a worker alive, and what can it do?"""
     findings = _settled(context)
-    if not context.store.has_worker():
+    if not context.store.workers.alive():
         yield Check("worker", works=False, detail="none is alive, so nothing is learnt: run 'annotune worker'")
         return
     if findings is None:
@@ -124,7 +124,7 @@ def _looks(findings: Findings) -> bool:
 
 def _events(context: Context, project: int, address: BackendAddress) -> Check:
     """Does what Label Studio tells reach this Redis? A project that gets its own title makes it tell of a change."""
-    before = context.store.changes(project)
+    before = context.store.changes.count(project)
     context.label_studio.projects.save_unchanged(project)
     if _rises(context, project, before):
         return Check("events", works=True, detail="what Label Studio tells reaches the backend and this Redis")
@@ -137,7 +137,7 @@ def _events(context: Context, project: int, address: BackendAddress) -> Check:
 
 def _rises(context: Context, project: int, before: int) -> bool:
     ends = time.monotonic() + EVENT_S
-    while context.store.changes(project) <= before:
+    while context.store.changes.count(project) <= before:
         if time.monotonic() > ends:
             return False
         time.sleep(POLL_S)
@@ -146,7 +146,7 @@ def _rises(context: Context, project: int, before: int) -> bool:
 
 def _why(context: Context, project: int, address: BackendAddress) -> str:
     """Send the backend an event of our own, and see where it ends."""
-    before = context.store.changes(project)
+    before = context.store.changes.count(project)
     event = {"action": "PROJECT_UPDATED", "project": {"id": project}}
     try:
         answer = post(address.webhook, event, Deadline.after(CHECK_S), headers=address.headers)
@@ -162,7 +162,7 @@ def _why(context: Context, project: int, address: BackendAddress) -> str:
         )
     if not answer.is_success:
         return f"the backend answers {answer.status_code} at {address.webhook}: see its log"
-    if context.store.changes(project) > before:
+    if context.store.changes.count(project) > before:
         return (
             f"the backend takes our own event, but Label Studio sends none to {address.webhook}: set"
             " SSRF_PROTECTION_ENABLED=false in Label Studio's environment, or see its log"

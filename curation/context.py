@@ -111,5 +111,5 @@ class Context:
         """
         with suppress(StoreUnavailable):  # the worker also makes copies on its own
             self.jobs.changed(project)
-            return self.store.has_worker()
+            return self.store.workers.alive()
         return True

@@ -127,7 +127,7 @@ class Push:
                 self._skipped()
                 return
             # The log first: an answer that is stored and not logged would later pass for a person's own words.
-            self._store.answer_book.add(answers, kept_s=self._kept_s)
+            self._store.answers.add(answers, kept_s=self._kept_s)
             self._studio.predictions.create(task.id, prediction)
         except LabelStudioUnreachable:
             raise

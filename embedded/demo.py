@@ -145,7 +145,7 @@ def lesson(stack: Stack, pairs: Sequence[Pair], options: DemoOptions, clock: Sto
         with clock.stage("Train, as the webhook asked for", console):
             store = Store(client, deployment=stack.deployment.name)
             run = watch_training(store, project, console, stack.deployment.worker)
-        if run.state != "promoted" or run.version is None or store.live(project) != run.version.ref:
+        if run.state != "promoted" or run.version is None or store.live.get(project) != run.version.ref:
             return [f"no tuned version is live: the training ended as {run.state!r}: {run.reason}"]
         with clock.stage(f"Ask the same of {run.version.name}", console):
             after = person.ask_all([question.task for question in questions], PROMPT)

@@ -52,7 +52,7 @@ class Deployment:
 
     def start_worker(self) -> None:
         with connect_redis(self.environment["REDIS_URL"], patience="job", decode=True) as client:
-            self.worker.start(Store(client, deployment=self.name).has_worker, READY_S)
+            self.worker.start(Store(client, deployment=self.name).workers.alive, READY_S)
 
     def run(self, *arguments: str) -> str:
         """What an `annotune` command printed. Raises ServiceError, with what it said, if it failed."""

@@ -26,8 +26,8 @@ def watch_training(store: Store, project: int, console: Console, worker: Service
     columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         shown = bar.add_task("waiting for the worker", total=None)
-        while not (runs := store.runs(project)):
-            told = store.progress(project)
+        while not (runs := store.runs.all(project)):
+            told = store.training.progress(project)
             if told and told.stage != stage:
                 stage = told.stage
                 if not console.is_terminal:
@@ -49,7 +49,7 @@ def _check(store: Store, project: int, worker: Service, waited_s: float, *, begu
     if not worker.alive:
         raise ServiceError(f"the worker has ended\n{worker.log_tail()}")
     if not begun and waited_s > BEGIN_S:
-        tally = store.tally(project)
+        tally = store.changes.summary(project)
         counted = f"{tally.usable} annotations can be learnt from, {tally.left_out} not" if tally else "nobody looked"
         raise ServiceError(f"no training began within {BEGIN_S} s ({counted})\n{worker.log_tail()}")
     if waited_s > END_S:

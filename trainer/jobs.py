@@ -49,18 +49,18 @@ def sync_under_lease(
     """
     store, runs_dir = context.store, context.settings.runs_dir
     keep_pointers(store, runs_dir, project)  # where Redis was emptied, all comes back before anything is put there
-    store.take_queued(project)
+    store.changes.take_queued(project)
     with lease(store, project, "changed", timing) as held:
         if not held.taken:
             return
-        seen = store.changes(project)
+        seen = store.changes.count(project)
         try:
             sync_project(context, project)
         finally:  # one that failed is repeated with the next change or reconciliation, one that was killed sooner
-            if store.knows(project):
-                store.set_synced(project, seen)
+            if store.projects.knows(project):
+                store.changes.set_synced(project, seen)
                 keep_pointers(store, runs_dir, project)
-    if store.knows(project) and store.changes(project) != seen and store.note_queued(project):
+    if store.projects.knows(project) and store.changes.count(project) != seen and store.changes.note_queued(project):
         context.jobs.sync(project)
 
 
@@ -75,21 +75,21 @@ def train_under_lease(
     store = context.store
     keep_pointers(store, context.settings.runs_dir, project)
     with lease(store, project, "training", timing) as held:
-        request = store.training_request(project)
+        request = store.training.requested(project)
         if request is None or not held.taken:
             return
         if is_gone(context, project):
             _log.warning("project %d: not trained, and forgotten: Label Studio has no such project", project)
-            store.forget_project(project)
+            store.projects.forget(project)
             return
         run = _run(replace(context, cancelled=held.lost), project, request, run_training)
         if run is None or held.lost():
             return
         try:
-            store.save_run(run)
+            store.runs.save(run)
         except RecordUnreadable as error:  # the manifest has it; a wish that stayed would train without end
             _log.warning("project %d: run %s is not listed: %s", project, run.id, error)
-        store.training_ended(project)
+        store.training.end(project)
     context.jobs.changed(project)
 
 

@@ -108,7 +108,7 @@ def keep_all(store: Store, runs_dir: Path, mark: Mark) -> None:
         ConfigurationError: RUNS_DIR cannot be written to.
         StoreUnavailable: Redis is away.
     """
-    for project in store.projects():
+    for project in store.projects.all():
         _keep(store, runs_dir, project, mark)
 
 

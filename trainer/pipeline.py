@@ -91,7 +91,7 @@ def run_training(
         state="running",
         started_at=now,
         requested_by=request.requested_by,
-        replaces=context.store.live(project),
+        replaces=context.store.live.get(project),
     )
     remove_unfinished(settings.runs_dir, project)
     pipeline = Pipeline(context, engine, run)
@@ -161,7 +161,7 @@ class Pipeline:
             state="candidate" if passed else "refused",
             verdicts=verdicts,
         )
-        self._store.save_version(made)
+        self._store.versions.save(made)
         self._note(version=made)
         if passed:
             self._promote(recipe, made)
@@ -232,10 +232,10 @@ class Pipeline:
         with self._stage("register"):
             project = self.run.project
             highest = max((run.number for run in read_runs(self._settings.runs_dir, project)), default=0)
-            self._store.raise_number(project, highest)
-            number = self._store.next_number(project)
+            self._store.versions.raise_number(project, highest)
+            number = self._store.versions.next_number(project)
             while is_taken(server, name := model_name(self._settings.deployment, project, number, sha256)):
-                number = self._store.next_number(project)
+                number = self._store.versions.next_number(project)
             register(server, name, gguf, sha256, num_ctx=recipe.num_ctx)
             self._note(number=number, packages=self.run.packages | {"ollama": retry_until_available(server.version)})
         return Candidate(server, name, recipe.num_ctx)
@@ -254,7 +254,7 @@ class Pipeline:
             self._note(version=made.model_copy(update={"state": "promoted"}))
             self.end("promoted", f"it passed its gates and replaces {replaces or 'the model of the environment'}")
         else:
-            now = self._store.live(self.run.project)
+            now = self._store.live.get(self.run.project)
             self.end(
                 "waiting",
                 f"it passed, but while it trained {now or 'the model of the environment'} went live in place of"
@@ -300,7 +300,7 @@ class Pipeline:
     def _show(self, **changed: object) -> None:
         self._progress = self._progress.model_copy(update=changed)
         try:
-            self._store.set_progress(self.run.project, self._progress)
+            self._store.training.set_progress(self.run.project, self._progress)
         except StoreUnavailable:  # a bar that stands still is no reason to stop
             _log.warning("project %d: the progress could not be told to Redis", self.run.project)
 

@@ -60,7 +60,7 @@ def rebuild(store: Store, runs_dir: Path, ollama: OllamaClient) -> Rebuilt:
 def _versions(store: Store, projects: tuple[int, ...]) -> Iterator[ModelVersion]:
     for project in projects:
         with suppress(RecordUnreadable):  # the log named it when the project was not restored
-            yield from store.versions(project)
+            yield from store.versions.all(project)
 
 
 def _register(ollama: OllamaClient, runs_dir: Path, version: ModelVersion) -> bool:

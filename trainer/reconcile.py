@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 def sync_all(store: Store, jobs: JobQueue) -> None:
     """Queue a look at each known project, unless one waits already."""
     waiting = jobs.projects_waiting(CHANGES)
-    jobs.changed(*(project for project in store.projects() if project not in waiting))
+    jobs.changed(*(project for project in store.projects.all() if project not in waiting))
 
 
 def requeue_due(store: Store, jobs: JobQueue) -> None:
@@ -25,7 +25,7 @@ def requeue_due(store: Store, jobs: JobQueue) -> None:
     A job that was taken from the queue a moment ago may not hold its lease yet: then a second one is queued, which finds
     nothing to do.
     """
-    due = store.due()
+    due = store.changes.due()
     looking, training = (jobs.projects_waiting(kind) for kind in (CHANGES, TRAINING))
     wanted = [each.project for each in due if each.training and each.project not in training]
     for project in wanted:

@@ -37,7 +37,7 @@ def restore(store: Store, runs_dir: Path, *, emptied: bool, unknown_only: bool =
     for project in projects:
         own = [run for run in runs if run.project == project]
         try:
-            if unknown_only and (store.backup.read(project)[1] != ProjectState() or store.versions(project)):
+            if unknown_only and (store.backup.read(project)[1] != ProjectState() or store.versions.all(project)):
                 continue
             kept = read_pointers(runs_dir, project) or _from_runs(own)
             pointers += store.backup.restore(project, kept, emptied=emptied)
@@ -60,21 +60,21 @@ def _from_runs(runs: list[TrainingRun]) -> ProjectState:
 
 
 def _restore_versions(store: Store, project: int, runs: list[TrainingRun]) -> int:
-    known = {version.number for version in store.versions(project)}
-    live = {ref.model for ref in (store.live(project), *store.past(project)) if ref}
+    known = {version.number for version in store.versions.all(project)}
+    live = {ref.model for ref in (store.live.get(project), *store.live.past(project)) if ref}
     missing = [run.version for run in runs if run.version and run.version.number not in known]
     for version in missing:
         # Promoted by a person after its manifest was written.
         promoted = version.model_copy(update={"state": "promoted"})
-        store.save_version(promoted if version.model in live else version)
-    store.raise_number(project, max((run.number for run in runs), default=0))
+        store.versions.save(promoted if version.model in live else version)
+    store.versions.raise_number(project, max((run.number for run in runs), default=0))
     return len(missing)
 
 
 def _restore_runs(store: Store, project: int, runs: list[TrainingRun]) -> None:
-    if not store.runs(project):
+    if not store.runs.all(project):
         for run in runs:
-            store.save_run(run)
+            store.runs.save(run)
     trained = [run for run in runs if run.reached_training]
     if trained and not store.trained.tried(project):
         store.trained.set_tried(project, trained[-1].contents_by_annotation)

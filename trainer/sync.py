@@ -38,13 +38,13 @@ def sync(context: TrainerContext, project: int) -> None:
         return
     except NotFound as error:
         _log.warning("project %d: forgotten: %s", project, error)
-        context.store.forget_project(project)
+        context.store.projects.forget(project)
         return
     _keep_prompt(context, project, tasks, labeling)
     show_scores(context, project)
     example_set = examples_of(context, project, tasks, labeling)
     new, unlearnt = _compare(context.store, project, example_set)
-    context.store.set_tally(
+    context.store.changes.set_summary(
         project,
         SyncSummary(
             usable=len(example_set.contents),
@@ -58,7 +58,7 @@ def sync(context: TrainerContext, project: int) -> None:
     )
     if not _enough(context, project, example_set, new):
         return
-    if context.store.request_training(project, TrainingRequest(requested_by=TRAIN_EVERY, at=datetime.now(UTC))):
+    if context.store.training.request(project, TrainingRequest(requested_by=TRAIN_EVERY, at=datetime.now(UTC))):
         _log.info("project %d: %d annotations are new since the last try: training is asked for", project, new)
         context.jobs.train(project)
 
@@ -106,7 +106,7 @@ def examples_of(context: TrainerContext, project: int, tasks: list[TaskRow], lab
 
 
 def _log_of(store: Store, project: int, tasks: list[TaskRow]) -> AnswersOf:
-    return store.answers_of(project, [task.id for task in tasks])
+    return store.answers.known_by_task(project, [task.id for task in tasks])
 
 
 def _keep_prompt(context: TrainerContext, project: int, tasks: list[TaskRow], labeling: Labeling) -> None:
@@ -116,7 +116,7 @@ def _keep_prompt(context: TrainerContext, project: int, tasks: list[TaskRow], la
     stored = store.prompts.newest(project)
     if found and (stored is None or (found.text != stored.text and found.at > stored.at)):
         _log.info("project %d: %s brings a new version of its prompt", project, found.source)
-        store.set_prompt(project, found)
+        store.prompts.add(project, found)
     store.prompts.see(project, prompts_in(tasks, labeling))
 
 
@@ -131,7 +131,7 @@ def _compare(store: Store, project: int, example_set: ExampleSet) -> tuple[int, 
         tried = settled(tried, now)
         book.set_tried(project, tried)
     learnt = book.learnt(project) or {
-        each: UNKNOWN for run in store.runs(project) if run.state in PASSED for each in run.annotations
+        each: UNKNOWN for run in store.runs.all(project) if run.state in PASSED for each in run.annotations
     }
     if UNKNOWN in learnt.values():
         learnt = settled(learnt, now)
@@ -147,7 +147,7 @@ def _enough(context: TrainerContext, project: int, example_set: ExampleSet, new:
     if example_set.lacks:
         _log.info("project %d: no training is asked for: %s", project, example_set.lacks)
         return False
-    ended = context.store.runs(project)
+    ended = context.store.runs.all(project)
     return (
         not ended or ended[0].reached_training or example_set.newest is None or example_set.newest > ended[0].started_at
     )

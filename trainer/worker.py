@@ -140,11 +140,11 @@ def run_worker(settings: Settings, *, tick_s: float = TICK_S) -> None:
         while True:
             inspector.run()
             try:
-                store.worker_alive(ALIVE_S)
-                store.workers.tell(inspector.findings, ALIVE_S)
+                store.workers.heartbeat(ALIVE_S)
+                store.workers.report(inspector.findings, ALIVE_S)
                 if not moved_in:
                     migrate(store, jobs)
-                    store.answer_book.settle(kept_s=settings.answers_kept_s)
+                    store.answers.settle(kept_s=settings.answers_kept_s)
                     moved_in = True
                     _log.info("Redis: answers at %s, deployment %r", place(settings.redis_url), settings.deployment)
                 keeper.run()

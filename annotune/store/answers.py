@@ -9,11 +9,10 @@ Keys, in a deployment D, for a project P; both expire when nobody has written th
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from annotune.answer import Answer
-from annotune.store.keys import Keys
+from annotune.store.records import Records, pages
 from annotune.store.redis import in_redis, redis_errors
 from annotune.values import FrozenModel
 
@@ -80,12 +79,8 @@ class _Entry(FrozenModel):
     lost: bool = False
 
 
-class AnswerStore:
+class AnswerStore(Records):
     """Every method raises StoreUnavailable where Redis does not answer, or keeps nothing new."""
-
-    def __init__(self, client: Any, keys: Keys) -> None:
-        self._redis = client
-        self._keys = keys
 
     def add(self, answers: Iterable[Answer], *, kept_s: int) -> None:
         """Keep answers for `kept_s` seconds; 0: for ever. One that comes twice does no harm."""
@@ -99,22 +94,34 @@ class AnswerStore:
                 pipe.eval(_ADD, len(keys), *keys, entry.model_dump_json(exclude_defaults=True), asked, kept_s, KEPT)
             pipe.execute()
 
-    def given(self, project: int, task: int) -> list[Answer]:
+    def all(self, project: int, task: int) -> list[Answer]:
         """Answers given for a task, oldest first; one whose prompt is gone is left out.
 
         Raises:
             RecordUnreadable: what is kept there is none.
         """
-        return self.of_tasks(project, [task])(task)
+        return self._by_task(project, [task])(task)
 
-    def of_tasks(self, project: int, tasks: Iterable[int]) -> Callable[[int], list[Answer]]:
-        """`given` for each of these tasks, read in a few round trips.
+    def known(self, project: int, task: int) -> list[Answer]:
+        """`all` without those that were lost. Raises RecordUnreadable."""
+        return self.known_by_task(project, [task])(task)
+
+    def known_by_task(self, project: int, tasks: Iterable[int]) -> Callable[[int], list[Answer]]:
+        """`known` for each of these tasks, read in a few round trips.
+
+        The function raises RecordUnreadable for a task whose answers are unreadable; a task that was not named has none.
+        """
+        found = self._by_task(project, tasks)
+        return lambda task: [answer for answer in found(task) if not answer.lost]
+
+    def _by_task(self, project: int, tasks: Iterable[int]) -> Callable[[int], list[Answer]]:
+        """`all` for each of these tasks, read in a few round trips.
 
         What is unreadable is raised for its own task alone, when that is asked for; a task that was not named has none.
         """
         prefix = self._keys.of(project, "asked:")
         found: dict[int, Any] = {}
-        for page in _paged(tasks):
+        for page in pages(tasks, PAGE):
             with redis_errors(prefix):
                 pipe = self._redis.pipeline(transaction=False)
                 for task in page:
@@ -177,12 +184,6 @@ class AnswerStore:
             cursor, page = self._redis.scan(cursor or 0, match=self._keys.of(project, f"{kind}:*"), count=PAGE)
             if page:
                 yield page
-
-
-def _paged(tasks: Iterable[int]) -> Iterator[list[int]]:
-    left = iter(tasks)
-    while page := list(islice(left, PAGE)):
-        yield page
 
 
 def _answers(project: int, task: int, reply: Any, where: str, prompts_where: str) -> list[Answer]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from annotune.models import ModelRef
 from annotune.prompt import PromptVersion
-from annotune.store.keys import Keys
 from annotune.store.prompts import KEPT
+from annotune.store.records import Records
 from annotune.store.redis import in_redis, redis_errors
 from annotune.store.scripts import CLAIM
 
@@ -28,12 +28,8 @@ class ProjectState:
     system: str | None = None
 
 
-class Backup:
+class Backup(Records):
     """Every method raises StoreUnavailable where Redis does not answer, RecordUnreadable where it finds no such record."""
-
-    def __init__(self, client: Any, keys: Keys) -> None:
-        self._redis = client
-        self._keys = keys
 
     def mark(self) -> str:
         """The id of this Redis; empty where no worker has set one, or where it was emptied since."""

@@ -1,20 +1,30 @@
-"""What is due in many projects, read and written in few requests; a project whose records are odd is passed over."""
+"""Which projects changed in Label Studio, and what the last sync with it counted.
+
+Keys, in a deployment D, for a project P:
+
+    annotune:D:P:changes   counter, raised by each change that Label Studio reports
+    annotune:D:P:looked    the counter as it was when the last sync began
+    annotune:D:P:queued    set while a "changed" job waits in the queue; expires
+    annotune:D:P:tally     `SyncSummary` of the last sync
+"""
 
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from redis import Redis, RedisError
 
 from annotune.errors import RecordUnreadable
+from annotune.runs import SyncSummary
 from annotune.store.keys import Keys
+from annotune.store.projects import ProjectStore
+from annotune.store.records import Records, pages
 from annotune.store.redis import redis_errors
-from annotune.store.scripts import NOTE_CHANGE
+from annotune.store.scripts import CLAIM, NOTE_CHANGE
 
 QUEUED_S = 60
-PAGE = 200
 _HELD = ("training", "lease:training", "lease:changed")
 
 _log = logging.getLogger(__name__)
@@ -22,55 +32,99 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Due:
-    """A project that a training is wanted for, or that changed since the last look, and that no job holds."""
+    """A project that no job holds: a training is requested for it, or it changed since the last sync."""
 
     project: int
     training: bool
     changed: bool
 
 
-def pages(projects: Sequence[int]) -> Iterator[Sequence[int]]:
-    for first in range(0, len(projects), PAGE):
-        yield projects[first : first + PAGE]
+class ChangeStore(Records):
+    """The changes of each project. Every method raises StoreUnavailable where Redis does not answer, and RecordUnreadable
+    where it holds something else.
+    """
 
+    def __init__(self, client: Redis, keys: Keys, projects: ProjectStore) -> None:
+        super().__init__(client, keys)
+        self._projects = projects
 
-def due(client: Redis, keys: Keys, projects: Sequence[int]) -> list[Due]:
-    """What is due in any of these projects. Raises StoreUnavailable."""
-    found = []
-    for page in pages(projects):
-        pipe = client.pipeline(transaction=False)
-        for project in page:
-            pipe.mget(keys.of(project, "changes"), keys.of(project, "looked"))
-            for name in _HELD:
-                pipe.exists(keys.of(project, name))
+    def note(self, *projects: int) -> list[int]:
+        """Raise the counters of projects; return those that a "changed" job must be queued for, since none waits.
+
+        An unreadable counter is logged and passed over, unless it is the only project's.
+
+        Raises:
+            TooManyProjects: see `ProjectStore.remember`.
+            RecordUnreadable: there is one project, and its counter is no number.
+        """
+        self._projects.remember(*projects)
+        found = []
+        for page in pages(projects):
+            for project, reply in zip(page, self._raise_counters(page), strict=True):
+                try:
+                    with redis_errors(self._keys.of(project, "changes")):
+                        if isinstance(reply, RedisError):
+                            raise reply
+                except RecordUnreadable as error:
+                    if len(projects) == 1:
+                        raise
+                    _log.warning("project %d: passed over: %s", project, error)
+                else:
+                    found += [project] if reply else []
+        return found
+
+    def _raise_counters(self, projects: Sequence[int]) -> list[object]:
+        pipe = self._redis.pipeline(transaction=False)
+        for project in projects:
+            keys = [self._keys.of(project, name) for name in ("changes", "queued")]
+            pipe.eval(NOTE_CHANGE, len(keys), *keys, uuid.uuid4().hex, QUEUED_S)
         with redis_errors():
-            answers = iter(pipe.execute())
-        for project in page:
-            (changes, looked), wanted, training, looking = islice(answers, 1 + len(_HELD))
-            each = Due(project, bool(wanted and not training), (changes or "0") != (looked or "0") and not looking)
-            found += [each] if each.training or each.changed else []
-    return found
+            replies: list[object] = pipe.execute(raise_on_error=False)
+        return replies
 
+    def count(self, project: int) -> int:
+        return self._number(project, "changes")
 
-def note_changes(client: Redis, keys: Keys, projects: Sequence[int]) -> list[int]:
-    """Raise the counters of projects; those that a "changed" job must be queued for. Raises StoreUnavailable."""
-    found = []
-    for page in pages(projects):
-        pipe = client.pipeline(transaction=False)
-        for project in page:
-            counter = keys.of(project, "changes")
-            pipe.eval(NOTE_CHANGE, 2, counter, keys.of(project, "queued"), uuid.uuid4().hex, QUEUED_S)
+    def synced(self, project: int) -> int:
+        """The counter as it was when the last sync began."""
+        return self._number(project, "looked")
+
+    def set_synced(self, project: int, count: int) -> None:
         with redis_errors():
-            answers = pipe.execute(raise_on_error=False)
-        for project, answer in zip(page, answers, strict=True):
-            try:
-                with redis_errors(keys.of(project, "changes")):
-                    if isinstance(answer, RedisError):
-                        raise answer
-            except RecordUnreadable as error:
-                if len(projects) == 1:
-                    raise
-                _log.warning("project %d: passed over: %s", project, error)
-            else:
-                found += [project] if answer else []
-    return found
+            self._redis.set(self._keys.of(project, "looked"), count)
+
+    def note_queued(self, project: int) -> bool:
+        """True: a "changed" job must be queued, since none waits."""
+        with redis_errors():
+            key = self._keys.of(project, "queued")
+            return bool(self._redis.eval(CLAIM, 1, key, uuid.uuid4().hex, QUEUED_S * 1000))
+
+    def take_queued(self, project: int) -> None:
+        """A "changed" job has begun: the next change needs another."""
+        with redis_errors():
+            self._redis.delete(self._keys.of(project, "queued"))
+
+    def due(self) -> list[Due]:
+        """What is due in any known project, read in a few requests."""
+        found = []
+        for page in pages(self._projects.all()):
+            pipe = self._redis.pipeline(transaction=False)
+            for project in page:
+                pipe.mget(self._keys.of(project, "changes"), self._keys.of(project, "looked"))
+                for name in _HELD:
+                    pipe.exists(self._keys.of(project, name))
+            with redis_errors():
+                replies = iter(pipe.execute())
+            for project in page:
+                (count, synced), requested, training, syncing = islice(replies, 1 + len(_HELD))
+                changed = (count or "0") != (synced or "0")
+                each = Due(project, bool(requested and not training), changed and not syncing)
+                found += [each] if each.training or each.changed else []
+        return found
+
+    def summary(self, project: int) -> SyncSummary | None:
+        """What the last sync counted."""
+        return self._value(SyncSummary, project, "tally")
+
+    def set_summary(self, project: int, summary: SyncSummary) -> None:
+        self._set_value(summary, project, "tally")

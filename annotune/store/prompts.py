@@ -3,25 +3,20 @@
 import hashlib
 import uuid
 from collections.abc import Iterable
-from typing import Any
 
 from annotune.errors import NotFound, RecordUnreadable, RequestInvalid
 from annotune.prompt import ProjectPrompt, PromptVersion
-from annotune.store.keys import Keys
+from annotune.store.records import Records
 from annotune.store.redis import in_redis, redis_errors
 from annotune.store.scripts import ADD_PROMPT, REPEATED_S
 
 KEPT = 1000
 
 
-class PromptStore:
+class PromptStore(Records):
     """Prompts in Redis. Every method raises StoreUnavailable where Redis does not answer, and RecordUnreadable where what it
     finds is no prompt.
     """
-
-    def __init__(self, client: Any, keys: Keys) -> None:
-        self._redis = client
-        self._keys = keys
 
     def used(self, project: int) -> PromptVersion | None:
         """The prompt of a project: the one that is pinned, else the newest."""
@@ -46,7 +41,7 @@ class PromptStore:
             found = self._redis.lindex(key, -1)
         return PromptVersion.parse_record(found, in_redis(key)) if found else self.used(project)
 
-    def add(self, project: int, prompt: ProjectPrompt, *, over_pin: bool) -> PromptVersion:
+    def add(self, project: int, prompt: ProjectPrompt, *, over_pin: bool = False) -> PromptVersion:
         """Keep a new version. It is used from now on, unless another is pinned and `over_pin` is not said."""
         newest = self.newest(project)
         version = PromptVersion(text=prompt.text, source=prompt.source, at=prompt.at, system=self.system(project))

@@ -13,10 +13,10 @@ from rq.job import Job
 from rq.utils import decode_redis_hash
 
 from annotune.errors import JobRefused
-from annotune.store.changes import PAGE, pages
 from annotune.store.job_spec import CHANGED_JOB, LIMITS_S, TRAIN_JOB, JobSpec
 from annotune.store.keys import Keys
 from annotune.store.migration import OLD_QUEUES
+from annotune.store.records import PAGE, pages
 from annotune.store.redis import redis_errors
 from annotune.store.store import Store
 
@@ -40,7 +40,7 @@ class JobQueue:
             StoreUnavailable: Redis does not answer.
             RecordUnreadable: the counter of the only one is none; of several it is passed over, and logged.
         """
-        self.sync(*self._store.note_changes(*projects))
+        self.sync(*self._store.changes.note(*projects))
 
     def sync(self, *projects: int) -> None:
         """Queue a look at each project for changes that were told of before.

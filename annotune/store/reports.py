@@ -12,8 +12,7 @@ from datetime import datetime
 
 from annotune.errors import RecordUnreadable
 from annotune.settings import DAY_S
-from annotune.store.changes import pages
-from annotune.store.records import Records
+from annotune.store.records import Records, pages
 from annotune.store.redis import in_redis, redis_errors
 from annotune.values import FrozenModel
 
@@ -46,7 +45,7 @@ class ReportStore(Records):
         """The last batches of these projects, at most `MOST_TOLD`, the newest first; what is unreadable is left out."""
         found: list[Batch] = []
         for page in pages(projects):
-            keys = [self.keys.of(project, "batch") for project in page]
+            keys = [self._keys.of(project, "batch") for project in page]
             with redis_errors():
                 texts = self._redis.mget(keys)
             for key, text in zip(keys, texts, strict=True):
@@ -61,14 +60,14 @@ class ReportStore(Records):
             known = self.batch(batch.project)
         if known is None or known.at <= batch.at:
             with redis_errors():
-                self._redis.set(self.keys.of(batch.project, "batch"), batch.model_dump_json(), ex=KEPT_S)
+                self._redis.set(self._keys.of(batch.project, "batch"), batch.model_dump_json(), ex=KEPT_S)
 
     def scores_missing(self, project: int) -> str:
         """Why Label Studio does not show the scores of what answers; empty where it does, or nobody looked."""
         return self._text(project, "scores")
 
     def set_scores_missing(self, project: int, why: str) -> None:
-        key = self.keys.of(project, "scores")
+        key = self._keys.of(project, "scores")
         with redis_errors():
             self._redis.set(key, why) if why else self._redis.delete(key)
 

@@ -8,7 +8,7 @@ from redis import RedisError
 from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef
 from annotune.prompt import PromptVersion
-from annotune.store.keys import Keys
+from annotune.store.records import Records
 from annotune.store.redis import in_redis, redis_errors
 
 
@@ -24,13 +24,16 @@ class ServingState:
     parameters: ExtraParams | None
     system: str | None
 
-    @classmethod
-    def read(cls, client: Any, keys: Keys, project: int) -> "ServingState":
+
+class ServingStore(Records):
+    """What answers each project."""
+
+    def read(self, project: int) -> ServingState:
         """Raises StoreUnavailable where Redis does not answer, RecordUnreadable where one of them is no such record."""
         names = ("live", "prompt", "parameters", "system")
-        wanted = {name: keys.of(project, name) for name in names} | {"mark": keys.mark}
+        wanted = {name: self._keys.of(project, name) for name in names} | {"mark": self._keys.mark}
         with redis_errors():
-            pipe = client.pipeline()
+            pipe = self._redis.pipeline()
             for key in wanted.values():
                 pipe.get(key)
             replies = pipe.execute(raise_on_error=False)
@@ -41,7 +44,7 @@ class ServingState:
                     raise reply
             found[name] = reply
         live, prompt, parameters = (found[name] for name in ("live", "prompt", "parameters"))
-        return cls(
+        return ServingState(
             mark=found["mark"] or "",
             live=ModelRef.parse_record(live, in_redis(wanted["live"])) if live else None,
             prompt=PromptVersion.parse_record(prompt, in_redis(wanted["prompt"])) if prompt else None,

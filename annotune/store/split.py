@@ -5,18 +5,14 @@ from typing import Any
 
 from annotune.errors import RecordUnreadable
 from annotune.split import SplitAssignment, SplitName, assign_splits
-from annotune.store.keys import Keys
+from annotune.store.records import Records
 from annotune.store.redis import in_redis, redis_errors
 
 
-class SplitStore:
+class SplitStore(Records):
     """The sides of each project in Redis, which are never deleted. Every method raises StoreUnavailable where Redis does not
     answer, and RecordUnreadable where it holds something else.
     """
-
-    def __init__(self, client: Any, keys: Keys) -> None:
-        self._redis = client
-        self._keys = keys
 
     def all(self, project: int) -> dict[str, SplitName]:
         """Every side that was ever decided, by the text's sha."""

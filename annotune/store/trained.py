@@ -1,30 +1,25 @@
 """What the annotations of each project hold, as short shas: what the last run tried, and what a version has learnt."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from annotune.store.keys import Keys
+from annotune.store.records import Records
 from annotune.store.redis import redis_errors
 
 UNKNOWN = ""
 """Stands for what an annotation held, where its id alone was kept."""
 
 
-class TrainedStore:
+class TrainedStore(Records):
     """Contents by annotation (`Origin.content`) in Redis. Every method raises StoreUnavailable where Redis does not answer,
     and RecordUnreadable where it holds something else.
     """
-
-    def __init__(self, client: Any, keys: Keys) -> None:
-        self._redis = client
-        self._keys = keys
 
     def tried(self, project: int) -> dict[int, str]:
         """What the last run that came to training held.
 
         Versions up to 0.2 kept the ids alone, of all that any run had read: those count as tried.
         """
-        found = self._read(project, "tried")
+        found = self._contents(project, "tried")
         if found:
             return found
         key = self._keys.of(project, "dataset")
@@ -43,7 +38,7 @@ class TrainedStore:
 
     def learnt(self, project: int) -> dict[int, str]:
         """What was in the dataset of a version that passed its gates; of each annotation the last such content."""
-        return self._read(project, "learnt")
+        return self._contents(project, "learnt")
 
     def add_learnt(self, project: int, contents: Mapping[int, str]) -> None:
         """A version passed that learnt these."""
@@ -52,7 +47,7 @@ class TrainedStore:
             with redis_errors(key):
                 self._redis.hset(key, mapping={str(annotation): content for annotation, content in contents.items()})
 
-    def _read(self, project: int, name: str) -> dict[int, str]:
+    def _contents(self, project: int, name: str) -> dict[int, str]:
         key = self._keys.of(project, name)
         with redis_errors(key):
             found = self._redis.hgetall(key)

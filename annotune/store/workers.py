@@ -6,10 +6,11 @@ Keys, in a deployment D; both expire when no worker renews them:
     annotune:D:findings   what one of them found; of several, one that can train
 """
 
-from typing import Any, Literal
+import time
+from typing import Literal
 
 from annotune.errors import RecordUnreadable
-from annotune.store.keys import Keys
+from annotune.store.records import Records
 from annotune.store.redis import in_redis, redis_errors
 from annotune.values import FrozenModel
 
@@ -54,14 +55,20 @@ class Findings(FrozenModel):
         return self.label_studio, self.recipe, self.trainer
 
 
-class WorkerStore:
+class WorkerStore(Records):
     """The workers of a deployment. Every method raises StoreUnavailable where Redis does not answer."""
 
-    def __init__(self, client: Any, keys: Keys) -> None:
-        self._redis = client
-        self._keys = keys
+    def heartbeat(self, ttl_s: float) -> None:
+        """Called by each worker now and then: one is alive for the next `ttl_s` seconds."""
+        with redis_errors():
+            self._redis.set(self._keys.worker, str(time.time()), px=int(ttl_s * 1000))
 
-    def tell(self, findings: Findings, ttl_s: float) -> None:
+    def alive(self) -> bool:
+        """Whether any worker is."""
+        with redis_errors():
+            return bool(self._redis.exists(self._keys.worker))
+
+    def report(self, findings: Findings, ttl_s: float) -> None:
         """Called by each worker now and then. One that is not known to train leaves what another, which trains, has told."""
         there = None if findings.trains else self.findings()
         if there is None or there.by == findings.by or not there.trains:

@@ -77,7 +77,7 @@ def test_a_correction_is_there_after_submit_and_reload_and_is_recorded_as_correc
     store = store_of(deployment)
 
     def recorded() -> dict[str, int]:
-        tally = store.tally(project.id)
+        tally = store.changes.summary(project.id)
         return tally.kinds if tally else {}
 
     eventually(recorded, 60)

@@ -49,10 +49,10 @@ def test_corrections_become_a_promoted_version_that_setup_predict_and_versions_n
         before = person.ask(project.tasks[0], PROMPT)
         for task, pair in zip(project.tasks, pairs, strict=True):
             person.submit(task, PROMPT, pair.answer)
-        eventually(lambda: store.runs(project.id), TRAINING_S)
+        eventually(lambda: store.runs.all(project.id), TRAINING_S)
         after = person.ask(project.tasks[0], PROMPT)
 
-    [run] = store.runs(project.id)
+    [run] = store.runs.all(project.id)
     assert run.state == "promoted", run.reason
     assert run.version
     assert (run.examples, run.held_out) == (TRAINED, HELD_OUT)
@@ -66,7 +66,7 @@ def test_corrections_become_a_promoted_version_that_setup_predict_and_versions_n
     left = {path.name for path in run_folder(tmp_path / "runs", project.id, run.id).iterdir()}
     assert left >= {"manifest.json", "model.gguf", "dataset"}
     assert "merged" not in left
-    assert store.live(project.id) == run.version.ref
+    assert store.live.get(project.id) == run.version.ref
     assert before.model_version.startswith("smollm2:135m")
     assert after.model_version.startswith(run.version.model)
     assert after.text != before.text

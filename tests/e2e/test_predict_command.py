@@ -36,7 +36,7 @@ def test_interrupted_and_run_again_each_task_has_one_prediction(
     data = [{"question": f"What is {number} and {number}?"} for number in range(TASKS)]
     project = create_project(studio, title="Predicted", config=labeling_config("question-answering"), data=data)
     store = store_of(deployment)
-    store.set_prompt(project.id, ProjectPrompt(text=PROMPT, source="command", at=datetime.now(UTC)))
+    store.prompts.add(project.id, ProjectPrompt(text=PROMPT, source="command", at=datetime.now(UTC)))
     live = ServingResolver(Settings(openai_provider="ollama", openai_model=model_server.model), store)
     version = live.resolve(project.id).model_version
 
@@ -74,4 +74,4 @@ def test_interrupted_and_run_again_each_task_has_one_prediction(
     [prediction] = first.predictions
     told = {region["from_name"]: region["value"]["text"] for region in prediction.result}
     assert told["prompt"] == [PROMPT]
-    assert told["response"][0] in {answer.text for answer in store.answers(project.id, first.id)}
+    assert told["response"][0] in {answer.text for answer in store.answers.known(project.id, first.id)}

@@ -66,7 +66,7 @@ def hospital(
             deployment.run("connect", str(first.id))
             submit_all(label_studio, first, FIRST_PROMPT, pairs)
             deployment.run("train", str(first.id), "--no-wait")
-            eventually(lambda: store.runs(first.id), TRAINING_S)
-            live = store.live(first.id)
-            assert live, store.runs(first.id)[0].reason
+            eventually(lambda: store.runs.all(first.id), TRAINING_S)
+            live = store.live.get(first.id)
+            assert live, store.runs.all(first.id)[0].reason
             yield Hospital(redis, ollama, label_studio, client, deployment, store, first, live)

@@ -209,7 +209,8 @@ def test_each_correction_is_learnt_once_and_none_is_replaced(
     assert [replaced for person in people for replaced in person.replaced] == []
     assert len(texts) == CORRECTIONS
     eventually(
-        lambda: (tally := parts.store.tally(project.id)) and tally.usable == CORRECTIONS, ends - time.monotonic()
+        lambda: (tally := parts.store.changes.summary(project.id)) and tally.usable == CORRECTIONS,
+        ends - time.monotonic(),
     )
     parts.deployment.run("train", str(project.id), "--no-wait")
     runs, pattern = parts.folder / "runs", f"p{project.id}/*/dataset/manifest.json"

@@ -60,7 +60,7 @@ def test_a_second_project_survives_a_killed_worker_and_a_redis_away_at_its_end(
         deployment.run("train", str(second.id), "--no-wait")
 
         def training() -> str | None:
-            told = store.progress(second.id)
+            told = store.training.progress(second.id)
             return told.run if told and told.stage == "train" and told.step else None
 
         killed = eventually(training, TRAINING_S)
@@ -78,14 +78,14 @@ def test_a_second_project_survives_a_killed_worker_and_a_redis_away_at_its_end(
         for _ in range(SAME_WEBHOOKS):
             assert httpx.post(f"{deployment.url}/webhook", json=event).status_code == httpx.codes.OK
 
-    eventually(lambda: (told := store.progress(second.id)) and told.stage in {"register", "gates"}, TRAINING_S)
+    eventually(lambda: (told := store.training.progress(second.id)) and told.stage in {"register", "gates"}, TRAINING_S)
     hospital.redis.restart()
-    [run] = eventually(lambda: store.runs(second.id), TRAINING_S)
+    [run] = eventually(lambda: store.runs.all(second.id), TRAINING_S)
 
     assert run.state == "promoted", run.reason
     assert run.id != killed
     assert late not in run.annotations
     assert hospital.ask(second, SECOND_PROMPT).model_version.startswith(f"annotune/faults-p{second.id}:")
     hospital.answers_as_before()
-    eventually(lambda: (tally := store.tally(second.id)) and tally.new == 1, TRAINING_S)
-    assert len(store.runs(second.id)) == 1
+    eventually(lambda: (tally := store.changes.summary(second.id)) and tally.new == 1, TRAINING_S)
+    assert len(store.runs.all(second.id)) == 1

@@ -26,10 +26,10 @@ def training(hospital: Hospital, eventually: Eventually) -> Iterator[None]:
     """A real training of the hospital's project, at its steps."""
     store, project = hospital.store, hospital.first.id
     hospital.deployment.run("train", str(project), "--no-wait")
-    eventually(lambda: (told := store.progress(project)) and told.stage == "train" and told.step, TRAINING_S)
+    eventually(lambda: (told := store.training.progress(project)) and told.stage == "train" and told.step, TRAINING_S)
     yield
     hospital.deployment.worker.stop(grace_s=0)
-    store.training_ended(project)
+    store.training.end(project)
     hospital.deployment.start_worker()
 
 
@@ -83,7 +83,7 @@ async def flood(port: int, body: bytes) -> list[tuple[int, float]]:
 @pytest.mark.usefixtures("training")
 def test_five_hundred_events_are_acknowledged_within_200_ms(hospital: Hospital) -> None:
     project = hospital.first.id
-    before = hospital.store.changes(project)
+    before = hospital.store.changes.count(project)
     event = {"action": "ANNOTATION_UPDATED", "project": {"id": project}, "annotation": {"id": 1, "result": []}}
     sent = asyncio.run(flood(hospital.deployment.port, json.dumps(event).encode()))
     seconds = sorted(seconds for _, seconds in sent)
@@ -91,7 +91,7 @@ def test_five_hundred_events_are_acknowledged_within_200_ms(hospital: Hospital) 
     print(f"{EVENTS} events: median {statistics.median(seconds) * 1000:.0f} ms, 99th percentile {p99 * 1000:.0f} ms")
 
     assert {status for status, _ in sent} == {200}
-    assert hospital.store.changes(project) >= before + EVENTS
+    assert hospital.store.changes.count(project) >= before + EVENTS
     assert p99 < P99_S
 
 

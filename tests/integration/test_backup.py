@@ -21,13 +21,13 @@ def store(redis_url: str) -> Store:
 
 def live(store: Store, *refs: ModelRef) -> None:
     for ref in refs:
-        assert store.swap_live(4, store.live(4), ref)
+        assert store.live.swap(4, store.live.get(4), ref)
 
 
 def submit(store: Store, *texts: str, source: str = "annotation 7") -> None:
     for text in texts:
         at = AT + timedelta(minutes=len(store.prompts.versions(4)), seconds=len(text))
-        store.set_prompt(4, ProjectPrompt(text=text, source=source, at=at))
+        store.prompts.add(4, ProjectPrompt(text=text, source=source, at=at))
 
 
 def kept(store: Store) -> ProjectState:
@@ -56,7 +56,7 @@ def test_all_comes_back_and_again_changes_nothing(store: Store) -> None:
     once = kept(store)
     assert not store.backup.restore(4, before, emptied=True)
 
-    assert (once, kept(store), store.projects()) == (before, before, [4])
+    assert (once, kept(store), store.projects.all()) == (before, before, [4])
     submit(store, "four")
     assert prompts(store)[-1] == (4, "four")
 
@@ -69,7 +69,7 @@ def test_a_model_that_was_chosen_meanwhile_stays_and_the_others_go_below_it(stor
     for _ in range(2):
         assert not store.backup.restore(4, before, emptied=True)
 
-    assert (store.live(4), store.past(4)) == (D, [C, B, A])
+    assert (store.live.get(4), store.live.past(4)) == (D, [C, B, A])
 
 
 def test_prompts_that_came_meanwhile_get_the_next_numbers_and_are_used(store: Store) -> None:
@@ -81,7 +81,7 @@ def test_prompts_that_came_meanwhile_get_the_next_numbers_and_are_used(store: St
         store.backup.restore(4, before, emptied=True)
 
     assert prompts(store) == [(1, "one"), (2, "two"), (3, "new"), (4, "newer")]
-    assert store.prompt(4) == store.prompts.find(4, "4")
+    assert store.prompts.used(4) == store.prompts.find(4, "4")
     assert store.prompts.pinned(4) is None
 
 
@@ -96,7 +96,7 @@ def test_a_pin_holds_against_what_was_submitted_meanwhile_but_not_against_a_comm
 
     store.backup.restore(4, before, emptied=True)
 
-    assert (store.prompt(4).text, store.prompts.pinned(4)) == (used, pinned)
+    assert (store.prompts.used(4).text, store.prompts.pinned(4)) == (used, pinned)
 
 
 def test_a_pin_that_was_set_meanwhile_follows_its_prompt(store: Store) -> None:
@@ -107,22 +107,22 @@ def test_a_pin_that_was_set_meanwhile_follows_its_prompt(store: Store) -> None:
 
     store.backup.restore(4, before, emptied=True)
 
-    assert (store.prompt(4).text, store.prompts.pinned(4)) == ("new", 3)
+    assert (store.prompts.used(4).text, store.prompts.pinned(4)) == ("new", 3)
 
 
 def test_a_redis_that_was_not_emptied_gets_only_what_is_not_there(store: Store) -> None:
     live(store, A, B)
     submit(store, "one", "two")
     older = kept(store)
-    store.swap_back(4, B, A)
+    store.live.swap_back(4, B, A)
     submit(store, "three")
 
     store.backup.restore(4, older, emptied=False)
-    assert (store.live(4), store.past(4), len(prompts(store))) == (A, [], 3)
+    assert (store.live.get(4), store.live.past(4), len(prompts(store))) == (A, [], 3)
 
     store._redis.delete(store.keys.of(4, "live"))
     assert store.backup.restore(4, older, emptied=False)
-    assert (store.live(4), store.past(4), len(prompts(store))) == (B, [A], 3)
+    assert (store.live.get(4), store.live.past(4), len(prompts(store))) == (B, [A], 3)
 
 
 def test_the_mark_is_set_once_and_goes_with_all_else(store: Store) -> None:

@@ -82,7 +82,7 @@ class Backend:
         if self.secret and headers.get("X-Annotune-Secret") != self.secret:
             return 401
         if self.store and (self.hears_label_studio or headers["User-Agent"].startswith("python-httpx")):
-            self.store.note_changes(event["project"]["id"])
+            self.store.changes.note(event["project"]["id"])
         return 200
 
     def __enter__(self) -> Self:
@@ -121,8 +121,8 @@ class Ollama(FakeOllama):
 def store(redis_url: str) -> Iterator[Store]:
     """With a worker that can learn and train."""
     store = Store.connect(redis_url)
-    store.worker_alive(600)
-    store.workers.tell(Findings(label_studio=WELL, recipe=WELL, trainer=WELL), 600)
+    store.workers.heartbeat(600)
+    store.workers.report(Findings(label_studio=WELL, recipe=WELL, trainer=WELL), 600)
     yield store
     store.close()
 
@@ -223,15 +223,15 @@ def _no_worker(backend: Backend, store: Store) -> None:
 
 
 def _no_key(backend: Backend, store: Store) -> None:
-    store.workers.tell(Findings(label_studio=Finding(ok=False, detail="LABEL_STUDIO_API_KEY is not set")), 600)
+    store.workers.report(Findings(label_studio=Finding(ok=False, detail="LABEL_STUDIO_API_KEY is not set")), 600)
 
 
 def _no_trainer(backend: Backend, store: Store) -> None:
-    store.workers.tell(Findings(label_studio=WELL, recipe=WELL, trainer=Finding(ok=False, detail="no python")), 600)
+    store.workers.report(Findings(label_studio=WELL, recipe=WELL, trainer=Finding(ok=False, detail="no python")), 600)
 
 
 def _looking(backend: Backend, store: Store) -> None:
-    store.workers.tell(Findings(label_studio=WELL, recipe=WELL), 600)
+    store.workers.report(Findings(label_studio=WELL, recipe=WELL), 600)
 
 
 def _blind(backend: Backend, store: Store) -> None:
@@ -534,12 +534,12 @@ def test_disconnect_deletes_the_answers_given_and_says_so(run, studio, project, 
     given = {"prompt": "p", "prompt_sha": "s", "text": "so", "model_version": "m", "at": at}
     with closing(Store.connect(redis_url)) as store:
         for number, task in ((project, 1), (project, 2), (project + 1, 1)):
-            store.answer_book.add([Answer(project=number, task=task, **given)], kept_s=0)
+            store.answers.add([Answer(project=number, task=task, **given)], kept_s=0)
 
         result = run("disconnect", project)
 
         assert "deleted the answers given for 2 tasks" in result.stdout
-        assert (store.answers(project, 1), len(store.answers(project + 1, 1))) == ([], 1)
+        assert (store.answers.known(project, 1), len(store.answers.known(project + 1, 1))) == ([], 1)
 
 
 def test_disconnect_says_where_the_answers_stay(run, project) -> None:

@@ -18,9 +18,9 @@ from annotune.store.store import Store
 from embedded.redis import RedisServer
 
 WRITES: dict[str, Callable[[Store], object]] = {
-    "a command": lambda store: store.remember_project(1),
-    "a transaction": lambda store: store.note_changes(1),
-    "a script": lambda store: store.raise_number(1, 3),
+    "a command": lambda store: store.projects.remember(1),
+    "a transaction": lambda store: store.changes.note(1),
+    "a script": lambda store: store.versions.raise_number(1, 3),
 }
 
 
@@ -138,7 +138,7 @@ def test_a_disk_that_takes_no_more_is_told(tmp_path: Path, eventually: Eventuall
         store = Store.connect(server.url)
 
         with pytest.raises(StoreUnavailable, match="disk"):
-            store.remember_project(1)
+            store.projects.remember(1)
 
         client.config_set("save", "")  # else it saves, in vain, before it stops
         store.close()
@@ -157,7 +157,7 @@ def test_an_answer_that_says_no_is_told_as_such(line: bytes, told: str) -> None:
         store = Store.connect(url)
 
         with pytest.raises(StoreUnavailable, match=told) as refused:
-            store.projects()
+            store.projects.all()
 
         assert "not reachable" not in str(refused.value)
         store.close()
@@ -167,7 +167,7 @@ def test_no_sentence_holds_the_password() -> None:
     store = Store.connect("redis://:sk-made-up@127.0.0.1:1/0")
 
     with pytest.raises(StoreUnavailable) as refused:
-        store.projects()
+        store.projects.all()
 
     assert "sk-made-up" not in str(refused.value)
     store.close()

@@ -36,18 +36,20 @@ def pair(
 
 def test_a_project_of_one_is_none_of_the_other(pair: tuple[TrainerContext, TrainerContext]) -> None:
     one, other = pair
-    one.store.swap_live(PROJECT, None, OURS)
-    one.store.set_prompt(PROJECT, ProjectPrompt(text="p", source="command", at=WANTED.at))
-    one.store.request_training(PROJECT, WANTED)
-    one.store.take_lease(PROJECT, "training", "mine", 60)
-    one.store.worker_alive(60)
+    one.store.live.swap(PROJECT, None, OURS)
+    one.store.prompts.add(PROJECT, ProjectPrompt(text="p", source="command", at=WANTED.at))
+    one.store.training.request(PROJECT, WANTED)
+    one.store.leases.take(PROJECT, "training", "mine", 60)
+    one.store.workers.heartbeat(60)
 
-    assert other.store.projects() == []
-    assert (other.store.live(PROJECT), other.store.prompt(PROJECT), other.store.training_request(PROJECT)) == (
-        None,
-    ) * 3
-    assert other.store.take_lease(PROJECT, "training", "theirs", 60)
-    assert not other.store.has_worker()
+    assert other.store.projects.all() == []
+    assert (
+        other.store.live.get(PROJECT),
+        other.store.prompts.used(PROJECT),
+        other.store.training.requested(PROJECT),
+    ) == (None,) * 3
+    assert other.store.leases.take(PROJECT, "training", "theirs", 60)
+    assert not other.store.workers.alive()
 
 
 def test_a_job_of_one_waits_in_no_queue_of_the_other(pair: tuple[TrainerContext, TrainerContext]) -> None:

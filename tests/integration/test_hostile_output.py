@@ -54,15 +54,15 @@ def run(redis_url: str, store: Store, tmp_path: Path) -> Iterator[Annotune]:
     """Runs a command where prompts, their authors, tasks, refusals and answers are all hostile."""
     with LabelStudioDouble() as studio, serving(Parrot()) as url:
         studio.add_project(4, questions=len(HOSTILE))
-        store.swap_live(4, None, ModelRef(server="ollama", model="small"))
+        store.live.swap(4, None, ModelRef(server="ollama", model="small"))
         for number, (task, text) in enumerate(zip(studio.projects[4], HOSTILE, strict=True), start=1):
             task["data"]["question"] = text
-            store.set_prompt(4, ProjectPrompt(text=text, source=text[:30], at=AT))
-            store.set_prompt(10 + number, ProjectPrompt(text=text, source=text[:30], at=AT))
-            store.save_version(refused(number, f"it said {text}"))
+            store.prompts.add(4, ProjectPrompt(text=text, source=text[:30], at=AT))
+            store.prompts.add(10 + number, ProjectPrompt(text=text, source=text[:30], at=AT))
+            store.versions.save(refused(number, f"it said {text}"))
             run: dict[str, Any] = {"id": f"r{number}", "project": 4, "number": number, "state": "refused"}
             run |= {"reason": f"it said {text}", "started_at": AT, "ended_at": AT}
-            store.save_run(TrainingRun.model_validate(run))
+            store.runs.save(TrainingRun.model_validate(run))
         deployment = {
             "LABEL_STUDIO_URL": studio.url,
             "LABEL_STUDIO_API_KEY": "legacy",

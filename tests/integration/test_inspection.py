@@ -90,15 +90,15 @@ def test_a_training_that_the_worker_cannot_do_is_refused_when_it_is_asked_for(
 ) -> None:
     studio.add_project(4)
     store = Store.connect(redis_url)
-    store.worker_alive(60)
-    store.workers.tell(Findings(trainer=Finding(ok=False, detail="TRAINER_PYTHON='x' is no Python interpreter")), 60)
+    store.workers.heartbeat(60)
+    store.workers.report(Findings(trainer=Finding(ok=False, detail="TRAINER_PYTHON='x' is no Python interpreter")), 60)
     environment = {"RECIPE": "small", "LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": "k"}
 
     result = CliRunner().invoke(annotune, ["train", "4"], env=deployment | environment)
 
     assert result.exit_code == 1
     assert "the worker cannot train: TRAINER_PYTHON='x' is no Python interpreter" in result.stderr
-    assert store.training_request(4) is None
+    assert store.training.requested(4) is None
 
 
 @pytest.mark.parametrize(

@@ -35,39 +35,39 @@ def prompt(text: str) -> ProjectPrompt:
 
 
 def test_a_swap_that_went_through_is_told_as_such(store: Store, proxy: LossyProxy) -> None:
-    store.swap_live(1, None, LLAMA)
+    store.live.swap(1, None, LLAMA)
     proxy.lose(b"EVAL")
 
-    assert store.swap_live(1, LLAMA, GPT)
+    assert store.live.swap(1, LLAMA, GPT)
 
     assert proxy.lost == 1
-    assert (store.live(1), store.past(1)) == (GPT, [LLAMA])
+    assert (store.live.get(1), store.live.past(1)) == (GPT, [LLAMA])
 
 
 def test_the_same_swap_is_no_repetition_of_an_earlier_one(store: Store) -> None:
     for expected, new in ((None, LLAMA), (LLAMA, GPT), (GPT, LLAMA), (LLAMA, GPT)):
-        assert store.swap_live(1, expected, new)
+        assert store.live.swap(1, expected, new)
 
-    assert not store.swap_live(1, LLAMA, GPT)
-    assert store.past(1) == [LLAMA, GPT, LLAMA]
+    assert not store.live.swap(1, LLAMA, GPT)
+    assert store.live.past(1) == [LLAMA, GPT, LLAMA]
 
 
 def test_a_swap_back_that_went_through_is_told_as_such_and_goes_one_step(store: Store, proxy: LossyProxy) -> None:
     for expected, new in ((None, LLAMA), (LLAMA, GPT), (GPT, PHI)):
-        store.swap_live(1, expected, new)
+        store.live.swap(1, expected, new)
     proxy.lose(b"EVAL")
 
-    assert store.swap_back(1, PHI, GPT)
+    assert store.live.swap_back(1, PHI, GPT)
 
     assert proxy.lost == 1
-    assert (store.live(1), store.past(1)) == (GPT, [LLAMA])
+    assert (store.live.get(1), store.live.past(1)) == (GPT, [LLAMA])
 
 
 def test_a_prompt_is_one_version(store: Store, proxy: LossyProxy) -> None:
-    store.set_prompt(1, prompt("one"))
+    store.prompts.add(1, prompt("one"))
     proxy.lose(b"two")
 
-    store.set_prompt(1, prompt("two"))
+    store.prompts.add(1, prompt("two"))
 
     assert proxy.lost == 1
     assert [(kept.number, kept.text) for kept in store.prompts.versions(1)] == [(1, "one"), (2, "two")]
@@ -78,34 +78,34 @@ def test_a_run_is_listed_once(store: Store, proxy: LossyProxy) -> None:
     run = TrainingRun(id="r", project=1, number=1, state="failed", started_at=NOON)
     proxy.lose(b"LPUSH")
 
-    store.save_run(run)
+    store.runs.save(run)
 
     assert proxy.lost == 1
-    assert store.runs(1) == [run]
+    assert store.runs.all(1) == [run]
 
 
 def test_who_asked_for_a_training_is_told_so(store: Store, proxy: LossyProxy) -> None:
     proxy.lose(b"a test")
 
-    assert store.request_training(1, WANTED)
+    assert store.training.request(1, WANTED)
 
     assert proxy.lost == 1
-    assert not store.request_training(1, WANTED.model_copy(update={"requested_by": "another"}))
+    assert not store.training.request(1, WANTED.model_copy(update={"requested_by": "another"}))
 
 
 def test_who_took_a_lease_is_told_so(store: Store, proxy: LossyProxy) -> None:
     proxy.lose(b"mine")
 
-    assert store.take_lease(1, "training", "mine", 60)
+    assert store.leases.take(1, "training", "mine", 60)
 
     assert proxy.lost == 1
-    assert not store.take_lease(1, "training", "another's", 60)
+    assert not store.leases.take(1, "training", "another's", 60)
 
 
 def test_a_first_change_is_told_to_be_queued(store: Store, proxy: LossyProxy) -> None:
     proxy.lose(b"queued")
 
-    assert store.note_changes(1)
+    assert store.changes.note(1)
 
     assert proxy.lost == 1
-    assert not store.note_changes(1)
+    assert not store.changes.note(1)

@@ -98,8 +98,8 @@ def test_rebuild_goes_on_with_the_other_projects(
 
     version = promoted(5).version
     assert version
-    assert store.live(5) == version.ref
-    assert store.versions(5) == [version]
+    assert store.live.get(5) == version.ref
+    assert store.versions.all(5) == [version]
     assert f"annotune:main:4:{name}" in caplog.text
 
 
@@ -114,4 +114,4 @@ def test_a_recipe_with_a_field_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_a_pointer_of_a_newer_version_is_read(store: Store) -> None:
     store._redis.set(store.keys.of(4, "live"), json.dumps({"server": "ollama", "model": "m", "added": [1]}))
 
-    assert store.live(4) == ModelRef(server="ollama", model="m")
+    assert store.live.get(4) == ModelRef(server="ollama", model="m")

@@ -81,9 +81,9 @@ def test_main_takes_over_every_old_key_with_its_value_and_its_expiry(
     migrate(store, jobs)
 
     assert set(client.keys("annotune:*")) == set(names.values())
-    assert (store.projects(), store.live(4), store.changes(4)) == ([4, 12], LLAMA, 5)
-    assert (store.training_request(12), store.trained.tried(4)) == (WANTED, {1: "", 2: ""})
-    assert [kept.text for kept in store.answers(4, 7)] == ["old 1", "old 2"]
+    assert (store.projects.all(), store.live.get(4), store.changes.count(4)) == ([4, 12], LLAMA, 5)
+    assert (store.training.requested(12), store.trained.tried(4)) == (WANTED, {1: "", 2: ""})
+    assert [kept.text for kept in store.answers.known(4, 7)] == ["old 1", "old 2"]
     assert 0 < client.pttl("annotune:main:4:lease:training") <= 60_000
 
 
@@ -124,7 +124,7 @@ def test_one_that_was_broken_off_is_gone_on_with(client: redis.Redis, store: Sto
     migrate(store, jobs)
 
     assert set(client.keys("annotune:*")) == set(names.values())
-    assert store.projects() == [4, 12]
+    assert store.projects.all() == [4, 12]
 
 
 def test_two_at_a_time_lose_nothing(client: redis.Redis, redis_url: str) -> None:
@@ -133,23 +133,23 @@ def test_two_at_a_time_lose_nothing(client: redis.Redis, redis_url: str) -> None
     stores = [Store.connect(redis_url) for _ in range(4)]
 
     with ThreadPoolExecutor(4) as threads:
-        taken = list(threads.map(lambda each: each.take_over(), stores))
+        taken = list(threads.map(lambda each: each.migrate(), stores))
 
     assert sum(each.moved for each in taken) == len(names)
-    assert [kept.text for kept in stores[0].answers(4, 7)] == ["old 1", "old 2", "new"]
+    assert [kept.text for kept in stores[0].answers.known(4, 7)] == ["old 1", "old 2", "new"]
 
 
 def test_a_newer_key_is_never_overwritten(
     client: redis.Redis, store: Store, jobs: JobQueue, caplog: pytest.LogCaptureFixture
 ) -> None:
     leave_old(client)
-    store.swap_live(3, None, GPT)
-    store.swap_live(4, None, GPT)
+    store.live.swap(3, None, GPT)
+    store.live.swap(4, None, GPT)
 
     migrate(store, jobs)
 
-    assert store.live(4) == GPT
-    assert store.projects() == [3, 4, 12]
+    assert store.live.get(4) == GPT
+    assert store.projects.all() == [3, 4, 12]
     assert client.get("annotune:4:live") == LLAMA.model_dump_json()
     assert "annotune:4:live" in caplog.text
 
@@ -158,14 +158,14 @@ def test_a_deployment_that_is_called_like_a_project_keeps_its_keys(
     client: redis.Redis, store: Store, jobs: JobQueue
 ) -> None:
     other = Store(client, deployment="4")
-    other.swap_live(12, None, GPT)
-    other.worker_alive(60)
+    other.live.swap(12, None, GPT)
+    other.workers.heartbeat(60)
     leave_old(client)
 
     migrate(store, jobs)
 
-    assert (other.projects(), other.live(12), other.has_worker()) == ([12], GPT, True)
-    assert store.live(4) == LLAMA
+    assert (other.projects.all(), other.live.get(12), other.workers.alive()) == ([12], GPT, True)
+    assert store.live.get(4) == LLAMA
 
 
 def test_another_deployment_starts_empty_and_says_so(
@@ -177,7 +177,7 @@ def test_another_deployment_starts_empty_and_says_so(
 
     migrate(store, JobQueue(store, connection))
 
-    assert (store.projects(), store.live(4), store.answers(4, 7)) == ([], None, [])
+    assert (store.projects.all(), store.live.get(4), store.answers.known(4, 7)) == ([], None, [])
     assert set(client.keys("annotune:*")) == set(names)
     assert connection.llen("rq:queue:annotune-changes") == 2
     assert "hospital-a" in caplog.text

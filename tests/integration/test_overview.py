@@ -86,7 +86,7 @@ def test_a_deployment_without_a_worker_reports_nothing_and_counts_what_waits(rea
 
 
 def test_a_project_without_a_model_has_the_default_one(reader: Read, store: Store) -> None:
-    store.remember_project(4)
+    store.projects.remember(4)
 
     (found,) = reader().projects()
 
@@ -97,8 +97,8 @@ def test_a_project_without_a_model_has_the_default_one(reader: Read, store: Stor
 
 def test_the_model_of_a_connection_is_told_from_the_settings(reader: Read, store: Store, ollama: FakeOllama) -> None:
     ollama.models["chosen"] = ""
-    store.remember_project(4)
-    store.set_parameters(4, ExtraParams(model="chosen"))
+    store.projects.remember(4)
+    store.extra_params.set(4, ExtraParams(model="chosen"))
 
     (found,) = reader(allowed_models="ollama:chosen").projects()
 
@@ -108,12 +108,12 @@ def test_the_model_of_a_connection_is_told_from_the_settings(reader: Read, store
 
 def test_progress_is_that_of_a_training_that_runs(reader: Read, store: Store) -> None:
     progress = Progress(run="r3", stage="train", step=10, steps=40)
-    store.request_training(4, TrainingRequest(requested_by="command", at=AT))
-    store.take_lease(4, "training", "r3", 30)
-    store.set_progress(4, progress)
+    store.training.request(4, TrainingRequest(requested_by="command", at=AT))
+    store.leases.take(4, "training", "r3", 30)
+    store.training.set_progress(4, progress)
 
     (without,) = reader().projects()
-    store.worker_alive(30)
+    store.workers.heartbeat(30)
     (beside,) = reader().projects()
 
     assert isinstance(without, ProjectOverview)
@@ -123,7 +123,7 @@ def test_progress_is_that_of_a_training_that_runs(reader: Read, store: Store) ->
 
 
 def test_an_unreadable_project_is_named_beside_the_others(reader: Read, store: Store) -> None:
-    store.remember_project(4, 5)
+    store.projects.remember(4, 5)
     store._redis.set(store.keys.of(4, "tally"), "<?xml?>")
 
     first, second = reader().projects()
@@ -134,7 +134,7 @@ def test_an_unreadable_project_is_named_beside_the_others(reader: Read, store: S
 
 
 def test_an_ollama_that_does_not_answer_is_asked_once_for_all_projects(reader: Read, store: Store) -> None:
-    store.remember_project(4, 5, 6)
+    store.projects.remember(4, 5, 6)
 
     with Vendor([json_reply({"error": "no"}, 500)]) as vendor:
         found = list(reader(ollama_endpoint=vendor.url).projects())
@@ -145,10 +145,10 @@ def test_an_ollama_that_does_not_answer_is_asked_once_for_all_projects(reader: R
 
 
 def test_versions_come_newest_first_with_their_loss(store: Store) -> None:
-    store.save_version(version(1))
-    store.save_version(version(2))
-    store.save_run(ended(2, 1.25))
-    store.swap_live(4, None, version(1).ref)
+    store.versions.save(version(1))
+    store.versions.save(version(2))
+    store.runs.save(ended(2, 1.25))
+    store.live.swap(4, None, version(1).ref)
 
     newest, oldest = version_overviews(store, 4)
 

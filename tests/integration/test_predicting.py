@@ -92,7 +92,7 @@ def ollama() -> Iterator[Scripted]:
 @pytest.fixture
 def store(redis_url: str) -> Store:
     store = Store.connect(redis_url)
-    store.set_prompt(4, ProjectPrompt(text=PROMPT, source="command", at=datetime.now(UTC)))
+    store.prompts.add(4, ProjectPrompt(text=PROMPT, source="command", at=datetime.now(UTC)))
     return store
 
 
@@ -151,7 +151,7 @@ def test_each_task_gets_one_prediction_with_prompt_answer_and_version(predict, s
 def test_answers_are_logged_as_the_backend_logs_them(predict, store) -> None:
     predict()
 
-    [answer] = store.answers(4, 4003)
+    [answer] = store.answers.known(4, 4003)
     assert (answer.text, answer.prompt, answer.model_version, answer.typed) == ("Yes.", PROMPT, VERSION, False)
 
 
@@ -184,7 +184,7 @@ def test_a_version_of_ours_that_is_not_there_is_told(predict) -> None:
 
 
 def test_the_live_model_is_asked(predict, store, studio, ollama) -> None:
-    store.swap_live(4, None, ModelRef(server="ollama", model="tuned", num_ctx=512))
+    store.live.swap(4, None, ModelRef(server="ollama", model="tuned", num_ctx=512))
 
     predict("--tasks", 4001)
 
@@ -193,7 +193,7 @@ def test_the_live_model_is_asked(predict, store, studio, ollama) -> None:
 
 
 def test_the_parameters_of_the_connection_hold_here_too(predict, store, ollama) -> None:
-    store.set_parameters(4, ExtraParams(temperature=0.25, max_tokens=7))
+    store.extra_params.set(4, ExtraParams(temperature=0.25, max_tokens=7))
 
     predict("--tasks", 4001)
 
@@ -291,17 +291,17 @@ def test_a_second_run_at_the_same_time_is_refused_and_told_who_is_at_it(predict,
 
 
 def test_another_project_and_a_dry_run_are_not_refused(predict, store, studio) -> None:
-    store.take_lease(4, "predict", "another", 60)
-    store.take_lease(5, "predict", "another", 60)
+    store.leases.take(4, "predict", "another", 60)
+    store.leases.take(5, "predict", "another", 60)
 
     assert predict("--dry-run").exit_code == 0
     assert predict().exit_code == 1
-    store.release_lease(4, "predict", "another")
+    store.leases.release(4, "predict", "another")
     assert predict().exit_code == 0
 
 
 def test_a_run_that_was_killed_frees_the_project_by_its_silence(predict, store, eventually) -> None:
-    store.take_lease(4, "predict", "killed", 0.5)
+    store.leases.take(4, "predict", "killed", 0.5)
 
     eventually(lambda: predict().exit_code == 0)
 
@@ -403,7 +403,7 @@ def test_an_odd_task_and_an_odd_answer_fail_alone(predict, studio, ollama) -> No
 def test_a_placeholder_that_names_nothing_is_told_once(
     predict, store: Store, ollama: Scripted, arguments: list[str], asked: int
 ) -> None:
-    store.set_prompt(4, ProjectPrompt(text="Of {qestion}, {text}", source="command", at=datetime.now(UTC)))
+    store.prompts.add(4, ProjectPrompt(text="Of {qestion}, {text}", source="command", at=datetime.now(UTC)))
 
     result = predict(*arguments)
 
@@ -586,7 +586,7 @@ def test_a_dry_run_shows_the_first_task_and_counts_without_pushing(predict, stud
     assert "cost: none" in result.stdout
     assert {body["options"]["num_predict"] for body in ollama.chats} == {1}
     assert sum(map(len, studio.predictions(4))) == 1
-    assert store.answers(4, 4001) == []
+    assert store.answers.known(4, 4001) == []
 
 
 def test_a_dry_run_shows_the_schema_and_counts_a_sample(predict, studio, ollama) -> None:

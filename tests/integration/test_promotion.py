@@ -48,9 +48,9 @@ def store(redis_url: str) -> Store:
     """Of a project whose second version is live, over its first and llama3."""
     store = Store.connect(redis_url)
     for number in (1, 2):
-        store.save_version(version(number))
+        store.versions.save(version(number))
     for before, after in ((None, LLAMA), (LLAMA, FIRST), (FIRST, SECOND)):
-        store.swap_live(4, before, after)
+        store.live.swap(4, before, after)
     return store
 
 
@@ -76,7 +76,7 @@ def test_a_version_that_is_named_answers(run: Annotune, store: Store) -> None:
     result = run("use", 4, "v0001")
 
     assert result.exit_code == 0, result.output
-    assert store.live(4) == FIRST
+    assert store.live.get(4) == FIRST
 
 
 def test_a_rollback_lets_the_one_before_answer(run: Annotune, store: Store) -> None:
@@ -84,11 +84,11 @@ def test_a_rollback_lets_the_one_before_answer(run: Annotune, store: Store) -> N
 
     assert [told[0].split()[2], told[1].split()[2]] == [str(FIRST), str(LLAMA)]
     assert "ollama:small (the environment's default) answers again" in told[2]
-    assert store.live(4) is None
+    assert store.live.get(4) is None
 
 
 def test_a_rollback_to_the_connections_own_model_says_so(run: Annotune, store: Store, ollama: FakeOllama) -> None:
-    store.set_parameters(4, ExtraParams(model="chosen"))
+    store.extra_params.set(4, ExtraParams(model="chosen"))
     ollama.models["chosen"] = ""
     for _ in range(2):
         run("rollback", 4)
@@ -105,9 +105,9 @@ def test_the_pointer_does_not_go_to_a_version_that_ollama_lost(
 
     result = run(*command)
 
-    assert (result.exit_code, store.live(4), store.past(4)) == (1, SECOND, [FIRST, LLAMA])
+    assert (result.exit_code, store.live.get(4), store.live.past(4)) == (1, SECOND, [FIRST, LLAMA])
     assert f"has no model '{FIRST.model}': run 'annotune models rebuild'" in result.stderr
-    assert store.versions(4) == [version(1), version(2)]
+    assert store.versions.all(4) == [version(1), version(2)]
 
 
 def test_the_environments_model_is_asked_for_too(run: Annotune, store: Store, ollama: FakeOllama) -> None:
@@ -117,7 +117,7 @@ def test_the_environments_model_is_asked_for_too(run: Annotune, store: Store, ol
 
     result = run("rollback", 4)
 
-    assert (result.exit_code, store.live(4)) == (1, LLAMA)
+    assert (result.exit_code, store.live.get(4)) == (1, LLAMA)
     assert "run 'ollama pull small'" in result.stderr
 
 
@@ -125,20 +125,20 @@ def test_the_environments_model_is_asked_for_too(run: Annotune, store: Store, ol
 def test_the_pointer_does_not_move_while_the_server_is_away(run: Annotune, store: Store, command) -> None:
     result = run(*command, OLLAMA_ENDPOINT="http://127.0.0.1:1")
 
-    assert (result.exit_code, store.live(4)) == (1, SECOND)
+    assert (result.exit_code, store.live.get(4)) == (1, SECOND)
     assert "is not reachable" in result.stderr
     assert "keeps its model until ollama answers: try again then, or choose a model of another server" in result.stderr
 
 
 def test_an_api_need_not_wait_for_ollama(run: Annotune, store: Store) -> None:
-    store.swap_live(4, SECOND, GPT)
-    store.swap_live(4, GPT, SECOND)
+    store.live.swap(4, SECOND, GPT)
+    store.live.swap(4, GPT, SECOND)
 
     with Vendor([json_reply({"object": "list", "data": []})]) as api:
         keys = {"OPENAI_BASE_URL": f"{api.url}/v1", "OPENAI_API_KEY": "key"}
         result = run("rollback", 4, OLLAMA_ENDPOINT="http://127.0.0.1:1", **keys)
 
-    assert (result.exit_code, store.live(4)) == (0, GPT)
+    assert (result.exit_code, store.live.get(4)) == (0, GPT)
 
 
 def test_status_tells_that_a_live_model_is_lost(run: Annotune, ollama: FakeOllama) -> None:

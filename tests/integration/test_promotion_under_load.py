@@ -94,17 +94,17 @@ def test_no_answer_fails_and_none_bears_another_version(deployment: Deployment, 
     store, old, new = Store.connect(redis_url), version(1), version(2)
     for each in (old, new):
         ollama.models[each.model] = each.digest
-        store.save_version(each)
-    assert store.swap_live(PROJECT, None, old.ref)
+        store.versions.save(each)
+    assert store.live.swap(PROJECT, None, old.ref)
     over = threading.Event()
 
     def move() -> int:
         """Promote and roll back, in equal parts of the questions; the number of moves."""
         moved = 0
         while not over.is_set() or moved < 2 * MOVES:
-            assert store.swap_live(PROJECT, old.ref, new.ref)
+            assert store.live.swap(PROJECT, old.ref, new.ref)
             over.wait(0.05)
-            assert store.swap_back(PROJECT, new.ref, old.ref)
+            assert store.live.swap_back(PROJECT, new.ref, old.ref)
             over.wait(0.05)
             moved += 2
         return moved

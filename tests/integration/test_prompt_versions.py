@@ -78,14 +78,14 @@ def submitted(text: str, number: int = 1) -> ProjectPrompt:
 
 
 def used(store: Store) -> str:
-    found = store.prompt(4)
+    found = store.prompts.used(4)
     assert found is not None
     return found.text
 
 
 def test_every_prompt_is_a_version_and_the_newest_is_used(store: Store) -> None:
     for number, text in enumerate(("one", "two", "three"), start=1):
-        store.set_prompt(4, submitted(text, number))
+        store.prompts.add(4, submitted(text, number))
 
     assert [(version.number, version.text) for version in store.prompts.versions(4)] == [
         (1, "one"),
@@ -96,9 +96,9 @@ def test_every_prompt_is_a_version_and_the_newest_is_used(store: Store) -> None:
 
 
 def test_a_pinned_prompt_is_not_changed_by_a_submission_which_is_kept_all_the_same(store: Store) -> None:
-    store.set_prompt(4, submitted("one"))
+    store.prompts.add(4, submitted("one"))
     store.prompts.pin(4, store.prompts.find(4, "v1"))
-    store.set_prompt(4, submitted("two", 2))
+    store.prompts.add(4, submitted("two", 2))
 
     assert used(store) == "one"
     assert [version.text for version in store.prompts.versions(4)] == ["one", "two"]
@@ -111,29 +111,29 @@ def test_racing_prompts_have_numbers_of_their_own_and_the_last_one_is_used(redis
 
     def add(place: int) -> None:
         for turn in range(20):
-            stores[place].set_prompt(4, submitted(f"{place}-{turn}", turn))
+            stores[place].prompts.add(4, submitted(f"{place}-{turn}", turn))
 
     with ThreadPoolExecutor(len(stores)) as threads:
         list(threads.map(add, range(len(stores))))
 
     kept = stores[0].prompts.versions(4)
     assert [version.number for version in kept] == list(range(1, 161))
-    assert stores[0].prompt(4) == kept[-1]
+    assert stores[0].prompts.used(4) == kept[-1]
 
 
 def test_what_an_older_deployment_kept_is_the_first_version(store: Store) -> None:
     store._redis.set(store.keys.of(4, "prompt"), submitted("old").model_dump_json())
     assert [(version.number, version.text) for version in store.prompts.versions(4)] == [(1, "old")]
 
-    store.set_prompt(4, submitted("new", 2))
+    store.prompts.add(4, submitted("new", 2))
     assert [(version.number, version.text) for version in store.prompts.versions(4)] == [(1, "old"), (2, "new")]
 
 
 def test_the_history_is_bounded_and_never_loses_what_is_used(store: Store) -> None:
-    store.set_prompt(4, submitted("first"))
+    store.prompts.add(4, submitted("first"))
     store.prompts.pin(4, store.prompts.find(4, "1"))
     for number in range(KEPT + 5):
-        store.set_prompt(4, submitted(f"text {number}", number))
+        store.prompts.add(4, submitted(f"text {number}", number))
 
     assert len(store.prompts.versions(4)) == KEPT
     assert used(store) == "first"
@@ -143,7 +143,7 @@ def test_the_history_is_bounded_and_never_loses_what_is_used(store: Store) -> No
     ("name", "error"), [("9", NotFound), ("v9", NotFound), ("x", RequestInvalid), ("", RequestInvalid)]
 )
 def test_a_version_that_is_not_there_is_told(store: Store, name: str, error: type[Exception]) -> None:
-    store.set_prompt(4, submitted("one"))
+    store.prompts.add(4, submitted("one"))
     with pytest.raises(error, match="version"):
         store.prompts.find(4, name)
 
@@ -163,7 +163,7 @@ def test_a_projects_system_prompt_wins_and_changes_the_version(store: Store) -> 
 
 def test_versions_are_listed_with_the_sha_that_predictions_bear(run: Annotune, store: Store) -> None:
     run("set", 4, typed="Be [short].")
-    store.set_prompt(4, submitted("Be long.\nVery.", 7))
+    store.prompts.add(4, submitted("Be long.\nVery.", 7))
     run("use", 4, "1")
     lines = run("list", 4).stdout.splitlines()
 
@@ -201,7 +201,7 @@ def test_a_system_prompt_is_set_with_a_prompt_and_comes_back_with_its_version(ru
 
 def test_setting_a_prompt_ends_a_pin_unless_it_is_to_be_pinned(run: Annotune, store: Store) -> None:
     run("set", 4, "--pin", typed="One")
-    store.set_prompt(4, submitted("Two", 2))
+    store.prompts.add(4, submitted("Two", 2))
     assert used(store) == "One"
 
     said = run("set", 4, typed="Three").stdout
@@ -209,7 +209,7 @@ def test_setting_a_prompt_ends_a_pin_unless_it_is_to_be_pinned(run: Annotune, st
     assert "annotune prompts use 4 3" in said
     assert used(store) == "Three"
     assert "pinned" not in run("set", 4, typed="Three").stdout
-    store.set_prompt(4, submitted("Four", 5))
+    store.prompts.add(4, submitted("Four", 5))
     assert used(store) == "Four"
     assert "is used" in run("use", 4, "latest").stdout
 
@@ -273,7 +273,7 @@ def test_history_pin_and_system_prompt_survive_an_emptied_redis(run: Annotune, s
     assert used(store) == "One"
     assert (store.prompts.pinned(4), store.prompts.system(4)) == (1, "Be kind.")
     assert [version.text for version in store.prompts.versions(4)] == ["One", "Two"]
-    store.set_prompt(4, submitted("Three", 3))
+    store.prompts.add(4, submitted("Three", 3))
     assert store.prompts.versions(4)[-1].number == 3
 
 

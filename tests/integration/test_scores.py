@@ -53,7 +53,7 @@ def shop(redis_url: str, double: LabelStudioDouble, folder: Path, **others: Any)
 @pytest.fixture
 def context(redis_url: str, double: LabelStudioDouble, tmp_path: Path) -> TrainerContext:
     made = shop(redis_url, double, tmp_path)
-    made.store.remember_project(PROJECT)
+    made.store.projects.remember(PROJECT)
     return made
 
 
@@ -67,7 +67,7 @@ def backend_of(double: LabelStudioDouble) -> dict[str, Any]:
 
 
 def prompt(context: TrainerContext, text: str) -> None:
-    context.store.set_prompt(PROJECT, ProjectPrompt(text=text, source="command", at=datetime.now(UTC)))
+    context.store.prompts.add(PROJECT, ProjectPrompt(text=text, source="command", at=datetime.now(UTC)))
 
 
 def run(context: TrainerContext, *arguments: object, **changed: str) -> Result:
@@ -98,11 +98,11 @@ def test_the_project_shows_what_answers_after_each_change(context: TrainerContex
     follow()
     prompt(context, "What is the mood? 😀")
     follow()
-    context.store.swap_live(PROJECT, None, TUNED)
+    context.store.live.swap(PROJECT, None, TUNED)
     follow()
-    context.store.swap_back(PROJECT, TUNED, None)
+    context.store.live.swap_back(PROJECT, TUNED, None)
     follow()
-    context.store.set_parameters(PROJECT, ExtraParams(model="small", temperature=0.5))
+    context.store.extra_params.set(PROJECT, ExtraParams(model="small", temperature=0.5))
     double.submit(PROJECT, 0, "40 mg", prompt="How much?")
     sync(context, PROJECT)
     follow()
@@ -186,7 +186,7 @@ def test_where_label_studio_refuses_it_is_told_once_and_the_look_goes_on(
     for _ in range(2):
         sync(context, PROJECT)
 
-    tally = context.store.tally(PROJECT)
+    tally = context.store.changes.summary(PROJECT)
     assert tally is not None
     assert sum(tally.left_out.values()) + tally.usable == 1
     assert len([record for record in caplog.records if said in record.message]) == 1
@@ -243,8 +243,8 @@ def test_a_command_that_changes_what_answers_queues_a_look(
 ) -> None:
     ollama = FakeOllama()
     ollama.models = {"small": "", "large": "", TUNED.model: ""}
-    context.store.swap_live(PROJECT, None, ModelRef(server="ollama", model="large"))
-    context.store.save_version(VERSION)
+    context.store.live.swap(PROJECT, None, ModelRef(server="ollama", model="large"))
+    context.store.versions.save(VERSION)
     prompt(context, "What is the mood?")
     prompt(context, "How is the mood?")
     before = told(context)

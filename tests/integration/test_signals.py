@@ -60,7 +60,7 @@ def studio() -> Iterator[LabelStudioDouble]:
 @pytest.fixture
 def store(redis_url: str) -> Store:
     store = Store.connect(redis_url)
-    store.set_prompt(4, ProjectPrompt(text="Answer.", source="command", at=datetime.now(UTC)))
+    store.prompts.add(4, ProjectPrompt(text="Answer.", source="command", at=datetime.now(UTC)))
     return store
 
 
@@ -123,7 +123,7 @@ def test_predict_pushes_what_is_under_way_and_begins_no_more(
     assert running.returncode == code, complained
     assert "2 predictions pushed, 0 tasks skipped, 0 failed" in told
     assert "run it again" in complained
-    assert [len(store.answers(4, 4000 + task)) for task in range(3)] == [1, 1, 0]
+    assert [len(store.answers.known(4, 4000 + task)) for task in range(3)] == [1, 1, 0]
     assert [len(found) for found in studio.predictions(4)] == [1, 1, *[0] * (TASKS - 2)]
 
 
@@ -163,7 +163,7 @@ def test_only_the_watching_of_a_training_ends(
     _, complained = running.communicate(timeout=SOON_S)
 
     assert (running.returncode, "the training goes on" in complained) == (code, True), complained
-    assert isinstance(store.training_request(4), TrainingRequest)
+    assert isinstance(store.training.requested(4), TrainingRequest)
 
 
 def test_the_backend_ends_well_on_sigterm(start: Start, eventually: Eventually) -> None:
@@ -178,12 +178,12 @@ def test_the_backend_ends_well_on_sigterm(start: Start, eventually: Eventually) 
 
 def test_the_worker_ends_well_on_sigterm(start: Start, store: Store, eventually: Eventually) -> None:
     running = start(IGNORED, "worker")
-    eventually(store.has_worker, SOON_S)
+    eventually(store.workers.alive, SOON_S)
 
     running.terminate()
 
     assert running.wait(timeout=SOON_S) == 0
-    assert not store.has_worker()
+    assert not store.workers.alive()
 
 
 def _answers(port: int) -> bool:

@@ -52,14 +52,14 @@ def run(label_studio: LabelStudio, redis_url: str) -> Annotune:
 def worker(store: Store, project: int, eventually: Callable[..., object]) -> Iterator[Callable[..., None]]:
     """`worker(state, reason)`: carries out the next training that is wanted, and lets it end so."""
     threads: list[threading.Thread] = []
-    store.worker_alive(60)
+    store.workers.heartbeat(60)
 
     def work(state: str, reason: str) -> None:
-        eventually(lambda: store.training_request(project))
-        store.set_progress(project, Progress(run="r1", stage="train", step=3, steps=40, loss=2.5, left_s=61))
+        eventually(lambda: store.training.requested(project))
+        store.training.set_progress(project, Progress(run="r1", stage="train", step=3, steps=40, loss=2.5, left_s=61))
         run = {"id": "r1", "project": project, "number": 1, "state": state, "reason": reason, "started_at": AT}
-        store.save_run(TrainingRun.model_validate(run | {"examples": 12}))
-        store.training_ended(project)
+        store.runs.save(TrainingRun.model_validate(run | {"examples": 12}))
+        store.training.end(project)
 
     def start(state: str, reason: str = "") -> None:
         threads.append(threading.Thread(target=work, args=(state, reason)))
@@ -102,7 +102,7 @@ def test_no_wait_queues_one_training_and_returns(run, project, store, redis_url)
     again = run("train", project, "--no-wait")
 
     assert "wanted or running already" in again.stdout
-    wanted = store.training_wanted(project)
+    wanted = store.training.requested(project)
     assert wanted is not None
     assert wanted.requested_by == "command"
     with connect_redis(redis_url, patience="web", decode=False) as connection:
@@ -115,7 +115,7 @@ def test_train_says_that_no_worker_is_alive(run, project) -> None:
 
 def test_train_says_how_many_annotations_are_missing(run, project, store) -> None:
     lacks = "it takes 25 usable annotations (MIN_EXAMPLES + 5), and there are 18: submit 7 more"
-    store.set_tally(project, SyncSummary(usable=18, new=18, left_out={}, kinds={}, at=AT, lacks=lacks))
+    store.changes.set_summary(project, SyncSummary(usable=18, new=18, left_out={}, kinds={}, at=AT, lacks=lacks))
 
     assert lacks in run("train", project, "--no-wait").stderr
 
@@ -126,7 +126,7 @@ def test_train_of_a_project_that_does_not_exist_is_one_sentence_and_queues_nothi
     assert result.exit_code == 1
     assert "987654" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
-    assert store.training_wanted(987654) is None
+    assert store.training.requested(987654) is None
 
 
 @pytest.mark.parametrize("command", [("models", "use", 987654, "ollama:small"), ("prompts", "show", 987654)])

@@ -40,7 +40,7 @@ def test_what_a_killed_worker_had_taken_is_done_once(worker: Service, redis_url:
     store = Store.connect(redis_url)
     jobs = JobQueue(store, connect_redis(redis_url, patience="web", decode=False))
     for project in PROJECTS:
-        store.request_training(project, TrainingRequest(requested_by="a test", at=datetime.now(UTC)))
+        store.training.request(project, TrainingRequest(requested_by="a test", at=datetime.now(UTC)))
         jobs.train(project)
 
     taken = subprocess.run(
@@ -54,8 +54,8 @@ def test_what_a_killed_worker_had_taken_is_done_once(worker: Service, redis_url:
     assert int(taken.stdout) == len(PROJECTS), taken.stderr
     assert jobs.waiting()[TRAINING] == 0
 
-    worker.start(store.has_worker, DEADLINE_S)
-    eventually(lambda: not any(store.training_request(project) for project in PROJECTS), DEADLINE_S)
+    worker.start(store.workers.alive, DEADLINE_S)
+    eventually(lambda: not any(store.training.requested(project) for project in PROJECTS), DEADLINE_S)
 
-    assert {project: len(store.runs(project)) for project in PROJECTS} == dict.fromkeys(PROJECTS, 1)
+    assert {project: len(store.runs.all(project)) for project in PROJECTS} == dict.fromkeys(PROJECTS, 1)
     store.close()

@@ -62,9 +62,9 @@ def trained(context: TrainerContext) -> Callable[..., TrainingRun]:
 
     def work(weights: str, meanwhile: Callable[[], None] = lambda: None) -> TrainingRun:
         engine = FakeEngine(weights=weights.encode(), meanwhile=meanwhile)
-        context.store.request_training(PROJECT, WANTED)
+        context.store.training.request(PROJECT, WANTED)
         train_under_lease(context, PROJECT, lambda shop, project, _: run(shop, project, engine))
-        return context.store.runs(PROJECT)[0]
+        return context.store.runs.all(PROJECT)[0]
 
     return work
 
@@ -83,7 +83,7 @@ def rebuilt(ollama: FakeOllama, store: Store, runs: Path) -> Callable[[], Rebuil
 
 def prompt(store: Store, project: int, *texts: str) -> None:
     for text in texts:
-        store.set_prompt(project, ProjectPrompt(text=text, source="command", at=datetime.now(UTC)))
+        store.prompts.add(project, ProjectPrompt(text=text, source="command", at=datetime.now(UTC)))
 
 
 def empty(store: Store) -> None:
@@ -93,10 +93,10 @@ def empty(store: Store) -> None:
 def known(store: Store) -> tuple[object, ...]:
     return (
         store.backup.read(PROJECT)[1],
-        store.versions(PROJECT),
-        store.runs(PROJECT),
-        store.projects(),
-        store.next_number(PROJECT),
+        store.versions.all(PROJECT),
+        store.runs.all(PROJECT),
+        store.projects.all(),
+        store.versions.next_number(PROJECT),
     )
 
 
@@ -109,13 +109,13 @@ def test_the_first_start_gives_both_one_mark(store: Store, runs: Path) -> None:
 
 def test_a_project_that_never_trained_comes_back(store: Store, runs: Path) -> None:
     prompt(store, 7, "Be short.")
-    store.swap_live(7, None, GPT)
+    store.live.swap(7, None, GPT)
     keep_pointers(store, runs, 7)
     empty(store)
 
     settle(store, runs)
 
-    assert (store.live(7), store.prompt(7).text, store.projects()) == (GPT, "Be short.", [7])
+    assert (store.live.get(7), store.prompts.used(7).text, store.projects.all()) == (GPT, "Be short.", [7])
 
 
 def test_it_comes_back_by_hand_too(store: Store, runs: Path, rebuilt) -> None:
@@ -124,7 +124,7 @@ def test_it_comes_back_by_hand_too(store: Store, runs: Path, rebuilt) -> None:
     empty(store)
 
     assert rebuilt().projects == (7,)
-    assert store.prompt(7).text == "Be short."
+    assert store.prompts.used(7).text == "Be short."
 
 
 def test_a_training_after_redis_was_emptied_does_not_overwrite_what_is_kept(store, runs, trained) -> None:
@@ -137,9 +137,9 @@ def test_a_training_after_redis_was_emptied_does_not_overwrite_what_is_kept(stor
     third = trained("three")
 
     assert [run.state for run in (first, second, third)] == ["promoted"] * 3
-    assert store.live(PROJECT) == third.version.ref
-    assert store.past(PROJECT) == [second.version.ref, first.version.ref]
-    assert [version.number for version in store.versions(PROJECT)] == [1, 2, 3]
+    assert store.live.get(PROJECT) == third.version.ref
+    assert store.live.past(PROJECT) == [second.version.ref, first.version.ref]
+    assert [version.number for version in store.versions.all(PROJECT)] == [1, 2, 3]
     assert [version.text for version in store.prompts.versions(PROJECT)] == ["one", "two"]
     assert store.prompts.system(PROJECT) == "Be kind."
     assert read_pointers(runs, PROJECT) == store.backup.read(PROJECT)[1]
@@ -151,26 +151,26 @@ def test_redis_is_emptied_while_a_training_runs(store, runs, trained) -> None:
 
     second = trained("two", meanwhile=lambda: empty(store))
 
-    assert (second.state, store.live(PROJECT)) == ("promoted", second.version.ref)
-    assert store.past(PROJECT) == [first.version.ref]
-    assert [(version.number, version.state) for version in store.versions(PROJECT)] == [
+    assert (second.state, store.live.get(PROJECT)) == ("promoted", second.version.ref)
+    assert store.live.past(PROJECT) == [first.version.ref]
+    assert [(version.number, version.state) for version in store.versions.all(PROJECT)] == [
         (1, "promoted"),
         (2, "promoted"),
     ]
-    assert [run.id for run in store.runs(PROJECT)] == [second.id, first.id]
+    assert [run.id for run in store.runs.all(PROJECT)] == [second.id, first.id]
     assert [version.text for version in store.prompts.versions(PROJECT)] == ["one", "two"]
     assert read_pointers(runs, PROJECT).past == (first.version.ref,)
 
 
 def test_what_was_rolled_back_does_not_come_back(store, context, trained) -> None:
     first, second = trained("one"), trained("two")
-    store.swap_back(PROJECT, second.version.ref, first.version.ref)
+    store.live.swap_back(PROJECT, second.version.ref, first.version.ref)
     sync_under_lease(context, PROJECT, sync_project=lambda *_: None)
     empty(store)
 
     settle(store, context.settings.runs_dir)
 
-    assert (store.live(PROJECT), store.past(PROJECT)) == (first.version.ref, [])
+    assert (store.live.get(PROJECT), store.live.past(PROJECT)) == (first.version.ref, [])
 
 
 def test_a_look_that_fails_is_kept_all_the_same(store: Store, context: TrainerContext, runs: Path) -> None:
@@ -191,7 +191,9 @@ def test_a_look_after_redis_was_emptied_finds_what_was_there(store: Store, conte
     empty(store)
     seen: list[str] = []
 
-    sync_under_lease(context, PROJECT, sync_project=lambda shop, project: seen.append(shop.store.prompt(project).text))
+    sync_under_lease(
+        context, PROJECT, sync_project=lambda shop, project: seen.append(shop.store.prompts.used(project).text)
+    )
 
     assert seen == ["Be short."]
 
@@ -219,28 +221,28 @@ def test_a_new_disk_gets_the_mark_and_all_projects(store: Store, runs: Path, tmp
 def test_a_folder_of_an_older_version_gives_back_what_redis_does_not_know(store: Store, runs: Path) -> None:
     for project in (3, 4):
         prompt(store, project, "kept")
-        store.swap_live(project, None, GPT)
+        store.live.swap(project, None, GPT)
         keep_pointers(store, runs, project)
     (runs / "mark.json").unlink()
     empty(store)
-    store.swap_live(4, None, LLAMA)
+    store.live.swap(4, None, LLAMA)
 
     settle(store, runs)
 
-    assert [store.live(project) for project in (3, 4)] == [GPT, LLAMA]
-    assert (store.prompt(3).text, store.prompt(4)) == ("kept", None)
+    assert [store.live.get(project) for project in (3, 4)] == [GPT, LLAMA]
+    assert (store.prompts.used(3).text, store.prompts.used(4)) == ("kept", None)
 
 
 @pytest.fixture
 def foreign(store: Store, runs: Path, tmp_path: Path) -> Store:
     """A Redis that was emptied, and another worker with another disk was first to set a mark."""
     prompt(store, PROJECT, "ours")
-    store.swap_live(PROJECT, None, GPT)
+    store.live.swap(PROJECT, None, GPT)
     keep_pointers(store, runs, PROJECT)
     empty(store)
     settle(store, tmp_path / "another")
     prompt(store, PROJECT, "theirs")
-    store.swap_live(PROJECT, None, LLAMA)
+    store.live.swap(PROJECT, None, LLAMA)
     return store
 
 
@@ -249,7 +251,7 @@ def test_a_folder_of_another_redis_is_neither_written_nor_restored(foreign: Stor
         settle(foreign, runs)
     keep_pointers(foreign, runs, PROJECT)
 
-    assert (read_pointers(runs, PROJECT).live, foreign.live(PROJECT)) == (GPT, LLAMA)
+    assert (read_pointers(runs, PROJECT).live, foreign.live.get(PROJECT)) == (GPT, LLAMA)
     assert [version.text for version in foreign.prompts.versions(PROJECT)] == ["theirs"]
 
 
@@ -258,9 +260,9 @@ def test_by_hand_the_two_become_one_and_nothing_of_either_is_lost(foreign: Store
     rebuilt()
 
     assert settle(foreign, runs).id == foreign.backup.mark()
-    assert (foreign.live(PROJECT), foreign.past(PROJECT)) == (LLAMA, [GPT])
+    assert (foreign.live.get(PROJECT), foreign.live.past(PROJECT)) == (LLAMA, [GPT])
     assert [version.text for version in foreign.prompts.versions(PROJECT)] == ["ours", "theirs"]
-    assert foreign.prompt(PROJECT).text == "theirs"
+    assert foreign.prompts.used(PROJECT).text == "theirs"
     assert read_pointers(runs, PROJECT).past == (GPT,)
 
 
@@ -295,19 +297,19 @@ def test_a_rollback_that_no_worker_has_written_down_yet_survives_a_rebuild(
     store: Store, runs: Path, rebuilt, before: ModelRef | None
 ) -> None:
     if before:
-        store.swap_live(7, None, before)
-    store.swap_live(7, before, GPT)
+        store.live.swap(7, None, before)
+    store.live.swap(7, before, GPT)
     keep_pointers(store, runs, 7)
-    store.swap_back(7, GPT, before)
+    store.live.swap_back(7, GPT, before)
 
     back = rebuilt()
 
-    assert (store.live(7), store.past(7), back.pointers) == (before, [], 0)
+    assert (store.live.get(7), store.live.past(7), back.pointers) == (before, [], 0)
     assert read_pointers(runs, 7).live == before
 
 
 def test_a_system_prompt_that_was_taken_away_does_not_come_back_by_a_rebuild(store: Store, runs: Path, rebuilt) -> None:
-    store.remember_project(7)
+    store.projects.remember(7)
     store.prompts.set_system(7, "Be kind.")
     keep_pointers(store, runs, 7)
     store.prompts.set_system(7, None)

@@ -82,8 +82,8 @@ def test_a_version_that_passes_goes_live_over_the_recipes_base(
     digest = hashlib.sha256(b"GGUF tiny").hexdigest()
     assert run.version.model == f"annotune/test-p3:v0001-{digest[:8]}"
     assert ollama.models == {run.version.model: digest}
-    assert context.store.live(PROJECT) == run.version.ref
-    assert context.store.versions(PROJECT) == [run.version]
+    assert context.store.live.get(PROJECT) == run.version.ref
+    assert context.store.versions.all(PROJECT) == [run.version]
     assert context.store.trained.tried(PROJECT) == context.store.trained.learnt(PROJECT) == run.contents_by_annotation
     assert len(run.contents_by_annotation) == 17
     assert manifest_is(context, run)
@@ -96,8 +96,8 @@ def test_a_version_goes_live_over_one_of_ours(train: Train, context: TrainerCont
     assert (first.state, second.state) == ("promoted", "promoted")
     assert second.version
     assert second.version.name == "v0002"
-    assert context.store.live(PROJECT) == second.version.ref
-    assert context.store.past(PROJECT) == [first.version.ref if first.version else None]
+    assert context.store.live.get(PROJECT) == second.version.ref
+    assert context.store.live.past(PROJECT) == [first.version.ref if first.version else None]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_too_few_examples_are_refused_before_anything_is_trained(
     assert "MIN_EXAMPLES" in run.reason
     assert "2 skipped" in run.reason
     assert engine.scripts == []
-    assert context.store.live(PROJECT) is None
+    assert context.store.live.get(PROJECT) is None
     assert manifest_is(context, run)
 
 
@@ -143,8 +143,8 @@ def test_a_held_out_loss_that_did_not_fall_is_refused_and_kept_with_its_reason(
     assert "the held-out loss is 1.5000, not below the base's 1.0000" in run.reason
     assert run.version
     assert run.version.model in ollama.models
-    assert context.store.live(PROJECT) is None
-    assert [version.state for version in context.store.versions(PROJECT)] == ["refused"]
+    assert context.store.live.get(PROJECT) is None
+    assert [version.state for version in context.store.versions.all(PROJECT)] == ["refused"]
     assert manifest_is(context, run)
 
 
@@ -157,25 +157,25 @@ def test_a_model_that_is_served_otherwise_than_trained_does_not_go_live(
 
     assert run.state == "refused"
     assert "tokens where training counted" in run.reason
-    assert context.store.live(PROJECT) is None
+    assert context.store.live.get(PROJECT) is None
 
 
 def test_over_a_teacher_a_version_waits_for_a_person(train: Train, context: TrainerContext) -> None:
-    context.store.swap_live(PROJECT, None, GPT)
+    context.store.live.swap(PROJECT, None, GPT)
 
     run = train()
 
     assert run.state == "waiting"
     assert "openai:gpt-3.5-turbo answers now" in run.reason
     assert f"annotune models promote {PROJECT}" in run.reason
-    assert context.store.live(PROJECT) == GPT
+    assert context.store.live.get(PROJECT) == GPT
     assert manifest_is(context, run)
 
     ref = promote(context.settings, context.store, PROJECT)
 
     assert run.version
-    assert context.store.live(PROJECT) == ref == run.version.ref
-    assert [version.state for version in context.store.versions(PROJECT)] == ["promoted"]
+    assert context.store.live.get(PROJECT) == ref == run.version.ref
+    assert [version.state for version in context.store.versions.all(PROJECT)] == ["promoted"]
     with Vendor([json_reply({"object": "list", "data": []})]) as api:
         keys = {"openai_base_url": f"{api.url}/v1", "openai_api_key": SecretStr("key")}
         assert roll_back(context.settings.model_copy(update=keys), context.store, PROJECT) == GPT
@@ -189,18 +189,18 @@ def test_over_a_teacher_that_a_connection_chose_a_version_waits_for_a_person(
     train: Train, context: TrainerContext, chosen: str
 ) -> None:
     if chosen == "before":
-        context.store.set_parameters(PROJECT, TEACHER)
-    engine = FakeEngine(meanwhile=lambda: context.store.set_parameters(PROJECT, TEACHER))
+        context.store.extra_params.set(PROJECT, TEACHER)
+    engine = FakeEngine(meanwhile=lambda: context.store.extra_params.set(PROJECT, TEACHER))
 
     run = train(engine, allowed_models="openai:gpt-3.5-turbo")
 
     assert run.state == "waiting"
     assert "openai:gpt-3.5-turbo answers now" in run.reason
-    assert context.store.live(PROJECT) is None
+    assert context.store.live.get(PROJECT) is None
 
 
 def test_a_teacher_that_is_not_allowed_any_more_holds_nothing_back(train: Train, context: TrainerContext) -> None:
-    context.store.set_parameters(PROJECT, TEACHER)
+    context.store.extra_params.set(PROJECT, TEACHER)
 
     assert train().state == "promoted"
 
@@ -212,18 +212,18 @@ def test_a_version_waits_where_the_settings_say_so(
     run = train(**changed)
 
     assert run.state == "waiting"
-    assert context.store.live(PROJECT) is None
+    assert context.store.live.get(PROJECT) is None
 
 
 def test_a_pointer_that_moved_meanwhile_is_left_alone(train: Train, context: TrainerContext) -> None:
     chosen = ModelRef(server="ollama", model="llama3")
-    engine = FakeEngine(meanwhile=lambda: context.store.swap_live(PROJECT, None, chosen))
+    engine = FakeEngine(meanwhile=lambda: context.store.live.swap(PROJECT, None, chosen))
 
     run = train(engine)
 
     assert run.state == "waiting"
     assert "while it trained ollama:llama3 went live" in run.reason
-    assert context.store.live(PROJECT) == chosen
+    assert context.store.live.get(PROJECT) == chosen
 
 
 @pytest.mark.parametrize("script", ["prepare", "train", "merge", "convert"])
@@ -287,8 +287,8 @@ def test_a_second_project_trains_its_own_version_while_the_firsts_stays(train: T
 
     assert first.version
     assert second.version
-    assert context.store.live(PROJECT) == first.version.ref
-    assert context.store.live(OTHER) == second.version.ref
+    assert context.store.live.get(PROJECT) == first.version.ref
+    assert context.store.live.get(OTHER) == second.version.ref
     assert second.version.model.startswith("annotune/test-p4:v0001-")
 
 
@@ -357,7 +357,7 @@ def test_roll_back_goes_back_step_by_step_to_the_environments_model(
     assert roll_back(context.settings, store, PROJECT) == refs[1]
     assert roll_back(context.settings, store, PROJECT) == refs[0]
     assert roll_back(context.settings, store, PROJECT) is None
-    assert store.live(PROJECT) is None
+    assert store.live.get(PROJECT) is None
     with pytest.raises(NotFound, match="nothing to roll back"):
         roll_back(context.settings, store, PROJECT)
 
@@ -380,13 +380,13 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     train: Train, store: Store, context: TrainerContext, ollama: FakeOllama, redis_url: str
 ) -> None:
     prompt = ProjectPrompt(text="Answer.", source="annotation 7", at=WANTED.at)
-    store.set_prompt(PROJECT, prompt)
+    store.prompts.add(PROJECT, prompt)
     first = train()
     train(FakeEngine(weights=b"GGUF second"))
     second = train(FakeEngine(weights=b"GGUF third"), promote="manual")
     promote(context.settings, store, PROJECT)
     keep_pointers(store, context.settings.runs_dir, PROJECT)
-    before = (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT))
+    before = (store.live.get(PROJECT), store.live.past(PROJECT), store.versions.all(PROJECT))
     known = (store.trained.tried(PROJECT), store.trained.learnt(PROJECT))
     assert first.version
     assert second.version
@@ -399,14 +399,14 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     again = rebuild(store, context.settings.runs_dir, server)
     server.close()
 
-    assert (store.live(PROJECT), store.past(PROJECT), store.versions(PROJECT)) == before
+    assert (store.live.get(PROJECT), store.live.past(PROJECT), store.versions.all(PROJECT)) == before
     assert (
         (store.trained.tried(PROJECT), store.trained.learnt(PROJECT))
         == known
         == (second.contents_by_annotation, second.contents_by_annotation)
     )
-    assert store.prompt(PROJECT) == PromptVersion(**prompt.model_dump(), number=1)
-    assert store.next_number(PROJECT) == 4
+    assert store.prompts.used(PROJECT) == PromptVersion(**prompt.model_dump(), number=1)
+    assert store.versions.next_number(PROJECT) == 4
     assert (rebuilt.projects, rebuilt.versions, rebuilt.pointers) == ((PROJECT,), 3, 1)
     assert rebuilt.registered == (second.version.model,)
     assert ollama.models[second.version.model] == second.version.digest
@@ -427,23 +427,23 @@ def test_rebuild_goes_by_the_manifests_where_nobody_kept_the_pointers(
     rebuild(store, context.settings.runs_dir, server)
     server.close()
 
-    assert store.live(PROJECT) == refs[1]
-    assert store.past(PROJECT) == [refs[0]]
+    assert store.live.get(PROJECT) == refs[1]
+    assert store.live.past(PROJECT) == [refs[0]]
 
 
 def test_rebuild_changes_nothing_that_redis_knows(
     train: Train, store: Store, context: TrainerContext, ollama: FakeOllama
 ) -> None:
     train()
-    live = store.live(PROJECT)
+    live = store.live.get(PROJECT)
     chosen = ModelRef(server="ollama", model=BASE)
-    store.swap_live(PROJECT, live, chosen)
+    store.live.swap(PROJECT, live, chosen)
 
     server = OllamaClient(ollama.url)
     rebuilt = rebuild(store, context.settings.runs_dir, server)
     server.close()
 
-    assert store.live(PROJECT) == chosen
+    assert store.live.get(PROJECT) == chosen
     assert (rebuilt.versions, rebuilt.pointers) == (0, 0)
 
 

@@ -41,10 +41,10 @@ def test_what_redis_does_grows_with_the_number_of_projects_alone(
     def commands(projects: int) -> int:
         connection.flushall()
         for project in range(projects):
-            store.remember_project(project)
+            store.projects.remember(project)
             jobs.sync(project)
-            store.note_changes(project)
-            store.request_training(project, WANTED)
+            store.changes.note(project)
+            store.training.request(project, WANTED)
         before = connection.info("stats")["total_commands_processed"]
         act(store, jobs)
         return connection.info("stats")["total_commands_processed"] - before
@@ -56,10 +56,10 @@ def test_a_look_that_waits_is_not_queued_again_however_long_it_waits(
     store: Store, jobs: JobQueue, connection: redis.Redis
 ) -> None:
     for project in range(3):
-        store.remember_project(project)
+        store.projects.remember(project)
     sync_all(store, jobs)
     for project in range(3):
-        store.take_queued(project)  # as when it expired
+        store.changes.take_queued(project)  # as when it expired
 
     sync_all(store, jobs)
     requeue_due(store, jobs)
@@ -73,8 +73,8 @@ def test_a_look_that_waits_is_not_queued_again_however_long_it_waits(
 )
 def test_what_cannot_be_read_stops_no_other_project(store: Store, jobs: JobQueue, name: str, kind: str) -> None:
     for project in (4, 5):
-        store.remember_project(project)
-    store.request_training(5, WANTED)
+        store.projects.remember(project)
+    store.training.request(5, WANTED)
     key = store.keys.of(4, name)
     if kind == "list":
         store._redis.rpush(key, "x")

@@ -143,8 +143,8 @@ def test_none_runs_and_the_good_job_behind_them_does(bench: Bench, listener: str
     bench.connection.set("rq:job:not-a-hash", "x")
     bench.jobs.changed(PROJECT)
 
-    bench.worker.start(bench.store.has_worker, DEADLINE_S)
-    eventually(lambda: bench.store.tally(PROJECT), DEADLINE_S)
+    bench.worker.start(bench.store.workers.alive, DEADLINE_S)
+    eventually(lambda: bench.store.changes.summary(PROJECT), DEADLINE_S)
     eventually(lambda: bench.jobs.waiting()[CHANGES] == 0, DEADLINE_S)
 
     assert not bench.mark.exists()

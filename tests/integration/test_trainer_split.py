@@ -71,7 +71,7 @@ def delete(double: LabelStudioDouble, *texts: str) -> None:
 
 def lacks(context: TrainerContext) -> str:
     sync(context, PROJECT)
-    tally = context.store.tally(PROJECT)
+    tally = context.store.changes.summary(PROJECT)
     assert tally is not None
     return tally.lacks
 
@@ -89,11 +89,11 @@ def test_the_look_that_finds_enough_decides_the_sides_and_asks_for_a_training(
     told = "it takes 15 usable annotations (MIN_EXAMPLES + 5), and there are 14: submit 1 more"
     assert lacks(context) == told
     assert told in caplog.text
-    assert (store.splits.all(PROJECT), store.training_request(PROJECT)) == ({}, None)
+    assert (store.splits.all(PROJECT), store.training.requested(PROJECT)) == ({}, None)
 
     submit(double, TAKES - 1, TAKES)
     assert lacks(context) == ""
-    assert store.training_request(PROJECT)
+    assert store.training.requested(PROJECT)
     lowest = sorted(TEXTS[:TAKES], key=text_sha)[:MIN_HELD_OUT]
     assert store.splits.all(PROJECT) == {
         text_sha(text): "eval" if text in lowest else "train" for text in TEXTS[:TAKES]
@@ -206,7 +206,7 @@ def test_sides_outlive_a_project_that_is_forgotten(
     before = store.splits.all(PROJECT)
     tasks = double.projects.pop(PROJECT)
     sync(context, PROJECT)
-    assert not store.knows(PROJECT)
+    assert not store.projects.knows(PROJECT)
     double.projects[PROJECT] = tasks
     sync(context, PROJECT)
 
@@ -234,7 +234,7 @@ def test_a_deployment_that_trained_before_sides_were_kept_keeps_the_sides_of_the
 def test_a_run_that_was_refused_before_its_training_seeds_nothing(
     context: TrainerContext, double: LabelStudioDouble, store: Store
 ) -> None:
-    store.save_run(TrainingRun(id="x", project=PROJECT, number=0, state="refused", started_at=datetime.now(UTC)))
+    store.runs.save(TrainingRun(id="x", project=PROJECT, number=0, state="refused", started_at=datetime.now(UTC)))
     store.trained.set_tried(PROJECT, {1: ""})
     submit(double, 0, TAKES)
 

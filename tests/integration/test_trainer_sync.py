@@ -21,8 +21,8 @@ from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt
 from annotune.runs import SyncSummary, TrainingRequest, TrainingRun
 from annotune.settings import Settings
+from annotune.store.projects import FORGOTTEN_S
 from annotune.store.queue import CHANGES, TRAINING
-from annotune.store.store import FORGOTTEN_S
 from trainer.context import TrainerContext, trainer_context
 from trainer.jobs import sync_under_lease, train_under_lease
 from trainer.reconcile import Reconciler, requeue_due, sync_all
@@ -67,7 +67,7 @@ def ended(project: int, request: TrainingRequest, state: str = "promoted") -> Tr
 
 
 def want(context: TrainerContext) -> bool:
-    return context.store.request_training(PROJECT, TrainingRequest(requested_by="test", at=datetime.now(UTC)))
+    return context.store.training.request(PROJECT, TrainingRequest(requested_by="test", at=datetime.now(UTC)))
 
 
 # Changes
@@ -86,8 +86,8 @@ def test_a_busy_project_is_looked_at_once_a_job_and_waits_behind_others(context:
     def see(shop: TrainerContext, project: int) -> None:
         looks.append(project)
         assert len(looks) < 9, "this job has no end"
-        shop.store.note_changes(project)
-        shop.store.take_queued(project)  # as when the job of that change found the lease taken
+        shop.store.changes.note(project)
+        shop.store.changes.take_queued(project)  # as when the job of that change found the lease taken
 
     context.jobs.sync(PROJECT, OTHER)
     sync_under_lease(context, PROJECT, sync_project=see)
@@ -109,7 +109,7 @@ def test_a_change_that_arrives_during_a_look_is_looked_at(context: TrainerContex
     assert context.jobs.waiting()[CHANGES] == 1
     sync_under_lease(context, PROJECT, sync_project=see)
     assert looks == [PROJECT, PROJECT]
-    assert context.store.synced(PROJECT) == context.store.changes(PROJECT)
+    assert context.store.changes.synced(PROJECT) == context.store.changes.count(PROJECT)
 
 
 def test_of_two_jobs_one_looks_and_the_other_leaves_it_the_change(context: TrainerContext) -> None:
@@ -120,7 +120,7 @@ def test_of_two_jobs_one_looks_and_the_other_leaves_it_the_change(context: Train
 
     def first(shop: TrainerContext, project: int) -> None:
         looks.append("first")
-        shop.store.note_changes(project)
+        shop.store.changes.note(project)
         sync_under_lease(shop, project, sync_project=second)  # the job of that change
 
     sync_under_lease(context, PROJECT, sync_project=first)
@@ -131,7 +131,7 @@ def test_of_two_jobs_one_looks_and_the_other_leaves_it_the_change(context: Train
 
 def test_a_change_during_a_look_queues_another_job(context: TrainerContext) -> None:
     context.jobs.changed(PROJECT)
-    sync_under_lease(context, PROJECT, sync_project=lambda shop, project: shop.store.take_queued(project))
+    sync_under_lease(context, PROJECT, sync_project=lambda shop, project: shop.store.changes.take_queued(project))
 
     context.jobs.changed(PROJECT)
 
@@ -144,7 +144,7 @@ def test_a_look_that_failed_gives_its_lease_back(context: TrainerContext, double
     with pytest.raises(LabelStudioError):
         sync_under_lease(context, PROJECT)
 
-    assert not context.store.lease_held(PROJECT, "changed")
+    assert not context.store.leases.held(PROJECT, "changed")
 
 
 # A look
@@ -155,11 +155,11 @@ def test_a_look_counts_what_is_usable_new_and_left_out(context: TrainerContext, 
     double.submit(PROJECT, 1, "two")
     double.submit(PROJECT, 2, "", skipped=True)
     read_before(context, [known])
-    context.store.answer_book.add([answer_to(PROJECT * 1000 + 1, "before")], kept_s=0)
+    context.store.answers.add([answer_to(PROJECT * 1000 + 1, "before")], kept_s=0)
 
     sync(context, PROJECT)
 
-    tally = context.store.tally(PROJECT)
+    tally = context.store.changes.summary(PROJECT)
     assert tally is not None
     assert (tally.usable, tally.new, tally.left_out) == (2, 1, {"skipped": 1})
     assert tally.kinds == {"typed": 1, "corrected": 1}
@@ -172,7 +172,7 @@ def read_before(context: TrainerContext, annotations: list[int]) -> None:
 
 def tallied(context: TrainerContext) -> SyncSummary:
     sync(context, PROJECT)
-    tally = context.store.tally(PROJECT)
+    tally = context.store.changes.summary(PROJECT)
     assert tally is not None
     return tally
 
@@ -218,7 +218,7 @@ def test_an_odd_prediction_costs_no_annotation(
     tally = tallied(context)
 
     assert (tally.usable, tally.left_out) == (2, {})
-    prompt = context.store.prompt(PROJECT)
+    prompt = context.store.prompts.used(PROJECT)
     assert prompt is not None
     if isinstance(odd, dict) and odd["id"]:  # it may have brought the prompt, which is nobody's choice then
         assert prompt.text == "Its own."
@@ -260,7 +260,7 @@ def test_odd_markup_and_half_letters_are_learnt_from(context: TrainerContext, do
     double.submit(PROJECT, 1, "two", prompt="Half \ud83d of a pair.")
 
     assert (tallied(context).usable, tallied(context).left_out) == (2, {})
-    prompt = context.store.prompt(PROJECT)
+    prompt = context.store.prompts.used(PROJECT)
     assert prompt is not None
     assert prompt.text == "Half \ufffd of a pair."
 
@@ -281,7 +281,7 @@ def test_corrections_of_what_was_tried_are_new(context: TrainerContext, double: 
 
     assert (before.new, before.unlearnt) == (0, 0)
     assert (after.usable, after.new, after.unlearnt) == (QUESTIONS, 5, 5)
-    assert context.store.training_request(PROJECT) is not None
+    assert context.store.training.requested(PROJECT) is not None
 
 
 def test_what_is_deleted_is_not_new_and_what_it_had_replaced_is(
@@ -315,7 +315,7 @@ def test_an_upgrade_makes_nothing_new_at_once(context: TrainerContext, double: L
     ids = [annotation["id"] for annotation in annotations]
     read_before(context, ids[:-2])
     run = ended(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)))
-    context.store.save_run(run.model_copy(update={"annotations": tuple(ids[:-4])}))
+    context.store.runs.save(run.model_copy(update={"annotations": tuple(ids[:-4])}))
     first = tallied(context)
     for annotation in annotations[:3]:
         correct(annotation, "CORRECTED")
@@ -336,7 +336,7 @@ def test_a_submitted_prompt_becomes_the_projects(context: TrainerContext, double
 
     sync(context, PROJECT)
 
-    prompt = context.store.prompt(PROJECT)
+    prompt = context.store.prompts.used(PROJECT)
     assert prompt is not None
     assert (prompt.text, prompt.source) == ("Answer in one word.", f"annotation {number}")
 
@@ -346,12 +346,12 @@ def test_a_prompt_set_by_command_yields_only_to_a_later_annotation(
     context: TrainerContext, double: LabelStudioDouble, age_s: float, kept: str
 ) -> None:
     at = datetime.now(UTC) - timedelta(seconds=age_s)
-    context.store.set_prompt(PROJECT, ProjectPrompt(text="By command.", source="command", at=at))
+    context.store.prompts.add(PROJECT, ProjectPrompt(text="By command.", source="command", at=at))
     double.submit(PROJECT, 0, "one", prompt="Submitted.")
 
     sync(context, PROJECT)
 
-    prompt = context.store.prompt(PROJECT)
+    prompt = context.store.prompts.used(PROJECT)
     assert prompt is not None
     assert prompt.text == kept
 
@@ -373,7 +373,7 @@ def test_the_prompt_of_an_accepted_prediction_changes_nothing(
 
     sync(context, PROJECT)
 
-    assert context.store.prompt(PROJECT) is None
+    assert context.store.prompts.used(PROJECT) is None
 
 
 def test_enough_new_annotations_ask_for_one_training(context: TrainerContext, double: LabelStudioDouble) -> None:
@@ -382,7 +382,7 @@ def test_enough_new_annotations_ask_for_one_training(context: TrainerContext, do
     sync(context, PROJECT)
     sync(context, PROJECT)
 
-    request = context.store.training_request(PROJECT)
+    request = context.store.training.requested(PROJECT)
     assert request is not None
     assert request.requested_by == "TRAIN_EVERY"
     assert context.jobs.waiting()[TRAINING] == 1
@@ -404,22 +404,22 @@ def test_no_training_is_asked_for_where(
 
     sync(set_to(context, **changed), PROJECT)
 
-    assert context.store.training_request(PROJECT) is None
+    assert context.store.training.requested(PROJECT) is None
 
 
 def test_what_broke_off_before_its_training_is_tried_again_after_a_new_annotation(
     context: TrainerContext, double: LabelStudioDouble
 ) -> None:
     double.submit_all(PROJECT)
-    context.store.save_run(ended(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)), "failed"))
+    context.store.runs.save(ended(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)), "failed"))
 
     sync(context, PROJECT)
-    before = context.store.training_request(PROJECT)
+    before = context.store.training.requested(PROJECT)
     double.submit(PROJECT, 0, "another")
     sync(context, PROJECT)
 
     assert before is None
-    assert context.store.training_request(PROJECT) is not None
+    assert context.store.training.requested(PROJECT) is not None
 
 
 def test_what_was_tried_and_refused_is_tried_again_only_after_enough_new_annotations(
@@ -429,19 +429,19 @@ def test_what_was_tried_and_refused_is_tried_again_only_after_enough_new_annotat
     tasks, labeling = read(context, PROJECT)
     context.store.trained.set_tried(PROJECT, examples_of(context, PROJECT, tasks, labeling).contents)
     run = ended(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)), "refused")
-    context.store.save_run(run.model_copy(update={"stages_s": {"train": 1.0}}))
+    context.store.runs.save(run.model_copy(update={"stages_s": {"train": 1.0}}))
     asked = []
     for number in range(3):
         double.submit(PROJECT, number, "another")
         tally = tallied(context)
-        asked.append((tally.new, tally.unlearnt, context.store.training_request(PROJECT) is not None))
+        asked.append((tally.new, tally.unlearnt, context.store.training.requested(PROJECT) is not None))
 
     assert asked == [(1, QUESTIONS, False), (2, QUESTIONS, False), (3, QUESTIONS, True)]
 
 
 def prompt_now(context: TrainerContext) -> str:
     sync(context, PROJECT)
-    prompt = context.store.prompt(PROJECT)
+    prompt = context.store.prompts.used(PROJECT)
     assert prompt is not None
     return prompt.text
 
@@ -484,18 +484,18 @@ def test_an_old_prompt_that_never_was_a_version_is_not_brought_by_a_typo_either(
 def test_a_project_that_label_studio_lacks_is_forgotten(
     context: TrainerContext, caplog: pytest.LogCaptureFixture
 ) -> None:
-    context.store.remember_project(99)
+    context.store.projects.remember(99)
 
     sync(context, 99)
 
-    assert context.store.projects() == []
+    assert context.store.projects.all() == []
     assert "has no project 99" in caplog.text
 
 
 def test_the_answers_of_a_forgotten_project_end_and_no_others(context: TrainerContext, redis_url: str) -> None:
     """Not at once: a LABEL_STUDIO_URL that is wrong for a while looks the same."""
     for project in (PROJECT, 99):
-        context.store.answer_book.add([answer_to(1, "so").model_copy(update={"project": project})], kept_s=0)
+        context.store.answers.add([answer_to(1, "so").model_copy(update={"project": project})], kept_s=0)
 
     sync(context, 99)
 
@@ -507,7 +507,7 @@ def test_the_answers_of_a_forgotten_project_end_and_no_others(context: TrainerCo
     assert len(gone) == 2
     assert all(0 < left[key] <= FORGOTTEN_S for key in gone)
     assert {left[key] for key in set(left) - gone} == {-1}
-    assert [kept.text for kept in context.store.answers(99, 1)] == ["so"]
+    assert [kept.text for kept in context.store.answers.known(99, 1)] == ["so"]
 
 
 def test_a_look_at_many_tasks_asks_redis_little(
@@ -548,10 +548,10 @@ def test_a_run_is_saved_and_its_wish_ends(context: TrainerContext) -> None:
 
     train_under_lease(context, PROJECT, lambda _, project, request: ended(project, request))
 
-    [run] = context.store.runs(PROJECT)
+    [run] = context.store.runs.all(PROJECT)
     assert (run.state, run.requested_by) == ("promoted", "test")
-    assert context.store.training_request(PROJECT) is None
-    assert not context.store.lease_held(PROJECT, "training")
+    assert context.store.training.requested(PROJECT) is None
+    assert not context.store.leases.held(PROJECT, "training")
 
 
 def test_annotations_that_came_meanwhile_are_looked_at(context: TrainerContext) -> None:
@@ -593,7 +593,7 @@ def test_an_annotation_submitted_in_mid_training_is_in_the_next_dataset(
 def test_without_a_wish_nothing_is_trained(context: TrainerContext) -> None:
     train_under_lease(context, PROJECT, never)
 
-    assert context.store.runs(PROJECT) == []
+    assert context.store.runs.all(PROJECT) == []
 
 
 def never(_shop: TrainerContext, _project: int, _wanted: TrainingRequest) -> TrainingRun:
@@ -606,7 +606,7 @@ def test_a_training_that_runs_elsewhere_is_not_doubled(context: TrainerContext) 
     with lease(context.store, PROJECT, "training"):
         train_under_lease(context, PROJECT, never)
 
-    assert context.store.training_request(PROJECT) is not None
+    assert context.store.training.requested(PROJECT) is not None
 
 
 def test_of_twenty_wishes_one_is_queued(context: TrainerContext) -> None:
@@ -635,7 +635,7 @@ def test_a_run_that_raises_is_recorded_and_can_be_retried_at_once(
 
     train_under_lease(context, PROJECT, raising(error))
 
-    [run] = context.store.runs(PROJECT)
+    [run] = context.store.runs.all(PROJECT)
     assert (run.state, run.reason) == (state, reason)
     assert want(context)
 
@@ -652,8 +652,8 @@ def test_a_run_that_was_stopped_keeps_its_wish(context: TrainerContext) -> None:
 
     train_under_lease(context, PROJECT, raising(TrainingCancelled("stopped")))
 
-    assert context.store.training_request(PROJECT) is not None
-    assert context.store.runs(PROJECT) == []
+    assert context.store.training.requested(PROJECT) is not None
+    assert context.store.runs.all(PROJECT) == []
 
 
 def test_a_run_that_lost_its_lease_is_told_and_not_recorded(context: TrainerContext, redis_url: str) -> None:
@@ -669,9 +669,9 @@ def test_a_run_that_lost_its_lease_is_told_and_not_recorded(context: TrainerCont
 
     train_under_lease(context, PROJECT, run_training, timing=SHORT)
 
-    assert context.store.runs(PROJECT) == []
-    assert other.training_request(PROJECT) is not None
-    assert other.lease_held(PROJECT, "training")
+    assert context.store.runs.all(PROJECT) == []
+    assert other.training.requested(PROJECT) is not None
+    assert other.leases.held(PROJECT, "training")
 
 
 # Leases
@@ -682,7 +682,7 @@ def test_a_lease_is_kept_longer_than_it_lives(context: TrainerContext, eventuall
     with lease(store, PROJECT, "x", SHORT) as held:
         pause.wait(3 * SHORT.ttl_s)
 
-        assert store.lease_held(PROJECT, "x")
+        assert store.leases.held(PROJECT, "x")
         assert not held.lost()
 
 
@@ -691,7 +691,7 @@ def test_a_lease_that_expired_is_taken_again(context: TrainerContext, eventually
     with lease(store, PROJECT, "x", SHORT) as held:
         store._redis.delete(store.keys.of(PROJECT, "lease:x"))
 
-        eventually(lambda: store.lease_held(PROJECT, "x"))
+        eventually(lambda: store.leases.held(PROJECT, "x"))
         assert not held.lost()
 
 
@@ -700,7 +700,7 @@ def test_a_lease_that_expired_is_taken_again(context: TrainerContext, eventually
 
 def test_a_lost_webhook_is_found(context: TrainerContext, double: LabelStudioDouble) -> None:
     double.submit(PROJECT, 0, "one")
-    context.store.remember_project(PROJECT)
+    context.store.projects.remember(PROJECT)
 
     sync_all(context.store, context.jobs)
 
@@ -717,7 +717,7 @@ def test_a_training_that_nobody_carries_out_is_queued_once(context: TrainerConte
 
 
 def test_a_change_whose_job_was_killed_is_queued_once(context: TrainerContext) -> None:
-    context.store.note_changes(PROJECT)  # and no job
+    context.store.changes.note(PROJECT)  # and no job
 
     requeue_due(context.store, context.jobs)
     requeue_due(context.store, context.jobs)
@@ -726,7 +726,7 @@ def test_a_change_whose_job_was_killed_is_queued_once(context: TrainerContext) -
 
 
 def test_a_change_that_was_looked_at_is_not_queued(context: TrainerContext) -> None:
-    context.store.note_changes(PROJECT)
+    context.store.changes.note(PROJECT)
     sync_under_lease(context, PROJECT)
 
     requeue_due(context.store, context.jobs)
@@ -736,7 +736,7 @@ def test_a_change_that_was_looked_at_is_not_queued(context: TrainerContext) -> N
 
 def test_a_look_that_failed_waits_for_the_reconciliation(context: TrainerContext, double: LabelStudioDouble) -> None:
     double.refusal = (400, {"detail": "oops"})
-    context.store.note_changes(PROJECT)
+    context.store.changes.note(PROJECT)
     with pytest.raises(LabelStudioError):
         sync_under_lease(context, PROJECT)
 
@@ -755,7 +755,7 @@ def test_a_running_training_is_not_queued(context: TrainerContext) -> None:
 
 
 def test_each_is_done_when_it_is_due(context: TrainerContext) -> None:
-    context.store.remember_project(PROJECT)
+    context.store.projects.remember(PROJECT)
     now = [0.0]
     reconciler = Reconciler(context.store, context.jobs, reconcile_s=300, tick_s=10, clock=lambda: now[0])
     counted = []
@@ -763,7 +763,7 @@ def test_each_is_done_when_it_is_due(context: TrainerContext) -> None:
     for at in (0, 299, 300, 301):
         now[0] = at
         reconciler.run()
-        counted.append(context.store.changes(PROJECT))
+        counted.append(context.store.changes.count(PROJECT))
         context.jobs._queue(CHANGES).empty()
 
     assert counted == [1, 1, 2, 2]
@@ -780,17 +780,17 @@ def _all_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 def test_an_invented_project_leaves_no_key_and_no_folder(context: TrainerContext) -> None:
     store = context.store
     context.jobs.changed(OTHER)
-    store.request_training(OTHER, WANTED)
+    store.training.request(OTHER, WANTED)
 
     sync_under_lease(context, OTHER)
 
     assert store._redis.keys(store.keys.of(OTHER, "*")) == []
     assert not (context.settings.runs_dir / f"p{OTHER}").exists()
-    assert store.projects() == []
+    assert store.projects.all() == []
 
 
 def test_an_invented_project_is_not_trained(context: TrainerContext) -> None:
-    context.store.request_training(OTHER, WANTED)
+    context.store.training.request(OTHER, WANTED)
 
     train_under_lease(context, OTHER, never)
 
@@ -800,13 +800,13 @@ def test_an_invented_project_is_not_trained(context: TrainerContext) -> None:
 
 def test_what_a_project_made_outlives_a_moment_in_which_label_studio_does_not_have_it(context: TrainerContext) -> None:
     store, ref = context.store, ModelRef.parse("ollama:llama3")
-    store.swap_live(OTHER, None, ref)
-    store.set_prompt(OTHER, ProjectPrompt(text="p", source="command", at=WANTED.at))
-    store.next_number(OTHER)
+    store.live.swap(OTHER, None, ref)
+    store.prompts.add(OTHER, ProjectPrompt(text="p", source="command", at=WANTED.at))
+    store.versions.next_number(OTHER)
 
     context.jobs.changed(OTHER)
     sync_under_lease(context, OTHER)
 
-    assert store.projects() == []
-    assert (store.live(OTHER), store.next_number(OTHER)) == (ref, 2)
+    assert store.projects.all() == []
+    assert (store.live.get(OTHER), store.versions.next_number(OTHER)) == (ref, 2)
     assert [version.text for version in store.prompts.versions(OTHER)] == ["p"]

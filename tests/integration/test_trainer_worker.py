@@ -64,11 +64,11 @@ class Bench:
         )
 
     def start(self) -> None:
-        self.worker.start(self.store.has_worker, DEADLINE_S)
+        self.worker.start(self.store.workers.alive, DEADLINE_S)
 
     def want_training(self) -> bool:
         """As START_TRAINING does."""
-        won = self.store.request_training(PROJECT, TrainingRequest(requested_by="test", at=datetime.now(UTC)))
+        won = self.store.training.request(PROJECT, TrainingRequest(requested_by="test", at=datetime.now(UTC)))
         if won:
             self.jobs.train(PROJECT)
         return won
@@ -82,7 +82,7 @@ class Bench:
         (self.folder / "go").touch()
 
     def ended(self) -> list[TrainingRun]:
-        return self.store.runs(PROJECT)
+        return self.store.runs.all(PROJECT)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_webhook_leads_to_a_look(bench: Bench, double: LabelStudioDouble, even
 
     bench.jobs.changed(PROJECT)
 
-    assert eventually(lambda: bench.store.tally(PROJECT), DEADLINE_S).usable == 1
+    assert eventually(lambda: bench.store.changes.summary(PROJECT), DEADLINE_S).usable == 1
 
 
 def test_what_a_command_chose_comes_back_by_itself_after_redis_was_emptied(
@@ -124,7 +124,7 @@ def test_what_a_command_chose_comes_back_by_itself_after_redis_was_emptied(
         told = CliRunner().invoke(annotune, ["prompts", "set", str(project)], env=deployment, input=text)
         assert told.exit_code == 0, told.output
     chosen = ModelRef(server="openai", model="gpt-9")
-    bench.store.swap_live(5, None, chosen)
+    bench.store.live.swap(5, None, chosen)
     bench.jobs.changed(5)
     kept = bench.folder / "runs" / "p5" / "pointers.json"
     eventually(lambda: kept.exists() and "gpt-9" in kept.read_text(), DEADLINE_S)
@@ -134,8 +134,8 @@ def test_what_a_command_chose_comes_back_by_itself_after_redis_was_emptied(
         client.flushall()
     eventually(bench.store.backup.mark, DEADLINE_S)
 
-    assert bench.store.live(5) == chosen
-    assert [bench.store.prompt(project).text for project in (PROJECT, 5)] == ["Be short.", "Be kind."]
+    assert bench.store.live.get(5) == chosen
+    assert [bench.store.prompts.used(project).text for project in (PROJECT, 5)] == ["Be short.", "Be kind."]
     assert not (bench.folder / "nowhere").exists()
     assert "Redis was emptied" in bench.worker.log.read_text()
 
@@ -144,11 +144,11 @@ def test_what_no_webhook_told_is_found_at_the_start(
     bench: Bench, double: LabelStudioDouble, eventually: Eventually
 ) -> None:
     double.submit(PROJECT, 0, "one")
-    bench.store.remember_project(PROJECT)
+    bench.store.projects.remember(PROJECT)
 
     bench.start()
 
-    assert eventually(lambda: bench.store.tally(PROJECT), DEADLINE_S).usable == 1
+    assert eventually(lambda: bench.store.changes.summary(PROJECT), DEADLINE_S).usable == 1
 
 
 def test_twenty_wishes_are_one_run(bench: Bench, eventually: Eventually) -> None:
@@ -158,7 +158,7 @@ def test_twenty_wishes_are_one_run(bench: Bench, eventually: Eventually) -> None
     eventually(bench.began, DEADLINE_S)
 
     bench.let_go()
-    eventually(lambda: bench.store.training_request(PROJECT) is None, DEADLINE_S)
+    eventually(lambda: bench.store.training.requested(PROJECT) is None, DEADLINE_S)
 
     assert len(bench.ended()) == len(bench.began()) == 1
 
@@ -180,7 +180,7 @@ def test_a_killed_worker_takes_its_training_along_and_the_next_one_starts_anew(
     eventually(bench.ended, DEADLINE_S)
 
     assert [run.state for run in bench.ended()] == ["promoted"]
-    assert eventually(lambda: bench.store.training_request(PROJECT) is None, DEADLINE_S)
+    assert eventually(lambda: bench.store.training.requested(PROJECT) is None, DEADLINE_S)
 
 
 @pytest.mark.parametrize("victim", ["training", "its worker"])
@@ -207,7 +207,7 @@ def test_a_stop_is_prompt_leaves_no_process_and_keeps_the_wish(bench: Bench, eve
     eventually(lambda: not bench.worker.alive, DEADLINE_S)
 
     assert not any(runs(process) for process in (training, *inside))
-    assert bench.store.training_request(PROJECT) is not None
+    assert bench.store.training.requested(PROJECT) is not None
     assert "Traceback" not in bench.worker.log_tail()
 
 
@@ -224,7 +224,7 @@ def test_redis_restarted_across_the_end_of_a_job_loses_nothing(
         bench.let_go()
         own_redis.start()
         eventually(bench.ended, DEADLINE_S)
-        eventually(lambda: bench.store.training_request(PROJECT) is None, DEADLINE_S)
+        eventually(lambda: bench.store.training.requested(PROJECT) is None, DEADLINE_S)
         bench.want_training()
         eventually(lambda: len(bench.ended()) == 2, DEADLINE_S)
 
@@ -242,6 +242,6 @@ def test_without_redis_the_worker_waits_and_names_the_setting(
 
         own_redis.start()
 
-        assert eventually(bench.store.has_worker, DEADLINE_S)
+        assert eventually(bench.store.workers.alive, DEADLINE_S)
         with contextlib.suppress(ProcessLookupError):
             assert eventually(lambda: len(children(bench.worker.pid)) == 2, DEADLINE_S)

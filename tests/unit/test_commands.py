@@ -251,10 +251,10 @@ def test_a_private_address_that_label_studio_refuses_names_the_two_settings() ->
 
 
 def test_models_list_shows_state_loss_reason_and_marks_the_live_one(run: Annotune, store: Store) -> None:
-    store.save_version(version(1, "refused", "the held-out loss did not fall"))
-    store.save_version(version(2))
-    store.save_run(ended(2, "promoted", loss=1.2041))
-    store.swap_live(4, None, version(2).ref)
+    store.versions.save(version(1, "refused", "the held-out loss did not fall"))
+    store.versions.save(version(2))
+    store.runs.save(ended(2, "promoted", loss=1.2041))
+    store.live.swap(4, None, version(2).ref)
 
     lines = run("models", "list", 4).stdout.splitlines()
 
@@ -265,14 +265,14 @@ def test_models_list_shows_state_loss_reason_and_marks_the_live_one(run: Annotun
 
 
 def test_models_list_names_the_default_where_a_project_has_no_model(run: Annotune, store: Store) -> None:
-    store.remember_project(4)
+    store.projects.remember(4)
 
     assert "ollama:small (the environment's default)" in run("models", "list").stdout
 
 
 def test_the_model_that_a_connection_chose_is_named(run: Annotune, store: Store) -> None:
-    store.remember_project(4)
-    store.set_parameters(4, ExtraParams(model="chosen"))
+    store.projects.remember(4)
+    store.extra_params.set(4, ExtraParams(model="chosen"))
 
     for command in (("models", "list"), ("status",)):
         assert "ollama:chosen (the connection's own)" in run(*command, ALLOWED_MODELS="ollama:chosen").stdout
@@ -284,7 +284,7 @@ def test_models_use_an_unreachable_server_moves_nothing(run: Annotune, store: St
 
     assert result.exit_code == 1
     assert "OLLAMA_ENDPOINT" in result.stderr
-    assert store.live(4) is None
+    assert store.live.get(4) is None
 
 
 def test_models_use_an_api_without_a_key_names_the_setting(run: Annotune, store: Store) -> None:
@@ -292,7 +292,7 @@ def test_models_use_an_api_without_a_key_names_the_setting(run: Annotune, store:
 
     assert result.exit_code == 2
     assert "OPENAI_API_KEY" in result.stderr
-    assert store.live(4) is None
+    assert store.live.get(4) is None
 
 
 def test_models_use_what_is_no_model_says_how_one_is_written(run: Annotune) -> None:
@@ -300,13 +300,13 @@ def test_models_use_what_is_no_model_says_how_one_is_written(run: Annotune) -> N
 
 
 def test_models_promote_a_refused_version_says_why_not(run: Annotune, store: Store) -> None:
-    store.save_version(version(3, "refused", "it never stops"))
+    store.versions.save(version(3, "refused", "it never stops"))
 
     result = run("models", "promote", 4, "v0003")
 
     assert result.exit_code == 1
     assert "it never stops" in result.stderr
-    assert store.live(4) is None
+    assert store.live.get(4) is None
 
 
 @pytest.mark.parametrize("written", ["v0009", "9"])
@@ -321,16 +321,16 @@ def test_what_a_command_moves_is_kept_by_the_worker_alone(run: Annotune, store: 
     (tmp_path / "runs").mkdir()
 
     without = run("prompts", "set", 4, "-", typed="Be short: {text}")
-    store.worker_alive(60)
+    store.workers.heartbeat(60)
     beside = run("prompts", "set", 4, "-", typed="Be shorter: {text}")
 
     assert list((tmp_path / "runs").iterdir()) == []
-    assert store.changes(4) == 2
+    assert store.changes.count(4) == 2
     assert ["no worker is alive" in each.stderr for each in (without, beside)] == [True, False]
 
 
 def test_a_rebuild_of_a_folder_that_is_not_there_says_so(run: Annotune, store: Store, tmp_path: Path) -> None:
-    store.swap_live(4, None, LLAMA)
+    store.live.swap(4, None, LLAMA)
 
     result = run("models", "rebuild", RUNS_DIR=str(tmp_path / "mistyped"))
 
@@ -352,7 +352,7 @@ def test_a_prompt_is_set_as_written_and_shown(run: Annotune, store: Store) -> No
     run("prompts", "set", 4, typed="Be short: {text}\n{also}\n")
 
     assert run("prompts", "show", 4).stdout == "Be short: {text}\n{also}\n"
-    prompt = store.prompt(4)
+    prompt = store.prompts.used(4)
     assert prompt is not None
     assert prompt.source == "command"
 
@@ -367,10 +367,10 @@ def test_a_prompt_comes_from_a_file(run: Annotune, tmp_path: Path) -> None:
 
 
 def test_an_empty_prompt_changes_nothing(run: Annotune, store: Store) -> None:
-    store.set_prompt(4, ProjectPrompt(text="the old", source="command", at=AT))
+    store.prompts.add(4, ProjectPrompt(text="the old", source="command", at=AT))
 
     assert run("prompts", "set", 4, typed=" \n").exit_code == 1
-    prompt = store.prompt(4)
+    prompt = store.prompts.used(4)
     assert prompt is not None
     assert prompt.text == "the old"
 
@@ -381,7 +381,7 @@ def test_a_byte_order_mark_is_no_part_of_a_prompt(run: Annotune, store: Store, t
 
     run("prompts", "set", 4, file, "--system", file)
 
-    prompt = store.prompt(4)
+    prompt = store.prompts.used(4)
     assert prompt is not None
     assert (prompt.text, store.prompts.system(4)) == ("Kurz, bitte: {text} 🙂",) * 2
 
@@ -396,7 +396,7 @@ def test_a_file_that_is_no_text_is_no_prompt(run: Annotune, store: Store, tmp_pa
 
     assert result.exit_code == 2, result.exception
     assert f"{files[0]} cannot be read as UTF-8 text" in result.stderr
-    assert (store.prompt(4), store.prompts.system(4)) == (None, None)
+    assert (store.prompts.used(4), store.prompts.system(4)) == (None, None)
 
 
 def test_a_project_without_a_prompt_says_how_to_get_one(run: Annotune) -> None:
@@ -417,10 +417,10 @@ def test_status_of_nothing_says_what_to_do(run: Annotune) -> None:
 
 
 def test_a_training_whose_worker_ended_does_not_look_as_if_it_ran(run: Annotune, store: Store) -> None:
-    store.remember_project(4)
-    store.request_training(4, TrainingRequest(requested_by="command", at=AT))
-    store.take_lease(4, "training", "r3", 30)
-    store.set_progress(4, Progress(run="r3", stage="train", step=10, steps=40))
+    store.projects.remember(4)
+    store.training.request(4, TrainingRequest(requested_by="command", at=AT))
+    store.leases.take(4, "training", "r3", 30)
+    store.training.set_progress(4, Progress(run="r3", stage="train", step=10, steps=40))
 
     shown = run("status").stdout
 
@@ -445,8 +445,8 @@ def test_a_training_whose_worker_ended_does_not_look_as_if_it_ran(run: Annotune,
 def test_status_tells_what_a_worker_can_do(
     run: Annotune, store: Store, findings: Findings, learning: str, training: str
 ) -> None:
-    store.worker_alive(30)
-    store.workers.tell(findings, 30)
+    store.workers.heartbeat(30)
+    store.workers.report(findings, 30)
 
     shown = run("status").stdout.splitlines()
 
@@ -459,17 +459,17 @@ def test_status_shows_all_that_goes_on(run: Annotune, store: Store, redis_url: s
         jobs = JobQueue(store, connection)
         jobs.changed(4)
         jobs.train(4)
-    store.worker_alive(30)
-    store.swap_live(4, None, version(2).ref)
-    store.set_prompt(4, ProjectPrompt(text="Be short:\n[bold]{text}", source="annotation 12", at=AT))
+    store.workers.heartbeat(30)
+    store.live.swap(4, None, version(2).ref)
+    store.prompts.add(4, ProjectPrompt(text="Be short:\n[bold]{text}", source="annotation 12", at=AT))
     kinds, left_out = {"corrected": 3, "typed": 0}, {"no prompt": 2}
-    store.set_tally(
+    store.changes.set_summary(
         4, SyncSummary(usable=3, new=1, unlearnt=2, left_out=left_out, kinds=kinds, at=AT, lacks="submit 22 more")
     )
-    store.request_training(4, TrainingRequest(requested_by="command", at=AT))
-    store.take_lease(4, "training", "r3", 30)
-    store.set_progress(4, Progress(run="r3", stage="train", step=10, steps=40, loss=1.5, left_s=65))
-    store.save_run(ended(2, "refused", "the held-out loss did not fall"))
+    store.training.request(4, TrainingRequest(requested_by="command", at=AT))
+    store.leases.take(4, "training", "r3", 30)
+    store.training.set_progress(4, Progress(run="r3", stage="train", step=10, steps=40, loss=1.5, left_s=65))
+    store.runs.save(ended(2, "refused", "the held-out loss did not fall"))
 
     shown = run("status", RECIPE="small").stdout
 
@@ -488,8 +488,8 @@ def test_status_shows_all_that_goes_on(run: Annotune, store: Store, redis_url: s
 
 
 def test_status_as_json_is_a_list_of_the_deployment_and_its_projects(run: Annotune, store: Store) -> None:
-    store.swap_live(4, None, LLAMA)
-    store.set_prompt(4, ProjectPrompt(text="[/INST]\x1b Be short", source="annotation 12", at=AT))
+    store.live.swap(4, None, LLAMA)
+    store.prompts.add(4, ProjectPrompt(text="[/INST]\x1b Be short", source="annotation 12", at=AT))
 
     deployment, project = json.loads(run("status", "--json").stdout)
 
@@ -500,10 +500,10 @@ def test_status_as_json_is_a_list_of_the_deployment_and_its_projects(run: Annotu
 
 
 def test_models_list_as_json_has_an_object_for_each_version(run: Annotune, store: Store) -> None:
-    store.save_version(version(1, "refused", "it never stops"))
-    store.save_version(version(2))
-    store.save_run(ended(2, "promoted", loss=1.25))
-    store.swap_live(4, None, version(2).ref)
+    store.versions.save(version(1, "refused", "it never stops"))
+    store.versions.save(version(2))
+    store.runs.save(ended(2, "promoted", loss=1.25))
+    store.live.swap(4, None, version(2).ref)
 
     newest, oldest = json.loads(run("models", "list", "--json").stdout)
 
@@ -526,7 +526,7 @@ def test_json_of_nothing_is_a_list(run: Annotune, command: tuple[object, ...]) -
 
 
 def test_status_shows_a_label_studio_that_is_away_and_the_rest(run: Annotune, store: Store) -> None:
-    store.remember_project(4)
+    store.projects.remember(4)
 
     result = run("status", LABEL_STUDIO_URL="http://127.0.0.1:1", LABEL_STUDIO_API_KEY="k")
 
@@ -539,7 +539,7 @@ def test_status_waits_once_for_a_label_studio_that_is_silent(
     run: Annotune, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("annotune.overview.CHECK_S", 0.2)
-    store.remember_project(4, 5, 6)
+    store.projects.remember(4, 5, 6)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.setblocking(False)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -580,8 +580,8 @@ def test_a_duration_is_minutes_and_seconds(seconds: float, shown: str) -> None:
 
 @pytest.mark.parametrize("name", ["live", "versions", "runs", "tally", "training"])
 def test_status_goes_on_with_the_other_projects_and_names_the_key(run: Annotune, store: Store, name: str) -> None:
-    store.swap_live(5, None, LLAMA)
-    store.remember_project(4)
+    store.live.swap(5, None, LLAMA)
+    store.projects.remember(4)
     store._redis.set(store.keys.of(4, name), "<?xml?>")
 
     shown = run("status")
@@ -594,8 +594,8 @@ def test_status_goes_on_with_the_other_projects_and_names_the_key(run: Annotune,
 
 @pytest.mark.parametrize("name", ["live", "versions", "runs"])
 def test_models_list_goes_on_with_the_other_projects_and_names_the_key(run: Annotune, store: Store, name: str) -> None:
-    store.swap_live(5, None, LLAMA)
-    store.remember_project(4)
+    store.live.swap(5, None, LLAMA)
+    store.projects.remember(4)
     store._redis.set(store.keys.of(4, name), "<?xml?>")
 
     listed, alone = run("models", "list"), run("models", "list", 4)

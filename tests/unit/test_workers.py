@@ -30,15 +30,15 @@ def test_what_a_worker_cannot_is_told_with_the_reason(findings: Findings, cannot
 
 def test_what_one_found_is_read_by_all(store: Store) -> None:
     assert store.workers.findings() is None
-    store.workers.tell(UNABLE, 60)
+    store.workers.report(UNABLE, 60)
     assert store.workers.findings() == UNABLE
-    store.workers.tell(ABLE, 60)
+    store.workers.report(ABLE, 60)
     assert store.workers.findings() == ABLE
 
 
 def test_a_worker_that_cannot_train_does_not_speak_for_one_that_can(store: Store) -> None:
-    store.workers.tell(ABLE, 60)
-    store.workers.tell(UNABLE, 60)
+    store.workers.report(ABLE, 60)
+    store.workers.report(UNABLE, 60)
 
     assert store.workers.findings() == ABLE
     assert 0 < store._redis.pttl(store.keys.findings) <= 60_000
@@ -46,27 +46,27 @@ def test_a_worker_that_cannot_train_does_not_speak_for_one_that_can(store: Store
 
 def test_what_a_worker_finds_next_replaces_what_it_said_before(store: Store) -> None:
     for found in (Findings(by="able"), ABLE, ABLE.model_copy(update={"label_studio": ILL}), ABLE):
-        store.workers.tell(found, 60)
+        store.workers.report(found, 60)
         assert store.workers.findings() == found
 
 
 def test_a_worker_that_only_begins_is_not_taken_for_one_that_can_train(store: Store) -> None:
-    store.workers.tell(Findings(by="beginning"), 60)
-    store.workers.tell(UNABLE, 60)
+    store.workers.report(Findings(by="beginning"), 60)
+    store.workers.report(UNABLE, 60)
     assert store.workers.findings() == UNABLE
 
-    store.workers.tell(ABLE, 60)
-    store.workers.tell(Findings(by="beginning"), 60)
+    store.workers.report(ABLE, 60)
+    store.workers.report(Findings(by="beginning"), 60)
     assert store.workers.findings() == ABLE
 
 
 def test_what_a_worker_said_goes_with_it(store: Store) -> None:
-    store.worker_alive(60)
-    store.workers.tell(ABLE, 60)
+    store.workers.heartbeat(60)
+    store.workers.report(ABLE, 60)
 
     store.workers.leave()
 
-    assert (store.has_worker(), store.workers.findings()) == (False, None)
+    assert (store.workers.alive(), store.workers.findings()) == (False, None)
 
 
 @pytest.mark.parametrize("kind", ["set", "sadd"])
@@ -74,5 +74,5 @@ def test_what_another_version_wrote_is_passed_over_and_written_anew(store: Store
     getattr(store._redis, kind)(store.keys.findings, "<?xml?>")
 
     assert store.workers.findings() is None
-    store.workers.tell(ABLE, 60)
+    store.workers.report(ABLE, 60)
     assert store.workers.findings() == ABLE

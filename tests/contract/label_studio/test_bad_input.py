@@ -87,7 +87,7 @@ def test_a_wrong_field_is_400_and_named(backend: Backend, path: str, body: dict,
     assert reply.status_code == 400
     assert repr(field) in reply.json["error"]
     assert backend.model.requests == []
-    assert backend.store.projects() == []
+    assert backend.store.projects.all() == []
 
 
 @pytest.mark.parametrize("config", BROKEN_CONFIGS.values(), ids=BROKEN_CONFIGS)
@@ -97,7 +97,7 @@ def test_a_broken_config_is_refused_with_the_reason(backend: Backend, config: st
 
     assert (setup.status_code, predict.status_code) == (400, 400)
     assert setup.json == predict.json
-    assert backend.store.projects() == []
+    assert backend.store.projects.all() == []
 
 
 @pytest.mark.parametrize("extra", [None, {}, {"temperature": 0.2}, '{"temperature": 0.2}', "", "{}"])
@@ -111,7 +111,7 @@ def test_extra_params_may_be_an_object_its_json_or_nothing(backend: Backend, ext
 def test_a_project_is_understood_in_every_spelling(backend: Backend, project: object) -> None:
     backend.send("/setup", {"project": project, "schema": SIMPLE})
 
-    assert backend.store.projects() == [4]
+    assert backend.store.projects.all() == [4]
 
 
 @pytest.mark.parametrize("project", [0, 999, 2**62])

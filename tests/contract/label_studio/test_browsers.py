@@ -32,7 +32,7 @@ def test_only_json_is_read(backend: Backend, path: str, kind: str) -> None:
 
     assert reply.status_code == 415
     assert "application/json" in reply.json["error"]
-    assert backend.store.training_request(4) is None
+    assert backend.store.training.requested(4) is None
 
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/JSON"])
@@ -46,7 +46,7 @@ def test_another_sites_page_is_refused(backend: Backend, path: str, headers: dic
     reply = backend.send(path, BODY, **headers)
 
     assert reply.status_code == 403
-    assert backend.store.training_request(4) is None
+    assert backend.store.training.requested(4) is None
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1:9090", "[::1]:9090", "localhost:9090", "ml-backend.internal:9090"])

@@ -81,7 +81,7 @@ def test_an_edit_of_one_of_several_answers_changes_nothing(make_backend: MakeBac
 def test_an_answer_is_logged_before_it_is_given(make_backend: MakeBackend) -> None:
     backend = make_backend(model=FakeModel(say=lambda _: "  said \n"))
     ask(backend, PROMPT)
-    (answer,) = backend.store.answers(4, 1)
+    (answer,) = backend.store.answers.known(4, 1)
 
     assert (answer.prompt, answer.text, answer.typed) == ("Explain", "said", True)
     assert answer.model_version == f"base@{answer.prompt_sha[:8]}"

@@ -76,7 +76,7 @@ def test_health_tells_each_part(backend: Backend) -> None:
 
 def test_health_tells_when_a_model_server_is_away_and_when_a_worker_is_there(backend: Backend) -> None:
     backend.model.broken = ModelServerUnreachable("Ollama at http://fake is not reachable")
-    backend.store.worker_alive(60)
+    backend.store.workers.heartbeat(60)
     backend.app.extensions["health"].look()
     report = backend.get("/health").json
 
@@ -89,7 +89,7 @@ def test_health_soon_sees_what_is_started_together_with_the_backend(backend: Bac
     health.start()
     try:
         eventually(lambda: health.report["checked_at"])
-        backend.store.worker_alive(60)
+        backend.store.workers.heartbeat(60)
 
         assert eventually(lambda: health.report["worker"]["ok"], deadline_s=5)
     finally:

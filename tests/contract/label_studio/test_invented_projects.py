@@ -5,7 +5,8 @@ from fake_model import SIMPLE, Backend
 
 from annotune.serving import ServingResolver
 from annotune.settings import Settings
-from annotune.store.store import PASSING, Store
+from annotune.store.projects import PASSING
+from annotune.store.store import Store
 
 MOST = 10_000
 REMEMBERED = 1_000
@@ -34,7 +35,7 @@ def test_one_project_too_many_is_refused_and_leaves_nothing(full: Backend, path:
     assert reply.status_code == 400
     assert str(MOST) in str(reply.json)
     assert full.store._redis.keys(full.store.keys.of(NEW, "*")) == []
-    assert len(full.store.projects()) == MOST
+    assert len(full.store.projects.all()) == MOST
     assert full.jobs.waiting() == {"changes": 0, "training": 0}
 
 
@@ -61,12 +62,12 @@ def test_a_forgotten_project_that_made_nothing_leaves_no_key(backend: Backend) -
     backend.send("/webhook", {"action": "ANNOTATION_CREATED", "project": {"id": NEW}})
     backend.send("/webhook", {"action": "START_TRAINING", "project": {"id": NEW}})
     store = backend.store
-    store.set_synced(NEW, 1)
+    store.changes.set_synced(NEW, 1)
     left = {key.removeprefix(store.keys.of(NEW, "")) for key in store._redis.keys(store.keys.of(NEW, "*"))}
     assert left <= set(PASSING)
     assert {"changes", "training", "parameters"} <= left
 
-    store.forget_project(NEW)
+    store.projects.forget(NEW)
 
     assert store._redis.keys(store.keys.of(NEW, "*")) == []
-    assert store.projects() == []
+    assert store.projects.all() == []

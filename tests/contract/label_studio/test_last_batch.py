@@ -89,7 +89,7 @@ def test_each_project_has_its_own_newest_first(backend: Backend) -> None:
 
 def test_redis_keeps_the_reason_and_other_processes_tell_of_it(make_backend: MakeBackend) -> None:
     backend = make_backend(default_prompt="Go", model=FakeModel(broken=AWAY))
-    backend.store.remember_project(4)
+    backend.store.projects.remember(4)
     backend.predict(task(1), task(2), task(3))
     other = make_backend()
     look(other)
@@ -175,10 +175,10 @@ def test_an_older_outcome_that_waited_replaces_no_newer_one(backend: Backend) ->
 
 def test_a_forgotten_projects_outcome_goes_with_it(make_backend: MakeBackend) -> None:
     backend = make_backend(default_prompt="Go")
-    backend.store.remember_project(4)
+    backend.store.projects.remember(4)
     backend.predict(task(1), task(2))
     look(backend)
-    backend.store.forget_project(4)
+    backend.store.projects.forget(4)
     look(backend)
 
     assert backend.store.reports.batch(4) is None
@@ -187,7 +187,7 @@ def test_a_forgotten_projects_outcome_goes_with_it(make_backend: MakeBackend) ->
 
 def test_an_unreadable_outcome_costs_no_other(make_backend: MakeBackend, redis_url: str) -> None:
     backend = make_backend(default_prompt="Go")
-    backend.store.remember_project(4, 5)
+    backend.store.projects.remember(4, 5)
     batch_in(backend, 5, task(1), task(2))
     backend.store._redis.set(backend.store.keys.of(4, "batch"), "no JSON")
     other = make_backend()
@@ -200,7 +200,7 @@ def test_an_unreadable_outcome_costs_no_other(make_backend: MakeBackend, redis_u
 
 def test_of_many_projects_the_newest_are_told(backend: Backend) -> None:
     projects = range(1, MOST_TOLD + 21)
-    backend.store.remember_project(*projects)
+    backend.store.projects.remember(*projects)
     for project in projects:
         batch_in(backend, project, task(1), task(2))
     look(backend)

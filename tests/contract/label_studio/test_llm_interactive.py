@@ -114,9 +114,9 @@ def test_row_08_a_text_is_never_fetched(backend: Backend) -> None:
 
 
 def test_row_09_a_line_taken_out_of_a_prompt_is_a_change(backend: Backend) -> None:
-    backend.store.set_prompt(4, ProjectPrompt(text="Be brief.\nBe kind.", source="command", at=AT))
+    backend.store.prompts.add(4, ProjectPrompt(text="Be brief.\nBe kind.", source="command", at=AT))
     before = told(backend)
-    backend.store.set_prompt(4, ProjectPrompt(text="Be brief.", source="command", at=AT))
+    backend.store.prompts.add(4, ProjectPrompt(text="Be brief.", source="command", at=AT))
 
     assert told(backend) != before
 
@@ -145,9 +145,9 @@ def test_row_11_every_version_has_a_name_of_its_own(backend: Backend) -> None:
         for number in (1, 2)
     ]
     for version in versions:
-        backend.store.save_version(version)
-    backend.store.swap_live(4, None, versions[0].ref)
-    backend.store.swap_live(4, versions[0].ref, versions[1].ref)
+        backend.store.versions.save(version)
+    backend.store.live.swap(4, None, versions[0].ref)
+    backend.store.live.swap(4, versions[0].ref, versions[1].ref)
     names = [name.partition("@")[0] for name in backend.get("/versions").json["versions"]]
 
     assert names == [versions[1].model, versions[0].model]
@@ -171,8 +171,8 @@ def test_row_13_nothing_from_inside_leaks(backend: Backend, path: str) -> None:
 def test_row_14_workers_agree_after_a_write(make_backend: MakeBackend) -> None:
     one, other = make_backend(), make_backend()
     assert told(other) == "base"
-    one.store.swap_live(4, None, ModelRef(server="ollama", model="tuned"))
-    one.store.set_prompt(4, ProjectPrompt(text="New", source="command", at=AT))
+    one.store.live.swap(4, None, ModelRef(server="ollama", model="tuned"))
+    one.store.prompts.add(4, ProjectPrompt(text="New", source="command", at=AT))
 
     assert told(one) == told(other)
     assert told(other).startswith("tuned@")

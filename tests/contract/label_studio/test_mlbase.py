@@ -152,7 +152,7 @@ def test_the_current_librarys_calls_work_too(door: Door) -> None:
 
     assert prediction["result"][0]["value"] == {"text": ["answer 1"]}
     assert model.fit("ANNOTATION_CREATED", {"project": {"id": 4}}, hostname="")["queued"] is True
-    assert backend.store.changes(4) == 1
+    assert backend.store.changes.count(4) == 1
 
 
 def test_an_event_without_a_project_is_not_noted(door: Door) -> None:

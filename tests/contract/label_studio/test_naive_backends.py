@@ -75,7 +75,7 @@ def test_09_the_creators_token_is_not_needed(backend: Backend) -> None:
 def test_10_a_deletion_is_a_change_in_both_spellings(backend: Backend, action: str) -> None:
     backend.send("/webhook", {"action": action, "annotations": [{"id": 1}], "project": {"id": 4}})
 
-    assert backend.store.changes(4) == 1
+    assert backend.store.changes.count(4) == 1
 
 
 def test_11_an_opened_task_gets_a_prediction_to_keep(backend: Backend) -> None:

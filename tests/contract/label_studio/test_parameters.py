@@ -71,7 +71,7 @@ def test_limits_that_were_lowered_later_hold(make_backend: MakeBackend, caplog: 
 
 def test_a_promoted_model_wins_over_them(make_backend: MakeBackend) -> None:
     backend = make_backend(allowed_models="ollama:other")
-    backend.store.swap_live(4, None, ModelRef(server="ollama", model="tuned"))
+    backend.store.live.swap(4, None, ModelRef(server="ollama", model="tuned"))
 
     assert set_up(backend, {"model": "other"})["model_version"] == "tuned"
 
@@ -97,7 +97,7 @@ def test_a_key_an_address_and_what_is_not_allowed_is_refused_by_name(backend: Ba
     assert told["status"] == 400
     assert named in told["error"]
     assert "canary" not in told["error"]
-    assert backend.store.parameters(4) is None
+    assert backend.store.extra_params.get(4) is None
 
 
 def test_another_model_of_a_connection_queues_a_look(make_backend: MakeBackend) -> None:

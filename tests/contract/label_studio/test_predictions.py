@@ -46,7 +46,7 @@ def test_a_config_without_a_prompt_control_asks_nobody_while_a_person_works(back
 
 
 def test_the_projects_prompt_outranks_the_default_one(backend: Backend) -> None:
-    backend.store.set_prompt(4, ProjectPrompt(text="Our own", source="command", at=AT))
+    backend.store.prompts.add(4, ProjectPrompt(text="Our own", source="command", at=AT))
 
     assert texts(backend.predict(task())) == [{"prompt": ["Our own"], "response": ["answer 1"]}]
 
@@ -67,7 +67,7 @@ def test_typing_a_prompt_leaves_the_projects_as_it_was(backend: Backend) -> None
 
 def test_the_live_pointer_answers_at_once_without_a_restart(backend: Backend) -> None:
     ours = ModelRef(server="ollama", model="annotune/main-p4:v0001-abcdef12", version="v0001", num_ctx=512)
-    backend.store.swap_live(4, None, ours)
+    backend.store.live.swap(4, None, ours)
     reply = backend.predict(task())
 
     assert reply.json["results"][0]["model_version"].startswith("annotune/main-p4:v0001-abcdef12@")
@@ -75,7 +75,7 @@ def test_the_live_pointer_answers_at_once_without_a_restart(backend: Backend) ->
 
 
 def test_two_projects_have_each_their_own_model(backend: Backend) -> None:
-    backend.store.swap_live(5, None, ModelRef(server="openai", model="teacher"))
+    backend.store.live.swap(5, None, ModelRef(server="openai", model="teacher"))
     told = [backend.send("/setup", {"project": number, "schema": SIMPLE}).json["model_version"] for number in (4, 5)]
 
     assert [version.partition("@")[0] for version in told] == ["base", "teacher"]
@@ -89,7 +89,7 @@ def test_the_version_changes_with_the_prompt_and_with_nothing_else(backend: Back
     backend.predict(task())
 
     assert told() == first
-    backend.store.set_prompt(4, ProjectPrompt(text="New", source="command", at=AT))
+    backend.store.prompts.add(4, ProjectPrompt(text="New", source="command", at=AT))
     assert told() != first
 
 

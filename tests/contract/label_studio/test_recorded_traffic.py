@@ -35,7 +35,7 @@ def test_setup_tells_the_model_version_and_calls_no_model(backend: Backend) -> N
 def test_setup_remembers_the_project(backend: Backend) -> None:
     backend.replay("setup")
 
-    assert backend.store.projects() == [4]
+    assert backend.store.projects.all() == [4]
 
 
 @pytest.mark.parametrize("name", BATCHES)

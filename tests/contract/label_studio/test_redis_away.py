@@ -27,7 +27,7 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
 def known(make_backend: MakeBackend, own_redis: RedisServer) -> Backend:
     """A backend that has read project 4's pointer, and whose Redis is away since."""
     backend = make_backend(url=own_redis.url, default_prompt="Answer briefly")
-    backend.store.swap_live(4, None, ModelRef(server="ollama", model="tuned"))
+    backend.store.live.swap(4, None, ModelRef(server="ollama", model="tuned"))
     assert backend.send("/setup", SETUP).json["model_version"].startswith("tuned@")
     own_redis.stop()
     return backend
@@ -87,7 +87,7 @@ def test_answers_given_meanwhile_are_written_down_when_redis_is_back(known: Back
     own_redis.start()
     known.app.extensions["health"].look()
 
-    assert [answer.text for answer in known.store.answers(4, 1)] == ["answer 1"]
+    assert [answer.text for answer in known.store.answers.known(4, 1)] == ["answer 1"]
 
 
 def test_an_answer_given_meanwhile_protects_its_correction(known: Backend) -> None:
@@ -135,7 +135,7 @@ def test_redis_back_under_the_same_address_is_used_at_once(known: Backend, own_r
     own_redis.start()
 
     assert known.replay("webhook-ANNOTATION_CREATED").json["queued"] is True
-    assert known.store.live(4).model == "tuned"
+    assert known.store.live.get(4).model == "tuned"
 
 
 def test_a_backend_that_starts_without_redis_starts(make_backend: MakeBackend, own_redis: RedisServer) -> None:
@@ -185,7 +185,7 @@ def test_what_a_process_left_is_written_down_by_another(make_backend: MakeBacken
 
     other.app.extensions["health"].look()
 
-    assert [answer.text for answer in other.store.answers(4, 1)] == ["answer 1"]
+    assert [answer.text for answer in other.store.answers.known(4, 1)] == ["answer 1"]
     assert other.app.extensions["health"]._services.answer_log.spool.count() == 0
 
 
@@ -220,11 +220,11 @@ def test_what_a_killed_redis_has_lost_is_written_down_once_more(
     backend.app.extensions["health"].look()
     backend.predict(task(), editor=[PROMPT])
     emptied(own_redis)
-    assert backend.store.answers(4, 1) == []
+    assert backend.store.answers.known(4, 1) == []
 
     backend.app.extensions["health"].look()
 
-    assert [answer.text for answer in backend.store.answers(4, 1)] == ["answer 1"]
+    assert [answer.text for answer in backend.store.answers.known(4, 1)] == ["answer 1"]
 
 
 @pytest.mark.parametrize("restarts", [True, False], ids=["restarted", "flushed"])
@@ -264,7 +264,7 @@ def test_a_text_of_a_task_whose_answer_had_no_room_is_never_replaced(
     assert lost.status_code == 503
     assert "no room" in lost.json["error"]
     assert texts(empty) == [{"response": ["answer 1"]}]
-    assert [answer.text for answer in other.store.answers(4, 1)] == ["answer 1"]
+    assert [answer.text for answer in other.store.answers.known(4, 1)] == ["answer 1"]
 
 
 def test_a_redis_that_is_full_is_told_and_loses_no_answer(make_backend: MakeBackend, own_redis: RedisServer) -> None:
@@ -290,7 +290,7 @@ def test_a_redis_that_is_full_is_told_and_loses_no_answer(make_backend: MakeBack
     assert training.status_code == 503
     assert "Redis is full" in training.json["error"]
     assert backend.get("/health").json["redis"] == {"ok": True, "detail": "answers"}
-    assert [len(backend.store.answers(4, number)) for number in (1, 2)] == [1, 1]
+    assert [len(backend.store.answers.known(4, number)) for number in (1, 2)] == [1, 1]
 
 
 def test_a_read_only_redis_is_told(make_backend: MakeBackend, own_redis: RedisServer) -> None:

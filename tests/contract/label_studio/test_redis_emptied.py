@@ -14,7 +14,7 @@ TUNED = ModelRef(server="ollama", model="tuned")
 def emptied(make_backend: MakeBackend) -> Backend:
     """A backend that knew project 4 and the mark that a worker had set."""
     backend = make_backend(default_prompt="Answer briefly")
-    backend.store.swap_live(4, None, TUNED)
+    backend.store.live.swap(4, None, TUNED)
     backend.store.backup.claim("mark")
     assert backend.send("/setup", SETUP).json["model_version"].startswith("tuned@")
     backend.store._redis.flushall()

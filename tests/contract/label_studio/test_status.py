@@ -135,7 +135,7 @@ def test_an_answer_that_was_cut_is_marked_and_told(backend: Backend) -> None:
     assert answer["meta"] == {"text": ["cut after 1024 tokens"]}
     assert status["value"]["text"] == ["The answer was too long and was cut off. Ask for a shorter one."]
     assert "score" not in result
-    assert backend.store.answers(4, 1)[0].cut
+    assert backend.store.answers.known(4, 1)[0].cut
 
 
 def test_a_batch_marks_a_cut_answer_on_its_region(backend: Backend) -> None:

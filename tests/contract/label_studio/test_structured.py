@@ -56,7 +56,7 @@ def test_a_batch_fills_all_controls_beside_the_prompt(make_backend: MakeBackend)
     (result,) = backend.predict(task(), config=OURS).json["results"]
 
     assert [item["from_name"] for item in result["result"]] == ["prompt", "response", "verdict", "stars"]
-    assert json.loads(backend.store.answers(4, 1)[0].text) == ANSWER
+    assert json.loads(backend.store.answers.known(4, 1)[0].text) == ANSWER
 
 
 def test_an_answer_that_does_not_fit_is_asked_for_once_more_with_the_error(make_backend: MakeBackend) -> None:
@@ -75,7 +75,7 @@ def test_twice_wrong_is_refused_and_never_guessed(make_backend: MakeBackend) -> 
 
     assert reply.status_code == 503
     assert "answered twice what does not fit" in reply.json["error"]
-    assert backend.store.answers(4, 1) == []
+    assert backend.store.answers.known(4, 1) == []
 
 
 def test_neither_what_a_model_said_nor_a_task_s_text_is_logged_or_told(

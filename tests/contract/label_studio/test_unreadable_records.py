@@ -22,7 +22,7 @@ BROKEN = {
 def broken(request: pytest.FixtureRequest, backend: Backend) -> Backend:
     """The live pointer of project BAD cannot be read; project GOOD has one."""
     for project in (BAD, GOOD):
-        backend.store.remember_project(project)
+        backend.store.projects.remember(project)
     backend.store._redis.set(backend.store.keys.of(GOOD, "live"), json.dumps(NEWER | {"model": "good"}))
     BROKEN[request.param](backend.store._redis, backend.store.keys.of(BAD, "live"))
     return backend
@@ -73,22 +73,22 @@ def test_health_names_it_and_sees_the_rest(broken: Backend) -> None:
 def test_a_pointer_that_another_version_wrote_can_be_moved(make_backend: MakeBackend) -> None:
     store = make_backend(model=FakeModel()).store
     store._redis.set(store.keys.of(BAD, "live"), json.dumps(NEWER))
-    first = store.live(BAD)
+    first = store.live.get(BAD)
     assert first
 
-    assert store.swap_live(BAD, first, first.model_copy(update={"model": "next"}))
+    assert store.live.swap(BAD, first, first.model_copy(update={"model": "next"}))
     assert json.loads(store._redis.lindex(store.keys.of(BAD, "past"), 0)) == NEWER
 
-    assert store.swap_back(BAD, first.model_copy(update={"model": "next"}), first)
-    assert store.live(BAD) == first
+    assert store.live.swap_back(BAD, first.model_copy(update={"model": "next"}), first)
+    assert store.live.get(BAD) == first
 
 
-@pytest.mark.parametrize(("name", "method"), [("changes", "changes"), ("looked", "synced")], ids=["changes", "looked"])
+@pytest.mark.parametrize(("name", "method"), [("changes", "count"), ("looked", "synced")], ids=["changes", "looked"])
 def test_a_counter_that_is_none_is_told_as_such(backend: Backend, name: str, method: str) -> None:
     backend.store._redis.set(backend.store.keys.of(BAD, name), "x")
 
     with pytest.raises(RecordUnreadable, match=f"annotune:main:4:{name}"):
-        getattr(backend.store, method)(BAD)
+        getattr(backend.store.changes, method)(BAD)
 
 
 def test_a_parameter_that_is_none_is_refused_at_the_door(backend: Backend) -> None:

@@ -120,7 +120,7 @@ def test_what_waits_is_written_down_when_it_stops(
             spool.close()
             service.stop()
 
-        assert [answer.text for answer in Store.connect(server.url).answers(4, 1)] == ["so"]
+        assert [answer.text for answer in Store.connect(server.url).answers.known(4, 1)] == ["so"]
     assert spool.count() == 0
 
 

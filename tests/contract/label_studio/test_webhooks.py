@@ -22,17 +22,17 @@ def submitted(prompt: str | None, action: str = "ANNOTATION_CREATED", **more: ob
 
 
 def prompt_of(backend: Backend) -> str | None:
-    known = backend.store.prompt(4)
+    known = backend.store.prompts.used(4)
     return known.text if known else None
 
 
 def test_start_training_is_told_how_many_annotations_are_missing(backend: Backend) -> None:
     first = backend.replay("webhook-START_TRAINING").json
-    project = backend.store.projects()[0]
+    project = backend.store.projects.all()[0]
     lacks = "it takes 25 usable annotations (MIN_EXAMPLES + 5), and there are 18: submit 7 more"
     tally = SyncSummary(usable=18, new=18, left_out={}, kinds={}, at=datetime(2026, 1, 1, tzinfo=UTC), lacks=lacks)
-    backend.store.set_tally(project, tally)
-    backend.store.training_ended(project)
+    backend.store.changes.set_summary(project, tally)
+    backend.store.training.end(project)
 
     second = backend.replay("webhook-START_TRAINING").json
 
@@ -46,7 +46,7 @@ def test_fifty_equal_events_queue_one_look_and_count_fifty_changes(backend: Back
         assert backend.replay("webhook-ANNOTATION_CREATED").status_code == 200
 
     assert backend.jobs.waiting() == {CHANGES: 1, TRAINING: 0}
-    assert backend.store.changes(4) == 50
+    assert backend.store.changes.count(4) == 50
 
 
 def test_start_training_fifty_times_is_one_run(backend: Backend) -> None:
@@ -54,19 +54,19 @@ def test_start_training_fifty_times_is_one_run(backend: Backend) -> None:
 
     assert queued == [True] + [False] * 49
     assert backend.jobs.waiting()[TRAINING] == 1
-    assert backend.store.training_request(4).requested_by == "Label Studio"
+    assert backend.store.training.requested(4).requested_by == "Label Studio"
 
 
 def test_start_training_is_told_at_once_that_the_worker_cannot_train(backend: Backend) -> None:
     trainer = Finding(ok=False, detail="TRAINER_PYTHON='x' is no Python interpreter")
-    backend.store.worker_alive(60)
-    backend.store.workers.tell(Findings(trainer=trainer), 60)
+    backend.store.workers.heartbeat(60)
+    backend.store.workers.report(Findings(trainer=trainer), 60)
 
     answer = backend.replay("webhook-START_TRAINING").json
 
     assert answer["queued"] is False
     assert answer["message"] == "the worker cannot train: TRAINER_PYTHON='x' is no Python interpreter"
-    assert backend.store.training_request(4) is None
+    assert backend.store.training.requested(4) is None
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_start_training_is_told_at_once_that_the_worker_cannot_train(backend: Ba
 )
 def test_every_spelling_of_a_change_is_one(backend: Backend, action: str) -> None:
     assert backend.send("/webhook", {"action": action, "project": PROJECT}).json["queued"] is True
-    assert backend.store.changes(4) == 1
+    assert backend.store.changes.count(4) == 1
 
 
 @pytest.mark.parametrize("body", [{"action": "SOMETHING_NEW", "project": PROJECT}, {"action": "ANNOTATION_CREATED"}])
@@ -94,8 +94,8 @@ def test_a_body_of_15_megabytes_is_acknowledged(backend: Backend) -> None:
 def test_without_a_key_the_prompt_is_the_events_own(backend: Backend) -> None:
     backend.send("/webhook", submitted("Explain {question}"))
 
-    assert backend.store.prompt(4).text == "Explain {question}"
-    assert backend.store.prompt(4).source == "annotation 12"
+    assert backend.store.prompts.used(4).text == "Explain {question}"
+    assert backend.store.prompts.used(4).source == "annotation 12"
 
 
 def test_a_list_of_annotations_is_read_too(backend: Backend) -> None:
@@ -110,7 +110,7 @@ def test_with_a_key_an_event_is_a_hint_only(make_backend: MakeBackend) -> None:
     backend.send("/webhook", submitted("Explain"))
 
     assert prompt_of(backend) is None
-    assert backend.store.changes(4) == 1
+    assert backend.store.changes.count(4) == 1
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_what_brings_no_prompt_of_its_own_changes_none(backend: Backend, event: 
 def test_a_prompt_that_came_with_its_prediction_does_not_turn_the_project_back(backend: Backend) -> None:
     backend.predict(task())
     now = ProjectPrompt(text="Newer", source="command", at=datetime(2026, 1, 1, tzinfo=UTC))
-    backend.store.set_prompt(4, now)
+    backend.store.prompts.add(4, now)
     backend.send("/webhook", submitted("Answer briefly", parent_prediction=51))
 
     assert prompt_of(backend) == "Newer"
@@ -150,7 +150,7 @@ def test_a_prompt_typed_over_a_prediction_becomes_the_projects(backend: Backend)
 
 
 def test_an_older_annotation_does_not_undo_a_newer_prompt(backend: Backend) -> None:
-    backend.store.set_prompt(4, ProjectPrompt(text="Newer", source="command", at=datetime(2027, 1, 1, tzinfo=UTC)))
+    backend.store.prompts.add(4, ProjectPrompt(text="Newer", source="command", at=datetime(2027, 1, 1, tzinfo=UTC)))
     backend.send("/webhook", submitted("Older"))
 
     assert prompt_of(backend) == "Newer"
@@ -176,7 +176,7 @@ def test_a_corrected_answer_does_not_turn_the_prompt_back(backend: Backend) -> N
 
 
 def test_a_time_without_a_zone_is_utc(backend: Backend) -> None:
-    backend.store.set_prompt(4, ProjectPrompt(text="Older", source="command", at=datetime(2026, 1, 1, tzinfo=UTC)))
+    backend.store.prompts.add(4, ProjectPrompt(text="Older", source="command", at=datetime(2026, 1, 1, tzinfo=UTC)))
     backend.send("/webhook", submitted("Newer", updated_at="2026-11-22T15:01:44"))
 
     assert prompt_of(backend) == "Newer"
@@ -215,7 +215,7 @@ def test_either_the_secret_or_the_basic_auth_opens_the_webhook(
 
     assert reply.status_code == status
     assert reply.is_json
-    assert backend.store.changes(4) == (status == 200)
+    assert backend.store.changes.count(4) == (status == 200)
 
 
 @pytest.mark.parametrize("path", ["/setup", "/predict", "/versions"])
