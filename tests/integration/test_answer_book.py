@@ -25,11 +25,6 @@ def client(redis_url: str) -> redis.Redis:
     return redis.Redis.from_url(redis_url, decode_responses=True)
 
 
-@pytest.fixture
-def store(redis_url: str) -> Store:
-    return Store.connect(redis_url)
-
-
 def test_what_was_kept_is_given_back(store: Store) -> None:
     answers = [
         answer("one"),

@@ -14,11 +14,6 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 A, B, C, D = (ModelRef(server="ollama", model=name) for name in "abcd")
 
 
-@pytest.fixture
-def store(redis_url: str) -> Store:
-    return Store.connect(redis_url)
-
-
 def live(store: Store, *refs: ModelRef) -> None:
     for ref in refs:
         assert store.live.swap(4, store.live.get(4), ref)

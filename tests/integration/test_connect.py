@@ -118,13 +118,11 @@ class Ollama(FakeOllama):
 
 
 @pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
+def store(store: Store) -> Store:
     """With a worker that can learn and train."""
-    store = Store.connect(redis_url)
     store.workers.heartbeat(600)
     store.workers.report(Findings(label_studio=WELL, recipe=WELL, trainer=WELL), 600)
-    yield store
-    store.close()
+    return store
 
 
 @pytest.fixture

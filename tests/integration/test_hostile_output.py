@@ -43,13 +43,6 @@ class Parrot(FakeOllama):
 
 
 @pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
-    store = Store.connect(redis_url)
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def run(redis_url: str, store: Store, tmp_path: Path) -> Iterator[Annotune]:
     """Runs a command where prompts, their authors, tasks, refusals and answers are all hostile."""
     with LabelStudioDouble() as studio, serving(Parrot()) as url:

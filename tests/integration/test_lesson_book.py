@@ -7,11 +7,6 @@ from annotune.store.store import Store
 from annotune.store.trained import UNKNOWN, changed, settled
 
 
-@pytest.fixture
-def store(redis_url: str) -> Store:
-    return Store.connect(redis_url)
-
-
 def test_what_is_tried_replaces_what_was_and_what_is_learnt_adds_to_it(store: Store) -> None:
     for contents in ({1: "a", 2: "b"}, {2: "c"}):
         store.trained.set_tried(4, contents)

@@ -20,13 +20,6 @@ AT = "2026-01-01T00:00:00Z"
 
 
 @pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
-    made = Store.connect(redis_url)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def ollama() -> Iterator[OllamaClient]:
     with serving(FakeOllama()) as url:
         server = OllamaClient(url)

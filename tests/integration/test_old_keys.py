@@ -32,20 +32,8 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture
-def connection(redis_url: str) -> Iterator[redis.Redis]:
-    """As RQ needs it."""
-    with connect_redis(redis_url, patience="web", decode=False) as made:
-        yield made
-
-
-@pytest.fixture
 def store(client: redis.Redis) -> Store:
     return Store(client)
-
-
-@pytest.fixture
-def jobs(store: Store, connection: redis.Redis) -> JobQueue:
-    return JobQueue(store, connection)
 
 
 def answer(text: str) -> Answer:

@@ -76,10 +76,9 @@ class Scripted(FakeOllama):
 
 
 @pytest.fixture
-def studio() -> Iterator[LabelStudioDouble]:
-    with LabelStudioDouble() as double:
-        double.add_project(4, questions=TASKS)
-        yield double
+def studio(double: LabelStudioDouble) -> LabelStudioDouble:
+    double.add_project(4, questions=TASKS)
+    return double
 
 
 @pytest.fixture
@@ -90,8 +89,7 @@ def ollama() -> Iterator[Scripted]:
 
 
 @pytest.fixture
-def store(redis_url: str) -> Store:
-    store = Store.connect(redis_url)
+def store(store: Store) -> Store:
     store.prompts.add(4, ProjectPrompt(text=PROMPT, source="command", at=datetime.now(UTC)))
     return store
 

@@ -1,6 +1,6 @@
 """`annotune predictions repair` against a double of Label Studio over HTTP."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
@@ -23,18 +23,17 @@ def stored(id_: int, value: dict[str, Any], version: str = "small@0123abcd") -> 
 
 
 @pytest.fixture
-def studio() -> Iterator[LabelStudioDouble]:
-    with LabelStudioDouble() as double:
-        double.add_project(4, questions=4, config=CONFIG)
-        for task, predictions in zip(
-            double.projects[4],
-            ([stored(1, WRONG)], [stored(2, RIGHT)], [stored(3, WRONG, version="other")], [stored(4, WRONG)]),
-            strict=True,
-        ):
-            task |= {"data": {"question": TEXT}, "predictions": predictions}
-        double.submit(4, 3, "as it was")
-        double.projects[4][3]["annotations"][0]["result"] = deepcopy(stored(0, WRONG)["result"])
-        yield double
+def studio(double: LabelStudioDouble) -> LabelStudioDouble:
+    double.add_project(4, questions=4, config=CONFIG)
+    for task, predictions in zip(
+        double.projects[4],
+        ([stored(1, WRONG)], [stored(2, RIGHT)], [stored(3, WRONG, version="other")], [stored(4, WRONG)]),
+        strict=True,
+    ):
+        task |= {"data": {"question": TEXT}, "predictions": predictions}
+    double.submit(4, 3, "as it was")
+    double.projects[4][3]["annotations"][0]["result"] = deepcopy(stored(0, WRONG)["result"])
+    return double
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """`annotune models use`, `promote` and `rollback` against a double of Ollama over HTTP, on a real Redis."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from contract.servers.vendor import Vendor, json_reply
-from doubles import FakeOllama, serving
+from doubles import FakeOllama
 
 from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef, ModelVersion
@@ -36,17 +36,14 @@ FIRST, SECOND = version(1).ref, version(2).ref
 
 
 @pytest.fixture
-def ollama() -> Iterator[FakeOllama]:
-    double = FakeOllama()
-    double.models = {"small": "", "llama3": "", FIRST.model: "", SECOND.model: ""}
-    with serving(double) as double.url:
-        yield double
+def ollama(ollama: FakeOllama) -> FakeOllama:
+    ollama.models = {"small": "", "llama3": "", FIRST.model: "", SECOND.model: ""}
+    return ollama
 
 
 @pytest.fixture
-def store(redis_url: str) -> Store:
+def store(store: Store) -> Store:
     """Of a project whose second version is live, over its first and llama3."""
-    store = Store.connect(redis_url)
     for number in (1, 2):
         store.versions.save(version(number))
     for before, after in ((None, LLAMA), (LLAMA, FIRST), (FIRST, SECOND)):

@@ -41,17 +41,9 @@ class Echo(FakeOllama):
 
 
 @pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
-    store = Store.connect(redis_url)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def studio() -> Iterator[LabelStudioDouble]:
-    with LabelStudioDouble() as double:
-        double.add_project(4, questions=3)
-        yield double
+def studio(double: LabelStudioDouble) -> LabelStudioDouble:
+    double.add_project(4, questions=3)
+    return double
 
 
 @pytest.fixture

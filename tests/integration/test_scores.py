@@ -1,24 +1,21 @@
 """Label Studio shows the scores of what answers: its backend's title, and the project with it, follow each change."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from doubles import FakeOllama, serving
 from label_studio_double import LabelStudioDouble
-from pydantic import SecretStr
 
 from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef, ModelVersion
 from annotune.prompt import ProjectPrompt
 from annotune.serving import ServingResolver
-from annotune.settings import Settings
 from commands.main import annotune
-from trainer.context import TrainerContext, trainer_context
+from trainer.context import TrainerContext
 from trainer.reconcile import Reconciler
 from trainer.sync import sync
 
@@ -37,22 +34,14 @@ TUNED = VERSION.ref
 
 
 @pytest.fixture
-def double() -> Iterator[LabelStudioDouble]:
-    with LabelStudioDouble() as running:
-        running.add_project(PROJECT, questions=3)
-        yield running
-
-
-def shop(redis_url: str, double: LabelStudioDouble, folder: Path, **others: Any) -> TrainerContext:
-    given = {"label_studio_api_key": SecretStr("legacy"), "runs_dir": folder / "runs", "openai_model": "small"}
-    return trainer_context(
-        Settings(redis_url=redis_url, label_studio_url=double.url, openai_provider="ollama", **given | others)
-    )
+def double(double: LabelStudioDouble) -> LabelStudioDouble:
+    double.add_project(PROJECT, questions=3)
+    return double
 
 
 @pytest.fixture
-def context(redis_url: str, double: LabelStudioDouble, tmp_path: Path) -> TrainerContext:
-    made = shop(redis_url, double, tmp_path)
+def context(context_with: Callable[..., TrainerContext]) -> TrainerContext:
+    made = context_with(openai_provider="ollama", openai_model="small")
     made.store.projects.remember(PROJECT)
     return made
 
@@ -213,11 +202,11 @@ def test_a_project_without_a_backend_is_left_alone(context: TrainerContext, doub
 
 
 def test_a_model_or_prompt_of_the_environment_comes_with_the_workers_start(
-    context: TrainerContext, double: LabelStudioDouble, redis_url: str, tmp_path: Path
+    context: TrainerContext, context_with: Callable[..., TrainerContext], double: LabelStudioDouble
 ) -> None:
     double.connect(PROJECT, told(context))
     sync(context, PROJECT)
-    restarted = shop(redis_url, double, tmp_path, openai_model="large", default_prompt="Say it.")
+    restarted = context_with(openai_provider="ollama", openai_model="large", default_prompt="Say it.")
     backend_of(double)["model_version"] = told(restarted)
 
     Reconciler(restarted.store, restarted.jobs, reconcile_s=300).run()

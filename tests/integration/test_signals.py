@@ -51,15 +51,13 @@ def ollama() -> Iterator[Held]:
 
 
 @pytest.fixture
-def studio() -> Iterator[LabelStudioDouble]:
-    with LabelStudioDouble() as double:
-        double.add_project(4, questions=TASKS)
-        yield double
+def studio(double: LabelStudioDouble) -> LabelStudioDouble:
+    double.add_project(4, questions=TASKS)
+    return double
 
 
 @pytest.fixture
-def store(redis_url: str) -> Store:
-    store = Store.connect(redis_url)
+def store(store: Store) -> Store:
     store.prompts.add(4, ProjectPrompt(text="Answer.", source="command", at=datetime.now(UTC)))
     return store
 

@@ -71,13 +71,6 @@ def silent_server(*, accepts: bool) -> Iterator[str]:
         yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
 
 
-@pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
-    made = Store.connect(redis_url)
-    yield made
-    made.close()
-
-
 def test_a_new_project_has_nothing(store: Store) -> None:
     assert (
         store.live.get(1),

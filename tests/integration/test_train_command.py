@@ -29,11 +29,6 @@ def project(label_studio: LabelStudio) -> int:
 
 
 @pytest.fixture
-def store(redis_url: str) -> Store:
-    return Store.connect(redis_url)
-
-
-@pytest.fixture
 def run(label_studio: LabelStudio, redis_url: str) -> Annotune:
     deployment = {
         "LABEL_STUDIO_URL": label_studio.url,

@@ -1,12 +1,12 @@
 """A worker knows an emptied Redis, a new disk and another's Redis apart; neither side's knowledge is lost."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from doubles import FakeEngine, FakeOllama, serving
+from doubles import FakeEngine, FakeOllama
 from trainer_doubles import WANTED, example_set, settings_of, workshop_in
 
 from annotune.errors import ConfigurationError, LabelStudioError, NotFound
@@ -26,13 +26,6 @@ from trainer.state_files import read_pointers
 PROJECT = 3
 GPT = ModelRef(server="openai", model="gpt-9")
 LLAMA = ModelRef(server="ollama", model="llama3")
-
-
-@pytest.fixture
-def ollama() -> Iterator[FakeOllama]:
-    double = FakeOllama()
-    with serving(double) as double.url:
-        yield double
 
 
 @pytest.fixture

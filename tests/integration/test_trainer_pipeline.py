@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 from contract.servers.vendor import Vendor, json_reply
-from doubles import FakeEngine, FakeOllama, render, serving
+from doubles import FakeEngine, FakeOllama, render
 from pydantic import SecretStr
 from trainer_doubles import BASE, WANTED, example_set, settings_of, workshop_in
 
@@ -32,19 +32,6 @@ from trainer.run_folder import check_disk, read_runs, run_folder
 PROJECT, OTHER = 3, 4
 GPT = ModelRef(server="openai", model="gpt-3.5-turbo")
 Train = Callable[..., TrainingRun]
-
-
-@pytest.fixture
-def ollama() -> Iterator[FakeOllama]:
-    double = FakeOllama()
-    with serving(double) as url:
-        double.url = url
-        yield double
-
-
-@pytest.fixture
-def store(redis_url: str) -> Store:
-    return Store.connect(redis_url)
 
 
 @pytest.fixture

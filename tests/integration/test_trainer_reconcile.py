@@ -1,6 +1,6 @@
 """Reconciling many projects, and odd ones among them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -8,30 +8,11 @@ import redis
 
 from annotune.runs import TrainingRequest
 from annotune.store.queue import CHANGES, TRAINING, JobQueue
-from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from trainer.reconcile import Reconciler, requeue_due, sync_all
 
 WANTED = TrainingRequest(requested_by="a test", at=datetime(2026, 1, 1, tzinfo=UTC))
 FEW, MANY = 40, 160
-
-
-@pytest.fixture
-def connection(redis_url: str) -> Iterator[redis.Redis]:
-    with connect_redis(redis_url, patience="web", decode=False) as made:
-        yield made
-
-
-@pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
-    made = Store.connect(redis_url)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def jobs(store: Store, connection: redis.Redis) -> JobQueue:
-    return JobQueue(store, connection)
 
 
 @pytest.mark.parametrize("act", [sync_all, requeue_due])

@@ -62,10 +62,9 @@ class Bench:
 
 
 @pytest.fixture
-def studio() -> Iterator[LabelStudioDouble]:
-    with LabelStudioDouble() as running:
-        running.add_project(PROJECT, questions=1)
-        yield running
+def studio(double: LabelStudioDouble) -> LabelStudioDouble:
+    double.add_project(PROJECT, questions=1)
+    return double
 
 
 @pytest.fixture

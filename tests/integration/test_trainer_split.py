@@ -1,21 +1,18 @@
 """The sides of the split: decided by looks at Label Studio and by trainings, kept in Redis and in the folder of runs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from label_studio_double import LabelStudioDouble
-from pydantic import SecretStr
 
 from annotune.errors import RecordUnreadable
 from annotune.runs import TrainingRun
-from annotune.settings import Settings
 from annotune.split import MIN_HELD_OUT, split_of, text_sha
 from annotune.store.store import Store
-from trainer.context import TrainerContext, trainer_context
+from trainer.context import TrainerContext
 from trainer.jobs import sync_under_lease
 from trainer.mark import keep_pointers, settle
 from trainer.pipeline import current_examples
@@ -31,26 +28,15 @@ TEXTS = [f"Question {number}?" for number in range(QUESTIONS)]
 
 
 @pytest.fixture
-def double() -> Iterator[LabelStudioDouble]:
-    with LabelStudioDouble() as running:
-        for project in (PROJECT, OTHER):
-            running.add_project(project, questions=QUESTIONS)
-        yield running
+def double(double: LabelStudioDouble) -> LabelStudioDouble:
+    for project in (PROJECT, OTHER):
+        double.add_project(project, questions=QUESTIONS)
+    return double
 
 
 @pytest.fixture
-def context(redis_url: str, double: LabelStudioDouble, tmp_path: Path) -> TrainerContext:
-    return trainer_context(
-        Settings(
-            redis_url=redis_url,
-            label_studio_url=double.url,
-            label_studio_api_key=SecretStr("legacy"),
-            recipe="small",
-            train_every=1,
-            min_examples=FEWEST,
-            runs_dir=tmp_path / "runs",
-        )
-    )
+def context(context_with: Callable[..., TrainerContext]) -> TrainerContext:
+    return context_with(recipe="small", train_every=1, min_examples=FEWEST)
 
 
 @pytest.fixture

@@ -2,17 +2,15 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from label_studio_double import LabelStudioDouble, region
-from pydantic import SecretStr
 
 from annotune.answer import Answer
 from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
@@ -20,7 +18,6 @@ from annotune.lease import LeaseTiming, lease
 from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt
 from annotune.runs import SyncSummary, TrainingRequest, TrainingRun
-from annotune.settings import Settings
 from annotune.store.projects import FORGOTTEN_S
 from annotune.store.queue import CHANGES, TRAINING
 from trainer.context import TrainerContext, trainer_context
@@ -36,24 +33,14 @@ SHORT = LeaseTiming(ttl_s=0.5, renew_s=0.1)
 
 
 @pytest.fixture
-def double() -> Iterator[LabelStudioDouble]:
-    with LabelStudioDouble() as running:
-        running.add_project(PROJECT, questions=QUESTIONS)
-        yield running
+def double(double: LabelStudioDouble) -> LabelStudioDouble:
+    double.add_project(PROJECT, questions=QUESTIONS)
+    return double
 
 
 @pytest.fixture
-def context(redis_url: str, double: LabelStudioDouble, tmp_path: Path) -> TrainerContext:
-    return trainer_context(
-        Settings(
-            redis_url=redis_url,
-            label_studio_url=double.url,
-            label_studio_api_key=SecretStr("legacy"),
-            recipe="small",
-            train_every=3,
-            runs_dir=tmp_path / "runs",
-        )
-    )
+def context(context_with: Callable[..., TrainerContext]) -> TrainerContext:
+    return context_with(recipe="small", train_every=3)
 
 
 def set_to(context: TrainerContext, **changed: Any) -> TrainerContext:

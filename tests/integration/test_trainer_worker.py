@@ -30,10 +30,9 @@ Eventually = Callable[..., Any]
 
 
 @pytest.fixture
-def double() -> Iterator[LabelStudioDouble]:
-    with LabelStudioDouble() as running:
-        running.add_project(PROJECT, questions=3)
-        yield running
+def double(double: LabelStudioDouble) -> LabelStudioDouble:
+    double.add_project(PROJECT, questions=3)
+    return double
 
 
 @pytest.fixture
