@@ -9,6 +9,7 @@ from playwright.sync_api import Response, expect
 from services import Eventually
 
 from annotune.label_studio.client import LabelStudioClient
+from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
 
 ARTICLE = Path(__file__).resolve().parents[1] / "data" / "article"
@@ -74,7 +75,7 @@ def test_a_correction_is_there_after_submit_and_reload_and_is_recorded_as_correc
     expect(tab.region("prompt")).to_have_text(PROMPT)
     tab.page.screenshot(path=tmp_path / "reloaded.png")
 
-    store = store_of(deployment)
+    store: Store = store_of(deployment)
 
     def recorded() -> dict[str, int]:
         tally = store.changes.summary(project.id)

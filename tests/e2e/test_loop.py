@@ -7,6 +7,7 @@ import pytest
 from services import Eventually
 
 from annotune.label_studio.client import LabelStudioClient
+from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
 from embedded.annotator import Annotator
 from embedded.formulary import formulary
@@ -44,7 +45,7 @@ def test_corrections_become_a_promoted_version_that_setup_predict_and_versions_n
         studio, title="One round", config=config, data=[{"question": pair.question} for pair in pairs]
     )
     deployment.run("connect", str(project.id))
-    store = store_of(deployment)
+    store: Store = store_of(deployment)
     with Annotator(label_studio, project.id) as person:
         before = person.ask(project.tasks[0], PROMPT)
         for task, pair in zip(project.tasks, pairs, strict=True):
