@@ -1,13 +1,12 @@
-"""Pictures for a model that sees: fetched from Label Studio or an allow-list, and from nowhere else.
+"""Images of tasks, for a model that sees. They come from Label Studio or an allow-list, and from nowhere else.
 
-A task's data is written by whoever imports it, so an address in it is no reason to connect anywhere: the token goes only
-to Label Studio's own file paths, no redirect is followed, and other hosts are reached at the very address that was checked.
+Whoever imports a task writes its data, so an address in it is not trusted. The token goes only to Label Studio's own
+files. No redirect is followed. Other hosts are reached at the very IP address that was checked.
 """
 
 import base64
 import binascii
 import ipaddress
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,83 +17,67 @@ import httpx
 from annotune.chat import Image
 from annotune.deadline import Deadline
 from annotune.errors import RequestInvalid
+from annotune.label_studio.files import PORTS, LabelStudioFiles
 from annotune.network import SMALL_BYTES, Network, Resolve, Resolver
 from annotune.settings import MEGABYTE, Settings
 
-FILES = ("/data/", "/storage-data/")  # Label Studio's own (1.23)
-ACCESS_S = 240.0  # an access token lives 300 s
 SIGNS = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
     b"GIF87a": "image/gif",
     b"GIF89a": "image/gif",
 }
-# Networks of IPv6 whose last 32 bits are an address of IPv4.
+# IPv6 networks whose last 32 bits are an IPv4 address.
 NAT64, COMPATIBLE = ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class ImageFetcher:
-    """Fetches pictures by the settings' rules. Shared by all threads of a process."""
+    """Fetches images by the rules of the settings. Shared by all threads of a process."""
 
     def __init__(self, settings: Settings, *, resolve: Resolve | None = None) -> None:
-        self._studio = urlsplit(settings.label_studio_url.rstrip("/")) if settings.label_studio_url else None
-        self._key = settings.label_studio_api_key
-        self._most = int(settings.image_max_mb * MEGABYTE)
+        url, key = settings.label_studio_url, settings.label_studio_api_key
+        self._files = LabelStudioFiles(url, key.get_secret_value() if key else None, self._post) if url else None
+        self._max_bytes = int(settings.image_max_mb * MEGABYTE)
         self._timeout_s = settings.image_timeout_s
         self._network = Network(Resolver(resolve))
         self._tls = httpx.create_ssl_context(trust_env=False)  # it takes 20 ms
         self._hosts, self._networks = _allowed(settings.image_places)
-        self._access: tuple[float, str] | None = None
 
     def fetch(self, address: str, deadline: Deadline) -> Image:
-        """The picture at an address: a URL, a path of Label Studio, or a `data:` URI.
+        """The image at an address: a URL, a path of Label Studio, or a `data:` URI.
 
-        All of it ends by the deadline, and takes IMAGE_TIMEOUT_S at most.
+        Fetching ends by the deadline, and takes IMAGE_TIMEOUT_S at most.
 
         Raises:
             DeadlineExceeded: the deadline has passed already.
-            RequestInvalid: it is none that may be fetched, cannot be reached, is too large, or is no picture.
+            RequestInvalid: the address is not allowed, cannot be reached, or holds no image or too large a one.
         """
         deadline.check()
         if address[:5].lower() == "data:":
-            return self._picture(_inline(address, self._most))
-        whole = address
-        if self._studio and "://" not in address and not address.startswith("//"):
-            whole = f"{self._studio.geturl()}/{address.lstrip('/')}"
-        with _told():
-            parts = urlsplit(whole)
-            port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+            return self._image(_inline(address, self._max_bytes))
+        url = address
+        if self._files and "://" not in address and not address.startswith("//"):
+            url = self._files.url_of(address)
+        with _mapped():
+            parts = urlsplit(url)
+            port = parts.port or PORTS.get(parts.scheme)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
             raise RequestInvalid("a picture's address is no http(s) URL and no path of Label Studio: fix the task")
-        with _told(), self._network.call(deadline.sooner(Deadline.after(self._timeout_s))):
-            if self._studio and (parts.scheme, parts.hostname, port) == _origin(self._studio):
-                return self._picture(self._get(whole, self._own_headers(parts)))
-            return self._picture(self._get(*self._checked(parts, port), host=parts.hostname))
-
-    def _own_headers(self, parts: SplitResult) -> dict[str, str]:
-        """The token, for a file of Label Studio's own; anything else there is not asked for."""
-        path = parts.path.removeprefix(self._studio.path if self._studio else "")
-        if not path.startswith(FILES) or ".." in path or "%2e" in path.lower():
-            raise RequestInvalid(f"Label Studio's pictures are below {' and '.join(FILES)}: this one is not fetched")
-        return {"Authorization": self._token()} if self._key else {}
-
-    def _token(self) -> str:
-        """A legacy token as it is; a personal access token is changed for one of five minutes."""
-        key = self._key.get_secret_value() if self._key else ""
-        if key.count(".") != 2:  # noqa: PLR2004 - the parts of a JWT
-            return f"Token {key}"
-        if self._access is None or time.monotonic() > self._access[0]:
-            url = f"{self._studio.geturl() if self._studio else ''}/api/token/refresh"
-            with self._client() as client, self._network.call(Deadline.after(self._timeout_s), SMALL_BYTES):
-                reply = client.post(url, json={"refresh": key})
-            self._access = (time.monotonic() + ACCESS_S, str(reply.raise_for_status().json()["access"]))
-        return f"Bearer {self._access[1]}"
+        with _mapped(), self._network.call(deadline.sooner(Deadline.after(self._timeout_s))):
+            if self._files and self._files.is_at(parts):
+                return self._image(self._get(url, self._files.headers_for(parts)))
+            return self._image(self._get(*self._checked(parts, port), host=parts.hostname))
 
     def _checked(self, parts: SplitResult, port: int | None) -> tuple[str, dict[str, str]]:
-        """The URL by address, and the headers, of a host that is allowed."""
+        """The URL with the host's IP address, and the headers.
+
+        Raises:
+            RequestInvalid: the host is not allowed.
+            OSError: it has no address.
+        """
         host = (parts.hostname or "").rstrip(".").lower()
-        found = [_plain(one) for one in self._network.resolve(host)]
+        found = [_unwrapped(one) for one in self._network.resolve(host)]
         inside = bool(found) and all(any(one in net for net in self._networks) for one in found)
         if not inside and host not in self._hosts:
             raise RequestInvalid(f"pictures are not fetched from {host!r}: add it to IMAGE_HOSTS if it can be trusted")
@@ -106,8 +89,13 @@ class ImageFetcher:
         return url, {"Host": parts.netloc}
 
     def _client(self) -> httpx.Client:
-        """One for each call: a connection that is kept might be another host's at the same address."""
+        """A client for one call: a connection that stays open might be another host's at the same address."""
         return self._network.bind(httpx.Client(verify=self._tls, trust_env=False, timeout=self._timeout_s))
+
+    def _post(self, url: str, body: object) -> httpx.Response:
+        """Within the call for the image, and by its deadline."""
+        with self._client() as client, self._network.call(Deadline.never(), SMALL_BYTES):
+            return client.post(url, json=body)
 
     def _get(self, url: str, headers: dict[str, str], host: str | None = None) -> bytes:
         extensions: dict[str, Any] = {"sni_hostname": host} if host else {}
@@ -120,13 +108,13 @@ class ImageFetcher:
                 raise RequestInvalid(f"a picture's server answered {reply.status_code}: fix the task's address")
             for block in reply.iter_raw():
                 body += block
-                if len(body) > self._most:
-                    raise RequestInvalid(f"a picture has over {self._most // MEGABYTE} MB: raise IMAGE_MAX_MB")
+                if len(body) > self._max_bytes:
+                    raise RequestInvalid(f"a picture has over {self._max_bytes // MEGABYTE} MB: raise IMAGE_MAX_MB")
         return bytes(body)
 
-    def _picture(self, data: bytes) -> Image:
-        if len(data) > self._most:
-            raise RequestInvalid(f"a picture has over {self._most // MEGABYTE} MB: raise IMAGE_MAX_MB")
+    def _image(self, data: bytes) -> Image:
+        if len(data) > self._max_bytes:
+            raise RequestInvalid(f"a picture has over {self._max_bytes // MEGABYTE} MB: raise IMAGE_MAX_MB")
         kind = next((kind for sign, kind in SIGNS.items() if data.startswith(sign)), None)
         if kind is None and data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             kind = "image/webp"
@@ -145,8 +133,8 @@ def _allowed(places: tuple[str, ...]) -> tuple[frozenset[str], list[ipaddress.IP
     return frozenset(hosts), networks
 
 
-def _plain(address: str) -> Address:
-    """An IPv4 address that is written as one of IPv6 is that IPv4 address."""
+def _unwrapped(address: str) -> Address:
+    """An address. An IPv4 address inside an IPv6 one is that IPv4 address."""
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
         inner = found.ipv4_mapped or found.sixtofour
@@ -156,16 +144,13 @@ def _plain(address: str) -> Address:
     return found
 
 
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _inline(address: str, most: int) -> bytes:
+def _inline(address: str, max_bytes: int) -> bytes:
+    """The bytes of a `data:` URI. Raises RequestInvalid."""
     head, _, body = address.partition(",")
     if not head.lower().endswith(";base64"):
         raise RequestInvalid("a picture's data: URI is not base64: fix the task")
-    if len(body) > most * 4 // 3 + 4:
-        raise RequestInvalid(f"a picture has over {most // MEGABYTE} MB: raise IMAGE_MAX_MB")
+    if len(body) > max_bytes * 4 // 3 + 4:
+        raise RequestInvalid(f"a picture has over {max_bytes // MEGABYTE} MB: raise IMAGE_MAX_MB")
     try:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -173,8 +158,8 @@ def _inline(address: str, most: int) -> bytes:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What goes wrong on the way, without the address: it may hold a secret."""
+def _mapped() -> Iterator[None]:
+    """Errors on the way become RequestInvalid, without the address: it may hold a secret."""
     try:
         yield
     except (httpx.TimeoutException, TimeoutError) as error:
