@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
@@ -15,19 +14,16 @@ from click.testing import CliRunner, Result
 
 from annotune.errors import AnnotuneError, ConfigurationError, NotFound
 from annotune.extra_params import ExtraParams
-from annotune.label_studio.refusals import explain_refusal
 from annotune.models import ModelRef, ModelVersion, Verdict
 from annotune.prompt import ProjectPrompt
 from annotune.recipe import Recipe
 from annotune.runs import Progress, SyncSummary, TrainingRequest, TrainingRun
-from annotune.settings import Settings
 from annotune.store.queue import JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from annotune.store.workers import Finding, Findings
 from commands.main import Commands, annotune
 from commands.train import duration
-from curation.backend_address import BackendAddress
 
 AT = datetime(2026, 11, 22, 10, 41, tzinfo=UTC)
 WELL, ILL = Finding(ok=True, detail="well"), Finding(ok=False, detail="ill")
@@ -196,23 +192,6 @@ def test_connect_asks_for_the_address_of_the_backend(run: Annotune) -> None:
     assert "BACKEND_URL" in run("connect", 4).stderr
 
 
-# The address of a backend
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["http://localhost:9090", "http://127.0.0.1:9090", "http://[::1]:9090", "https://ml.example.com", "http://a.b:1/x"],
-)
-def test_an_address_that_label_studio_takes_is_taken(url: str) -> None:
-    assert BackendAddress.of(f"{url}/", Settings()).webhook == f"{url}/webhook"
-
-
-@pytest.mark.parametrize("url", ["http://backend:9090", "backend:9090", "ftp://a.b", "http://", "http://a.b:port"])
-def test_an_address_that_label_studio_refuses_is_refused(url: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"dot|URL"):
-        BackendAddress.of(url, Settings())
-
-
 @pytest.mark.parametrize("url", ["http://me:sesame@a.b:9090", "http://sesame@a.b", "http://me:sesame@a.b:port"])
 def test_an_address_with_a_password_is_refused_and_not_told(run: Annotune, url: str) -> None:
     result = run("connect", 4, LABEL_STUDIO_URL="http://127.0.0.1:1", LABEL_STUDIO_API_KEY="k", BACKEND_URL=url)
@@ -220,31 +199,6 @@ def test_an_address_with_a_password_is_refused_and_not_told(run: Annotune, url: 
     assert result.exit_code == 2
     assert "BASIC_AUTH_USER and BASIC_AUTH_PASS are for them" in result.stderr
     assert "sesame" not in result.output
-
-
-@pytest.mark.parametrize(
-    ("changed", "headers"),
-    [
-        ({}, {}),
-        ({"webhook_secret": "sesame"}, {"X-Annotune-Secret": "sesame"}),
-        ({"basic_auth_user": "u", "basic_auth_pass": "p"}, {"Authorization": "Basic dTpw"}),
-        ({"basic_auth_user": "u", "basic_auth_pass": "p", "webhook_secret": "sesame"}, {"X-Annotune-Secret": "sesame"}),
-    ],
-)
-def test_a_webhook_carries_what_the_backend_accepts(changed: dict[str, Any], headers: dict[str, str]) -> None:
-    address = BackendAddress.of("http://a.b", Settings(**changed))
-
-    assert address.headers == headers
-    assert not any(value in repr(address) for value in headers.values())
-
-
-def test_a_private_address_that_label_studio_refuses_names_the_two_settings() -> None:
-    said = "URL resolves to a reserved network address (block: 127.0.0.0/8)"
-
-    explained = explain_refusal(said, "http://127.0.0.1:9090")
-
-    assert "ML_BLOCK_LOCAL_IP" in explained
-    assert "SSRF_PROTECTION_ENABLED" in explained
 
 
 # Models
