@@ -36,9 +36,7 @@ from trainer import engine as steps
 from trainer.context import TrainerContext
 from trainer.engine import Engine, R, Step, SubprocessEngine
 from trainer.events import Event, Measured, Started, Stepped
-from trainer.gates import Candidate, Losses, read_held_out, run_gates
 from trainer.mark import keep_pointers
-from trainer.registration import is_taken, model_name, register, retry_until_available
 from trainer.run_folder import (
     BASES,
     check_disk,
@@ -48,6 +46,8 @@ from trainer.run_folder import (
     run_folder,
     write_manifest,
 )
+from trainer.stages.gates import Candidate, Losses, read_held_out, run_gates
+from trainer.stages.register import is_taken, model_name, register, retry_until_available
 from trainer.sync import examples_of, read
 
 CHECK_S = 10

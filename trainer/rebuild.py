@@ -11,9 +11,9 @@ from annotune.models import ModelVersion
 from annotune.servers.ollama import OllamaClient
 from annotune.store.store import Store
 from trainer.mark import adopt, is_foreign, keep_all, read_mark
-from trainer.registration import is_taken, register
 from trainer.restoration import Restored, restore
 from trainer.run_folder import GGUF, run_folder
+from trainer.stages.register import is_taken, register
 
 WHERE = (
     "run this where the worker runs, with its RUNS_DIR (in docker compose: 'docker compose exec worker annotune models"

@@ -13,8 +13,8 @@ from annotune.chat import Message
 from annotune.models import Verdict
 from annotune.servers.ollama import OllamaClient
 from embedded.ollama import OllamaServer as EmbeddedOllama
-from trainer import gates
-from trainer.gates import (
+from trainer.stages import gates
+from trainer.stages.gates import (
     Candidate,
     HeldOut,
     Losses,

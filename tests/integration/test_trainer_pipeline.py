@@ -26,8 +26,8 @@ from trainer.context import TrainerContext
 from trainer.mark import keep_pointers
 from trainer.pipeline import run_training
 from trainer.rebuild import rebuild
-from trainer.registration import model_name
 from trainer.run_folder import check_disk, read_runs, run_folder
+from trainer.stages.register import model_name
 
 PROJECT, OTHER = 3, 4
 GPT = ModelRef(server="openai", model="gpt-3.5-turbo")

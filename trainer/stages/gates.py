@@ -25,7 +25,7 @@ from annotune.errors import (
 from annotune.models import Verdict
 from annotune.servers.ollama import OllamaClient, as_request
 from curation.dataset import Dataset
-from trainer.registration import retry_until_available
+from trainer.stages.register import retry_until_available
 
 CALL_S = 300
 AGAIN_S = 2
