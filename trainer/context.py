@@ -18,10 +18,10 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class TrainerContext:
-    """Settings, Redis, the queues, and how to reach Label Studio and Ollama, each asked only when needed.
+    """Settings, Redis, the queues, and clients of Label Studio and Ollama, which are made when they are needed.
 
-    `cancelled` becomes true when the job has lost its lease: another process may do the same work, so this one must stop
-    (TrainingCancelled).
+    `cancelled()` becomes true when the job has lost its lease. Another process may do the same work then, so this one
+    stops (TrainingCancelled).
     """
 
     settings: Settings
@@ -33,7 +33,7 @@ class TrainerContext:
 
 
 def trainer_context(settings: Settings) -> TrainerContext:
-    """A workshop whose Redis is waited for, so that a restart of it loses no end of a job."""
+    """A context whose store waits for Redis, so that a restart of Redis loses no end of a job."""
     store = Store.connect(settings.redis_url, deployment=settings.deployment, patience="job")
     return TrainerContext(
         settings=settings,
@@ -45,7 +45,7 @@ def trainer_context(settings: Settings) -> TrainerContext:
 
 
 def open_trainer_context() -> TrainerContext:
-    """Called by each job, in a process of its own.
+    """The context of a job, which runs in a process of its own.
 
     Raises:
         ConfigurationError: the environment does not validate.

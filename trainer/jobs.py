@@ -10,7 +10,7 @@ from annotune.lease import LEASE_TIMING, LeaseTiming, lease
 from annotune.log import where
 from annotune.runs import TrainingRequest, TrainingRun
 from trainer.context import TrainerContext, open_trainer_context
-from trainer.mark import keep_pointers
+from trainer.mark import back_up_project, restore_if_emptied
 from trainer.pipeline import run_training
 from trainer.sync import is_gone, sync
 
@@ -24,7 +24,7 @@ def project_changed(project: int) -> None:
     try:
         sync_under_lease(open_trainer_context(), project)
     except AnnotuneError as error:
-        _log.warning("project %d: the look at Label Studio failed and will be repeated: %s", project, error)
+        _log.warning("project %d: the sync with Label Studio failed and will be repeated: %s", project, error)
 
 
 def train_project(project: int) -> None:
@@ -42,13 +42,17 @@ def sync_under_lease(
     sync_project: Callable[[TrainerContext, int], None] = sync,
     timing: LeaseTiming = LEASE_TIMING,
 ) -> None:
-    """Look at Label Studio once, and write down what Redis alone knows of the project. If a change has come meanwhile, the
-    next look waits behind those at other projects.
+    """Sync a project once, and back up what Redis alone knows of it.
 
-    Whoever finds the lease taken may leave: its holder compares the counter after having given the lease back.
+    If a change arrives meanwhile, another job is queued behind those of other projects. A job that finds the lease taken
+    ends: the holder compares the counter of changes after it has released the lease.
+
+    Raises:
+        StoreUnavailable: Redis is away.
+        AnnotuneError: as `sync_project`; what Redis knows is backed up all the same.
     """
     store, runs_dir = context.store, context.settings.runs_dir
-    keep_pointers(store, runs_dir, project)  # where Redis was emptied, all comes back before anything is put there
+    restore_if_emptied(store, runs_dir, project)  # before anything is written to Redis
     store.changes.take_queued(project)
     with lease(store, project, "changed", timing) as held:
         if not held.taken:
@@ -56,10 +60,10 @@ def sync_under_lease(
         seen = store.changes.count(project)
         try:
             sync_project(context, project)
-        finally:  # one that failed is repeated with the next change or reconciliation, one that was killed sooner
+        finally:  # a sync that failed is repeated with the next change or reconciliation, one that was killed sooner
             if store.projects.knows(project):
                 store.changes.set_synced(project, seen)
-                keep_pointers(store, runs_dir, project)
+                back_up_project(store, runs_dir, project)
     if store.projects.knows(project) and store.changes.count(project) != seen and store.changes.note_queued(project):
         context.jobs.sync(project)
 
@@ -67,13 +71,16 @@ def sync_under_lease(
 def train_under_lease(
     context: TrainerContext, project: int, run_training: Train, *, timing: LeaseTiming = LEASE_TIMING
 ) -> None:
-    """Carry out the training that is wanted, if one is and nobody else is at it.
+    """Carry out the training that is requested, unless none is or another process is at it.
 
-    The wish ends with the run, whatever became of it; where the run was stopped from outside it stays, and the
+    The request ends with the run, however that ended. If the run was stopped from outside, the request stays, and the
     reconciliation queues it again.
+
+    Raises:
+        StoreUnavailable: Redis is away.
     """
     store = context.store
-    keep_pointers(store, context.settings.runs_dir, project)
+    restore_if_emptied(store, context.settings.runs_dir, project)
     with lease(store, project, "training", timing) as held:
         request = store.training.requested(project)
         if request is None or not held.taken:
@@ -87,13 +94,14 @@ def train_under_lease(
             return
         try:
             store.runs.save(run)
-        except RecordUnreadable as error:  # the manifest has it; a wish that stayed would train without end
+        except RecordUnreadable as error:  # the manifest has it; a request that stayed would train without end
             _log.warning("project %d: run %s is not listed: %s", project, run.id, error)
         store.training.end(project)
     context.jobs.changed(project)
 
 
 def _run(context: TrainerContext, project: int, request: TrainingRequest, run_training: Train) -> TrainingRun | None:
+    """The run, also one that failed before it had a folder. None if it was stopped from outside."""
     began = datetime.now(UTC)
     try:
         run = run_training(context, project, request)
@@ -102,18 +110,21 @@ def _run(context: TrainerContext, project: int, request: TrainingRequest, run_tr
         return None
     except TrainingRefused as error:
         _log.warning("project %d: no training: %s", project, error)
-        return _ended(project, request, began, "refused", str(error))
+        return _run_without_folder(project, request, began, "refused", str(error))
     except AnnotuneError as error:
         _log.warning("project %d: the training failed: %s", project, error)
-        return _ended(project, request, began, "failed", str(error))
-    except Exception as error:  # noqa: BLE001 - whatever it was, the wish must end, or it would fail for ever
+        return _run_without_folder(project, request, began, "failed", str(error))
+    except Exception as error:  # noqa: BLE001 - whatever it was, the request must end, or it would fail for ever
         _log.error("project %d: the training failed\n%s", project, where(error))
-        return _ended(project, request, began, "failed", f"{type(error).__name__}: the worker's log has the rest")
+        reason = f"{type(error).__name__}: the worker's log has the rest"
+        return _run_without_folder(project, request, began, "failed", reason)
     _log.info("project %d: run %s ended: %s %s", project, run.id, run.state, run.reason)
     return run
 
 
-def _ended(project: int, request: TrainingRequest, began: datetime, state: str, reason: str) -> TrainingRun:
+def _run_without_folder(
+    project: int, request: TrainingRequest, began: datetime, state: str, reason: str
+) -> TrainingRun:
     """A run that made nothing: it has no number and no folder."""
     return TrainingRun.model_validate(
         {

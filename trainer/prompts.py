@@ -1,4 +1,4 @@
-"""The prompt that a project's annotations bring."""
+"""The prompt that a project's annotations bring along."""
 
 import logging
 from collections.abc import Collection, Iterable
@@ -16,27 +16,27 @@ _log = logging.getLogger(__name__)
 
 
 def newest_prompt(
-    tasks: Iterable[TaskRow], labeling: Labeling, log: AnswersOf, known: Collection[str]
+    tasks: Iterable[TaskRow], labeling: Labeling, answers_of: AnswersOf, known: Collection[str]
 ) -> ProjectPrompt | None:
-    """The prompt of the newest submitted annotation whose prompt is not the one that its prediction came with.
+    """The prompt of the newest submitted annotation whose prompt is another than that of its prediction.
 
-    Whoever corrects an answer leaves the prompt beside it as it is, and chooses none. So an annotation counts from its last
-    change only where its prompt is new then, and else from its creation.
+    A person who corrects an answer leaves the prompt beside it as it is, and does not choose it. So an annotation dates
+    from its last change only if its prompt is a new text, and else from its creation.
 
     Args:
-        tasks: as `Tasks.annotated` of the client gives them.
-        labeling: the project's config.
-        log: the answers that the backend gave for a task.
-        known: as `PromptStore.known`; none at the first look, when nobody knows which text is new.
+        tasks: as `Tasks.annotated` of the client yields them.
+        labeling: the project's labeling config.
+        answers_of: the answers that the backend gave for a task.
+        known: as `PromptStore.known`; empty at the first sync, when nobody knows which text is new.
     """
     dated = [
-        (_at(annotation, text, known), annotation.id, text, annotation, task)
+        (_date(annotation, text, known), annotation.id, text, annotation, task)
         for task in tasks
         for annotation in task.annotations
         if not annotation.was_cancelled and (text := prompt_in(annotation, labeling)) is not None
     ]
-    for at, number, text, annotation, task in sorted(dated, key=lambda each: each[:2], reverse=True):
-        if not _came_along(task, annotation, text, labeling, log):
+    for at, number, text, annotation, task in sorted(dated, key=lambda entry: entry[:2], reverse=True):
+        if not _is_of_prediction(task, annotation, text, labeling, answers_of):
             return ProjectPrompt(text=text, source=f"annotation {number}", at=at)
     return None
 
@@ -47,19 +47,20 @@ def prompts_in(tasks: Iterable[TaskRow], labeling: Labeling) -> frozenset[str]:
     return frozenset(text for text in found if text is not None)
 
 
-def _at(annotation: AnnotationRow, text: str, known: Collection[str]) -> datetime:
+def _date(annotation: AnnotationRow, text: str, known: Collection[str]) -> datetime:
     return annotation.updated_at if known and text_sha(text) not in known else annotation.created_at
 
 
-def _came_along(task: TaskRow, annotation: AnnotationRow, text: str, labeling: Labeling, log: AnswersOf) -> bool:
+def _is_of_prediction(
+    task: TaskRow, annotation: AnnotationRow, text: str, labeling: Labeling, answers_of: AnswersOf
+) -> bool:
     prediction = prediction_of(task, annotation)
     if prediction is None:
         return False
-    if not prediction.readable:  # it may have brought any prompt
+    if not prediction.readable:  # it may have had any prompt
         return True
-    given = log(task.id)
     try:
-        return text == prompt_of(prediction, labeling, given)
+        return text == prompt_of(prediction, labeling, answers_of(task.id))
     except Exception as error:  # noqa: BLE001 - whatever one task holds, the others' prompts are read
         _log.warning("task %d: its prompt is left out: %s", task.id, unexpected(error))
         return True

@@ -1,4 +1,4 @@
-"""By a person's hand: back from the folder of runs what Redis lost, and from the kept files what Ollama lost."""
+"""`annotune models rebuild`: Redis gets back what it lost from the folder of runs, and Ollama from the kept files."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,10 +10,11 @@ from annotune.files import file_sha256
 from annotune.models import ModelVersion
 from annotune.servers.ollama import OllamaClient
 from annotune.store.store import Store
-from trainer.mark import adopt, is_foreign, keep_all, read_mark
+from trainer.backup import back_up_all
+from trainer.mark import is_foreign, pair, read_mark
 from trainer.restoration import Restored, restore
 from trainer.run_folder import GGUF, run_folder
-from trainer.stages.register import is_taken, register
+from trainer.stages.register import create_model, is_taken
 
 WHERE = (
     "run this where the worker runs, with its RUNS_DIR (in docker compose: 'docker compose exec worker annotune models"
@@ -23,32 +24,32 @@ WHERE = (
 
 @dataclass(frozen=True)
 class Rebuilt(Restored):
-    """What came back. `lost` are names of models that are neither on the server nor among the kept files."""
+    """What came back. `lost` names models that are neither on the server nor among the kept files."""
 
     registered: tuple[str, ...]
     lost: tuple[str, ...]
 
 
 def rebuild(store: Store, runs_dir: Path, ollama: OllamaClient) -> Rebuilt:
-    """Restore versions, numbers, runs, pointers, prompts, sides, the last dataset's annotations; what Redis has stays.
+    """Restore versions, numbers, runs, pointers, prompts, splits, and what the last run tried. What Redis has stays.
 
     A folder that belonged to another Redis or deployment belongs to this one afterwards.
 
     Raises:
-        NotFound: the folder is not there, or no worker has worked in it.
+        NotFound: there is no such folder, or no worker has used it.
         ConfigurationError: it cannot be written to.
         ModelServerError, StoreUnavailable: what was restored by then stays; run it again.
     """
     if not runs_dir.is_dir():
         raise NotFound(f"RUNS_DIR={str(runs_dir)!r} is no folder here: {WHERE}")
-    found, there = read_mark(runs_dir), store.backup.mark()
-    emptied = found is not None and (not there or is_foreign(store, found, there))
-    if found and not emptied:  # what was moved or taken away a moment ago may not be written down yet
-        keep_all(store, runs_dir, found)
+    on_disk, in_redis = read_mark(runs_dir), store.backup.mark()
+    emptied = on_disk is not None and (not in_redis or is_foreign(store, on_disk, in_redis))
+    if on_disk and not emptied:  # what was moved or removed a moment ago may not be backed up yet
+        back_up_all(store, runs_dir, on_disk.id)
     back = restore(store, runs_dir, emptied=emptied)
-    if found is None and not back.projects:
+    if on_disk is None and not back.projects:
         raise NotFound(f"RUNS_DIR={str(runs_dir)!r} holds nothing of a worker: {WHERE}")
-    adopt(store, runs_dir, found.id if found else "")
+    pair(store, runs_dir, on_disk.id if on_disk else "")
     registered: list[str] = []
     lost: list[str] = []
     for version in _versions(store, back.projects):
@@ -67,5 +68,5 @@ def _register(ollama: OllamaClient, runs_dir: Path, version: ModelVersion) -> bo
     gguf = run_folder(runs_dir, version.project, version.run) / GGUF
     if not gguf.is_file() or file_sha256(gguf) != version.digest:
         return False
-    register(ollama, version.model, gguf, version.digest, num_ctx=version.num_ctx)
+    create_model(ollama, version.model, gguf, version.digest, num_ctx=version.num_ctx)
     return True

@@ -1,4 +1,4 @@
-"""What makes good for lost webhooks and dead processes."""
+"""Reconciliation: what lost webhooks and killed processes left undone is queued again."""
 
 import logging
 import time
@@ -14,32 +14,31 @@ _log = logging.getLogger(__name__)
 
 
 def sync_all(store: Store, jobs: JobQueue) -> None:
-    """Queue a look at each known project, unless one waits already."""
+    """Queue a sync of each known project, unless one waits already."""
     waiting = jobs.projects_waiting(CHANGES)
     jobs.changed(*(project for project in store.projects.all() if project not in waiting))
 
 
 def requeue_due(store: Store, jobs: JobQueue) -> None:
-    """Queue what is due and neither runs nor waits, since the process that had it was killed.
+    """Queue what is due and neither runs nor waits: the process that had it was killed.
 
-    A job that was taken from the queue a moment ago may not hold its lease yet: then a second one is queued, which finds
+    A job that was taken from the queue a moment ago may not hold its lease yet. Then a second one is queued, which finds
     nothing to do.
     """
     due = store.changes.due()
-    looking, training = (jobs.projects_waiting(kind) for kind in (CHANGES, TRAINING))
-    wanted = [each.project for each in due if each.training and each.project not in training]
-    for project in wanted:
-        _log.info("project %d: its training is wanted and does not run: queued", project)
-    jobs.train(*wanted)
-    jobs.sync(*(each.project for each in due if each.changed and each.project not in looking))
+    syncing, training = (jobs.projects_waiting(kind) for kind in (CHANGES, TRAINING))
+    requested = [each.project for each in due if each.training and each.project not in training]
+    for project in requested:
+        _log.info("project %d: its training is requested and does not run: queued", project)
+    jobs.train(*requested)
+    jobs.sync(*(each.project for each in due if each.changed and each.project not in syncing))
 
 
 @dataclass
 class Reconciler:
-    """Does both when they are due: the first at its start and each `reconcile_s`, the second each `tick_s`.
+    """Calls `sync_all` at the start and every `reconcile_s` seconds, and `requeue_due` every `tick_s` seconds.
 
-    Both read and write in bulk: what they take grows with the number of projects, and whoever keeps a pulse waits seconds
-    for thousands of them.
+    Both read and write in bulk. The supervisor waits for them: with thousands of projects they take seconds.
     """
 
     store: Store

@@ -1,4 +1,4 @@
-"""From the folder of runs back into Redis: versions, numbers, runs, pointers, prompts, sides of the split."""
+"""From the folder of runs back into Redis: versions, numbers, runs, pointers, prompts, and the split of texts."""
 
 import logging
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from annotune.runs import PASSED, TrainingRun
 from annotune.store.backup import ProjectState
 from annotune.store.store import Store
 from trainer.run_folder import read_runs
-from trainer.state_files import projects_kept, read_pointers, read_split
+from trainer.state_files import projects_with_state, read_pointers, read_split
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Restored:
-    """The projects that the folder knows, and how many versions and live pointers came back."""
+    """The projects that the folder knows, and the numbers of versions and live pointers that came back."""
 
     projects: tuple[int, ...]
     versions: int
@@ -24,23 +24,27 @@ class Restored:
 
 
 def restore(store: Store, runs_dir: Path, *, emptied: bool, unknown_only: bool = False) -> Restored:
-    """Bring back what Redis does not have; nothing that it has changes. `emptied` as in `Backup.restore`.
+    """Bring back what Redis lacks. What Redis has stays.
 
-    `unknown_only`: only projects of which Redis has neither pointer nor prompt nor version.
+    Args:
+        store: Redis.
+        runs_dir: the folder of runs.
+        emptied: as in `Backup.restore`.
+        unknown_only: restore only projects of which Redis has neither pointer nor prompt nor version.
 
     Raises:
-        StoreUnavailable: what was restored by then stays; run again, it goes on.
+        StoreUnavailable: Redis is away. What was restored by then stays; call it again to go on.
     """
     runs = read_runs(runs_dir)
-    projects = tuple(sorted({run.project for run in runs} | projects_kept(runs_dir)))
+    projects = tuple(sorted({run.project for run in runs} | projects_with_state(runs_dir)))
     versions = pointers = 0
     for project in projects:
         own = [run for run in runs if run.project == project]
         try:
             if unknown_only and (store.backup.read(project)[1] != ProjectState() or store.versions.all(project)):
                 continue
-            kept = read_pointers(runs_dir, project) or _from_runs(own)
-            pointers += store.backup.restore(project, kept, emptied=emptied)
+            state = read_pointers(runs_dir, project) or _state_from_runs(own)
+            pointers += store.backup.restore(project, state, emptied=emptied)
             store.splits.restore(project, read_split(runs_dir, project), emptied=emptied)
             versions += _restore_versions(store, project, own)
             _restore_runs(store, project, own)
@@ -49,8 +53,8 @@ def restore(store: Store, runs_dir: Path, *, emptied: bool, unknown_only: bool =
     return Restored(projects, versions, pointers)
 
 
-def _from_runs(runs: list[TrainingRun]) -> ProjectState:
-    """What the runs by themselves say: each that was promoted, in order, over what was live before the first."""
+def _state_from_runs(runs: list[TrainingRun]) -> ProjectState:
+    """The pointers that the runs alone imply: the promoted ones in order, above what was live before the first."""
     promoted = [run for run in runs if run.state == "promoted" and run.version]
     if not promoted:
         return ProjectState()
@@ -64,7 +68,7 @@ def _restore_versions(store: Store, project: int, runs: list[TrainingRun]) -> in
     live = {ref.model for ref in (store.live.get(project), *store.live.past(project)) if ref}
     missing = [run.version for run in runs if run.version and run.version.number not in known]
     for version in missing:
-        # Promoted by a person after its manifest was written.
+        # A person may have promoted it after its manifest was written.
         promoted = version.model_copy(update={"state": "promoted"})
         store.versions.save(promoted if version.model in live else version)
     store.versions.raise_number(project, max((run.number for run in runs), default=0))

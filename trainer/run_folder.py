@@ -1,4 +1,4 @@
-"""The folders of runs: `RUNS_DIR/p<project>/<run>/`, each with a manifest that is written last."""
+"""The folders of runs: `RUNS_DIR/p<project>/<run>/`. Each has a manifest, which is written last."""
 
 import logging
 import shutil
@@ -13,9 +13,9 @@ from annotune.runs import TrainingRun
 MANIFEST = "manifest.json"
 BASES = "bases"
 GIB = 1 << 30
-PREPARED_WITHIN_S = 3600
+LONGEST_PREPARE_S = 3600
 GGUF = "model.gguf"
-ON_THE_WAY = ("merged", "trainer", "compiled", "f16.gguf")
+INTERMEDIATES = ("merged", "trainer", "compiled", "f16.gguf")
 WEIGHTS = ("adapter", GGUF)
 
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def write_manifest(folder: Path, run: TrainingRun) -> None:
 
 
 def read_runs(runs_dir: Path, project: int | None = None) -> list[TrainingRun]:
-    """All ended runs, oldest first; a manifest that cannot be read is left out, and the log names it."""
+    """All ended runs, oldest first. A manifest that cannot be read is left out, and the log names it."""
     found = []
     for path in runs_dir.glob(f"p{'*' if project is None else project}/*/{MANIFEST}"):
         try:
@@ -44,21 +44,21 @@ def read_runs(runs_dir: Path, project: int | None = None) -> list[TrainingRun]:
 def remove_unfinished(runs_dir: Path, project: int) -> None:
     """Remove what killed runs left.
 
-    A project has one training at a time, so whatever of it has no manifest is dead. A half prepared base may be another
-    project's, which is at it now: it is dead after an hour.
+    A project has one training at a time, so a folder of it without a manifest is a killed run's. A half-prepared base may
+    belong to another project that prepares it now: it is removed when it is an hour old.
     """
     for folder in runs_dir.glob(f"p{project}/*/"):
         if not (folder / MANIFEST).exists():
             shutil.rmtree(folder, ignore_errors=True)
     for folder in runs_dir.glob(f"{BASES}/.*/"):
-        with suppress(FileNotFoundError):  # it was finished, and renamed, at this moment
-            if time.time() - folder.stat().st_mtime > PREPARED_WITHIN_S:
+        with suppress(FileNotFoundError):  # it was finished and renamed at this moment
+            if time.time() - folder.stat().st_mtime > LONGEST_PREPARE_S:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_intermediates(folder: Path, *, keep_weights: bool) -> None:
-    """Remove what lay on the way to the served file, and that file and the adapter too where nothing serves them."""
-    for name in ON_THE_WAY if keep_weights else (*ON_THE_WAY, *WEIGHTS):
+    """Remove what only later stages needed; without `keep_weights` the adapter and the file to serve, too."""
+    for name in INTERMEDIATES if keep_weights else (*INTERMEDIATES, *WEIGHTS):
         path = folder / name
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -67,7 +67,7 @@ def remove_intermediates(folder: Path, *, keep_weights: bool) -> None:
 
 
 def check_disk(folder: Path, needed_bytes: int) -> None:
-    """Raise TrainingRefused if so much is not free."""
+    """Raise TrainingRefused if less is free."""
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise TrainingRefused(

@@ -1,4 +1,4 @@
-"""A job as RQ's worker sees it: what an order says, and nothing else that its hash may hold."""
+"""A job as RQ's worker sees it: its function and its project, and nothing else that its hash may hold."""
 
 import json
 from typing import Any
@@ -17,8 +17,10 @@ _STATUSES = frozenset(status.value.encode() for status in JobStatus)
 
 
 class SafeJob(Job):
-    """RQ makes all its jobs by `restore`, those in its registries too: there callbacks, webhooks, dependencies, retries and
-    repeats are left out. `refusal` says why a job is not to be run, and is empty where it is.
+    """RQ makes all its jobs by `restore`, those in its registries too. Ours leaves out callbacks, webhooks, dependencies,
+    retries and repeats.
+
+    `refusal` says why a job must not run; it is empty if the job may.
     """
 
     refusal = ""
@@ -27,9 +29,9 @@ class SafeJob(Job):
         """Raises nothing, whatever the hash holds."""
         fields = decode_redis_hash(raw_data)
         try:
-            order = JobSpec.read(fields)
-            data: list[Any] = [order.job, None, [order.project], {}]
-            limit_s = order.limit_s
+            spec = JobSpec.read(fields)
+            data: list[Any] = [spec.job, None, [spec.project], {}]
+            limit_s = spec.limit_s
         except JobRefused as error:
             self.refusal = str(error)
             data, limit_s = ["", None, [], {}], max(LIMITS_S.values())
@@ -47,18 +49,18 @@ class SafeJob(Job):
 
     @classmethod
     def fetch(cls, id: str, connection: redis.Redis | None = None, serializer: Any = None) -> Job:  # noqa: A002 - RQ's name
-        """As RQ's, except that what is no job at all counts as gone: else the worker would end at it again and again.
+        """As RQ's, except that a key which holds no job counts as gone. RQ's worker would end at it again and again.
 
         Raises:
-            NoSuchJobError: there is none.
+            NoSuchJobError: there is no such job.
         """
         try:
             return super().fetch(id, connection, serializer)
-        except (redis.ResponseError, TypeError, ValueError) as error:  # a key of another type, an id that is none
+        except (redis.ResponseError, TypeError, ValueError) as error:  # a key of another type, or an id that is none
             raise NoSuchJobError(f"no job has the id {id!r}") from error
 
     def remove(self, intermediate_queue: str) -> None:
-        """Leave nothing of it."""
+        """Delete the job and its lists, and its entry in the intermediate queue."""
         pipe = self.connection.pipeline()
         pipe.delete(self.key, self.dependents_key, self.dependencies_key)
         pipe.lrem(intermediate_queue, 0, self.id)

@@ -1,4 +1,4 @@
-"""`RUNS_DIR/p<project>/pointers.json` and `sides.json`: what of a project Redis alone knows."""
+"""`RUNS_DIR/p<project>/pointers.json` and `sides.json`: what Redis alone knows of a project."""
 
 import logging
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ SIDES = "sides.json"
 _log = logging.getLogger(__name__)
 
 
-class Pointers(FrozenModel):
-    """What is live, what was before it (newest first), and the prompts (oldest first), `prompt` being the one in use."""
+class PointersFile(FrozenModel):
+    """What is live, what was live before (newest first), and the prompts (oldest first). `prompt` is the one in use."""
 
     live: ModelRef | None
     past: tuple[ModelRef, ...]
@@ -29,7 +29,7 @@ class Pointers(FrozenModel):
     system: str | None = None
 
     @property
-    def kept(self) -> ProjectState:
+    def state(self) -> ProjectState:
         used = PromptVersion.model_validate(self.prompt.model_dump()) if self.prompt else None
         return ProjectState(self.live, self.past, used, self.prompts, self.pinned, self.system)
 
@@ -45,37 +45,42 @@ class SplitFile(FrozenModel):
         return {**dict.fromkeys(self.train, "train"), **dict.fromkeys(self.eval, "eval")}
 
 
-def write_pointers(runs_dir: Path, project: int, kept: ProjectState) -> None:
-    """Only where something changed; no folder is made for a project that has nothing."""
-    pointers = Pointers(
-        live=kept.live,
-        past=kept.past,
-        prompt=kept.used,
-        prompts=kept.prompts,
-        pinned=kept.pinned,
-        system=kept.system,
+def write_pointers(runs_dir: Path, project: int, state: ProjectState) -> None:
+    """Write the file if something changed. A project that has nothing gets no folder.
+
+    Raises:
+        OSError: the folder cannot be used.
+    """
+    pointers = PointersFile(
+        live=state.live,
+        past=state.past,
+        prompt=state.used,
+        prompts=state.prompts,
+        pinned=state.pinned,
+        system=state.system,
     )
-    path = runs_dir / f"p{project}" / POINTERS
-    if kept == ProjectState() and not path.exists():
+    path = _path(runs_dir, project, POINTERS)
+    if state == ProjectState() and not path.exists():
         return
     text = pointers.model_dump_json(indent=1) + "\n"
     if path.is_file() and path.read_text(encoding="utf-8", errors="replace") == text:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, text)
+    _write(path, text)
 
 
-def write_split(runs_dir: Path, project: int, sides: Mapping[str, SplitName]) -> None:
-    train, held_out = (tuple(sorted(sha for sha in sides if sides[sha] == side)) for side in ("train", "eval"))
-    told = SplitFile(train=train, eval=held_out)
-    path = runs_dir / f"p{project}" / SIDES
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, told.model_dump_json(indent=1) + "\n")
+def write_split(runs_dir: Path, project: int, splits: Mapping[str, SplitName]) -> None:
+    """Write the split of each text, by its sha.
+
+    Raises:
+        OSError: the folder cannot be used.
+    """
+    train, held_out = (tuple(sorted(sha for sha in splits if splits[sha] == name)) for name in ("train", "eval"))
+    _write(_path(runs_dir, project, SIDES), SplitFile(train=train, eval=held_out).model_dump_json(indent=1) + "\n")
 
 
 def read_split(runs_dir: Path, project: int) -> dict[str, SplitName]:
-    """Empty where there is no such file, or one that cannot be read, which the log names."""
-    path = runs_dir / f"p{project}" / SIDES
+    """Empty if there is no such file, or one that cannot be read: the log names that one."""
+    path = _path(runs_dir, project, SIDES)
     try:
         return SplitFile.parse_record(path.read_bytes(), str(path)).by_sha
     except FileNotFoundError:
@@ -86,10 +91,10 @@ def read_split(runs_dir: Path, project: int) -> dict[str, SplitName]:
 
 
 def read_pointers(runs_dir: Path, project: int) -> ProjectState | None:
-    """None where there is no such file, or one that cannot be read, which the log names."""
-    path = runs_dir / f"p{project}" / POINTERS
+    """None if there is no such file, or one that cannot be read: the log names that one."""
+    path = _path(runs_dir, project, POINTERS)
     try:
-        return Pointers.parse_record(path.read_bytes(), str(path)).kept
+        return PointersFile.parse_record(path.read_bytes(), str(path)).state
     except FileNotFoundError:
         return None
     except (OSError, RecordUnreadable) as error:
@@ -97,7 +102,16 @@ def read_pointers(runs_dir: Path, project: int) -> ProjectState | None:
         return None
 
 
-def projects_kept(runs_dir: Path) -> set[int]:
+def projects_with_state(runs_dir: Path) -> set[int]:
     """The projects that have one of the files."""
     names = (path.parent.name.removeprefix("p") for file in (POINTERS, SIDES) for path in runs_dir.glob(f"p*/{file}"))
     return {int(name) for name in names if name.isdecimal()}
+
+
+def _path(runs_dir: Path, project: int, name: str) -> Path:
+    return runs_dir / f"p{project}" / name
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, text)

@@ -17,7 +17,7 @@ from annotune.settings import load_settings
 from annotune.store.keys import Keys
 from annotune.store.queue import TRAINING, open_queue
 from annotune.store.redis import connect_redis
-from trainer.worker import JobWorker
+from trainer.job_worker import JobWorker
 
 
 class Dying(JobWorker):

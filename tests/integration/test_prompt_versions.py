@@ -19,7 +19,7 @@ from annotune.settings import DEFAULT_PROMPT_TEMPLATE, Settings
 from annotune.store.prompts import KEPT
 from annotune.store.store import Store
 from commands.main import annotune
-from trainer.mark import keep_pointers, settle
+from trainer.mark import back_up_project, ensure_paired
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 Annotune = Callable[..., Result]
@@ -258,9 +258,9 @@ def test_history_pin_and_system_prompt_survive_an_emptied_redis(run: Annotune, s
     run("set", 4, "--system", tmp_path / "system.txt", typed="One")
     run("set", 4, typed="Two")
     run("use", 4, 1)
-    keep_pointers(store, tmp_path / "runs", 4)
+    back_up_project(store, tmp_path / "runs", 4)
     store._redis.flushall()
-    settle(store, tmp_path / "runs")
+    ensure_paired(store, tmp_path / "runs")
 
     assert used(store) == "One"
     assert (store.prompts.pinned(4), store.prompts.system(4)) == (1, "Be kind.")

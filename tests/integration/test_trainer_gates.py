@@ -53,7 +53,7 @@ def recorded() -> Iterator[OllamaClient]:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[FakeOllama, Candidate]]:
-    monkeypatch.setattr(gates, "AGAIN_S", 0)
+    monkeypatch.setattr(gates, "RETRY_PAUSE_S", 0)
     double = FakeOllama()
     with serving(double) as url:
         server = OllamaClient(url)

@@ -16,9 +16,10 @@ from annotune.prompt import ProjectPrompt
 from annotune.runs import TrainingRun
 from annotune.servers.ollama import OllamaClient
 from annotune.store.store import Store
+from trainer.backup import back_up_pointers
 from trainer.context import TrainerContext
 from trainer.jobs import sync_under_lease, train_under_lease
-from trainer.mark import _keep, keep_pointers, read_mark, settle
+from trainer.mark import back_up_project, ensure_paired, read_mark
 from trainer.pipeline import run_training
 from trainer.rebuild import Rebuilt, rebuild
 from trainer.state_files import read_pointers
@@ -51,7 +52,7 @@ def trained(context: TrainerContext) -> Callable[..., TrainingRun]:
     """Trains the project by its job; each time another model comes of it."""
 
     def run(shop: TrainerContext, project: int, engine: FakeEngine) -> TrainingRun:
-        return run_training(shop, project, WANTED, engine=engine, example_set=lambda *_: example_set(project))
+        return run_training(shop, project, WANTED, engine=engine, read_examples=lambda *_: example_set(project))
 
     def work(weights: str, meanwhile: Callable[[], None] = lambda: None) -> TrainingRun:
         engine = FakeEngine(weights=weights.encode(), meanwhile=meanwhile)
@@ -94,26 +95,26 @@ def known(store: Store) -> tuple[object, ...]:
 
 
 def test_the_first_start_gives_both_one_mark(store: Store, runs: Path) -> None:
-    mark = settle(store, runs)
+    mark = ensure_paired(store, runs)
 
     assert (read_mark(runs), store.backup.mark(), mark.deployment) == (mark, mark.id, "test")
-    assert settle(store, runs) == mark
+    assert ensure_paired(store, runs) == mark
 
 
 def test_a_project_that_never_trained_comes_back(store: Store, runs: Path) -> None:
     prompt(store, 7, "Be short.")
     store.live.swap(7, None, GPT)
-    keep_pointers(store, runs, 7)
+    back_up_project(store, runs, 7)
     empty(store)
 
-    settle(store, runs)
+    ensure_paired(store, runs)
 
     assert (store.live.get(7), store.prompts.used(7).text, store.projects.all()) == (GPT, "Be short.", [7])
 
 
 def test_it_comes_back_by_hand_too(store: Store, runs: Path, rebuilt) -> None:
     prompt(store, 7, "Be short.")
-    keep_pointers(store, runs, 7)
+    back_up_project(store, runs, 7)
     empty(store)
 
     assert rebuilt().projects == (7,)
@@ -124,7 +125,7 @@ def test_a_training_after_redis_was_emptied_does_not_overwrite_what_is_kept(stor
     prompt(store, PROJECT, "one", "two")
     first, second = trained("one"), trained("two")
     store.prompts.set_system(PROJECT, "Be kind.")
-    keep_pointers(store, runs, PROJECT)
+    back_up_project(store, runs, PROJECT)
     empty(store)
 
     third = trained("three")
@@ -161,7 +162,7 @@ def test_what_was_rolled_back_does_not_come_back(store, context, trained) -> Non
     sync_under_lease(context, PROJECT, sync_project=lambda *_: None)
     empty(store)
 
-    settle(store, context.settings.runs_dir)
+    ensure_paired(store, context.settings.runs_dir)
 
     assert (store.live.get(PROJECT), store.live.past(PROJECT)) == (first.version.ref, [])
 
@@ -180,7 +181,7 @@ def test_a_look_that_fails_is_kept_all_the_same(store: Store, context: TrainerCo
 
 def test_a_look_after_redis_was_emptied_finds_what_was_there(store: Store, context: TrainerContext, runs: Path) -> None:
     prompt(store, PROJECT, "Be short.")
-    keep_pointers(store, runs, PROJECT)
+    back_up_project(store, runs, PROJECT)
     empty(store)
     seen: list[str] = []
 
@@ -193,11 +194,11 @@ def test_a_look_after_redis_was_emptied_finds_what_was_there(store: Store, conte
 
 def test_what_redis_loses_while_it_is_read_is_not_written_down(store: Store, runs: Path) -> None:
     prompt(store, PROJECT, "Be short.")
-    keep_pointers(store, runs, PROJECT)
-    mark = settle(store, runs)
+    back_up_project(store, runs, PROJECT)
+    mark = ensure_paired(store, runs)
     empty(store)
 
-    _keep(store, runs, PROJECT, mark)
+    back_up_pointers(store, runs, PROJECT, mark.id)
 
     assert read_pointers(runs, PROJECT).used.text == "Be short."
 
@@ -205,9 +206,9 @@ def test_what_redis_loses_while_it_is_read_is_not_written_down(store: Store, run
 def test_a_new_disk_gets_the_mark_and_all_projects(store: Store, runs: Path, tmp_path: Path) -> None:
     for project, text in ((3, "three"), (4, "four")):
         prompt(store, project, text)
-    mark = settle(store, runs)
+    mark = ensure_paired(store, runs)
 
-    assert settle(store, tmp_path / "new") == mark
+    assert ensure_paired(store, tmp_path / "new") == mark
     assert [read_pointers(tmp_path / "new", project).used.text for project in (3, 4)] == ["three", "four"]
 
 
@@ -215,12 +216,12 @@ def test_a_folder_of_an_older_version_gives_back_what_redis_does_not_know(store:
     for project in (3, 4):
         prompt(store, project, "kept")
         store.live.swap(project, None, GPT)
-        keep_pointers(store, runs, project)
+        back_up_project(store, runs, project)
     (runs / "mark.json").unlink()
     empty(store)
     store.live.swap(4, None, LLAMA)
 
-    settle(store, runs)
+    ensure_paired(store, runs)
 
     assert [store.live.get(project) for project in (3, 4)] == [GPT, LLAMA]
     assert (store.prompts.used(3).text, store.prompts.used(4)) == ("kept", None)
@@ -231,9 +232,9 @@ def foreign(store: Store, runs: Path, tmp_path: Path) -> Store:
     """A Redis that was emptied, and another worker with another disk was first to set a mark."""
     prompt(store, PROJECT, "ours")
     store.live.swap(PROJECT, None, GPT)
-    keep_pointers(store, runs, PROJECT)
+    back_up_project(store, runs, PROJECT)
     empty(store)
-    settle(store, tmp_path / "another")
+    ensure_paired(store, tmp_path / "another")
     prompt(store, PROJECT, "theirs")
     store.live.swap(PROJECT, None, LLAMA)
     return store
@@ -241,8 +242,8 @@ def foreign(store: Store, runs: Path, tmp_path: Path) -> Store:
 
 def test_a_folder_of_another_redis_is_neither_written_nor_restored(foreign: Store, runs: Path) -> None:
     with pytest.raises(ConfigurationError, match="annotune models rebuild"):
-        settle(foreign, runs)
-    keep_pointers(foreign, runs, PROJECT)
+        ensure_paired(foreign, runs)
+    back_up_project(foreign, runs, PROJECT)
 
     assert (read_pointers(runs, PROJECT).live, foreign.live.get(PROJECT)) == (GPT, LLAMA)
     assert [version.text for version in foreign.prompts.versions(PROJECT)] == ["theirs"]
@@ -252,7 +253,7 @@ def test_by_hand_the_two_become_one_and_nothing_of_either_is_lost(foreign: Store
     rebuilt()
     rebuilt()
 
-    assert settle(foreign, runs).id == foreign.backup.mark()
+    assert ensure_paired(foreign, runs).id == foreign.backup.mark()
     assert (foreign.live.get(PROJECT), foreign.live.past(PROJECT)) == (LLAMA, [GPT])
     assert [version.text for version in foreign.prompts.versions(PROJECT)] == ["ours", "theirs"]
     assert foreign.prompts.used(PROJECT).text == "theirs"
@@ -260,10 +261,10 @@ def test_by_hand_the_two_become_one_and_nothing_of_either_is_lost(foreign: Store
 
 
 def test_another_deployment_is_told_apart(store: Store, runs: Path, redis_url: str) -> None:
-    settle(store, runs)
+    ensure_paired(store, runs)
 
     with pytest.raises(ConfigurationError, match="is of deployment 'test'"):
-        settle(Store.connect(redis_url, deployment="other"), runs)
+        ensure_paired(Store.connect(redis_url, deployment="other"), runs)
 
 
 def test_a_folder_that_cannot_be_used_stops_no_look(store: Store, context: TrainerContext, tmp_path: Path) -> None:
@@ -278,11 +279,11 @@ def test_a_folder_that_cannot_be_used_stops_no_look(store: Store, context: Train
 
 
 def test_a_mark_that_cannot_be_read_is_told(store: Store, runs: Path) -> None:
-    settle(store, runs)
+    ensure_paired(store, runs)
     (runs / "mark.json").write_text("{")
 
     with pytest.raises(ConfigurationError, match=r"mark\.json cannot be read.*delete it"):
-        settle(store, runs)
+        ensure_paired(store, runs)
 
 
 @pytest.mark.parametrize("before", [LLAMA, None], ids=["a model", "the environment's model"])
@@ -292,7 +293,7 @@ def test_a_rollback_that_no_worker_has_written_down_yet_survives_a_rebuild(
     if before:
         store.live.swap(7, None, before)
     store.live.swap(7, before, GPT)
-    keep_pointers(store, runs, 7)
+    back_up_project(store, runs, 7)
     store.live.swap_back(7, GPT, before)
 
     back = rebuilt()
@@ -304,7 +305,7 @@ def test_a_rollback_that_no_worker_has_written_down_yet_survives_a_rebuild(
 def test_a_system_prompt_that_was_taken_away_does_not_come_back_by_a_rebuild(store: Store, runs: Path, rebuilt) -> None:
     store.projects.remember(7)
     store.prompts.set_system(7, "Be kind.")
-    keep_pointers(store, runs, 7)
+    back_up_project(store, runs, 7)
     store.prompts.set_system(7, None)
 
     rebuilt()

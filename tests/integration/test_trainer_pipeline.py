@@ -23,7 +23,7 @@ from annotune.runs import TrainingRun
 from annotune.servers.ollama import OllamaClient
 from annotune.store.store import Store
 from trainer.context import TrainerContext
-from trainer.mark import keep_pointers
+from trainer.mark import back_up_project
 from trainer.pipeline import run_training
 from trainer.rebuild import rebuild
 from trainer.run_folder import check_disk, read_runs, run_folder
@@ -45,7 +45,7 @@ def train(context: TrainerContext) -> Train:
         given = example_set(project, **{name: changed.pop(name) for name in ("trained", "held_out") if name in changed})
         settings = context.settings.model_copy(update=changed)
         there = replace(context, settings=settings)
-        return run_training(there, project, WANTED, engine=engine or FakeEngine(), example_set=lambda *_: given)
+        return run_training(there, project, WANTED, engine=engine or FakeEngine(), read_examples=lambda *_: given)
 
     return run
 
@@ -245,7 +245,7 @@ def test_a_training_that_is_stopped_leaves_nothing_and_did_not_end(context: Trai
     given = example_set(PROJECT)
 
     with pytest.raises(TrainingCancelled):
-        run_training(stopped, PROJECT, WANTED, engine=engine, example_set=lambda *_: given)
+        run_training(stopped, PROJECT, WANTED, engine=engine, read_examples=lambda *_: given)
 
     assert engine.scripts == ["prepare", "train"]
     assert list(context.settings.runs_dir.glob("p*/*")) == []
@@ -372,7 +372,7 @@ def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     train(FakeEngine(weights=b"GGUF second"))
     second = train(FakeEngine(weights=b"GGUF third"), promote="manual")
     promote(context.settings, store, PROJECT)
-    keep_pointers(store, context.settings.runs_dir, PROJECT)
+    back_up_project(store, context.settings.runs_dir, PROJECT)
     before = (store.live.get(PROJECT), store.live.past(PROJECT), store.versions.all(PROJECT))
     known = (store.trained.tried(PROJECT), store.trained.learnt(PROJECT))
     assert first.version

@@ -14,9 +14,9 @@ from annotune.split import MIN_HELD_OUT, split_of, text_sha
 from annotune.store.store import Store
 from trainer.context import TrainerContext
 from trainer.jobs import sync_under_lease
-from trainer.mark import keep_pointers, settle
-from trainer.pipeline import current_examples
+from trainer.mark import ensure_paired
 from trainer.run_folder import write_manifest
+from trainer.snapshot import current_examples
 from trainer.state_files import SIDES, read_split
 from trainer.sync import sync
 
@@ -166,7 +166,7 @@ def test_sides_that_were_decided_in_an_emptied_redis_give_way_to_those_that_are_
     store._redis.flushall()
     store.splits.assign(PROJECT, [text_sha(text) for text in TEXTS[5:40]], FEWEST)
 
-    settle(store, context.settings.runs_dir)
+    ensure_paired(store, context.settings.runs_dir)
 
     assert before.items() <= store.splits.all(PROJECT).items()
 
@@ -179,7 +179,7 @@ def test_what_redis_forgot_since_its_last_save_comes_back(
     before = store.splits.all(PROJECT)
     store._redis.delete(store.keys.of(PROJECT, "sides"))  # the mark is there still
 
-    keep_pointers(store, context.settings.runs_dir, PROJECT)
+    current_examples(context, PROJECT)
 
     assert store.splits.all(PROJECT) == before
 
@@ -208,7 +208,7 @@ def test_a_deployment_that_trained_before_sides_were_kept_keeps_the_sides_of_the
     folder = context.settings.runs_dir / f"p{PROJECT}" / run.id
     folder.mkdir(parents=True)
     write_manifest(folder, run)
-    settle(store, context.settings.runs_dir)
+    ensure_paired(store, context.settings.runs_dir)
     submit(double, 0, QUESTIONS)
 
     sync(context, PROJECT)

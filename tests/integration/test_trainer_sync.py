@@ -23,7 +23,8 @@ from annotune.store.queue import CHANGES, TRAINING
 from trainer.context import TrainerContext, trainer_context
 from trainer.jobs import sync_under_lease, train_under_lease
 from trainer.reconcile import Reconciler, requeue_due, sync_all
-from trainer.sync import examples_of, read, sync
+from trainer.snapshot import current_examples, examples_of, read_snapshot
+from trainer.sync import sync
 
 PROJECT = 4
 OTHER = 5
@@ -254,8 +255,7 @@ def test_odd_markup_and_half_letters_are_learnt_from(context: TrainerContext, do
 
 def test_corrections_of_what_was_tried_are_new(context: TrainerContext, double: LabelStudioDouble) -> None:
     double.submit_all(PROJECT)
-    tasks, labeling = read(context, PROJECT)
-    contents = examples_of(context, PROJECT, tasks, labeling).contents
+    contents = current_examples(context, PROJECT).contents
     context.store.trained.set_tried(PROJECT, contents)
     context.store.trained.add_learnt(PROJECT, contents)
     before = tallied(context)
@@ -277,8 +277,7 @@ def test_what_is_deleted_is_not_new_and_what_it_had_replaced_is(
     double.submit(PROJECT, 0, "one")
     double.submit(PROJECT, 0, "better")
     double.submit(PROJECT, 1, "two")
-    tasks, labeling = read(context, PROJECT)
-    context.store.trained.set_tried(PROJECT, examples_of(context, PROJECT, tasks, labeling).contents)
+    context.store.trained.set_tried(PROJECT, current_examples(context, PROJECT).contents)
     double.projects[PROJECT][1]["annotations"].clear()
     gone = tallied(context)
     double.projects[PROJECT][0]["annotations"].pop()
@@ -289,8 +288,7 @@ def test_what_is_deleted_is_not_new_and_what_it_had_replaced_is(
 
 def test_another_system_prompt_is_nobodys_correction(context: TrainerContext, double: LabelStudioDouble) -> None:
     double.submit_all(PROJECT)
-    tasks, labeling = read(context, PROJECT)
-    context.store.trained.set_tried(PROJECT, examples_of(context, PROJECT, tasks, labeling).contents)
+    context.store.trained.set_tried(PROJECT, current_examples(context, PROJECT).contents)
     context.store.prompts.set_system(PROJECT, "Be brief.")
 
     assert tallied(context).new == 0
@@ -413,8 +411,7 @@ def test_what_was_tried_and_refused_is_tried_again_only_after_enough_new_annotat
     context: TrainerContext, double: LabelStudioDouble
 ) -> None:
     double.submit_all(PROJECT)
-    tasks, labeling = read(context, PROJECT)
-    context.store.trained.set_tried(PROJECT, examples_of(context, PROJECT, tasks, labeling).contents)
+    context.store.trained.set_tried(PROJECT, current_examples(context, PROJECT).contents)
     run = ended(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)), "refused")
     context.store.runs.save(run.model_copy(update={"stages_s": {"train": 1.0}}))
     asked = []
@@ -557,12 +554,12 @@ def test_an_annotation_submitted_in_mid_training_is_in_the_next_dataset(
 
     def run_training(shop: TrainerContext, project: int, request: TrainingRequest) -> TrainingRun:
         run = ended(project, request)
-        tasks, labeling = read(shop, project)
-        annotations = {annotation.id for task in tasks for annotation in task.annotations[-1:]}
+        snapshot = read_snapshot(shop, project)
+        annotations = {annotation.id for task in snapshot.tasks for annotation in task.annotations[-1:]}
         datasets.append(annotations)
         if not late:
             late.append(double.submit(project, 0, "late"))
-        shop.store.trained.set_tried(project, examples_of(shop, project, tasks, labeling).contents)
+        shop.store.trained.set_tried(project, examples_of(shop, snapshot).contents)
         return run
 
     double.submit_all(PROJECT)

@@ -1,8 +1,8 @@
-"""What a new version must pass before it may go live, each gate with a readable verdict.
+"""Gates: what a new version must pass before it may go live, each with a verdict in a sentence.
 
-Two things go wrong in silence when a model moves from training to a server: the chat template is replaced by one that
-resembles it (Ollama 0.33), and a beginning-of-text token is added twice. So the server's text and its token count are
-compared with what training saw. A verdict is logged and kept in the manifest: it never quotes a prompt or an answer.
+Two things can go wrong unnoticed when a model moves from training to a server. Ollama 0.33 replaces a chat template by a
+known one that resembles it, and a beginning-of-text token is added twice. So the server's text and its token count are
+compared with those of training. A verdict goes to the log and to the manifest: it never quotes a prompt or an answer.
 """
 
 import time
@@ -25,16 +25,17 @@ from annotune.errors import (
 from annotune.models import Verdict
 from annotune.servers.ollama import OllamaClient, as_request
 from curation.dataset import Dataset
-from trainer.stages.register import retry_until_available
+from trainer.active_run import ActiveRun
+from trainer.retry import retry_until_available
 
 CALL_S = 300
-AGAIN_S = 2
+RETRY_PAUSE_S = 2
 ANSWER_TOKENS = 256
-STOPS_BY_ITSELF = 0.9
+LEAST_STOPPED = 0.9
 
 
 class Rendered(BaseModel):
-    """A line of `rendered.jsonl`: a held-out prompt as training saw it, and its number of tokens."""
+    """A line of `rendered.jsonl`: a held-out prompt as training rendered it, and its number of tokens."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,7 +46,7 @@ class Rendered(BaseModel):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A held-out prompt, and what training made of it."""
+    """A held-out prompt with its accepted answer, and what training made of the prompt."""
 
     messages: tuple[Message, ...]
     answer: str
@@ -62,7 +63,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model on a server. Its window is set on each call as it was baked in: another one would load it again."""
+    """A model on a server. Each call sends the window that it was created with: with another one Ollama loads it again."""
 
     server: OllamaClient
     model: str
@@ -80,11 +81,25 @@ class Candidate:
         return as_request(self.model, messages, num_ctx=self.num_ctx, max_tokens=max_tokens)
 
 
-def read_held_out(dataset: Dataset, rendered: Path) -> tuple[HeldOut, ...]:
-    """The held-out examples beside what training wrote of them.
+def check_gates(
+    active: ActiveRun, candidate: Candidate, dataset: Dataset, losses: Losses, *, max_tokens: int
+) -> tuple[Verdict, ...]:
+    """The stage of a training: the verdicts of all gates for its candidate.
 
     Raises:
-        TrainingFailed: it did not write of all.
+        TrainingFailed: training left no rendered prompts.
+        ModelServerUnreachable, ModelServerBusy: the server stayed away.
+    """
+    with active.stage("gates"):
+        held_out = read_held_out(dataset, active.folder / "rendered.jsonl")
+        return run_gates(candidate, held_out, losses, max_tokens=max_tokens)
+
+
+def read_held_out(dataset: Dataset, rendered: Path) -> tuple[HeldOut, ...]:
+    """The held-out examples, each with the line that training wrote for it.
+
+    Raises:
+        TrainingFailed: the lines are not those of all held-out examples.
     """
     try:
         lines = [Rendered.model_validate_json(line) for line in rendered.read_text(encoding="utf-8").splitlines()]
@@ -99,10 +114,17 @@ def read_held_out(dataset: Dataset, rendered: Path) -> tuple[HeldOut, ...]:
 def run_gates(
     candidate: Candidate, held_out: Sequence[HeldOut], losses: Losses, *, max_tokens: int
 ) -> tuple[Verdict, ...]:
-    """The verdicts in order. What no answer could fix is not asked: whether a model stops that is served otherwise than
-    it was trained, or anything of one that cannot be run.
+    """The verdicts in order. A model that does not run gets no verdict on its prompts, and one that is served otherwise
+    than it was trained gets none on how its answers end.
 
-    `max_tokens` is what an answer may have when served. Raises ModelServerUnreachable if the server stays away.
+    Args:
+        candidate: the model on the server.
+        held_out: the prompts to check it with.
+        losses: of the base and of the new model.
+        max_tokens: the most that an answer may have when served.
+
+    Raises:
+        ModelServerUnreachable, ModelServerBusy: the server stayed away.
     """
     verdicts = [answers(candidate)]
     if verdicts[0].passed:
@@ -113,32 +135,32 @@ def run_gates(
 
 
 def answers(candidate: Candidate) -> Verdict:
-    """The server can run it: Ollama creates, shows and renders models of which each chat is an error."""
+    """The server can run the model: Ollama creates, shows and renders models whose every chat fails."""
 
-    def ask() -> Verdict:
+    def check() -> Verdict:
         candidate.chat([Message("user", "Hello?")], max_tokens=1)
         return _passed("answers", "a chat was answered")
 
-    return _asked("answers", ask, may_quote=True)
+    return _retry_once("answers", check, may_quote=True)
 
 
 def rendered_text(candidate: Candidate, held_out: Sequence[HeldOut]) -> Verdict:
-    """The server gives the model the very text that training gave it."""
+    """The server gives the model the same text as training did."""
 
-    def ask() -> Verdict:
+    def check() -> Verdict:
         for prompt in held_out:
             text = candidate.render(prompt.messages)
             if text != prompt.rendered.text:
                 return _refused("rendered text", _difference(text, prompt))
         return _passed("rendered text", f"equal to training's for all {len(held_out)} held-out prompts")
 
-    return _asked("rendered text", ask)
+    return _retry_once("rendered text", check)
 
 
 def token_count(candidate: Candidate, held_out: Sequence[HeldOut]) -> Verdict:
-    """A real call counts as many tokens as training did: one more is a doubled beginning-of-text."""
+    """A chat has as many prompt tokens as training counted: one more is a second beginning-of-text."""
 
-    def ask() -> Verdict:
+    def check() -> Verdict:
         for prompt in held_out:
             counted, trained = candidate.chat(prompt.messages, max_tokens=1).prompt_tokens, prompt.rendered.tokens
             if counted != trained:
@@ -149,29 +171,30 @@ def token_count(candidate: Candidate, held_out: Sequence[HeldOut]) -> Verdict:
                 )
         return _passed("token count", f"equal to training's for all {len(held_out)} held-out prompts")
 
-    return _asked("token count", ask)
+    return _retry_once("token count", check)
 
 
 def stops(candidate: Candidate, held_out: Sequence[HeldOut], *, max_tokens: int) -> Verdict:
     """At least nine tenths of the answers end by themselves.
 
-    An answer may have 256 tokens, or, where the accepted ones are long, about twice theirs (four characters a token).
+    An answer may have 256 tokens. Where the longest accepted answer is longer, it may have about twice as many as that
+    one (at four characters a token).
     """
     longest = max(len(prompt.answer) for prompt in held_out)
     limit = min(max_tokens, max(ANSWER_TOKENS, longest // 2))
 
-    def ask() -> Verdict:
+    def check() -> Verdict:
         ended = sum(candidate.chat(prompt.messages, max_tokens=limit).finish == "stop" for prompt in held_out)
         reason = f"{ended} of {len(held_out)} answers end by themselves within {limit} tokens"
-        if ended < STOPS_BY_ITSELF * len(held_out):
+        if ended < LEAST_STOPPED * len(held_out):
             return _refused("stops by itself", f"{reason}, and nine tenths must")
         return _passed("stops by itself", reason)
 
-    return _asked("stops by itself", ask)
+    return _retry_once("stops by itself", check)
 
 
 def held_out_loss(losses: Losses) -> Verdict:
-    """Training lowered the loss on what it did not see; a loss that is no number did not."""
+    """Training lowered the held-out loss. A loss that is not a number counts as not lower."""
     if losses.tuned < losses.base:
         return _passed("held-out loss", f"{losses.tuned:.4f}, below the base's {losses.base:.4f}")
     return _refused("held-out loss", f"the held-out loss is {losses.tuned:.4f}, not below the base's {losses.base:.4f}")
@@ -185,30 +208,30 @@ def _refused(gate: str, reason: str) -> Verdict:
     return Verdict(gate=gate, passed=False, reason=reason)
 
 
-def _asked(gate: str, ask: Callable[[], Verdict], *, may_quote: bool = False) -> Verdict:
-    """The verdict; an error that comes twice is one too. Once it may be a server on its way down, which then stays away.
+def _retry_once(gate: str, check: Callable[[], Verdict], *, may_quote: bool = False) -> Verdict:
+    """The verdict of a check. Where it fails twice with an error, the error is the verdict: a server that is going down
+    fails once and is unreachable then.
 
-    A server's own message may hold what it was sent, so that it is told only where that was nobody's text.
+    A server's message may quote what it was sent: the verdict repeats it only where `may_quote` says that this is
+    nobody's text.
     """
     for tries_left in (1, 0):
         try:
-            return ask()
+            return check()
         except (ModelServerUnreachable, ModelServerBusy):
             raise
         except (PromptTooLong, DeadlineExceeded) as error:
             refused = _refused(gate, str(error))
         except ModelServerError as error:
-            told = (
-                str(error) if may_quote else f"a held-out prompt ended in {type(error).__name__}: see the server's log"
-            )
-            refused = _refused(gate, told)
+            hidden = f"a held-out prompt ended in {type(error).__name__}: see the server's log"
+            refused = _refused(gate, str(error) if may_quote else hidden)
         if tries_left:
-            time.sleep(AGAIN_S)
+            time.sleep(RETRY_PAUSE_S)
     return refused
 
 
 def _difference(served: str, prompt: HeldOut) -> str:
-    """Where the server's text leaves training's, and whose part that is."""
+    """Where the server's text first differs from training's, and which part of the prompt that is."""
     trained = prompt.rendered.text
     at = next((i for i, (one, other) in enumerate(zip(served, trained, strict=False)) if one != other), None)
     at = min(len(served), len(trained)) if at is None else at

@@ -1,41 +1,66 @@
-"""Puts a GGUF on the model server, under a name that no other model has had."""
+"""Register: a GGUF goes to the model server, under a name that no other model has had."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
 
-from annotune.errors import ModelServerBusy, ModelServerUnreachable, TrainingFailed
+from annotune.errors import ModelServerError, TrainingFailed
 from annotune.models import OUR_MODEL, version_name
+from annotune.recipe import Recipe
 from annotune.servers.ollama import OllamaClient
+from trainer.active_run import ActiveRun
+from trainer.context import TrainerContext
+from trainer.events import Converted
+from trainer.retry import retry_until_available
+from trainer.run_folder import read_runs
+from trainer.stages.gates import Candidate
 
-PATIENCE_S = 180
-PAUSE_S = 2
 UNLOADED_S = 60
 POLL_S = 0.2
 SHA_SHOWN = 8
-# Ollama 0.33 compares names without regard to case and overwrites; a namespace takes no dots, a part no 81st character.
-
-T = TypeVar("T")
+# Ollama 0.33 ignores the case of names and overwrites. A namespace takes no dots, and a part at most 80 characters.
 
 
-def retry_until_available(ask: Callable[[], T], *, patience_s: float = PATIENCE_S) -> T:
-    """Ask a model server that may be restarting: again until it answers, or `patience_s` are over."""
-    ends = time.monotonic() + patience_s
-    while True:
-        try:
-            return ask()
-        except (ModelServerUnreachable, ModelServerBusy):
-            if time.monotonic() + PAUSE_S > ends:
-                raise
-            time.sleep(PAUSE_S)
+def register(
+    active: ActiveRun, context: TrainerContext, server: OllamaClient, converted: Converted, recipe: Recipe
+) -> Candidate:
+    """Create a model on the server under the next version number whose name the server does not have.
+
+    The number is given out this late since a training that failed before made no version. No number is given out twice.
+
+    Raises:
+        ModelServerError: the server did not take the file.
+        StoreUnavailable: Redis is away.
+    """
+    store, project = context.store, active.run.project
+    with active.stage("register"):
+        highest = max((run.number for run in read_runs(context.settings.runs_dir, project)), default=0)
+        store.versions.raise_number(project, highest)
+        number = store.versions.next_number(project)
+        while is_taken(server, name := model_name(context.settings.deployment, project, number, converted.sha256)):
+            number = store.versions.next_number(project)
+        create_model(server, name, converted.gguf, converted.sha256, num_ctx=recipe.num_ctx)
+        active.update(number=number, packages=active.run.packages | {"ollama": retry_until_available(server.version)})
+    return Candidate(server, name, recipe.num_ctx)
+
+
+@contextmanager
+def removed_on_error(server: OllamaClient, model: str) -> Iterator[None]:
+    """Remove a model from the server if the block raises."""
+    try:
+        yield
+    except BaseException:
+        with suppress(ModelServerError):
+            server.delete(model)
+        raise
 
 
 def model_name(deployment: str, project: int, number: int, sha256: str) -> str:
     """`annotune/main-p12:v0007-0123abcd`.
 
     Raises:
-        TrainingFailed: it would be no name for Ollama.
+        TrainingFailed: Ollama takes no such name.
     """
     name = f"annotune/{deployment}-p{project}:{version_name(number)}-{sha256[:SHA_SHOWN]}"
     if not OUR_MODEL.fullmatch(name):
@@ -43,13 +68,15 @@ def model_name(deployment: str, project: int, number: int, sha256: str) -> str:
     return name
 
 
-def register(server: OllamaClient, model: str, gguf: Path, sha256: str, *, num_ctx: int) -> None:
-    """Upload and create. Only a real chat shows whether it can be run: the first gate makes one.
+def create_model(server: OllamaClient, model: str, gguf: Path, sha256: str, *, num_ctx: int) -> None:
+    """Upload a file and create a model of it. Only a chat shows whether it runs: the first gate makes one.
 
-    `num_ctx` is baked in. Ollama stores any value of any parameter, and then fails each chat, so no other is sent.
+    `num_ctx` is stored with the model. Ollama accepts any value of any parameter and then fails each chat, so no other
+    parameter is sent.
 
     Raises:
         ModelServerError: the server did not take it.
+        TrainingFailed: the server did not unload another model of the same file.
     """
     retry_until_available(lambda: server.push(gguf, sha256))
     retry_until_available(lambda: server.create(model, sha256, parameters={"num_ctx": num_ctx}))
@@ -57,10 +84,10 @@ def register(server: OllamaClient, model: str, gguf: Path, sha256: str, *, num_c
 
 
 def unload_twins(server: OllamaClient, sha256: str) -> None:
-    """Unload what runs the same GGUF under whatever name of ours.
+    """Unload all models of ours that run this file.
 
-    Ollama keys a runner by its file (0.33): a second name of a file is served by the first one's runner, its template
-    included, until that is unloaded, and unloading happens a moment after it was asked for.
+    Ollama 0.33 has one runner for each file. A second name of a file is served by the runner of the first, with the
+    first's template, until that is unloaded. Unloading takes a moment.
     """
 
     def twins() -> list[str]:
@@ -68,13 +95,13 @@ def unload_twins(server: OllamaClient, sha256: str) -> None:
 
     for name in retry_until_available(twins):
         server.unload(name)
-    ends = time.monotonic() + UNLOADED_S
+    deadline = time.monotonic() + UNLOADED_S
     while left := retry_until_available(twins):
-        if time.monotonic() > ends:
+        if time.monotonic() > deadline:
             raise TrainingFailed(f"the model server did not unload {left[0]} within {UNLOADED_S} s: restart it")
         time.sleep(POLL_S)
 
 
 def is_taken(server: OllamaClient, model: str) -> bool:
-    """Does the server have a model of that name?"""
+    """Whether the server has a model of that name."""
     return retry_until_available(lambda: server.show(model)) is not None

@@ -1,0 +1,71 @@
+"""Collect: the examples that Label Studio has now become a dataset."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from annotune.deadline import Deadline
+from annotune.errors import ConfigurationError, TrainingRefused
+from annotune.recipe import Recipe, recipe_names
+from annotune.servers.ollama import OllamaClient
+from curation.dataset import Dataset, write_dataset
+from curation.examples import ExampleSet
+from trainer.active_run import ActiveRun
+from trainer.context import TrainerContext
+from trainer.retry import retry_until_available
+from trainer.run_folder import check_disk
+
+CHECK_S = 10
+LEAST_FREE_BYTES = 2 << 30
+
+ReadExamples = Callable[[TrainerContext, int], ExampleSet]
+
+
+def collect(
+    active: ActiveRun, context: TrainerContext, server: OllamaClient, read_examples: ReadExamples
+) -> tuple[Recipe, Dataset]:
+    """Load the recipe and write the dataset. Check that there are enough examples, a model server and a free disk.
+
+    Raises:
+        ConfigurationError: RECIPE is not set, or names no recipe.
+        TrainingRefused: there are too few examples, or the disk is full.
+        ModelServerError: the server did not answer.
+        AnnotuneError: as `read_examples` raises.
+    """
+    with active.stage("collect"):
+        recipe = load_recipe(context.settings.recipe)
+        example_set = read_examples(context, active.run.project)
+        dataset = write_dataset(active.folder / "dataset", example_set.train, example_set.held_out)
+        active.update(
+            dataset=dataset.digest,
+            annotations=tuple(dataset.contents),
+            contents=tuple(dataset.contents.values()),
+            examples=len(dataset.train),
+            held_out=len(dataset.held_out),
+            left_out=dict(example_set.left_out),
+            prompt_sha=most_common_prompt(dataset),
+            recipe=recipe.model_dump(mode="json"),
+        )
+        check_enough(example_set)
+        retry_until_available(lambda: server.check(Deadline.after(CHECK_S)))
+        check_disk(active.folder, LEAST_FREE_BYTES)
+    return recipe, dataset
+
+
+def load_recipe(name: str | None) -> Recipe:
+    """The recipe of the setting RECIPE. Raises ConfigurationError."""
+    if name is None:
+        raise ConfigurationError(f"training is off: set RECIPE to one of {recipe_names()}, or to a file's path")
+    return Recipe.load(name)
+
+
+def most_common_prompt(dataset: Dataset) -> str:
+    """The sha of the prompt that most examples have; empty if there are none."""
+    shas = Counter(example.origin.prompt_sha for example in (*dataset.train, *dataset.held_out))
+    return shas.most_common(1)[0][0] if shas else ""
+
+
+def check_enough(example_set: ExampleSet) -> None:
+    """Raise TrainingRefused if there are too few examples to train on, or too few that are held out."""
+    if example_set.lacks:
+        left_out = ", ".join(f"{count} {why}" for why, count in example_set.left_out.items()) or "none"
+        raise TrainingRefused(f"{example_set.lacks} (left out: {left_out})")
