@@ -1,1 +1,1 @@
-"""The door for a person at a terminal: `annotune ...`."""
+"""The command line: `annotune ...`. Each command parses its arguments, calls a function and prints the result."""

@@ -41,7 +41,7 @@ def _checks_pass(context: CommandContext, project: int, address: BackendAddress)
     results = []
     try:
         context.jobs.changed(project)
-        for check in checkup(context.context, project, address):
+        for check in checkup(context.api.context, project, address):
             say(f"{check.name}: {check.detail}", err=not check.works)
             results.append(check.works)
     except StoreUnavailable as error:

@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from annotune.label_studio.client import LabelStudioClient
-from annotune.settings import Settings, load_settings
+from annotune.settings import Settings
 from annotune.store.queue import JobQueue
 from annotune.store.store import Store
 from commands.output import PlainConsole, console, say
+from curation.api import Annotune
 from curation.connection import ProjectConnection
-from curation.context import Context
 
 
 class ProjectNumber(click.IntRange):
@@ -42,13 +42,13 @@ class CommandContext:
         self._opened = opened
 
     @cached_property
-    def context(self) -> Context:
-        """Settings, Redis and Label Studio, as the Python API has them.
+    def api(self) -> Annotune:
+        """The Python API.
 
         Raises:
             ConfigurationError: a setting is wrong.
         """
-        return self._opened.enter_context(Context(load_settings()))
+        return self._opened.enter_context(Annotune.from_environment())
 
     @cached_property
     def console(self) -> PlainConsole:
@@ -57,33 +57,37 @@ class CommandContext:
 
     @property
     def settings(self) -> Settings:
-        return self.context.settings
+        return self.api.context.settings
 
     @property
     def store(self) -> Store:
-        return self.context.store
+        return self.api.context.store
 
     @property
     def jobs(self) -> JobQueue:
-        return self.context.jobs
+        return self.api.context.jobs
 
     @property
     def has_label_studio(self) -> bool:
-        return self.context.has_label_studio
+        return self.api.context.has_label_studio
 
     @property
     def studio(self) -> LabelStudioClient:
-        return self.context.label_studio
+        return self.api.context.label_studio
 
     def connection(self, project: int) -> ProjectConnection:
         return ProjectConnection(self.studio, project)
 
     def known(self, project: int) -> int:
         """The project's number, if Label Studio has it. See `Context.check_project`."""
-        self.context.check_project(project)
+        self.api.context.check_project(project)
         return project
 
     def keep(self, project: int) -> None:
         """Have the worker write a project's pointers and prompts into its RUNS_DIR, for `models rebuild`."""
-        if not self.context.save_copy(project):
+        self.warn_not_copied(self.api.context.save_copy(project))
+
+    def warn_not_copied(self, is_copied: bool) -> None:
+        """Say that no worker is alive to copy what changed to RUNS_DIR."""
+        if not is_copied:
             say("no worker is alive: its copy in RUNS_DIR follows when 'annotune worker' runs", err=True)

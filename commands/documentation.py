@@ -22,7 +22,7 @@ An empty value counts as unset. Quotes that a compose list leaves around a value
 
 
 def configuration() -> str:
-    """The page: one row per setting, in the order of `Settings`."""
+    """The text of the page: one row for each setting, in the order of `Settings`."""
     rows = (
         f"| `{name.upper()}` | {_default(field)} | {_cell(field.description or '')} |\n"
         for name, field in Settings.model_fields.items()

@@ -20,28 +20,28 @@ from commands.train import train
 
 
 class Failed(click.ClickException):
-    """One sentence on standard error, and no traceback."""
+    """Prints one sentence on standard error and no traceback."""
 
     def __init__(self, error: AnnotuneError) -> None:
         super().__init__(shown(str(error)))
 
 
 class Misused(Failed):
-    """As `Failed`, where a setting or an argument is missing or wrong."""
+    """As `Failed`, for a setting or an argument that is missing or wrong."""
 
     exit_code = 2
 
 
 class Commands(click.Group):
-    """Our errors become click's."""
+    """Turns our errors into click's."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except AnnotuneError as error:
-            # What came through this door is an argument; what is under it is told of a project, a prompt or a task.
-            wrong = isinstance(error, ConfigurationError) or type(error) is RequestInvalid
-            raise (Misused if wrong else Failed)(error) from error
+            # RequestInvalid itself is about an argument; its subclasses are about a project, a prompt or a task.
+            misused = isinstance(error, ConfigurationError) or type(error) is RequestInvalid
+            raise (Misused if misused else Failed)(error) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,6 +1,6 @@
-"""What a person at a terminal sees: nothing that people, models or Label Studio wrote can style it or steer the terminal.
+"""Output to a terminal or a pipe. No text of people, models or Label Studio can style the output or control the terminal.
 
-All commands print by what is here; a test refuses any other way.
+All commands print with these functions; a test checks it.
 """
 
 import json
@@ -14,22 +14,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-CELL_SHOWN = 100
-AS_LONG_AS_IT_IS = 1_000_000  # columns of a pipe
-# Control characters but tab and newline, what breaks or turns lines (U+2028, bidirectional overrides), half characters.
-_STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+LONGEST_CELL = 100  # characters
+PIPE_WIDTH = 1_000_000  # columns, so that no line is broken
+# Control characters but tab and newline, line separators (U+2028), bidirectional overrides, lone surrogates.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def shown(text: str) -> str:
-    r"""A text as a terminal may have it: what would steer it is spelled out, as `\u001b`, which JSON understands too."""
-    return _STEERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))
+    r"""A text that is safe for a terminal. Control characters are escaped, as `\u001b`, which JSON reads too."""
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text.replace("\r\n", "\n"))
 
 
 def first_line(text: str) -> str:
-    """The beginning of a text, for a line or a table's cell."""
+    """The first line of a text, cut to `LONGEST_CELL` characters."""
     first, *rest = text.strip().splitlines() or [""]
-    return first[:CELL_SHOWN] + (" ..." if rest or len(first) > CELL_SHOWN else "")
+    return first[:LONGEST_CELL] + (" ..." if rest or len(first) > LONGEST_CELL else "")
 
 
 def say(text: str = "", *, err: bool = False) -> None:
@@ -38,18 +38,18 @@ def say(text: str = "", *, err: bool = False) -> None:
 
 
 def say_raw(text: str) -> None:
-    """Print what may be the input of another command, exactly as it is; a terminal gets it as by `say`."""
+    """Print a text that another command may read. A pipe gets it as it is, a terminal as by `say`."""
     click.echo(shown(text) if sys.stdout.isatty() else text, color=True)
 
 
 def say_json(rows: Sequence[Mapping[str, object]]) -> None:
-    """Print a list of JSON objects, one a line."""
+    """Print a list of JSON objects, one on each line."""
     lines = [shown(json.dumps(row, ensure_ascii=False)) for row in rows]
     click.echo("[" + ",\n ".join(lines) + "]")
 
 
 def json_option(command: F) -> F:
-    """The option of a command that prints a table: `as_json`."""
+    """The option `--json` of a command that prints a table. The argument is `as_json`."""
     decorate: Callable[[F], F] = click.option(
         "--json", "as_json", is_flag=True, help="Print a list of JSON objects instead."
     )
@@ -57,24 +57,24 @@ def json_option(command: F) -> F:
 
 
 class PlainConsole(Console):
-    """Prints texts as they are: no markup, no emoji codes, nothing that steers the terminal."""
+    """Prints texts as they are: without markup, emoji codes or control characters."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Called for each text that is printed, a table's cells too."""
+        """Rich calls it for each text, also for the cells of a table."""
         return super().render_str(shown(text), **options)
 
 
 def console() -> PlainConsole:
-    """Standard output; a pipe gets lines as long as they are."""
-    made = PlainConsole()
-    return made if made.is_terminal else PlainConsole(width=AS_LONG_AS_IT_IS)
+    """Standard output. In a pipe no line is broken."""
+    terminal = PlainConsole()
+    return terminal if terminal.is_terminal else PlainConsole(width=PIPE_WIDTH)
 
 
 def table_of(*titles: str, lines: bool = False) -> Table:
-    """An empty table; without titles it has no header. `lines` parts its rows."""
+    """An empty table. Without titles it has no header. `lines` draws lines between its rows."""
     table = Table(show_lines=True) if lines else Table(box=None, pad_edge=False, show_header=bool(titles))
     for title in titles:
         table.add_column(title, overflow="fold")
@@ -82,7 +82,7 @@ def table_of(*titles: str, lines: bool = False) -> Table:
 
 
 def say_table(to: Console, table: Table) -> None:
-    """Print a table, without blanks at the ends of its lines."""
+    """Print a table without blanks at the ends of its lines."""
     with to.capture() as captured:
         to.print(table)
     click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))

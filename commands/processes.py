@@ -1,4 +1,4 @@
-"""The two processes that stay: the backend and the worker."""
+"""`annotune serve` and `annotune worker`: the two processes of a deployment."""
 
 import click
 
@@ -14,7 +14,7 @@ PORT = click.IntRange(min=1, max=65535)
 @click.pass_obj
 def serve(context: CommandContext, host: str | None, port: int) -> None:
     """Start the backend, which answers Label Studio, and let it run until it is stopped."""
-    from backend.server import serve as serve_backend  # noqa: PLC0415 - gunicorn is of no use to the others
+    from backend.server import serve as serve_backend  # noqa: PLC0415 - other commands do not need gunicorn
 
     serve_backend(context.settings, host, port)
 
@@ -23,7 +23,7 @@ def serve(context: CommandContext, host: str | None, port: int) -> None:
 @click.pass_obj
 def worker(context: CommandContext) -> None:
     """Start the worker, which learns from what is annotated, and let it run until it is stopped."""
-    from trainer.worker import run_worker  # noqa: PLC0415 - as above
+    from trainer.worker import run_worker  # noqa: PLC0415 - other commands do not need rq's worker
 
     set_up(context.settings.log_level)
     run_worker(context.settings)

@@ -1,4 +1,4 @@
-"""SIGINT (Ctrl-C) and SIGTERM for a command with work under way: the first lets it end well, a second ends it at once."""
+"""SIGINT (Ctrl-C) and SIGTERM for a command: the first one lets work under way end, the second one ends it at once."""
 
 import os
 import signal
@@ -6,39 +6,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-STOPS = (signal.SIGINT, signal.SIGTERM)
-AS_SHELLS_SAY = 128
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SHELL_OFFSET = 128  # a shell adds the signal's number to it
 STDERR = 2
-SAID = b"\nwhat is under way is finished; a second signal ends it at once\n"
+NOTICE = b"\nwhat is under way is finished; a second signal ends it at once\n"
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked for the end. `exit_code` is what a shell says of it: 130 for SIGINT, 143 for SIGTERM."""
+    """A signal asked for the end. `exit_code` is 130 for SIGINT and 143 for SIGTERM, as in a shell."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
-        self.exit_code = AS_SHELLS_SAY + number
+        self.exit_code = SHELL_OFFSET + number
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Inside, the first of the signals raises Stopped in the main thread, which must be the one that enters.
+    """Raise Stopped at the first signal. Enter it in the main thread, which gets the exception.
 
-    A signal that was ignored at the start stays ignored, as SIGINT is for what a script puts in the background.
+    A signal that is ignored at the start stays ignored. SIGINT is ignored in what a script starts in the background.
     """
-    before = {number: signal.getsignal(number) for number in STOPS}
-    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        for each in heard:
+        for each in handled:
             signal.signal(each, signal.SIG_DFL)
-        os.write(STDERR, SAID)  # a print may be under way in this very thread
+        os.write(STDERR, NOTICE)  # print is not reentrant, and this thread may be in one
         raise Stopped(number)
 
-    for number in heard:
+    for number in handled:
         signal.signal(number, stop)
     try:
         yield
     finally:
-        for number in heard:
+        for number in handled:
             signal.signal(number, before[number])

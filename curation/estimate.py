@@ -1,95 +1,142 @@
-"""What a run would take, in tokens and money, without asking a model for an answer."""
+"""An estimate of what a plan takes, in tokens and money. No model is asked for an answer."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
 
 from annotune.chat import ChatRequest
 from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RequestInvalid
+from annotune.label_studio.client import LabelStudioClient
 from annotune.label_studio.rows import TaskRow
 from annotune.log import unexpected
-from annotune.prices import Price
+from annotune.prices import Price, Prices
+from annotune.prompt import PlaceholderCheck
 from annotune.question import Question
 from annotune.servers.base import ModelServer
 from curation.plan import Plan
 
 SAMPLE = 20
-COUNT_S = 60.0  # the first call may have to load the model
-CHARACTERS_A_TOKEN = 4
+COUNT_S = 60.0  # the first call may load the model
+CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Tokens that all tasks take; `counted` tasks were counted by the model server, 0 where it cannot count.
+    """Tokens and cost of all tasks of a plan.
 
-    `shown` are the questions about the first tasks, `unfit` the tasks that cannot be asked, by reason.
+    The model server counted the tokens of `counted` tasks; 0 if it could not, and then `count_error` says why.
+    `answer_tokens` is the most that the answers can have. `price` is None if none is known. `questions` are those about the
+    first tasks, by task id. `failed` holds the ids of tasks that cannot be asked about, by reason. `placeholder_warning` is
+    a sentence about placeholders of the prompt that name nothing, or empty.
     """
 
     tasks: int
+    skipped: int
     prompt_tokens: float
     answer_tokens: int
     counted: int
-    uncounted: str
-    shown: tuple[tuple[int, Question], ...]
-    unfit: dict[str, list[int]]
+    count_error: str
+    price: Price | None
+    questions: dict[int, Question]
+    failed: dict[str, list[int]]
+    placeholder_warning: str
 
     @property
     def is_exact(self) -> bool:
-        """Was each task counted?"""
+        """Whether the tokens of each task were counted."""
         return bool(self.counted) and self.counted == self.tasks
 
-    def usd(self, price: Price) -> float:
-        """What it costs at most, in USD."""
-        return price.usd(self.prompt_tokens, self.answer_tokens)
+    @property
+    def cost_usd(self) -> float | None:
+        """The most that it costs, in USD. None if no price is known."""
+        return self.price.usd(self.prompt_tokens, self.answer_tokens) if self.price else None
 
 
-def estimate(plan: Plan, tasks: Iterable[TaskRow], server: ModelServer | None, *, show: int) -> Estimate:
-    """Render what all tasks would be asked, and count it.
+def estimate(
+    plan: Plan, label_studio: LabelStudioClient, server: ModelServer | None, *, prices: Prices, questions: int = 1
+) -> Estimate:
+    """Render what the model would be asked about each task, and count the tokens.
 
     Args:
-        plan: what is asked.
-        tasks: about which tasks; read once, one at a time.
-        server: counts the first `SAMPLE` prompts; None where counting would cost money.
-        show: keep so many questions.
+        plan: what is asked, about which tasks.
+        label_studio: where the tasks are.
+        server: counts the tokens of the first `SAMPLE` prompts; None if counting costs money.
+        prices: the price table.
+        questions: how many questions to keep.
+
+    Raises:
+        LabelStudioError, Unauthorized: Label Studio did not answer as it should.
     """
-    asked, characters, sample, why = 0, 0, 0, ""
-    counted: list[int] = []
-    shown: list[tuple[int, Question]] = []
-    unfit: dict[str, list[int]] = {}
-    for task in tasks:
-        question = plan.question(task.data)
-        try:
-            plan.image_addresses(task.data)  # a task that lacks one cannot be asked
-            length = sum(len(message.content) for message in question.messages)
-            if server and not why and len(counted) < SAMPLE:
-                counted.append(_tokens(server, question.request(plan.ref, plan.options, urgent=False)))
-                sample += length
-        except RequestInvalid as error:
-            unfit.setdefault(str(error), []).append(task.id)
-            continue
-        except (ModelServerError, NotFound) as error:
-            why = str(error)
-        except AnnotuneError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a fault that one odd task brings out ends no estimate
-            unfit.setdefault(str(unexpected(error)), []).append(task.id)
-            continue
-        asked, characters = asked + 1, characters + length
-        if len(shown) < show:
-            shown.append((task.id, question))
-    rate = sum(counted) / sample if sample else 1 / CHARACTERS_A_TOKEN
+    tally = _Tally(plan, server, questions)
+    placeholders = PlaceholderCheck(plan.prompt.text)
+    for task in plan.tasks(label_studio, placeholders, tally.skip):
+        tally.add(task)
+    rate = sum(tally.counted) / tally.sampled if tally.sampled else 1 / CHARACTERS_PER_TOKEN
     return Estimate(
-        tasks=asked,
-        prompt_tokens=characters * rate * plan.calls,
-        answer_tokens=asked * plan.calls * plan.options.max_tokens,
-        counted=len(counted),
-        uncounted=why,
-        shown=tuple(shown),
-        unfit=unfit,
+        tasks=tally.tasks,
+        skipped=tally.skipped,
+        prompt_tokens=tally.characters * rate * plan.calls,
+        answer_tokens=tally.tasks * plan.calls * plan.options.max_tokens,
+        counted=len(tally.counted),
+        count_error=tally.count_error,
+        price=prices.of(plan.ref),
+        questions=tally.questions,
+        failed=dict(tally.failed),
+        placeholder_warning=placeholders.sentence,
     )
 
 
-def _tokens(server: ModelServer, request: ChatRequest) -> int:
-    """A prompt's tokens: an answer of one token, which is thrown away, brings their count."""
+@dataclass
+class _Tally:
+    """Counts task by task. `sampled` are the characters of the prompts whose tokens were counted."""
+
+    plan: Plan
+    server: ModelServer | None
+    most_questions: int
+    tasks: int = 0
+    skipped: int = 0
+    characters: int = 0
+    sampled: int = 0
+    counted: list[int] = field(default_factory=list)
+    count_error: str = ""
+    questions: dict[int, Question] = field(default_factory=dict)
+    failed: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    def skip(self) -> None:
+        self.skipped += 1
+
+    def add(self, task: TaskRow) -> None:
+        question = self.plan.question(task.data)
+        try:
+            self.plan.image_addresses(task.data)  # a task that lacks one cannot be asked about
+            length = sum(len(message.content) for message in question.messages)
+            self._count(question, length)
+        except RequestInvalid as error:
+            self.failed[str(error)].append(task.id)
+            return
+        except AnnotuneError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault in one task does not end the estimate
+            self.failed[str(unexpected(error))].append(task.id)
+            return
+        self.tasks += 1
+        self.characters += length
+        if len(self.questions) < self.most_questions:
+            self.questions[task.id] = question
+
+    def _count(self, question: Question, length: int) -> None:
+        """Let the server count the tokens of a prompt of `length` characters, if it belongs to the sample."""
+        if self.server is None or self.count_error or len(self.counted) >= SAMPLE:
+            return
+        try:
+            request = question.request(self.plan.ref, self.plan.options, urgent=False)
+            self.counted.append(_prompt_tokens(self.server, request))
+            self.sampled += length
+        except (ModelServerError, NotFound) as error:
+            self.count_error = str(error)
+
+
+def _prompt_tokens(server: ModelServer, request: ChatRequest) -> int:
+    """The tokens of a prompt. The server tells them with an answer of one token, which is not used."""
     bare = replace(request, max_tokens=1, schema=None, logprobs=False, top_logprobs=0, images=(), think=False)
     return server.chat(bare, Deadline.after(COUNT_S)).prompt_tokens

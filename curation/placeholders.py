@@ -1,4 +1,4 @@
-"""What of a prompt's placeholders names nothing in a project."""
+"""Placeholders of a prompt that name nothing in a project."""
 
 from contextlib import suppress
 from itertools import islice
@@ -11,26 +11,36 @@ from curation.context import Context
 SAMPLE = 20
 
 
-def told_unknown_in(context: Context, project: int, text: str, system: str) -> list[str]:
-    """In sentences, by the project's config and its first tasks; none where Label Studio is not configured.
+def placeholder_warnings(context: Context, project: int, text: str, system: str) -> list[str]:
+    """Sentences about placeholders of a prompt that name nothing, and about placeholders of a system prompt.
+
+    The names come from the labeling config and from the first `SAMPLE` tasks. Without Label Studio there are no warnings.
 
     Raises:
-        NotFound, Unauthorized, LabelStudioError: it cannot be asked.
+        NotFound: there is no such project.
+        Unauthorized, LabelStudioError: Label Studio did not answer as it should.
     """
     if not context.has_label_studio:
         return []
-    shown = context.label_studio.projects.get(project)
+    fields = _fields(context, project)
+    unknown = describe_unknown(unknown_placeholders(text, fields), fields, place=f"the tasks of project {project}")
+    not_filled = [name for name in unknown_placeholders(system, ()) if name in fields]
+    not_filled += [name for name in ("text", "labels") if f"{{{name}}}" in system]
+    warnings = [unknown] if unknown else []
+    if not_filled:
+        warnings.append(
+            f"The system prompt has {{{not_filled[0]}}}, which is sent as it stands: only the prompt is filled."
+        )
+    return warnings
+
+
+def _fields(context: Context, project: int) -> set[str]:
+    """The fields that the labeling config shows, and those of the first tasks."""
+    row = context.label_studio.projects.get(project)
     fields: set[str] = set()
     with suppress(LabelingInvalid):
-        labeling = context.labeling(shown.label_config)
-        fields |= {item.field for item in labeling.objects}
-    if not shown.evaluate_predictions_automatically:  # else Label Studio would ask for predictions of what is read
+        fields |= {item.field for item in context.labeling(row.label_config).objects}
+    if not row.evaluate_predictions_automatically:  # else reading tasks makes Label Studio fetch predictions
         for task in islice(context.label_studio.tasks.by_id(project, ALL), SAMPLE):
             fields |= task.data.keys()
-    told = [describe_unknown(unknown_placeholders(text, fields), fields, place=f"the tasks of project {project}")]
-    unfilled = [name for name in unknown_placeholders(system, ()) if name in fields] + [
-        name for name in ("text", "labels") if f"{{{name}}}" in system
-    ]
-    if unfilled:
-        told.append(f"The system prompt has {{{unfilled[0]}}}, which is sent as it stands: only the prompt is filled.")
-    return [sentence for sentence in told if sentence]
+    return fields

@@ -1,9 +1,11 @@
-"""Predictions made side by side, each pushed to Label Studio at once, so that an interruption loses none."""
+"""Predictions for many tasks. Each is pushed to Label Studio as soon as it is made, so that an interruption loses none."""
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from annotune.deadline import Deadline
 from annotune.errors import (
@@ -17,145 +19,201 @@ from annotune.errors import (
     ModelServerUnreachable,
     NotFound,
     RequestInvalid,
+    StoreUnavailable,
 )
 from annotune.images import ImageFetcher
-from annotune.label_studio.client import LabelStudioClient
 from annotune.label_studio.rows import TaskRow
+from annotune.lease import LEASE_TIMING, lease
 from annotune.log import unexpected
 from annotune.parallel import run_bounded
 from annotune.prompt import PlaceholderCheck
-from annotune.reply import answers_given, build_prediction
+from annotune.reply import Reply, answers_given, build_prediction
 from annotune.servers.base import ModelServer
-from annotune.store.store import Store
+from annotune.servers.pool import Servers
+from annotune.store.reports import Batch
+from curation.context import Context
 from curation.plan import Plan
 
-# What one task meets, all that follow would meet.
-ENDS_ASKING = (ModelServerUnreachable, KeyRefused, ConfigurationError, NotFound)
+# Every task would meet these errors, so the first one ends the batch.
+ENDS_BATCH = (ModelServerUnreachable, KeyRefused, ConfigurationError, NotFound)
+LEASE = "predict"
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class BatchCounts:
-    """What came of the tasks; `failed` holds task ids by reason, `kinds` the class of the error of each reason.
+    """Counts of a batch, in tasks. They rise while the batch runs.
 
-    `doubts` are about the placeholders of the prompt.
+    `cut` counts answers that ended at the token limit. `failed` holds task ids by reason, and `kinds` the class of the error
+    behind each reason. `placeholders` has seen the tasks that were asked about.
     """
 
     pushed: int = 0
     skipped: int = 0
     cut: int = 0
     failed: dict[str, list[int]] = field(default_factory=dict)
-    doubts: PlaceholderCheck = field(default_factory=lambda: PlaceholderCheck(""))
     kinds: dict[str, str] = field(default_factory=dict)
+    placeholders: PlaceholderCheck = field(default_factory=lambda: PlaceholderCheck(""))
 
     @property
     def failures(self) -> int:
         return sum(map(len, self.failed.values()))
 
     @property
-    def most_frequent(self) -> tuple[str, str]:
-        """The class and the sentence of the most frequent reason; both empty where nothing failed."""
-        reason = max(self.failed, key=lambda each: len(self.failed[each]), default="")
-        return self.kinds.get(reason, ""), reason
-
-    @property
     def done(self) -> int:
-        """Tasks that are done with."""
+        """Tasks that were pushed, skipped or failed."""
         return self.pushed + self.skipped + self.failures
 
+    @property
+    def most_frequent_failure(self) -> tuple[str, str]:
+        """Class and reason of the most frequent failure. Both are empty if nothing failed."""
+        reason = max(self.failed, key=lambda reason: len(self.failed[reason]), default="")
+        return self.kinds.get(reason, ""), reason
 
-class Push:
-    """One run. It counts in `tally`; `heard` is told of each task that is done with, by one thread at a time.
 
-    `lost` becomes true when another process may be at the same project, so that this one must stop. `kept_s` is how long
-    answers are kept.
+OnProgress = Callable[[BatchCounts], object]
+
+
+def _ignore(_counts: BatchCounts) -> None:
+    pass
+
+
+@contextmanager
+def open_batch(context: Context, plan: Plan) -> Iterator["BatchPrediction"]:
+    """A batch that holds its project: no other process can predict the project at the same time.
+
+    Raises:
+        InUse: another process predicts the project.
+        StoreUnavailable: Redis does not answer.
     """
+    # This process makes all calls, so the limit is not divided among web workers.
+    settings = context.settings.model_copy(update={"workers": 1})
+    with closing(Servers(settings)) as servers, lease(context.patient_store, plan.project, LEASE) as held:
+        if not held.taken:
+            raise InUse(
+                f"project {plan.project} is being predicted by {held.holder}: wait for its end (a run that was killed"
+                f" frees the project within {LEASE_TIMING.ttl_s:.0f} s)"
+            )
+        yield BatchPrediction(context, plan, servers, lease_lost=held.lost)
 
-    def __init__(
-        self,
-        plan: Plan,
-        server: ModelServer,
-        studio: LabelStudioClient,
-        store: Store,
-        *,
-        pictures: ImageFetcher,
-        tally: BatchCounts,
-        heard: Callable[[BatchCounts], object],
-        lost: Callable[[], bool],
-        kept_s: int,
-    ) -> None:
+
+class BatchPrediction:
+    """One batch. `counts` can be read at any time, also after an error."""
+
+    def __init__(self, context: Context, plan: Plan, servers: Servers, *, lease_lost: Callable[[], bool]) -> None:
+        """`lease_lost` becomes true when another process may predict the project, so that this one has to stop."""
+        self.counts = BatchCounts(placeholders=PlaceholderCheck(plan.prompt.text))
+        self._context = context
+        self._settings = context.settings
         self._plan = plan
-        self._pictures = pictures
-        self._tally = tally
-        self._server = server
-        self._studio = studio
-        self._store = store
-        self._heard = heard
-        self._lost = lost
-        self._kept_s = kept_s
+        self._servers = servers
+        self._label_studio = context.label_studio
+        self._store = context.patient_store
+        self._images = ImageFetcher(context.settings)
+        self._lease_lost = lease_lost
         self._lock = threading.Lock()
+        self._on_progress: OnProgress = _ignore
 
-    def run(self, limit: int, deadline_s: float) -> None:
-        """Ask about all tasks of the plan, `limit` at a time, each within `deadline_s`.
+    def run(self, on_progress: OnProgress | None = None) -> BatchCounts:
+        """Ask about all tasks of the plan, `MODEL_CONCURRENCY` at a time, each within `MODEL_DEADLINE_S`.
+
+        Ctrl-C lets the calls under way end and pushes their answers. The next run skips what was pushed.
+
+        Args:
+            on_progress: called with the counts after each task, by one thread at a time.
 
         Raises:
-            AnnotuneError: what no other task would be spared; what was pushed until then stays.
+            AnnotuneError: an error that every task would meet. What was pushed stays.
+            InUse: another process began to predict the project while Redis was away.
         """
-        tasks: Iterable[TaskRow] = self._plan.tasks(self._studio, self._skipped, self._tally.doubts)
-        run_bounded(tasks, lambda task: self._predict(task, Deadline.after(deadline_s)), limit)
+        self._on_progress = on_progress or self._on_progress
+        settings, ended_by = self._settings, None
+        tasks = self._plan.tasks(self._label_studio, self.counts.placeholders, self._skip)
+        try:
+            server = self._servers.get(self._plan.ref.server)
 
-    def _predict(self, task: TaskRow, deadline: Deadline) -> None:
+            def predict(task: TaskRow) -> None:
+                self._predict(task, server, Deadline.after(settings.model_deadline_s))
+
+            run_bounded(tasks, predict, settings.model_concurrency)
+        except AnnotuneError as error:
+            ended_by = error
+            raise
+        finally:
+            self._save_outcome(ended_by)
+        return self.counts
+
+    def _predict(self, task: TaskRow, server: ModelServer, deadline: Deadline) -> None:
         plan = self._plan
         try:
-            images = tuple(self._pictures.fetch(address, deadline) for address in plan.image_addresses(task.data))
-            question = plan.question(task.data, images)
-            reply = question.ask(self._server, plan.ref, plan.options, deadline, urgent=False, calls=plan.calls)
+            reply = self._ask(task, server, deadline)
             prediction = build_prediction(plan.labeling, plan.prompt, reply, plan.model_version)
-        except ENDS_ASKING:
+        except ENDS_BATCH:
             raise
         except (RequestInvalid, ModelServerError) as error:
-            self._failed(task, error)
+            self._fail(task, error)
             return
         except AnnotuneError:
             raise
-        except Exception as error:  # noqa: BLE001 - a fault that one odd task brings out costs no other its answer
-            self._failed(task, unexpected(error))
+        except Exception as error:  # noqa: BLE001 - a fault in one task costs no other its answer
+            self._fail(task, unexpected(error))
             return
         answers = answers_given(plan.project, task.id, plan.prompt, reply, plan.model_version)
         try:
-            if self._has_one_by_now(task):
-                self._skipped()
+            if self._has_prediction_now(task):
+                self._skip()
                 return
-            # The log first: an answer that is stored and not logged would later pass for a person's own words.
-            self._store.answers.add(answers, kept_s=self._kept_s)
-            self._studio.predictions.create(task.id, prediction)
+            # The log comes first: an answer that is stored but not logged would count as a person's own words.
+            self._store.answers.add(answers, kept_s=self._settings.answers_kept_s)
+            self._label_studio.predictions.create(task.id, prediction)
         except LabelStudioUnreachable:
             raise
         except (LabelStudioError, NotFound) as error:
-            self._failed(task, error)
+            self._fail(task, error)
             return
         with self._lock:
-            self._tally.pushed += 1
-            self._tally.cut += reply.cut
-            self._heard(self._tally)
+            self.counts.pushed += 1
+            self.counts.cut += reply.cut
+            self._on_progress(self.counts)
 
-    def _has_one_by_now(self, task: TaskRow) -> bool:
-        """Asked just before the push: Label Studio's own batch, or another tool, may have been at it."""
-        if self._lost():
+    def _ask(self, task: TaskRow, server: ModelServer, deadline: Deadline) -> Reply:
+        plan = self._plan
+        images = tuple(self._images.fetch(address, deadline) for address in plan.image_addresses(task.data))
+        question = plan.question(task.data, images)
+        return question.ask(server, plan.ref, plan.options, deadline, urgent=False, calls=plan.calls)
+
+    def _has_prediction_now(self, task: TaskRow) -> bool:
+        """Checked just before the push: Label Studio's own batch or another tool may have made one meanwhile."""
+        if self._lease_lost():
             raise InUse(
                 f"project {self._plan.project}: while Redis was away another process began to predict it, so this one"
                 " stops; what was pushed stays"
             )
-        return self._plan.has_one(self._studio.predictions.of_task(task.id))
+        return self._plan.has_prediction(self._label_studio.predictions.of_task(task.id))
 
-    def _failed(self, task: TaskRow, error: AnnotuneError) -> None:
+    def _fail(self, task: TaskRow, error: AnnotuneError) -> None:
         log.debug("task %d: %s", task.id, error)
         with self._lock:
-            self._tally.failed.setdefault(str(error), []).append(task.id)
-            self._tally.kinds[str(error)] = type(error).__name__
-            self._heard(self._tally)
+            self.counts.failed.setdefault(str(error), []).append(task.id)
+            self.counts.kinds[str(error)] = type(error).__name__
+            self._on_progress(self.counts)
 
-    def _skipped(self) -> None:
+    def _skip(self) -> None:
         with self._lock:
-            self._tally.skipped += 1
-            self._heard(self._tally)
+            self.counts.skipped += 1
+            self._on_progress(self.counts)
+
+    def _save_outcome(self, ended_by: AnnotuneError | None) -> None:
+        """Save how the batch ended, for `annotune status`. A batch that asked about no task is not saved."""
+        counts, plan = self.counts, self._plan
+        asked = plan.found - counts.skipped
+        if not asked:
+            return
+        kind, reason = (type(ended_by).__name__, str(ended_by)) if ended_by else counts.most_frequent_failure
+        if not reason and counts.pushed < asked:
+            kind, reason = "Stopped", "the run was interrupted"
+        batch = Batch(
+            at=datetime.now(UTC), project=plan.project, tasks=asked, answered=counts.pushed, kind=kind, reason=reason
+        )
+        with suppress(StoreUnavailable):
+            self._context.store.reports.keep_batch(batch)

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,9 @@ from annotune.chat import ChatRequest, Completion
 from annotune.deadline import Deadline
 from annotune.errors import InUse
 from annotune.extra_params import ExtraParams
-from annotune.images import ImageFetcher
 from annotune.label_studio.tasks import PAGE_TASKS
 from annotune.models import ModelRef
+from annotune.prices import Prices
 from annotune.prompt import ProjectPrompt, Prompt
 from annotune.servers.pool import Servers
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE, load_settings
@@ -36,8 +36,8 @@ from annotune.store.store import Store
 from commands.main import annotune
 from curation.context import Context
 from curation.estimate import estimate
-from curation.plan import Plan
-from curation.predict import BatchCounts, Push
+from curation.plan import make_plan
+from curation.predict import BatchPrediction
 
 PROMPT = "Answer in one word."
 TASKS = 12
@@ -125,6 +125,11 @@ def default_sigint() -> Iterator[None]:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+def settings_of(deployment: dict[str, str]) -> dict[str, str]:
+    """The environment as settings."""
+    return {name.lower(): value for name, value in deployment.items()}
 
 
 def versions(studio: LabelStudioDouble) -> list[list[str]]:
@@ -304,31 +309,16 @@ def test_a_run_that_was_killed_frees_the_project_by_its_silence(predict, store, 
     eventually(lambda: predict().exit_code == 0)
 
 
-def test_a_run_whose_place_went_to_another_process_stops(
-    deployment, monkeypatch, store, studio, ollama: Scripted
-) -> None:
-    for name, value in deployment.items():
-        monkeypatch.setenv(name, value)
-    tally = BatchCounts()
-    with ExitStack() as opened:
-        context = opened.enter_context(Context(load_settings()))
-        servers = opened.enter_context(closing(Servers(context.settings)))
-        push = Push(
-            Plan.of(context, 4, model=None, ids=None, only_missing=False),
-            servers.get("ollama"),
-            context.label_studio,
-            store,
-            pictures=ImageFetcher(context.settings),
-            tally=tally,
-            heard=lambda _tally: None,
-            lost=lambda: len(ollama.chats) >= 3,
-            kept_s=0,
-        )
+def test_a_run_whose_lease_went_to_another_process_stops(deployment, store, studio, ollama: Scripted) -> None:
+    settings = load_settings(**settings_of(deployment | {"MODEL_CONCURRENCY": "1"}))
+    with Context(settings) as context, closing(Servers(settings)) as servers:
+        plan = make_plan(context, 4, model=None, ids=None, only_missing=False)
+        batch = BatchPrediction(context, plan, servers, lease_lost=lambda: len(ollama.chats) >= 3)
 
         with pytest.raises(InUse, match="project 4"):
-            push.run(1, 10)
+            batch.run()
 
-    assert (tally.pushed, sum(map(len, studio.predictions(4)))) == (2, 2)
+    assert (batch.counts.pushed, sum(map(len, studio.predictions(4)))) == (2, 2)
 
 
 def test_a_task_that_got_its_prediction_meanwhile_is_skipped(predict, studio, ollama, store) -> None:
@@ -412,8 +402,11 @@ def test_a_placeholder_that_names_nothing_is_told_once(
     )
 
 
-class Foreseen:
-    """A model server that meets what nobody foresaw where a prompt names it."""
+class OddServer:
+    """A model server with a fault that one prompt brings out."""
+
+    def get(self, _name: str) -> "OddServer":
+        return self
 
     def chat(self, request: ChatRequest, deadline: Deadline) -> Completion:
         if "Question 3?" in request.messages[-1].content:
@@ -421,32 +414,18 @@ class Foreseen:
         return Completion("Yes.", request.model, 3, 1, seconds=deadline.left_s, finish="stop")
 
 
-def test_what_nobody_foresaw_fails_its_own_task(deployment, monkeypatch, store, studio, caplog) -> None:
-    for name, value in deployment.items():
-        monkeypatch.setenv(name, value)
-    tally = BatchCounts()
-    with ExitStack() as opened:
-        context = opened.enter_context(Context(load_settings()))
-        plan = Plan.of(context, 4, model=None, ids=None, only_missing=False)
-        found = estimate(plan, plan.tasks(context.label_studio, lambda: None, tally.doubts), Foreseen(), show=0)  # type: ignore[arg-type]
-        push = Push(
-            plan,
-            Foreseen(),  # type: ignore[arg-type]
-            context.label_studio,
-            store,
-            pictures=ImageFetcher(context.settings),
-            tally=tally,
-            heard=lambda _tally: None,
-            lost=lambda: False,
-            kept_s=0,
-        )
-        push.run(3, 10)
+def test_an_unexpected_error_fails_its_own_task(deployment, store, studio, caplog) -> None:
+    server: Any = OddServer()
+    with Context(load_settings(**settings_of(deployment))) as context:
+        plan = make_plan(context, 4, model=None, ids=None, only_missing=False)
+        found = estimate(plan, context.label_studio, server, prices=Prices.load())
+        counts = BatchPrediction(context, plan, server, lease_lost=lambda: False).run()
 
-    for failed in (tally.failed, found.unfit):
+    for failed in (counts.failed, found.failed):
         ((reason, tasks),) = failed.items()
         assert tasks == [4003]
         assert f"unexpected error {reason[-8:]}\nTraceback" in caplog.text
-    assert (tally.pushed, found.tasks) == (TASKS - 1, TASKS - 1)
+    assert (counts.pushed, found.tasks) == (TASKS - 1, TASKS - 1)
 
 
 def test_a_model_server_that_is_away_ends_it_at_once(predict, studio) -> None:

@@ -33,7 +33,7 @@ READS_ENVIRONMENT = {
     "trainer/scripts/job_protocol.py": "sets what libraries read at their import, in the training's own process",
     "trainer/scripts/train.py": "sets what Unsloth reads, in the training's own process",
 }
-LONGEST_LINES = 350
+LONGEST_LINES = 310  # of a module, docstrings not counted
 
 
 def sources(*folders: str) -> list[Path]:
@@ -51,6 +51,14 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield f"{path.parent.name}.{node.module or ''}" if node.level else str(node.module)
+
+
+def lines_of_code(path: Path) -> int:
+    """The lines of a module without those of its docstrings."""
+    text = path.read_text(encoding="utf-8")
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, documented) and ast.get_docstring(node)]
+    return len(text.splitlines()) - sum((node.body[0].end_lineno or 0) - node.body[0].lineno + 1 for node in nodes)
 
 
 def tops(path: Path) -> set[str]:
@@ -137,11 +145,7 @@ def test_only_one_module_prints_so_that_nothing_that_people_wrote_steers_a_termi
 
 
 def test_no_module_is_longer_than_a_reader_bears() -> None:
-    long = {
-        short(path): lines
-        for path in sources(*PACKAGES)
-        if (lines := len(path.read_text().splitlines())) > LONGEST_LINES
-    }
+    long = {short(path): lines for path in sources(*PACKAGES) if (lines := lines_of_code(path)) > LONGEST_LINES}
 
     assert long == {}
 

@@ -1,0 +1,370 @@
+"""The Python API: what the commands do, for a notebook or a program.
+
+    from curation.api import Annotune
+
+    with Annotune.from_environment() as annotune:
+        plan = annotune.plan(4, tasks="1-100")
+        print(annotune.estimate(plan).cost_usd)
+        print(annotune.predict(plan).pushed)
+
+A project is the number in its address in Label Studio. Every error is an `AnnotuneError` (`annotune/errors.py`), and its
+message says what to do. All methods raise `StoreUnavailable` if Redis does not answer, and `LabelStudioError` or
+`Unauthorized` if Label Studio does not answer as it should.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from annotune.ids import ranges_of
+from annotune.prices import Prices
+from annotune.prompt import PromptVersion
+from annotune.servers.pool import Servers
+from annotune.settings import Settings, load_settings
+from curation.collect import project_examples
+from curation.compare import TASKS, Comparison, compare_prompts
+from curation.context import Context
+from curation.dataset import Dataset, write_dataset
+from curation.estimate import Estimate, estimate
+from curation.examples import ExampleSet
+from curation.plan import Plan, make_plan
+from curation.predict import BatchCounts, BatchPrediction, OnProgress, open_batch
+from curation.prompts import (
+    ListedPrompt,
+    PromptChange,
+    PromptChoice,
+    diff_prompts,
+    find_prompt,
+    list_prompts,
+    set_prompt,
+    system_prompt,
+    use_prompt,
+)
+from curation.repair import RepairReport, repair_predictions
+from curation.training import Training, request_training
+
+
+class Annotune:
+    """One deployment: its settings, its Redis, its Label Studio and its model servers.
+
+    Connections are opened when they are first used. Close it at the end, or use it in a `with` statement.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.context = Context(settings)
+
+    @classmethod
+    def from_environment(cls, **overrides: Any) -> Self:
+        """The deployment that the environment variables configure, as for the commands.
+
+        Args:
+            overrides: settings by their names in lower case, in place of those in the environment.
+
+        Raises:
+            ConfigurationError: a setting is wrong; the message names it.
+
+        Example:
+            >>> with Annotune.from_environment(max_tokens=200) as other:
+            ...     other.settings.max_tokens
+            200
+        """
+        return cls(load_settings(**overrides))
+
+    @property
+    def settings(self) -> Settings:
+        return self.context.settings
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.context.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Predictions
+
+    def plan(
+        self,
+        project: int,
+        *,
+        tasks: str | Sequence[range] | None = None,
+        model: str | None = None,
+        only_missing: bool = False,
+    ) -> Plan:
+        """Plan predictions. The model and the prompt are those that answer the project now, and stay so in the plan.
+
+        Args:
+            project: its number.
+            tasks: ids of tasks, such as `"1,5,10-20"`. None: all tasks.
+            model: another model, such as `ollama:llama3`, `openai:gpt-4o-mini` or `v0003`.
+            only_missing: leave out tasks that have any prediction. Tasks that have one of the same model and prompt are left
+                out anyway.
+
+        Raises:
+            NotFound: there is no such project, task or version.
+            RequestInvalid: `tasks` or `model` cannot be read.
+            LabelingInvalid: the labeling config cannot be served.
+            PromptMissing: the project has no prompt.
+
+        Example:
+            >>> plan = annotune.plan(4, tasks="4000-4002")
+            >>> plan.found, str(plan.ref)
+            (3, 'ollama:small')
+        """
+        ids = ranges_of(tasks) if isinstance(tasks, str) else tasks
+        return make_plan(self.context, project, model=model, ids=ids, only_missing=only_missing)
+
+    def estimate(self, plan: Plan, *, prices: Prices | None = None, questions: int = 1) -> Estimate:
+        """Estimate tokens and cost of a plan. No model is asked for an answer.
+
+        Ollama counts the tokens of the first tasks. An API that costs money is not called: 4 characters count as one token.
+
+        Args:
+            plan: what `plan` returned.
+            prices: a price table. None: `prompts/prices.toml`.
+            questions: how many questions to keep, to read what the model would get.
+
+        Raises:
+            ConfigurationError: the price table cannot be read.
+
+        Example:
+            >>> estimate = annotune.estimate(annotune.plan(4))
+            >>> estimate.tasks, estimate.cost_usd
+            (3, 0.0)
+            >>> print(estimate.questions[4000].messages[-1].content)
+            Answer in one word.
+            <BLANKLINE>
+            Question 0?
+        """
+        prices = prices or Prices.load()
+        label_studio = self.context.label_studio
+        if plan.ref.server != "ollama":  # where even an answer of one token costs the prompt
+            return estimate(plan, label_studio, None, prices=prices, questions=questions)
+        with closing(Servers(self.settings)) as servers:
+            return estimate(plan, label_studio, servers.get("ollama"), prices=prices, questions=questions)
+
+    def predict(self, plan: Plan, *, on_progress: OnProgress | None = None) -> BatchCounts:
+        """Ask the model about each task of a plan, and push each prediction to Label Studio as soon as it is made.
+
+        An interruption loses nothing that was pushed. Run the plan again to go on.
+
+        Args:
+            plan: what `plan` returned.
+            on_progress: called with the counts after each task.
+
+        Raises:
+            InUse: another process predicts the project.
+            ModelServerError, ConfigurationError, NotFound: an error that every task would meet. What was pushed stays.
+
+        Example:
+            >>> counts = annotune.predict(annotune.plan(4))
+            >>> counts.pushed, counts.failed
+            (3, {})
+        """
+        with self.batch(plan) as batch:
+            return batch.run(on_progress)
+
+    def batch(self, plan: Plan) -> AbstractContextManager[BatchPrediction]:
+        """A batch to run in a `with` statement. Its `counts` can be read after an interruption too.
+
+        Raises:
+            InUse: another process predicts the project.
+
+        Example:
+            >>> with annotune.batch(annotune.plan(4)) as batch:
+            ...     _ = batch.run()
+            >>> batch.counts.done
+            3
+        """
+        return open_batch(self.context, plan)
+
+    def repair_predictions(self, project: int, *, dry_run: bool = False) -> RepairReport:
+        """Put shifted spans of stored predictions in their places. Only predictions of Annotune change.
+
+        Args:
+            project: its number.
+            dry_run: report what would be repaired, and change nothing.
+
+        Raises:
+            NotFound: there is no such project.
+            LabelingInvalid: the labeling config cannot be served.
+
+        Example:
+            >>> report = annotune.repair_predictions(4, dry_run=True)
+            >>> report.tasks, report.repaired
+            (3, [])
+        """
+        return repair_predictions(self.context, project, dry_run=dry_run)
+
+    # Prompts
+
+    def prompts(self, project: int) -> list[ListedPrompt]:
+        """All versions of the project's prompt, newest first.
+
+        Raises:
+            NotFound: there is no such project.
+
+        Example:
+            >>> [listed.version.text for listed in annotune.prompts(4)]
+            ['Answer in one word.']
+        """
+        return list_prompts(self.context, project)
+
+    def prompt(self, project: int, version: int | str | None = None) -> PromptVersion | None:
+        """A version of the project's prompt, or the one in use. None if the project has no prompt of its own.
+
+        Raises:
+            NotFound: there is no such project or version.
+            RequestInvalid: `version` is no number.
+
+        Example:
+            >>> annotune.prompt(4, 1).source
+            'command'
+        """
+        return find_prompt(self.context, project, _name(version))
+
+    def system_prompt(self, project: int, version: int | str | None = None) -> str:
+        """The system prompt of a version, or the one in use: the project's own, else the setting SYSTEM_PROMPT.
+
+        Raises:
+            NotFound: there is no such project or version.
+            RequestInvalid: `version` is no number.
+
+        Example:
+            >>> annotune.system_prompt(4)
+            ''
+        """
+        return system_prompt(self.context, project, _name(version))
+
+    def set_prompt(self, project: int, text: str, *, system: str | None = None, pin: bool = False) -> PromptChange:
+        """Make a text the project's prompt. It is used until another is submitted, or always if it is pinned.
+
+        Args:
+            project: its number.
+            text: the prompt as written. Placeholders such as `{text}` stay.
+            system: the project's system prompt. An empty text means none; None leaves it as it is.
+            pin: use it whatever is submitted later.
+
+        Raises:
+            PromptMissing: the text is empty.
+            NotFound: there is no such project.
+
+        Example:
+            >>> change = annotune.set_prompt(4, "Answer {qestion} in one word.")
+            >>> print(change.version.number, *change.warnings)
+            2 The prompt has {qestion}, which names nothing in the tasks of project 4: did you mean {question}?
+        """
+        return set_prompt(self.context, project, text, system=system, pin=pin)
+
+    def use_prompt(self, project: int, version: int | str) -> PromptChoice:
+        """Pin a version of the project's prompt. `"latest"` ends the pin: the last submitted prompt is used.
+
+        Raises:
+            NotFound: there is no such project or version.
+            RequestInvalid: `version` is no number.
+
+        Example:
+            >>> annotune.use_prompt(4, 1).version.number
+            1
+        """
+        return use_prompt(self.context, project, str(version))
+
+    def diff_prompts(self, project: int, older: int | str, newer: int | str | None = None) -> list[str]:
+        """The lines of a unified diff of two versions of the prompt. Without `newer`, of the one in use.
+
+        Raises:
+            NotFound: there is no such project or version.
+            RequestInvalid: `older` or `newer` is no number.
+
+        Example:
+            >>> _ = annotune.set_prompt(4, "Answer in two words.")
+            >>> annotune.diff_prompts(4, 1)[-2:]
+            ['-Answer in one word.', '+Answer in two words.']
+        """
+        return diff_prompts(self.context, project, str(older), _name(newer))
+
+    def compare_prompts(
+        self, project: int, first: int | str, second: int | str, *, tasks: int = TASKS, model: str | None = None
+    ) -> Comparison:
+        """Ask a model with two versions of the prompt about the same tasks, annotated tasks first. Nothing is stored.
+
+        Args:
+            project: its number.
+            first: a version of the prompt.
+            second: another version.
+            tasks: compare on so many tasks.
+            model: another model than the one that answers the project, as for `plan`.
+
+        Raises:
+            NotFound: there is no such project, version or model, or the project has no tasks.
+            RequestInvalid: `first`, `second` or `model` cannot be read.
+            ModelServerError, ConfigurationError: an error that every task would meet.
+
+        Example:
+            >>> _ = annotune.set_prompt(4, "Answer in two words.")
+            >>> comparison = annotune.compare_prompts(4, 1, 2)
+            >>> [(answer.task, answer.text) for answer in comparison.first]
+            [(4000, 'Yes.'), (4001, 'Yes.'), (4002, 'Yes.')]
+        """
+        return compare_prompts(self.context, project, str(first), str(second), tasks=tasks, model=model)
+
+    # Examples and trainings
+
+    def examples(self, project: int) -> ExampleSet:
+        """The examples that a training of the project would learn from now. Nothing is stored.
+
+        Raises:
+            NotFound: there is no such project.
+            LabelingInvalid: the labeling config cannot be served.
+
+        Example:
+            >>> examples = annotune.examples(4)
+            >>> len(examples.train), len(examples.held_out)
+            (0, 0)
+        """
+        return project_examples(self.context, project)
+
+    def dataset(self, project: int, folder: Path | str) -> Dataset:
+        """Write the project's examples to a folder: `train.jsonl`, `eval.jsonl` and `manifest.json`.
+
+        Args:
+            project: its number.
+            folder: it is made if it is missing. Files of these names are replaced.
+
+        Raises:
+            NotFound, LabelingInvalid: as `examples`.
+            OSError: the folder cannot be written.
+
+        Example:
+            >>> dataset = annotune.dataset(4, folder)
+            >>> sorted(path.name for path in dataset.folder.iterdir())
+            ['eval.jsonl', 'manifest.json', 'train.jsonl']
+        """
+        examples = self.examples(project)
+        return write_dataset(Path(folder), examples.train, examples.held_out)
+
+    def train(self, project: int) -> Training:
+        """Request a training from the worker. `Training.watch` yields its progress, and `Training.wait` its end.
+
+        Raises:
+            ConfigurationError: RECIPE is not set, or the recipe cannot be read.
+            NotFound: there is no such project.
+            TrainingRefused: the worker cannot train; the message says why.
+
+        Example:
+            >>> training = annotune.train(4)
+            >>> training.is_new, next(training.watch()).stage
+            (True, 'waiting: no worker is alive')
+        """
+        return request_training(self.context, project)
+
+
+def _name(version: int | str | None) -> str:
+    return "" if version is None else str(version)

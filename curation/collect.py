@@ -1,0 +1,39 @@
+"""The examples of a project as they are now, read from Label Studio."""
+
+from collections.abc import Sequence
+
+from annotune.split import SplitAssignment
+from curation.context import Context
+from curation.examples import ExampleSet, collect_examples
+
+
+def project_examples(context: Context, project: int) -> ExampleSet:
+    """What a training of the project would learn from now. Nothing is stored.
+
+    A text stays in the split that the worker assigned it to. A text without a split counts as one to train on: the worker
+    assigns texts when a project has enough examples.
+
+    Raises:
+        NotFound: there is no such project.
+        LabelingInvalid: the labeling config cannot be served.
+        LabelStudioError, Unauthorized: Label Studio did not answer as it should.
+        StoreUnavailable: Redis does not answer.
+    """
+    settings, store = context.settings, context.store
+    labeling = context.labeling(context.label_studio.projects.get(project).label_config)
+    tasks = list(context.label_studio.tasks.annotated(project))
+    recorded = store.splits.all(project)
+
+    def split(texts: Sequence[str]) -> SplitAssignment:
+        distinct = dict.fromkeys(texts)
+        return SplitAssignment(
+            splits={sha: recorded[sha] for sha in distinct if sha in recorded},
+            new={},
+            unassigned=sum(sha not in recorded for sha in distinct),
+            min_train=settings.min_examples,
+            has_repeats=len(distinct) < len(texts),
+        )
+
+    answers = store.answers.known_by_task(project, [task.id for task in tasks])
+    system = store.prompts.system(project)
+    return collect_examples(project, tasks, labeling, settings, answers, split=split, system=system)

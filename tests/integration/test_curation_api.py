@@ -1,0 +1,138 @@
+"""The Python API: its examples are run against doubles of Label Studio and Ollama over HTTP, on a real Redis."""
+
+import doctest
+import inspect
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FunctionType
+
+import pytest
+from doubles import FakeOllama, serving
+from label_studio_double import LabelStudioDouble
+
+from annotune.errors import TrainingRefused
+from annotune.prompt import ProjectPrompt
+from annotune.runs import Progress, TrainingRun
+from annotune.store.store import Store
+from curation import api
+from curation.api import Annotune
+
+ROOT = Path(__file__).resolve().parents[2]
+HOW_TO = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
+EXAMPLES = {test.name: test for test in doctest.DocTestFinder(recurse=True).find(api, "api") if test.examples}
+PUBLIC = [
+    f"api.Annotune.{name}"
+    for name, member in vars(Annotune).items()
+    if not name.startswith("_") and isinstance(member, FunctionType | classmethod) and name != "close"
+]
+AT = datetime(2026, 11, 22, 10, 41, tzinfo=UTC)
+
+
+@pytest.fixture
+def studio() -> Iterator[LabelStudioDouble]:
+    with LabelStudioDouble() as double:
+        double.add_project(4, questions=3)
+        yield double
+
+
+@pytest.fixture
+def store(redis_url: str) -> Iterator[Store]:
+    store = Store.connect(redis_url)
+    store.prompts.add(4, ProjectPrompt(text="Answer in one word.", source="command", at=AT))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def annotune(
+    studio: LabelStudioDouble, store: Store, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Annotune]:
+    """The API of a deployment in the environment, with a prompt in project 4 and no worker."""
+    double = FakeOllama()
+    double.models["small"] = "0" * 64
+    with serving(double) as url:
+        environment = {
+            "LABEL_STUDIO_URL": studio.url,
+            "LABEL_STUDIO_API_KEY": "legacy",
+            "REDIS_URL": redis_url,
+            "OPENAI_PROVIDER": "ollama",
+            "OPENAI_MODEL": "small",
+            "OLLAMA_ENDPOINT": url,
+            "RECIPE": "small",
+            "RUNS_DIR": str(tmp_path / "runs"),
+        }
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        with Annotune.from_environment() as annotune:
+            yield annotune
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_method_has_an_example(name: str) -> None:
+    assert name in EXAMPLES
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_runs_as_written(name: str, annotune: Annotune, tmp_path: Path) -> None:
+    test = EXAMPLES[name]
+    test.globs = {**vars(api), "annotune": annotune, "folder": tmp_path / "dataset"}
+    report: list[str] = []
+
+    result = doctest.DocTestRunner().run(test, out=report.append, clear_globs=False)
+
+    assert result.failed == 0, "".join(report)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_method_documents_its_arguments(name: str) -> None:
+    method = getattr(Annotune, name.rpartition(".")[2])
+    arguments = [argument for argument in inspect.signature(method).parameters if argument not in {"self", "project"}]
+    page = inspect.getdoc(method) or ""
+
+    assert [argument for argument in arguments if not re.search(rf"\b{argument}\b", page)] == []
+
+
+def test_the_snippet_of_the_how_to_runs(
+    annotune: Annotune, studio: LabelStudioDouble, capsys: pytest.CaptureFixture[str], monkeypatch, tmp_path: Path
+) -> None:
+    section = HOW_TO.partition("\n## From Python\n")[2].partition("\n## ")[0]
+    [snippet] = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+
+    exec(compile(snippet, "how-to.md", "exec"), {})  # noqa: S102 - our own page
+
+    assert [len(found) for found in studio.predictions(4)] == [1, 1, 1]
+    assert "3 pushed, 0 failed" in capsys.readouterr().out
+
+
+def test_a_training_is_watched_to_its_end(annotune: Annotune, store: Store) -> None:
+    training = annotune.train(4)
+    with pytest.raises(TrainingRefused, match="has not ended yet"):
+        training.result()
+    store.training.set_progress(4, Progress(run="r1", stage="train", step=3, steps=40))
+    progress = training.watch()
+    assert next(progress).step == 3
+
+    run = {"id": "r1", "project": 4, "number": 1, "state": "promoted", "started_at": AT}
+    store.runs.save(TrainingRun.model_validate(run))
+    store.training.end(4)
+
+    assert list(progress) == []
+    assert training.wait().id == "r1"
+
+
+def test_examples_and_dataset_hold_what_people_submitted(
+    annotune: Annotune, studio: LabelStudioDouble, store: Store, tmp_path: Path
+) -> None:
+    for number in range(3):
+        studio.submit(4, number, f"Answer {number}", prompt="Answer.")
+    everything = annotune.examples(4)
+    assert (len(everything.train), len(everything.held_out), store.splits.all(4)) == (3, 0, {})
+    assert everything.lacks
+
+    found = annotune.dataset(4, tmp_path / "dataset")
+
+    assert [example.answer for example in found.train] == ["Answer 0", "Answer 1", "Answer 2"]
+    assert (tmp_path / "dataset" / "manifest.json").is_file()
