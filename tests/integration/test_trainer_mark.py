@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from doubles import FakeEngine, FakeOllama
-from trainer_doubles import WANTED, example_set, settings_of, workshop_in
+from trainer_doubles import REQUEST, context_without_label_studio, example_set, settings_of
 
 from annotune.errors import ConfigurationError, LabelStudioError, NotFound
 from annotune.label_studio.client import LabelStudioClient
@@ -43,7 +43,7 @@ def runs(tmp_path: Path) -> Path:
 def context(redis_url: str, ollama: FakeOllama, store: Store, runs: Path) -> TrainerContext:
     settings = settings_of(redis_url, ollama.url, runs)
     return replace(
-        workshop_in(settings, store), studio=lambda: LabelStudioClient.from_settings(settings)
+        context_without_label_studio(settings, store), studio=lambda: LabelStudioClient.from_settings(settings)
     )  # which names none
 
 
@@ -51,13 +51,13 @@ def context(redis_url: str, ollama: FakeOllama, store: Store, runs: Path) -> Tra
 def trained(context: TrainerContext) -> Callable[..., TrainingRun]:
     """Trains the project by its job; each time another model comes of it."""
 
-    def run(shop: TrainerContext, project: int, engine: FakeEngine) -> TrainingRun:
-        return run_training(shop, project, WANTED, engine=engine, read_examples=lambda *_: example_set(project))
+    def run(job_context: TrainerContext, project: int, engine: FakeEngine) -> TrainingRun:
+        return run_training(job_context, project, REQUEST, engine=engine, read_examples=lambda *_: example_set(project))
 
     def work(weights: str, meanwhile: Callable[[], None] = lambda: None) -> TrainingRun:
         engine = FakeEngine(weights=weights.encode(), meanwhile=meanwhile)
-        context.store.training.request(PROJECT, WANTED)
-        train_under_lease(context, PROJECT, lambda shop, project, _: run(shop, project, engine))
+        context.store.training.request(PROJECT, REQUEST)
+        train_under_lease(context, PROJECT, lambda job_context, project, _: run(job_context, project, engine))
         return context.store.runs.all(PROJECT)[0]
 
     return work
@@ -167,7 +167,7 @@ def test_what_was_rolled_back_does_not_come_back(store, context, trained) -> Non
     assert (store.live.get(PROJECT), store.live.past(PROJECT)) == (first.version.ref, [])
 
 
-def test_a_look_that_fails_is_kept_all_the_same(store: Store, context: TrainerContext, runs: Path) -> None:
+def test_a_sync_that_fails_is_kept_all_the_same(store: Store, context: TrainerContext, runs: Path) -> None:
     def away(*_: object) -> None:
         raise LabelStudioError("Label Studio is away")
 
@@ -179,14 +179,16 @@ def test_a_look_that_fails_is_kept_all_the_same(store: Store, context: TrainerCo
     assert read_pointers(runs, PROJECT).used.text == "Be short."
 
 
-def test_a_look_after_redis_was_emptied_finds_what_was_there(store: Store, context: TrainerContext, runs: Path) -> None:
+def test_a_sync_after_redis_was_emptied_finds_what_was_there(store: Store, context: TrainerContext, runs: Path) -> None:
     prompt(store, PROJECT, "Be short.")
     back_up_project(store, runs, PROJECT)
     empty(store)
     seen: list[str] = []
 
     sync_under_lease(
-        context, PROJECT, sync_project=lambda shop, project: seen.append(shop.store.prompts.used(project).text)
+        context,
+        PROJECT,
+        sync_project=lambda job_context, project: seen.append(job_context.store.prompts.used(project).text),
     )
 
     assert seen == ["Be short."]
@@ -267,7 +269,7 @@ def test_another_deployment_is_told_apart(store: Store, runs: Path, redis_url: s
         ensure_paired(Store.connect(redis_url, deployment="other"), runs)
 
 
-def test_a_folder_that_cannot_be_used_stops_no_look(store: Store, context: TrainerContext, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_used_stops_no_sync(store: Store, context: TrainerContext, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     seen: list[int] = []
     settings = context.settings.model_copy(update={"runs_dir": tmp_path / "file" / "runs"})

@@ -12,7 +12,7 @@ import redis
 from contract.servers.vendor import Vendor, json_reply
 from doubles import FakeEngine, FakeOllama, render
 from pydantic import SecretStr
-from trainer_doubles import BASE, WANTED, example_set, settings_of, workshop_in
+from trainer_doubles import BASE, REQUEST, context_without_label_studio, example_set, settings_of
 
 from annotune.errors import ConfigurationError, NotFound, TrainingCancelled, TrainingFailed, TrainingRefused
 from annotune.extra_params import ExtraParams
@@ -36,7 +36,7 @@ Train = Callable[..., TrainingRun]
 
 @pytest.fixture
 def context(redis_url: str, ollama: FakeOllama, store: Store, tmp_path: Path) -> TrainerContext:
-    return workshop_in(settings_of(redis_url, ollama.url, tmp_path / "runs"), store)
+    return context_without_label_studio(settings_of(redis_url, ollama.url, tmp_path / "runs"), store)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def train(context: TrainerContext) -> Train:
         given = example_set(project, **{name: changed.pop(name) for name in ("trained", "held_out") if name in changed})
         settings = context.settings.model_copy(update=changed)
         there = replace(context, settings=settings)
-        return run_training(there, project, WANTED, engine=engine or FakeEngine(), read_examples=lambda *_: given)
+        return run_training(there, project, REQUEST, engine=engine or FakeEngine(), read_examples=lambda *_: given)
 
     return run
 
@@ -245,7 +245,7 @@ def test_a_training_that_is_stopped_leaves_nothing_and_did_not_end(context: Trai
     given = example_set(PROJECT)
 
     with pytest.raises(TrainingCancelled):
-        run_training(stopped, PROJECT, WANTED, engine=engine, read_examples=lambda *_: given)
+        run_training(stopped, PROJECT, REQUEST, engine=engine, read_examples=lambda *_: given)
 
     assert engine.scripts == ["prepare", "train"]
     assert list(context.settings.runs_dir.glob("p*/*")) == []
@@ -317,11 +317,11 @@ def test_a_runner_of_the_same_file_under_another_name_is_unloaded_before_the_gat
     ollama.loaded = [twin, "llama3:8b"]
     seen: list[list[str]] = []
 
-    def render_and_look(messages: list[dict[str, str]]) -> str:
+    def render_and_record(messages: list[dict[str, str]]) -> str:
         seen.append(list(ollama.loaded))
         return render(messages)
 
-    ollama.render = render_and_look
+    ollama.render = render_and_record
 
     assert train().state == "promoted"
     assert seen[0] == ["llama3:8b"]
@@ -366,7 +366,7 @@ def test_promote_names_what_it_lacks_and_refuses_what_was_refused(
 def test_rebuild_restores_an_emptied_redis_and_models_that_ollama_lost(
     train: Train, store: Store, context: TrainerContext, ollama: FakeOllama, redis_url: str
 ) -> None:
-    prompt = ProjectPrompt(text="Answer.", source="annotation 7", at=WANTED.at)
+    prompt = ProjectPrompt(text="Answer.", source="annotation 7", at=REQUEST.at)
     store.prompts.add(PROJECT, prompt)
     first = train()
     train(FakeEngine(weights=b"GGUF second"))

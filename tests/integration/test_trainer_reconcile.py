@@ -1,18 +1,40 @@
-"""Reconciling many projects, and odd ones among them."""
+"""Reconciliation: what was lost is queued again, with many projects, and odd ones among them."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 import redis
+from label_studio_double import LabelStudioDouble
+from trainer_doubles import REQUEST
 
+from annotune.errors import LabelStudioError
+from annotune.lease import lease
 from annotune.runs import TrainingRequest
 from annotune.store.queue import CHANGES, TRAINING, JobQueue
 from annotune.store.store import Store
+from trainer.context import TrainerContext
+from trainer.jobs import sync_under_lease
 from trainer.reconcile import Reconciler, requeue_due, sync_all
 
-WANTED = TrainingRequest(requested_by="a test", at=datetime(2026, 1, 1, tzinfo=UTC))
+PROJECT = 4
+QUESTIONS = 60
 FEW, MANY = 40, 160
+
+
+@pytest.fixture
+def double(double: LabelStudioDouble) -> LabelStudioDouble:
+    double.add_project(PROJECT, questions=QUESTIONS)
+    return double
+
+
+@pytest.fixture
+def context(context_with: Callable[..., TrainerContext]) -> TrainerContext:
+    return context_with(recipe="small", train_every=3)
+
+
+def request_training(context: TrainerContext) -> bool:
+    return context.store.training.request(PROJECT, TrainingRequest(requested_by="test", at=datetime.now(UTC)))
 
 
 @pytest.mark.parametrize("act", [sync_all, requeue_due])
@@ -25,7 +47,7 @@ def test_what_redis_does_grows_with_the_number_of_projects_alone(
             store.projects.remember(project)
             jobs.sync(project)
             store.changes.note(project)
-            store.training.request(project, WANTED)
+            store.training.request(project, REQUEST)
         before = connection.info("stats")["total_commands_processed"]
         act(store, jobs)
         return connection.info("stats")["total_commands_processed"] - before
@@ -33,7 +55,7 @@ def test_what_redis_does_grows_with_the_number_of_projects_alone(
     assert commands(MANY) < 1.5 * MANY / FEW * commands(FEW)
 
 
-def test_a_look_that_waits_is_not_queued_again_however_long_it_waits(
+def test_a_sync_that_waits_is_not_queued_again_however_long_it_waits(
     store: Store, jobs: JobQueue, connection: redis.Redis
 ) -> None:
     for project in range(3):
@@ -55,7 +77,7 @@ def test_a_look_that_waits_is_not_queued_again_however_long_it_waits(
 def test_what_cannot_be_read_stops_no_other_project(store: Store, jobs: JobQueue, name: str, kind: str) -> None:
     for project in (4, 5):
         store.projects.remember(project)
-    store.training.request(5, WANTED)
+    store.training.request(5, REQUEST)
     key = store.keys.of(4, name)
     if kind == "list":
         store._redis.rpush(key, "x")
@@ -74,3 +96,74 @@ def test_what_is_no_project_among_the_projects_is_passed_over(store: Store, jobs
     Reconciler(store, jobs, reconcile_s=300).run()
 
     assert jobs.projects_waiting(CHANGES) == {5}
+
+
+def test_a_lost_webhook_is_found(context: TrainerContext, double: LabelStudioDouble) -> None:
+    double.submit(PROJECT, 0, "one")
+    context.store.projects.remember(PROJECT)
+
+    sync_all(context.store, context.jobs)
+
+    assert context.jobs.waiting()[CHANGES] == 1
+
+
+def test_a_training_that_nobody_carries_out_is_queued_once(context: TrainerContext) -> None:
+    request_training(context)
+
+    requeue_due(context.store, context.jobs)
+    requeue_due(context.store, context.jobs)
+
+    assert context.jobs.waiting()[TRAINING] == 1
+
+
+def test_a_change_whose_job_was_killed_is_queued_once(context: TrainerContext) -> None:
+    context.store.changes.note(PROJECT)  # and no job
+
+    requeue_due(context.store, context.jobs)
+    requeue_due(context.store, context.jobs)
+
+    assert context.jobs.waiting()[CHANGES] == 1
+
+
+def test_a_change_that_was_synced_is_not_queued(context: TrainerContext) -> None:
+    context.store.changes.note(PROJECT)
+    sync_under_lease(context, PROJECT)
+
+    requeue_due(context.store, context.jobs)
+
+    assert context.jobs.waiting()[CHANGES] == 0
+
+
+def test_a_sync_that_failed_waits_for_the_reconciliation(context: TrainerContext, double: LabelStudioDouble) -> None:
+    double.refusal = (400, {"detail": "oops"})
+    context.store.changes.note(PROJECT)
+    with pytest.raises(LabelStudioError):
+        sync_under_lease(context, PROJECT)
+
+    requeue_due(context.store, context.jobs)
+
+    assert context.jobs.waiting()[CHANGES] == 0
+
+
+def test_a_running_training_is_not_queued(context: TrainerContext) -> None:
+    request_training(context)
+
+    with lease(context.store, PROJECT, "training"):
+        requeue_due(context.store, context.jobs)
+
+    assert context.jobs.waiting()[TRAINING] == 0
+
+
+def test_each_is_done_when_it_is_due(context: TrainerContext) -> None:
+    context.store.projects.remember(PROJECT)
+    now = [0.0]
+    reconciler = Reconciler(context.store, context.jobs, reconcile_s=300, tick_s=10, clock=lambda: now[0])
+    counted = []
+
+    for at in (0, 299, 300, 301):
+        now[0] = at
+        reconciler.run()
+        counted.append(context.store.changes.count(PROJECT))
+        context.jobs._queue(CHANGES).empty()
+
+    assert counted == [1, 1, 2, 2]

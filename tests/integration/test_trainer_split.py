@@ -1,4 +1,4 @@
-"""The sides of the split: decided by looks at Label Studio and by trainings, kept in Redis and in the folder of runs."""
+"""The sides of the split: decided by syncs and by trainings, kept in Redis and in the folder of runs."""
 
 import json
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def held_out(context: TrainerContext) -> set[str]:
     return {example.messages[-1].content.splitlines()[-1] for example in current_examples(context, PROJECT).held_out}
 
 
-def test_the_look_that_finds_enough_decides_the_sides_and_asks_for_a_training(
+def test_the_sync_that_finds_enough_decides_the_sides_and_asks_for_a_training(
     context: TrainerContext, double: LabelStudioDouble, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -119,7 +119,7 @@ def test_two_tasks_of_one_text_are_on_one_side_and_their_project_alone_says_on_w
     assert store.splits.all(PROJECT).items() - store.splits.all(OTHER).items()
 
 
-def test_looks_and_trainings_at_once_decide_the_same(context: TrainerContext, store: Store) -> None:
+def test_syncs_and_trainings_at_once_decide_the_same(context: TrainerContext, store: Store) -> None:
     shas = [text_sha(text) for text in TEXTS]
     with ThreadPoolExecutor(16) as pool:
         made = list(pool.map(lambda last: store.splits.assign(PROJECT, shas[:last], FEWEST), [*range(1, 61)] * 4))
@@ -129,7 +129,7 @@ def test_looks_and_trainings_at_once_decide_the_same(context: TrainerContext, st
     assert kept.keys() == set(shas)
 
 
-def test_a_training_decides_what_no_look_saw(context: TrainerContext, double: LabelStudioDouble, store: Store) -> None:
+def test_a_training_decides_what_no_sync_saw(context: TrainerContext, double: LabelStudioDouble, store: Store) -> None:
     submit(double, 0, TAKES)
 
     example_set = current_examples(context, PROJECT)

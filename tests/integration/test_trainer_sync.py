@@ -1,9 +1,7 @@
-"""From a change in Label Studio to a training that is wanted, carried out and remembered, on a real Redis."""
+"""A sync with Label Studio: what is counted, which prompt it brings, when it requests a training."""
 
 import logging
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,26 +9,19 @@ from typing import Any
 import pytest
 import redis
 from label_studio_double import LabelStudioDouble, region
+from trainer_doubles import ended_run, with_settings
 
 from annotune.answer import Answer
-from annotune.errors import LabelStudioError, TrainingCancelled, TrainingRefused
-from annotune.lease import LeaseTiming, lease
-from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt
-from annotune.runs import SyncSummary, TrainingRequest, TrainingRun
+from annotune.runs import SyncSummary, TrainingRequest
 from annotune.store.projects import FORGOTTEN_S
-from annotune.store.queue import CHANGES, TRAINING
+from annotune.store.queue import TRAINING
 from trainer.context import TrainerContext, trainer_context
-from trainer.jobs import sync_under_lease, train_under_lease
-from trainer.reconcile import Reconciler, requeue_due, sync_all
-from trainer.snapshot import current_examples, examples_of, read_snapshot
+from trainer.snapshot import current_examples
 from trainer.sync import sync
 
 PROJECT = 4
-OTHER = 5
-WANTED = TrainingRequest(requested_by="a test", at=datetime(2026, 1, 1, tzinfo=UTC))
 QUESTIONS = 60
-SHORT = LeaseTiming(ttl_s=0.5, renew_s=0.1)
 
 
 @pytest.fixture
@@ -44,101 +35,12 @@ def context(context_with: Callable[..., TrainerContext]) -> TrainerContext:
     return context_with(recipe="small", train_every=3)
 
 
-def set_to(context: TrainerContext, **changed: Any) -> TrainerContext:
-    return replace(context, settings=context.settings.model_copy(update=changed))
+@pytest.fixture(autouse=True)
+def _all_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
 
 
-def ended(project: int, request: TrainingRequest, state: str = "promoted") -> TrainingRun:
-    now = datetime.now(UTC)
-    fields = {"id": f"{now.timestamp()}", "project": project, "number": 1, "state": state, "started_at": now}
-    return TrainingRun.model_validate({**fields, "ended_at": now, "requested_by": request.requested_by})
-
-
-def want(context: TrainerContext) -> bool:
-    return context.store.training.request(PROJECT, TrainingRequest(requested_by="test", at=datetime.now(UTC)))
-
-
-# Changes
-
-
-def test_fifty_changes_wait_as_one_job(context: TrainerContext) -> None:
-    for _ in range(50):
-        context.jobs.changed(PROJECT)
-
-    assert context.jobs.waiting()[CHANGES] == 1
-
-
-def test_a_busy_project_is_looked_at_once_a_job_and_waits_behind_others(context: TrainerContext) -> None:
-    looks: list[int] = []
-
-    def see(shop: TrainerContext, project: int) -> None:
-        looks.append(project)
-        assert len(looks) < 9, "this job has no end"
-        shop.store.changes.note(project)
-        shop.store.changes.take_queued(project)  # as when the job of that change found the lease taken
-
-    context.jobs.sync(PROJECT, OTHER)
-    sync_under_lease(context, PROJECT, sync_project=see)
-
-    assert looks == [PROJECT]
-    assert context.jobs.line(CHANGES) == [PROJECT, OTHER, PROJECT]
-
-
-def test_a_change_that_arrives_during_a_look_is_looked_at(context: TrainerContext) -> None:
-    looks: list[int] = []
-
-    def see(shop: TrainerContext, project: int) -> None:
-        looks.append(project)
-        if len(looks) == 1:
-            shop.jobs.changed(project)
-
-    sync_under_lease(context, PROJECT, sync_project=see)
-
-    assert context.jobs.waiting()[CHANGES] == 1
-    sync_under_lease(context, PROJECT, sync_project=see)
-    assert looks == [PROJECT, PROJECT]
-    assert context.store.changes.synced(PROJECT) == context.store.changes.count(PROJECT)
-
-
-def test_of_two_jobs_one_looks_and_the_other_leaves_it_the_change(context: TrainerContext) -> None:
-    looks: list[str] = []
-
-    def second(_shop: TrainerContext, _project: int) -> None:
-        looks.append("second")
-
-    def first(shop: TrainerContext, project: int) -> None:
-        looks.append("first")
-        shop.store.changes.note(project)
-        sync_under_lease(shop, project, sync_project=second)  # the job of that change
-
-    sync_under_lease(context, PROJECT, sync_project=first)
-
-    assert looks == ["first"]
-    assert context.jobs.waiting()[CHANGES] == 1
-
-
-def test_a_change_during_a_look_queues_another_job(context: TrainerContext) -> None:
-    context.jobs.changed(PROJECT)
-    sync_under_lease(context, PROJECT, sync_project=lambda shop, project: shop.store.changes.take_queued(project))
-
-    context.jobs.changed(PROJECT)
-
-    assert context.jobs.waiting()[CHANGES] == 2
-
-
-def test_a_look_that_failed_gives_its_lease_back(context: TrainerContext, double: LabelStudioDouble) -> None:
-    double.refusal = (400, {"detail": "oops"})
-
-    with pytest.raises(LabelStudioError):
-        sync_under_lease(context, PROJECT)
-
-    assert not context.store.leases.held(PROJECT, "changed")
-
-
-# A look
-
-
-def test_a_look_counts_what_is_usable_new_and_left_out(context: TrainerContext, double: LabelStudioDouble) -> None:
+def test_a_sync_counts_what_is_usable_new_and_left_out(context: TrainerContext, double: LabelStudioDouble) -> None:
     known = double.submit(PROJECT, 0, "one")
     double.submit(PROJECT, 1, "two")
     double.submit(PROJECT, 2, "", skipped=True)
@@ -299,7 +201,7 @@ def test_an_upgrade_makes_nothing_new_at_once(context: TrainerContext, double: L
     annotations = annotations_of(double)
     ids = [annotation["id"] for annotation in annotations]
     read_before(context, ids[:-2])
-    run = ended(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)))
+    run = ended_run(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)))
     context.store.runs.save(run.model_copy(update={"annotations": tuple(ids[:-4])}))
     first = tallied(context)
     for annotation in annotations[:3]:
@@ -387,7 +289,7 @@ def test_no_training_is_asked_for_where(
 ) -> None:
     double.submit_all(PROJECT)
 
-    sync(set_to(context, **changed), PROJECT)
+    sync(with_settings(context, **changed), PROJECT)
 
     assert context.store.training.requested(PROJECT) is None
 
@@ -396,7 +298,7 @@ def test_what_broke_off_before_its_training_is_tried_again_after_a_new_annotatio
     context: TrainerContext, double: LabelStudioDouble
 ) -> None:
     double.submit_all(PROJECT)
-    context.store.runs.save(ended(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)), "failed"))
+    context.store.runs.save(ended_run(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)), "failed"))
 
     sync(context, PROJECT)
     before = context.store.training.requested(PROJECT)
@@ -412,7 +314,7 @@ def test_what_was_tried_and_refused_is_tried_again_only_after_enough_new_annotat
 ) -> None:
     double.submit_all(PROJECT)
     context.store.trained.set_tried(PROJECT, current_examples(context, PROJECT).contents)
-    run = ended(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)), "refused")
+    run = ended_run(PROJECT, TrainingRequest(requested_by="x", at=datetime.now(UTC)), "refused")
     context.store.runs.save(run.model_copy(update={"stages_s": {"train": 1.0}}))
     asked = []
     for number in range(3):
@@ -458,7 +360,7 @@ def test_an_old_prompt_that_never_was_a_version_is_not_brought_by_a_typo_either(
 ) -> None:
     for number, prompt in enumerate(("First.", "Second.", "Third.")):
         double.submit(PROJECT, number, "answer", prompt=prompt)
-    correct(annotations_of(double)[0], "before the first look")
+    correct(annotations_of(double)[0], "before the first sync")
     at_first = prompt_now(context)
     correct(annotations_of(double)[1], "after it")
 
@@ -477,7 +379,7 @@ def test_a_project_that_label_studio_lacks_is_forgotten(
 
 
 def test_the_answers_of_a_forgotten_project_end_and_no_others(context: TrainerContext, redis_url: str) -> None:
-    """Not at once: a LABEL_STUDIO_URL that is wrong for a while looks the same."""
+    """Not at once: a LABEL_STUDIO_URL that is wrong for a while synced the same."""
     for project in (PROJECT, 99):
         context.store.answers.add([answer_to(1, "so").model_copy(update={"project": project})], kept_s=0)
 
@@ -494,7 +396,7 @@ def test_the_answers_of_a_forgotten_project_end_and_no_others(context: TrainerCo
     assert [kept.text for kept in context.store.answers.known(99, 1)] == ["so"]
 
 
-def test_a_look_at_many_tasks_asks_redis_little(
+def test_a_sync_at_many_tasks_asks_redis_little(
     context: TrainerContext, double: LabelStudioDouble, redis_url: str
 ) -> None:
     double.submit_all(PROJECT)
@@ -514,283 +416,11 @@ def test_a_look_at_many_tasks_asks_redis_little(
     ],
     ids=["without a key", "with a config that cannot be served"],
 )
-def test_a_look_that_cannot_be_says_why(
+def test_a_sync_that_cannot_be_says_why(
     context: TrainerContext, caplog: pytest.LogCaptureFixture, changed: dict[str, Any], told: str
 ) -> None:
-    shop = set_to(context, **changed)
+    job_context = with_settings(context, **changed)
 
-    sync(replace(shop, studio=trainer_context(shop.settings).studio), PROJECT)
+    sync(replace(job_context, studio=trainer_context(job_context.settings).studio), PROJECT)
 
     assert told in caplog.text
-
-
-# A training
-
-
-def test_a_run_is_saved_and_its_wish_ends(context: TrainerContext) -> None:
-    want(context)
-
-    train_under_lease(context, PROJECT, lambda _, project, request: ended(project, request))
-
-    [run] = context.store.runs.all(PROJECT)
-    assert (run.state, run.requested_by) == ("promoted", "test")
-    assert context.store.training.requested(PROJECT) is None
-    assert not context.store.leases.held(PROJECT, "training")
-
-
-def test_annotations_that_came_meanwhile_are_looked_at(context: TrainerContext) -> None:
-    want(context)
-
-    train_under_lease(context, PROJECT, lambda _, project, request: ended(project, request))
-
-    assert context.jobs.waiting()[CHANGES] == 1
-
-
-def test_an_annotation_submitted_in_mid_training_is_in_the_next_dataset(
-    context: TrainerContext, double: LabelStudioDouble
-) -> None:
-    datasets: list[set[int]] = []
-    late: list[int] = []
-
-    def run_training(shop: TrainerContext, project: int, request: TrainingRequest) -> TrainingRun:
-        run = ended(project, request)
-        snapshot = read_snapshot(shop, project)
-        annotations = {annotation.id for task in snapshot.tasks for annotation in task.annotations[-1:]}
-        datasets.append(annotations)
-        if not late:
-            late.append(double.submit(project, 0, "late"))
-        shop.store.trained.set_tried(project, examples_of(shop, snapshot).contents)
-        return run
-
-    double.submit_all(PROJECT)
-    shop = set_to(context, train_every=1)
-    want(shop)
-
-    train_under_lease(shop, PROJECT, run_training)
-    sync_under_lease(shop, PROJECT)
-    train_under_lease(shop, PROJECT, run_training)
-
-    assert late[0] not in datasets[0]
-    assert late[0] in datasets[1]
-
-
-def test_without_a_wish_nothing_is_trained(context: TrainerContext) -> None:
-    train_under_lease(context, PROJECT, never)
-
-    assert context.store.runs.all(PROJECT) == []
-
-
-def never(_shop: TrainerContext, _project: int, _wanted: TrainingRequest) -> TrainingRun:
-    pytest.fail("a training began")
-
-
-def test_a_training_that_runs_elsewhere_is_not_doubled(context: TrainerContext) -> None:
-    want(context)
-
-    with lease(context.store, PROJECT, "training"):
-        train_under_lease(context, PROJECT, never)
-
-    assert context.store.training.requested(PROJECT) is not None
-
-
-def test_of_twenty_wishes_one_is_queued(context: TrainerContext) -> None:
-    with ThreadPoolExecutor(20) as pool:
-        won = list(pool.map(lambda _: want(context), range(20)))
-
-    assert won.count(True) == 1
-
-
-FAULTS = {
-    "refused": (TrainingRefused("too few examples"), "refused", "too few examples"),
-    "failed in our words": (
-        LabelStudioError("Label Studio is away"),
-        "failed",
-        "Label Studio is away",
-    ),
-    "failed by a fault": (ZeroDivisionError("secret"), "failed", "ZeroDivisionError: the worker's log has the rest"),
-}
-
-
-@pytest.mark.parametrize(("error", "state", "reason"), FAULTS.values(), ids=FAULTS.keys())
-def test_a_run_that_raises_is_recorded_and_can_be_retried_at_once(
-    context: TrainerContext, error: Exception, state: str, reason: str
-) -> None:
-    want(context)
-
-    train_under_lease(context, PROJECT, raising(error))
-
-    [run] = context.store.runs.all(PROJECT)
-    assert (run.state, run.reason) == (state, reason)
-    assert want(context)
-
-
-def raising(error: Exception) -> Callable[[TrainerContext, int, TrainingRequest], TrainingRun]:
-    def run_training(_shop: TrainerContext, _project: int, _wanted: TrainingRequest) -> TrainingRun:
-        raise error
-
-    return run_training
-
-
-def test_a_run_that_was_stopped_keeps_its_wish(context: TrainerContext) -> None:
-    want(context)
-
-    train_under_lease(context, PROJECT, raising(TrainingCancelled("stopped")))
-
-    assert context.store.training.requested(PROJECT) is not None
-    assert context.store.runs.all(PROJECT) == []
-
-
-def test_a_run_that_lost_its_lease_is_told_and_not_recorded(context: TrainerContext, redis_url: str) -> None:
-    want(context)
-    other = trainer_context(context.settings).store
-
-    def run_training(shop: TrainerContext, project: int, request: TrainingRequest) -> TrainingRun:
-        shop.store._redis.set(shop.store.keys.of(project, "lease:training"), "another's")
-        told = threading.Event()
-        while not shop.cancelled():
-            told.wait(0.02)
-        return ended(project, request)
-
-    train_under_lease(context, PROJECT, run_training, timing=SHORT)
-
-    assert context.store.runs.all(PROJECT) == []
-    assert other.training.requested(PROJECT) is not None
-    assert other.leases.held(PROJECT, "training")
-
-
-# Leases
-
-
-def test_a_lease_is_kept_longer_than_it_lives(context: TrainerContext, eventually: Callable[..., Any]) -> None:
-    store, pause = context.store, threading.Event()
-    with lease(store, PROJECT, "x", SHORT) as held:
-        pause.wait(3 * SHORT.ttl_s)
-
-        assert store.leases.held(PROJECT, "x")
-        assert not held.lost()
-
-
-def test_a_lease_that_expired_is_taken_again(context: TrainerContext, eventually: Callable[..., Any]) -> None:
-    store = context.store
-    with lease(store, PROJECT, "x", SHORT) as held:
-        store._redis.delete(store.keys.of(PROJECT, "lease:x"))
-
-        eventually(lambda: store.leases.held(PROJECT, "x"))
-        assert not held.lost()
-
-
-# Reconciling
-
-
-def test_a_lost_webhook_is_found(context: TrainerContext, double: LabelStudioDouble) -> None:
-    double.submit(PROJECT, 0, "one")
-    context.store.projects.remember(PROJECT)
-
-    sync_all(context.store, context.jobs)
-
-    assert context.jobs.waiting()[CHANGES] == 1
-
-
-def test_a_training_that_nobody_carries_out_is_queued_once(context: TrainerContext) -> None:
-    want(context)
-
-    requeue_due(context.store, context.jobs)
-    requeue_due(context.store, context.jobs)
-
-    assert context.jobs.waiting()[TRAINING] == 1
-
-
-def test_a_change_whose_job_was_killed_is_queued_once(context: TrainerContext) -> None:
-    context.store.changes.note(PROJECT)  # and no job
-
-    requeue_due(context.store, context.jobs)
-    requeue_due(context.store, context.jobs)
-
-    assert context.jobs.waiting()[CHANGES] == 1
-
-
-def test_a_change_that_was_looked_at_is_not_queued(context: TrainerContext) -> None:
-    context.store.changes.note(PROJECT)
-    sync_under_lease(context, PROJECT)
-
-    requeue_due(context.store, context.jobs)
-
-    assert context.jobs.waiting()[CHANGES] == 0
-
-
-def test_a_look_that_failed_waits_for_the_reconciliation(context: TrainerContext, double: LabelStudioDouble) -> None:
-    double.refusal = (400, {"detail": "oops"})
-    context.store.changes.note(PROJECT)
-    with pytest.raises(LabelStudioError):
-        sync_under_lease(context, PROJECT)
-
-    requeue_due(context.store, context.jobs)
-
-    assert context.jobs.waiting()[CHANGES] == 0
-
-
-def test_a_running_training_is_not_queued(context: TrainerContext) -> None:
-    want(context)
-
-    with lease(context.store, PROJECT, "training"):
-        requeue_due(context.store, context.jobs)
-
-    assert context.jobs.waiting()[TRAINING] == 0
-
-
-def test_each_is_done_when_it_is_due(context: TrainerContext) -> None:
-    context.store.projects.remember(PROJECT)
-    now = [0.0]
-    reconciler = Reconciler(context.store, context.jobs, reconcile_s=300, tick_s=10, clock=lambda: now[0])
-    counted = []
-
-    for at in (0, 299, 300, 301):
-        now[0] = at
-        reconciler.run()
-        counted.append(context.store.changes.count(PROJECT))
-        context.jobs._queue(CHANGES).empty()
-
-    assert counted == [1, 1, 2, 2]
-
-
-@pytest.fixture(autouse=True)
-def _all_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-
-
-# Projects that Label Studio does not have
-
-
-def test_an_invented_project_leaves_no_key_and_no_folder(context: TrainerContext) -> None:
-    store = context.store
-    context.jobs.changed(OTHER)
-    store.training.request(OTHER, WANTED)
-
-    sync_under_lease(context, OTHER)
-
-    assert store._redis.keys(store.keys.of(OTHER, "*")) == []
-    assert not (context.settings.runs_dir / f"p{OTHER}").exists()
-    assert store.projects.all() == []
-
-
-def test_an_invented_project_is_not_trained(context: TrainerContext) -> None:
-    context.store.training.request(OTHER, WANTED)
-
-    train_under_lease(context, OTHER, never)
-
-    assert context.store._redis.keys(context.store.keys.of(OTHER, "*")) == []
-    assert not (context.settings.runs_dir / f"p{OTHER}").exists()
-
-
-def test_what_a_project_made_outlives_a_moment_in_which_label_studio_does_not_have_it(context: TrainerContext) -> None:
-    store, ref = context.store, ModelRef.parse("ollama:llama3")
-    store.live.swap(OTHER, None, ref)
-    store.prompts.add(OTHER, ProjectPrompt(text="p", source="command", at=WANTED.at))
-    store.versions.next_number(OTHER)
-
-    context.jobs.changed(OTHER)
-    sync_under_lease(context, OTHER)
-
-    assert store.projects.all() == []
-    assert (store.live.get(OTHER), store.versions.next_number(OTHER)) == (ref, 2)
-    assert [version.text for version in store.prompts.versions(OTHER)] == ["p"]

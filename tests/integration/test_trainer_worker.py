@@ -65,7 +65,7 @@ class Bench:
     def start(self) -> None:
         self.worker.start(self.store.workers.alive, DEADLINE_S)
 
-    def want_training(self) -> bool:
+    def request_training(self) -> bool:
         """As START_TRAINING does."""
         won = self.store.training.request(PROJECT, TrainingRequest(requested_by="test", at=datetime.now(UTC)))
         if won:
@@ -104,7 +104,7 @@ def children(process: int) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
-def test_a_webhook_leads_to_a_look(bench: Bench, double: LabelStudioDouble, eventually: Eventually) -> None:
+def test_a_webhook_leads_to_a_sync(bench: Bench, double: LabelStudioDouble, eventually: Eventually) -> None:
     double.submit(PROJECT, 0, "one")
     bench.start()
 
@@ -150,10 +150,10 @@ def test_what_no_webhook_told_is_found_at_the_start(
     assert eventually(lambda: bench.store.changes.summary(PROJECT), DEADLINE_S).usable == 1
 
 
-def test_twenty_wishes_are_one_run(bench: Bench, eventually: Eventually) -> None:
+def test_twenty_requests_are_one_run(bench: Bench, eventually: Eventually) -> None:
     bench.start()
     for _ in range(20):
-        bench.want_training()
+        bench.request_training()
     eventually(bench.began, DEADLINE_S)
 
     bench.let_go()
@@ -166,7 +166,7 @@ def test_a_killed_worker_takes_its_training_along_and_the_next_one_starts_anew(
     bench: Bench, eventually: Eventually
 ) -> None:
     bench.start()
-    bench.want_training()
+    bench.request_training()
     [first] = eventually(bench.began, DEADLINE_S)
     inside = children(bench.worker.pid)
 
@@ -185,7 +185,7 @@ def test_a_killed_worker_takes_its_training_along_and_the_next_one_starts_anew(
 @pytest.mark.parametrize("victim", ["training", "its worker"])
 def test_a_killed_process_is_replaced(bench: Bench, eventually: Eventually, victim: str) -> None:
     bench.start()
-    bench.want_training()
+    bench.request_training()
     [first] = eventually(bench.began, DEADLINE_S)
     [worker] = [process for process in children(bench.worker.pid) if first in children(process)]
 
@@ -196,9 +196,9 @@ def test_a_killed_process_is_replaced(bench: Bench, eventually: Eventually, vict
     assert bench.worker.alive
 
 
-def test_a_stop_is_prompt_leaves_no_process_and_keeps_the_wish(bench: Bench, eventually: Eventually) -> None:
+def test_a_stop_is_prompt_leaves_no_process_and_keeps_the_request(bench: Bench, eventually: Eventually) -> None:
     bench.start()
-    bench.want_training()
+    bench.request_training()
     [training] = eventually(bench.began, DEADLINE_S)
     inside = children(bench.worker.pid)
 
@@ -216,7 +216,7 @@ def test_redis_restarted_across_the_end_of_a_job_loses_nothing(
     bench = Bench(tmp_path / "bench", own_redis.url, double)
     with bench.worker:
         bench.start()
-        bench.want_training()
+        bench.request_training()
         eventually(bench.began, DEADLINE_S)
 
         own_redis.stop()
@@ -224,7 +224,7 @@ def test_redis_restarted_across_the_end_of_a_job_loses_nothing(
         own_redis.start()
         eventually(bench.ended, DEADLINE_S)
         eventually(lambda: bench.store.training.requested(PROJECT) is None, DEADLINE_S)
-        bench.want_training()
+        bench.request_training()
         eventually(lambda: len(bench.ended()) == 2, DEADLINE_S)
 
         assert [run.number for run in bench.ended()] == [2, 1]

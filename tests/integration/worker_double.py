@@ -20,7 +20,7 @@ from trainer import jobs
 from trainer.context import TrainerContext, open_trainer_context
 from trainer.worker import run_worker
 
-PACE = LeaseTiming(ttl_s=2, renew_s=0.4)
+SHORT = LeaseTiming(ttl_s=2, renew_s=0.4)
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
         )
 
     def train_project(project: int) -> None:
-        jobs.train_under_lease(open_trainer_context(), project, run_training, timing=PACE)
+        jobs.train_under_lease(open_trainer_context(), project, run_training, timing=SHORT)
 
     # RQ finds a job by its name; the workers are forked from here.
     jobs.train_project = train_project
