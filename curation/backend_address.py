@@ -1,4 +1,4 @@
-"""Where Label Studio reaches a backend, and what it must send along."""
+"""Where Label Studio reaches a backend, and what it must send there."""
 
 import base64
 import ipaddress
@@ -13,9 +13,9 @@ from annotune.settings import SECRET_HEADER, Settings
 
 @dataclass(frozen=True)
 class BackendAddress:
-    """A backend's URL without a trailing slash; `user` and `password` are its basic auth, None where it asks for none.
+    """A backend's URL, without a slash at its end. `user` and `password` are its basic auth, or None.
 
-    `headers` is what a webhook must carry: Label Studio sends the basic auth of a backend with all calls but these.
+    `headers` are those of its webhook: Label Studio sends the basic auth of a backend with all calls but a webhook's.
     """
 
     url: str
@@ -25,13 +25,13 @@ class BackendAddress:
 
     @classmethod
     def of(cls, url: str | None, settings: Settings) -> Self:
-        """The address that a person typed, else `BACKEND_URL`.
+        """The address `url`, else `BACKEND_URL`.
 
         Raises:
-            ConfigurationError: there is none, Label Studio would refuse a webhook to it, or half of the basic auth is set.
+            ConfigurationError: neither is set, Label Studio would refuse a webhook to it, or half of the basic auth is set.
         """
-        given = url or settings.backend_url
-        if not given:
+        address = url or settings.backend_url
+        if not address:
             raise ConfigurationError("where does Label Studio reach this backend? Set BACKEND_URL, or give --url")
         basic, secret = settings.basic_auth, settings.webhook_secret
         headers = {}
@@ -41,7 +41,7 @@ class BackendAddress:
             encoded = base64.b64encode(f"{basic.user}:{basic.password}".encode()).decode()
             headers["Authorization"] = f"Basic {encoded}"
         return cls(
-            url=_checked(given.strip()),
+            url=_checked(address.strip()),
             user=basic.user if basic else None,
             password=basic.password if basic else None,
             headers=headers,
@@ -49,16 +49,21 @@ class BackendAddress:
 
     @property
     def webhook(self) -> str:
-        """Where Label Studio itself would put the webhook of a backend at this URL."""
+        """The webhook's URL: where Label Studio itself puts the webhook of a backend at this URL."""
         return f"{self.url}/webhook"
 
 
 def same_url(one: str, other: str) -> bool:
+    """Whether two URLs are equal, but for a slash at the end."""
     return one.rstrip("/") == other.rstrip("/")
 
 
 def _checked(url: str) -> str:
-    """The URL, if it holds no password, and Django's URL check, which webhooks go through, would take its host."""
+    """The URL, without a slash at its end. Its host must pass Django's URL check, which Label Studio uses for webhooks.
+
+    Raises:
+        ConfigurationError: it would not, or the URL holds a password.
+    """
     if "@" in url.partition("//")[2].partition("/")[0]:  # Label Studio shows the URL to all its users
         raise ConfigurationError(
             "leave the name and the password out of the backend's URL: BASIC_AUTH_USER and BASIC_AUTH_PASS are for them"

@@ -31,8 +31,8 @@ class ConnectionChange:
 class ProjectConnection:
     """One project of a Label Studio."""
 
-    def __init__(self, studio: LabelStudioClient, project: int) -> None:
-        self._studio = studio
+    def __init__(self, label_studio: LabelStudioClient, project: int) -> None:
+        self._label_studio = label_studio
         self._project = project
 
     def title(self) -> str:
@@ -41,7 +41,7 @@ class ProjectConnection:
         Raises:
             NotFound, Unauthorized, LabelStudioError: the message says which.
         """
-        return self._studio.projects.get(self._project).title
+        return self._label_studio.projects.get(self._project).title
 
     def connect(self, address: BackendAddress) -> ConnectionChange:
         """Add what is missing, repair what is wrong, remove what is double. A failure leaves everything as it was.
@@ -81,13 +81,13 @@ class ProjectConnection:
 
         The latter have our title, or have it as their description, where the worker gave them a version as their title.
         """
-        found = self._studio.backends.of_project(self._project)
+        found = self._label_studio.backends.of_project(self._project)
         here = [row for row in found if address and same_url(row.url, address.url)]
         return here + [row for row in found if row not in here and TITLE in {row.title, row.description}]
 
     def _webhooks(self, address: BackendAddress | None, backends: list[BackendRow]) -> list[WebhookRow]:
         """Our webhooks: those at the address first, then those of our backends elsewhere, or with our header."""
-        found = self._studio.webhooks.of_project(self._project)
+        found = self._label_studio.webhooks.of_project(self._project)
         here = [row for row in found if address and same_url(row.url, address.webhook)]
         urls = {f"{backend.url.rstrip('/')}/webhook" for backend in backends}
         return here + [
@@ -105,14 +105,14 @@ class ProjectConnection:
             is_active=True,
         )
         if not found:
-            undo.callback(self._remove_webhook, self._studio.webhooks.create(self._project, right))
+            undo.callback(self._remove_webhook, self._label_studio.webhooks.create(self._project, right))
             return [f"added the webhook {address.webhook}"]
         [row] = found
         wrong = [name for name in WebhookSettings.model_fields if getattr(row, name) != getattr(right, name)]
         if not wrong:
             return []
-        self._studio.webhooks.update(self._project, row.id, right)
-        undo.callback(self._studio.webhooks.update, self._project, row.id, row)
+        self._label_studio.webhooks.update(self._project, row.id, right)
+        undo.callback(self._label_studio.webhooks.update, self._project, row.id, row)
         return [f"repaired the webhook {address.webhook} ({', '.join(wrong)})"]
 
     def _put_backend(self, address: BackendAddress, found: list[BackendRow], undo: ExitStack) -> list[str]:
@@ -124,7 +124,7 @@ class ProjectConnection:
             basic_auth_user=address.user,
         )
         if not found:
-            made = self._studio.backends.create(self._project, TITLE, right, address.password)
+            made = self._label_studio.backends.create(self._project, TITLE, right, address.password)
             undo.callback(self._remove_backend, made)
             return [f"added the backend {address.url}"]
         [row] = found
@@ -132,12 +132,12 @@ class ProjectConnection:
         if not wrong and row.is_connected:
             return []
         # Label Studio shows no password. Where it does not reach the backend, it may have an old one.
-        self._studio.backends.update(self._project, row.id, right, address.password)
+        self._label_studio.backends.update(self._project, row.id, right, address.password)
         return [f"repaired the backend {address.url} ({', '.join(wrong) or 'it was not connected'})"]
 
     def _connected(self, address: BackendAddress, changes: list[str]) -> BackendRow:
         """The backend, if Label Studio reaches it now."""
-        found = self._studio.backends.of_project(self._project)
+        found = self._label_studio.backends.of_project(self._project)
         backend = next(row for row in found if same_url(row.url, address.url))
         if not backend.is_connected:
             what = "; nothing was changed" if changes else ""
@@ -149,9 +149,9 @@ class ProjectConnection:
         return backend
 
     def _remove_backend(self, backend: BackendRow) -> str:
-        self._studio.backends.delete(self._project, backend.id)
+        self._label_studio.backends.delete(self._project, backend.id)
         return f"removed the backend {backend.url}"
 
     def _remove_webhook(self, webhook: WebhookRow) -> str:
-        self._studio.webhooks.delete(self._project, webhook.id)
+        self._label_studio.webhooks.delete(self._project, webhook.id)
         return f"removed the webhook {webhook.url}"

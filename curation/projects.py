@@ -12,17 +12,17 @@ LABELING = shipped("labeling")
 
 @dataclass(frozen=True)
 class NewProject:
-    """A project's id, and its tasks' ids in the order in which their data was given."""
+    """A project's id, and the ids of its tasks in the order of their data."""
 
     id: int
     tasks: tuple[int, ...]
 
 
 def labeling_config(name: str) -> str:
-    """A labeling config of `prompts/labeling/`, by its name there.
+    """A labeling config of `prompts/labeling/`, by its name.
 
     Raises:
-        NotFound: there is none of that name.
+        NotFound: no config has that name.
     """
     known = {path.stem: path for path in sorted(LABELING.glob("*.xml"))}
     if name not in known:

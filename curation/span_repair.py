@@ -1,7 +1,7 @@
-"""Spans of ours that Label Studio stores with offsets in UTF-16 units, found and counted anew in code points.
+"""Finds spans that Label Studio stores with offsets in UTF-16 units, and counts them in code points.
 
-The editor (1.23.2) counts code points. Earlier versions of Annotune counted UTF-16 units, so that behind an emoji a span
-lies too far right. A stored span keeps the words that it was made of, whatever it highlights: these tell the two apart.
+The editor (1.23.2) counts code points. Earlier versions of Annotune counted UTF-16 units: a span behind an emoji lies too
+far right. A stored span also holds its words. They tell which of the two its offsets count.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,10 +20,10 @@ HIGHEST_OF_ONE_UNIT = "\uffff"
 
 @dataclass(frozen=True)
 class ShiftedSpans:
-    """What of one task has shifted spans.
+    """The shifted spans of one task.
 
-    `repaired`: of each prediction of ours the regions as they should be; `foreign`: predictions that are not ours, and
-    `annotations`: ids of those that people submitted.
+    `repaired` has the right regions of each of our predictions, by its id. `foreign` are the ids of predictions of other
+    tools, `annotations` those of annotations. How other tools count is unknown.
     """
 
     task: int
@@ -36,7 +36,7 @@ class ShiftedSpans:
 
 
 def shifted_spans(labeling: Labeling, task: TaskRow) -> ShiftedSpans:
-    """Look at a task's predictions and annotations."""
+    """The shifted spans in a task's predictions and annotations."""
     texts = dict(_marked_texts(labeling, task.data))
     repaired = {found.id: regions for found in task.predictions if (regions := _repaired(found.result, texts))}
     ours = {found.id for found in task.predictions if is_ours(found)}
@@ -49,12 +49,12 @@ def shifted_spans(labeling: Labeling, task: TaskRow) -> ShiftedSpans:
 
 
 def is_ours(prediction: PredictionRow) -> bool:
-    """Whether a prediction bears a version as only we tell it: `<model>@<first 8 of the prompt's sha>`."""
+    """Whether a prediction has a version in our form: `<model>@<first 8 digits of the prompt's sha>`."""
     return WITH_PROMPT.fullmatch(prediction.model_version or "") is not None
 
 
 def _marked_texts(labeling: Labeling, data: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    """The text that each Labels control marks, where its code points and UTF-16 units are not as many."""
+    """Each Labels control and its text, where the text has other numbers of code points and UTF-16 units."""
     fields = {item.name: item.field for item in labeling.objects}
     for control in labeling.controls:
         text = data.get(fields[control.to_name]) if isinstance(control, Labels) else None
@@ -63,7 +63,7 @@ def _marked_texts(labeling: Labeling, data: Mapping[str, object]) -> Iterator[tu
 
 
 def _repaired(regions: Sequence[Mapping[str, Any]], texts: Mapping[str, str]) -> list[Region] | None:
-    """All regions, those that are shifted in their places; None where none is."""
+    """All regions, the shifted ones corrected; None where none is shifted."""
     placed = [_placed(region.get("value"), texts.get(str(region.get("from_name")), "")) for region in regions]
     if not any(placed):
         return None
@@ -71,7 +71,7 @@ def _repaired(regions: Sequence[Mapping[str, Any]], texts: Mapping[str, str]) ->
 
 
 def _placed(value: object, text: str) -> dict[str, Any] | None:
-    """A span's value counted in code points, where its words stand at its offsets in UTF-16 units alone."""
+    """A span's value counted in code points; None unless its words are at its offsets only if they count UTF-16 units."""
     if not text or not isinstance(value, Mapping):
         return None
     start, end, quote = value.get("start"), value.get("end"), value.get("text")

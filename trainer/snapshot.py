@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from annotune.label_studio.rows import TaskRow
+from annotune.label_studio.rows import ProjectRow, TaskRow
 from annotune.labeling.config import Labeling
 from annotune.split import SplitAssignment
 from curation.examples import AnswersOf, ExampleSet, collect_examples
@@ -14,9 +14,9 @@ from trainer.mark import assign_splits
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A project's annotated tasks, its labeling config, and the answers that Redis keeps of these tasks."""
+    """A project, its annotated tasks, its labeling config parsed, and the answers that Redis keeps of these tasks."""
 
-    project: int
+    project: ProjectRow
     tasks: list[TaskRow]
     labeling: Labeling
     answers_of: AnswersOf
@@ -32,9 +32,10 @@ def read_snapshot(context: TrainerContext, project: int) -> Snapshot:
         StoreUnavailable, RecordUnreadable: the answers cannot be read.
     """
     with closing(context.studio()) as studio:
-        labeling = Labeling.from_settings(studio.projects.get(project).label_config, context.settings)
+        row = studio.projects.get(project)
+        labeling = Labeling.from_settings(row.label_config, context.settings)
         tasks = list(studio.tasks.annotated(project))
-    return Snapshot(project, tasks, labeling, context.store.answers.known_by_task(project, [task.id for task in tasks]))
+    return Snapshot(row, tasks, labeling, context.store.answers.known_by_task(project, [task.id for task in tasks]))
 
 
 def examples_of(context: TrainerContext, snapshot: Snapshot) -> ExampleSet:
@@ -43,7 +44,7 @@ def examples_of(context: TrainerContext, snapshot: Snapshot) -> ExampleSet:
     Raises:
         StoreUnavailable, RecordUnreadable: the split cannot be read or recorded.
     """
-    store, settings, project = context.store, context.settings, snapshot.project
+    store, settings, project = context.store, context.settings, snapshot.project.id
 
     def split(texts: Sequence[str]) -> SplitAssignment:
         return assign_splits(store, settings.runs_dir, project, texts, settings.min_examples)

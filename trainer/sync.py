@@ -37,7 +37,7 @@ def sync(context: TrainerContext, project: int) -> None:
         context.store.projects.forget(project)
         return
     _update_prompt(context.store, snapshot)
-    show_scores(context, project)
+    show_scores(context, snapshot.project)
     example_set = examples_of(context, snapshot)
     new, unlearnt = _count_new(context.store, project, example_set)
     context.store.changes.set_summary(
@@ -70,7 +70,7 @@ def is_gone(context: TrainerContext, project: int) -> bool:
 
 def _update_prompt(store: Store, snapshot: Snapshot) -> None:
     """Use the prompt of the newest annotation that brings one, unless a newer one is stored."""
-    project, prompts = snapshot.project, store.prompts
+    project, prompts = snapshot.project.id, store.prompts
     known = prompts.known(project) if prompts.seen(project) else frozenset[str]()
     found = newest_prompt(snapshot.tasks, snapshot.labeling, snapshot.answers_of, known)
     stored = prompts.newest(project)

@@ -116,6 +116,16 @@ def test_what_label_studio_shows_already_is_changed_no_more(context: TrainerCont
     assert double.shown[PROJECT] == told(context)
 
 
+def test_a_project_that_shows_what_answers_is_read_once(context: TrainerContext, double: LabelStudioDouble) -> None:
+    double.connect(PROJECT, told(context))
+    sync(context, PROJECT)
+    double.asked.clear()
+
+    sync(context, PROJECT)
+
+    assert [path for path, *_ in double.asked] == [f"/api/projects/{PROJECT}/", "/api/tasks/"]
+
+
 def test_what_a_connection_was_given_stays_beside_the_title(context: TrainerContext, double: LabelStudioDouble) -> None:
     """Label Studio checks a change whole: what is not sent along counts as not given."""
     given = {"auth_method": "BASIC_AUTH", "basic_auth_user": "ls", "extra_params": {"temperature": 0.2}}
