@@ -1,13 +1,11 @@
 """The facts of a deployment and its projects, for whoever shows them."""
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from annotune.checks import require_model
+from annotune.checks import check_worker, require_model
 from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RecordUnreadable
-from annotune.label_studio.client import LabelStudioClient
 from annotune.models import ModelRef, ModelVersion
 from annotune.runs import Progress, SyncSummary, TrainingRequest, TrainingRun
 from annotune.serving import DefaultModel, Serving, ServingResolver
@@ -15,22 +13,24 @@ from annotune.settings import Settings
 from annotune.store.queue import CHANGES, TRAINING, JobQueue
 from annotune.store.reports import Batch
 from annotune.store.store import Store
-from annotune.store.workers import Findings
+from annotune.store.workers import Check, WorkerReport
 
 CHECK_S = 5.0
 LOSS = "tuned_loss"
+ReadTitle = Callable[[int], str]
+"""Asks Label Studio for a project's title. Raises NotFound, LabelStudioError or Unauthorized."""
 
 
 @dataclass(frozen=True)
 class DeploymentOverview:
     """The workers and the queue.
 
-    `worker` says whether one is alive; `report` is None if none is, or if it reports nothing. `changes` and `trainings`
+    `worker` checks that one is alive; `report` is None if none is, or if it reports nothing. `changes` and `trainings`
     count the jobs that wait. `recipe` is the setting of this process; the worker may have another.
     """
 
-    worker: bool
-    report: Findings | None
+    worker: Check
+    report: WorkerReport | None
     changes: int
     trainings: int
     recipe: str | None
@@ -85,22 +85,26 @@ class VersionOverview:
 
 
 class OverviewReader:
-    """Reads the facts from Redis, Ollama and Label Studio. A server that does not answer is asked once."""
+    """Reads the facts from Redis, Ollama and Label Studio. A server that does not answer is asked once.
 
-    def __init__(self, settings: Settings, store: Store, jobs: JobQueue) -> None:
+    Without `read_title` titles are not known. The client of Label Studio is not loaded here: it takes 58 MB.
+    """
+
+    def __init__(self, settings: Settings, store: Store, jobs: JobQueue, read_title: ReadTitle | None = None) -> None:
         self._settings = settings
         self._store = store
         self._jobs = jobs
         self._resolver = ServingResolver(settings, store)
+        self._read_title = read_title
         self._ollama_error = ""
         self._label_studio_error = ""
 
     def deployment(self) -> DeploymentOverview:
         """Raises StoreUnavailable."""
-        waiting, alive = self._jobs.waiting(), self._store.workers.alive()
+        waiting, worker = self._jobs.waiting(), check_worker(self._store)
         return DeploymentOverview(
-            worker=alive,
-            report=self._store.workers.findings() if alive else None,
+            worker=worker,
+            report=self._store.workers.last_report() if worker.ok else None,
             changes=waiting[CHANGES],
             trainings=waiting[TRAINING],
             recipe=self._settings.recipe,
@@ -146,13 +150,11 @@ class OverviewReader:
         return self._ollama_error
 
     def _title(self, project: int) -> Title:
-        settings = self._settings
-        if not settings.label_studio_url or not settings.label_studio_api_key:
+        if self._read_title is None:
             return Title(None)
         if not self._label_studio_error:
             try:
-                with closing(LabelStudioClient.from_settings(settings, timeout_s=CHECK_S)) as client:
-                    return Title(client.projects.get(project).title)
+                return Title(self._read_title(project))
             except NotFound as error:
                 return Title(None, str(error))
             except AnnotuneError as error:

@@ -63,7 +63,7 @@ def _can_look(services: Services) -> bool:
 
 
 def _train(services: Services, project: int) -> Acknowledged:
-    findings = services.store.workers.findings() if services.store.workers.alive() else None
+    findings = services.store.workers.last_report() if services.store.workers.alive() else None
     if findings is not None and findings.cannot_train:
         log.warning(
             "project %d: no training is queued, since the worker cannot train: %s", project, findings.cannot_train

@@ -42,8 +42,8 @@ def _checks_pass(context: CommandContext, project: int, address: BackendAddress)
     try:
         context.jobs.changed(project)
         for check in checkup(context.api.context, project, address):
-            say(f"{check.name}: {check.detail}", err=not check.works)
-            results.append(check.works)
+            say(f"{check.part}: {check.detail}", err=not check.ok)
+            results.append(check.ok)
     except StoreUnavailable as error:
         say(f"Redis: {error}. Until then nothing is learnt, and this command sees no more", err=True)
         return False

@@ -1,16 +1,22 @@
 """`annotune status`: the facts of a deployment and its projects."""
 
+from contextlib import closing
+from functools import partial
+
 import click
 
+from annotune.label_studio.client import LabelStudioClient
 from annotune.models import ModelRef
 from annotune.overview import DeploymentOverview, OverviewReader, ProjectOverview, UnreadableProject
 from annotune.runs import Progress, SyncSummary, TrainingRun
+from annotune.settings import Settings
 from annotune.store.reports import Batch
-from annotune.store.workers import Findings
+from annotune.store.workers import WorkerReport
 from commands.context import CommandContext
 from commands.output import first_line, json_option, say, say_json, say_table, table_of
 from commands.train import duration
 
+CHECK_S = 5.0
 Rows = list[tuple[str, str]]
 
 
@@ -19,7 +25,8 @@ Rows = list[tuple[str, str]]
 @click.pass_obj
 def status(context: CommandContext, as_json: bool) -> None:
     """Show the worker, the queue, and for each project its model, prompt, annotations and training."""
-    reader = OverviewReader(context.settings, context.store, context.jobs)
+    read_title = partial(_read_title, context.settings) if context.has_label_studio else None
+    reader = OverviewReader(context.settings, context.store, context.jobs, read_title)
     deployment, projects = _deployment_rows(reader.deployment()), reader.projects()
     if as_json:
         found = [_object(None, deployment)]
@@ -34,6 +41,11 @@ def status(context: CommandContext, as_json: bool) -> None:
         _print_project(context, each)
     if not has_projects:
         say("projects: none yet; run 'annotune connect PROJECT'")
+
+
+def _read_title(settings: Settings, project: int) -> str:
+    with closing(LabelStudioClient.from_settings(settings, timeout_s=CHECK_S)) as client:
+        return client.projects.get(project).title
 
 
 def _print_project(context: CommandContext, overview: ProjectOverview | UnreadableProject) -> None:
@@ -54,7 +66,7 @@ def _object(project: int | None, rows: Rows) -> dict[str, object]:
 
 def _deployment_rows(overview: DeploymentOverview) -> Rows:
     rows = [
-        ("worker", "alive" if overview.worker else "none is alive, so nothing is learnt: run 'annotune worker'"),
+        ("worker", overview.worker.detail),
         ("queue", f"{overview.changes} changes, {overview.trainings} trainings waiting"),
     ]
     report = overview.report
@@ -65,7 +77,7 @@ def _deployment_rows(overview: DeploymentOverview) -> Rows:
     return [*rows, ("learning", learning), ("training", _training_text(report))]
 
 
-def _training_text(report: Findings) -> str:
+def _training_text(report: WorkerReport) -> str:
     if report.recipe.ok is False:
         return f"off: {report.recipe.detail}"
     problem = report.cannot_train

@@ -78,10 +78,10 @@ def request_training(context: Context, project: int) -> Training:
     Recipe.load(context.settings.recipe)
     context.label_studio.projects.get(project)
     store = context.store
-    findings = store.workers.findings() if store.workers.alive() else None
-    if findings is not None and findings.cannot_train:
+    report = store.workers.last_report() if store.workers.alive() else None
+    if report is not None and report.cannot_train:
         raise TrainingRefused(
-            f"project {project}: no training is queued, since the worker cannot train: {findings.cannot_train}"
+            f"project {project}: no training is queued, since the worker cannot train: {report.cannot_train}"
         )
     before = _newest_run(context, project)
     is_new = store.training.request(project, TrainingRequest(requested_by="command", at=datetime.now(UTC)))

@@ -1,6 +1,6 @@
-"""What a worker needs, looked at from its start on: Label Studio, the recipe and the trainer, each a line of the log.
+"""The checks of a worker: Label Studio, its recipe and its trainer. They run from its start on, again and again.
 
-In a process of its own: a server that is silent, and a torch that is loaded, take longer than a worker's pulse may wait.
+They run in a process of their own: a silent server, or loading torch, takes longer than the worker's heartbeat may wait.
 """
 
 import logging
@@ -10,7 +10,6 @@ import signal
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -23,15 +22,13 @@ from annotune.label_studio.client import LabelStudioClient
 from annotune.process import die_with
 from annotune.recipe import Recipe
 from annotune.settings import Settings
-from annotune.store.workers import Finding, Findings, PartName
+from annotune.store.workers import Check, PartName, WorkerReport
 from trainer.engine import Step, SubprocessEngine
 
 EVERY_S = 30.0
-TRAINER_EVERY_S = 120.0  # once it is well it stays so: what is installed is changed with a restart
-STUDIO_S = 5.0
+TRAINER_EVERY_S = 120.0  # until it passes; a change of what is installed needs a restart
+LABEL_STUDIO_S = 5.0
 LONGEST_S = 240.0
-TITLES: dict[PartName, str] = {"label_studio": "Label Studio", "recipe": "recipe", "trainer": "trainer"}
-OFF = "RECIPE is not set, so nothing is trained"
 _log = logging.getLogger(__name__)
 
 
@@ -46,47 +43,47 @@ class Device(BaseModel):
 DEVICE = Step("device", Device, 180)
 
 
-class Inspector:
-    """Looks again and again, and tells in the log what it finds, once for each change."""
+class BackgroundChecks:
+    """Runs the checks, and logs each change of a result. `report` has the results so far."""
 
     def __init__(self, settings: Settings) -> None:
-        """Look at the recipe at once.
+        """Check the recipe at once.
 
         Raises:
-            ConfigurationError: it is none.
+            ConfigurationError: `RECIPE` names no recipe, or a broken one.
         """
         self._settings = settings
-        self.findings = Findings(by=uuid.uuid4().hex)
+        self.report = WorkerReport(by=uuid.uuid4().hex)
         self._process: BaseProcess | None = None
         self._reader: Connection | None = None
         self._began = self._trainer_at = float("-inf")
-        self._learn("recipe", recipe_finding(settings))
+        self._add("recipe", check_recipe(settings))
 
     def run(self) -> None:
-        """Take what was found, and begin to look where it is time to. Never waits."""
-        looking = self._process is not None and self._process.is_alive()
-        self._take()  # after the line above: what has ended has told all
+        """Take new results, and start the checks if it is time. Never waits."""
+        running = self._process is not None and self._process.is_alive()
+        self._take()  # after the line above: a process that has ended has sent all its results
         now = time.monotonic()
-        if self._process is not None and looking:
+        if self._process is not None and running:
             if now - self._began > LONGEST_S:
                 self._process.kill()
             return
         if now - self._began < EVERY_S:
             return
-        trainer = self.findings.trainer.ok is not True and now - self._trainer_at > TRAINER_EVERY_S
+        trainer = self.report.trainer.ok is not True and now - self._trainer_at > TRAINER_EVERY_S
         self.close()
         reader, writer = multiprocessing.Pipe(duplex=False)
         # Forked, as the worker's other children: what was loaded is shared.
         fork = multiprocessing.get_context("fork")
         self._process = fork.Process(
-            target=_look, args=(self._settings, writer, os.getpid()), kwargs={"trainer": trainer}
+            target=_run_checks, args=(self._settings, writer, os.getpid()), kwargs={"trainer": trainer}
         )
         self._process.start()
         writer.close()
         self._reader, self._began, self._trainer_at = reader, now, now if trainer else self._trainer_at
 
     def close(self) -> None:
-        """End a look that is under way."""
+        """Stop checks that are running."""
         if self._process is not None:
             self._process.kill()
             self._process.join()
@@ -98,42 +95,46 @@ class Inspector:
     def _take(self) -> None:
         while self._reader is not None and self._reader.poll():
             try:
-                name, finding = self._reader.recv()
+                name, check = self._reader.recv()
             except EOFError:
                 self._reader.close()
                 self._reader = None
                 return
-            self._learn(name, finding)
+            self._add(name, check)
 
-    def _learn(self, name: PartName, finding: Finding) -> None:
-        if getattr(self.findings, name) != finding:
-            _log.log(logging.WARNING if finding.ok is False else logging.INFO, "%s: %s", TITLES[name], finding.detail)
-        self.findings = self.findings.model_copy(update={name: finding})
-
-
-def recipe_finding(settings: Settings) -> Finding:
-    """Raises ConfigurationError where RECIPE names none, or a broken one."""
-    if settings.recipe is None:
-        return Finding(ok=False, detail=OFF)
-    recipe = Recipe.load(settings.recipe)
-    return Finding(ok=True, detail=f"{settings.recipe}: trains {recipe.base} on a {_kind(recipe.device)}")
+    def _add(self, name: PartName, check: Check) -> None:
+        if getattr(self.report, name) != check:
+            _log.log(logging.WARNING if check.ok is False else logging.INFO, "%s: %s", check.part, check.detail)
+        self.report = self.report.model_copy(update={name: check})
 
 
-def studio_finding(settings: Settings) -> Finding:
-    """Does Label Studio answer, and take our key?"""
+def check_label_studio_key(settings: Settings) -> Check:
+    """Does Label Studio answer and take our key?"""
     try:
-        studio = LabelStudioClient.from_settings(settings, timeout_s=STUDIO_S)
-        with closing(studio):
-            studio.check_key()
+        with closing(LabelStudioClient.from_settings(settings, timeout_s=LABEL_STUDIO_S)) as client:
+            client.check_key()
     except AnnotuneError as error:
-        return Finding(ok=False, detail=str(error))
-    return Finding(ok=True, detail=f"answers at {studio.url} and takes the key")
+        return Check(part="Label Studio", ok=False, detail=str(error))
+    return Check(part="Label Studio", ok=True, detail=f"answers at {client.url} and takes the key")
 
 
-def trainer_finding(settings: Settings) -> Finding:
-    """Is there an interpreter that trains, and on what?"""
+def check_recipe(settings: Settings) -> Check:
+    """Is there a training recipe? Without one, training is off.
+
+    Raises:
+        ConfigurationError: `RECIPE` names no recipe, or a broken one.
+    """
     if settings.recipe is None:
-        return Finding(detail="not needed while training is off")
+        return Check(part="recipe", ok=False, detail="RECIPE is not set, so nothing is trained")
+    recipe = Recipe.load(settings.recipe)
+    device = "GPU" if recipe.device == "cuda" else "CPU"
+    return Check(part="recipe", ok=True, detail=f"{settings.recipe}: trains {recipe.base} on a {device}")
+
+
+def check_trainer(settings: Settings) -> Check:
+    """Is there an interpreter that can train, and on which device?"""
+    if settings.recipe is None:
+        return Check(part="trainer", detail="not needed while training is off")
     engine = SubprocessEngine(settings.trainer_python)
     try:
         recipe = Recipe.load(settings.recipe)
@@ -141,29 +142,22 @@ def trainer_finding(settings: Settings) -> Finding:
         with tempfile.TemporaryDirectory() as folder:
             found = engine.run(DEVICE, job, Path(folder), on_event=lambda _: None, cancelled=lambda: False)
     except TrainingFailed as error:
-        told = str(error).removeprefix(f"{DEVICE.script}: ")
-        return Finding(ok=False, detail=f"{settings.trainer_python} cannot train: {told}")
+        reason = str(error).removeprefix(f"{DEVICE.script}: ")
+        return Check(part="trainer", ok=False, detail=f"{settings.trainer_python} cannot train: {reason}")
     except AnnotuneError as error:
-        return Finding(ok=False, detail=str(error))
+        return Check(part="trainer", ok=False, detail=str(error))
     where = f"a GPU ({found.name})" if found.device == "cuda" else "a CPU"
-    return Finding(ok=True, detail=f"{settings.trainer_python} trains on {where}, with torch {found.torch}")
+    return Check(
+        part="trainer", ok=True, detail=f"{settings.trainer_python} trains on {where}, with torch {found.torch}"
+    )
 
 
-def _kind(device: str) -> str:
-    return "GPU" if device == "cuda" else "CPU"
-
-
-def _looks(settings: Settings, *, trainer: bool) -> Iterator[tuple[PartName, Finding]]:
-    yield "label_studio", studio_finding(settings)
-    if trainer:
-        yield "trainer", trainer_finding(settings)
-
-
-def _look(settings: Settings, writer: Connection, supervisor: int, *, trainer: bool) -> None:
+def _run_checks(settings: Settings, writer: Connection, supervisor: int, *, trainer: bool) -> None:
     die_with(supervisor)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
-    for name, finding in _looks(settings, trainer=trainer):
-        writer.send((name, finding))
+    writer.send(("label_studio", check_label_studio_key(settings)))
+    if trainer:
+        writer.send(("trainer", check_trainer(settings)))

@@ -15,7 +15,7 @@ from annotune.store.migration import HEIR
 from annotune.store.queue import KINDS, JobQueue
 from annotune.store.redis import connect_redis, place
 from annotune.store.store import Store
-from trainer.checks import Inspector
+from trainer.checks import BackgroundChecks
 from trainer.job_worker import WorkerProcess
 from trainer.mark import ensure_paired
 from trainer.reconcile import TICK_S, Reconciler
@@ -54,14 +54,14 @@ class Supervisor:
         self._jobs = JobQueue(self._store, connect_redis(settings.redis_url, patience="web", decode=False))
         self._reconciler = Reconciler(self._store, self._jobs, settings.reconcile_s, tick_s)
         self._pairing = Pairing(self._store, settings)
-        self._inspector = Inspector(settings)
+        self._checks = BackgroundChecks(settings)
         self._processes = [WorkerProcess(kind, settings) for kind in KINDS]
         self._migrated = False
         self._waiting = ThrottledError("%s; the worker waits for it")
 
     def beat(self) -> None:
         """Do what is due. While Redis is away, the log says so once a minute."""
-        self._inspector.run()
+        self._checks.run()
         try:
             self._report()
             self._migrate_once()
@@ -85,11 +85,11 @@ class Supervisor:
         deadline = time.monotonic() + STOP_S
         for process in self._processes:
             process.wait(deadline)
-        self._inspector.close()
+        self._checks.close()
 
     def _report(self) -> None:
         self._store.workers.heartbeat(ALIVE_S)
-        self._store.workers.report(self._inspector.findings, ALIVE_S)
+        self._store.workers.report(self._checks.report, ALIVE_S)
 
     def _migrate_once(self) -> None:
         """Adapt what older versions and other settings left in Redis, once it answers."""

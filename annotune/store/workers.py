@@ -1,13 +1,15 @@
-"""What the workers of a deployment say of themselves in Redis: that one is alive, and what it found.
+"""The workers of a deployment: whether one is alive, and what it can do.
 
 Keys, in a deployment D; both expire when no worker renews them:
 
     annotune:D:worker     set by each worker that is alive
-    annotune:D:findings   what one of them found; of several, one that can train
+    annotune:D:findings   the report of one of them; of several, one that can train
 """
 
 import time
 from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
 
 from annotune.errors import RecordUnreadable
 from annotune.store.records import Records
@@ -15,43 +17,50 @@ from annotune.store.redis import in_redis, redis_errors
 from annotune.values import FrozenModel
 
 PartName = Literal["label_studio", "recipe", "trainer"]
+TITLES: dict[str, str] = {"label_studio": "Label Studio", "recipe": "recipe", "trainer": "trainer"}
 
 
-class Finding(FrozenModel):
-    """How a part is: `ok` is None as long as it is not known; `detail` says what to do where it is not well."""
+class Check(FrozenModel):
+    """The state of a part: works, does not work, or not known (`ok` is None).
 
-    ok: bool | None = None
-    detail: str = "not looked at yet"
-
-
-class Findings(FrozenModel):
-    """What a worker needs: Label Studio, to look at projects and to train; for a training a recipe and a trainer too.
-
-    `by` is an id of the worker that found it.
+    `detail` describes it, and says what to do if the part does not work. Redis and `/health` keep `part` as their key.
     """
 
-    label_studio: Finding = Finding()
-    recipe: Finding = Finding()
-    trainer: Finding = Finding()
+    part: str = Field(default="", exclude=True)
+    ok: bool | None = None
+    detail: str = "not checked yet"
+
+
+class WorkerReport(FrozenModel):
+    """What a worker can do: it needs Label Studio to learn, and a recipe and a trainer to train. `by` is the worker's id."""
+
+    label_studio: Check = Check(part=TITLES["label_studio"])
+    recipe: Check = Check(part=TITLES["recipe"])
+    trainer: Check = Check(part=TITLES["trainer"])
     by: str = ""
+
+    @field_validator(*TITLES)
+    @classmethod
+    def _name_part(cls, check: Check, field: ValidationInfo) -> Check:
+        return check.model_copy(update={"part": TITLES[str(field.field_name)]})
 
     @property
     def trains(self) -> bool:
-        """Whether it is known to be able to train."""
-        return all(part.ok for part in self._parts)
+        """Whether all checks that a training needs passed."""
+        return all(check.ok for check in self._checks)
 
     @property
     def cannot_learn(self) -> str:
-        """Why it looks at no project, and trains none; empty where it can, or where that is not known."""
+        """Why the worker can neither sync projects nor train; empty if it can, or if that is not known."""
         return self.label_studio.detail if self.label_studio.ok is False else ""
 
     @property
     def cannot_train(self) -> str:
-        """Why it trains none; empty where it can, or where that is not known."""
-        return next((part.detail for part in self._parts if part.ok is False), "")
+        """Why the worker cannot train; empty if it can, or if that is not known."""
+        return next((check.detail for check in self._checks if check.ok is False), "")
 
     @property
-    def _parts(self) -> tuple[Finding, ...]:
+    def _checks(self) -> tuple[Check, ...]:
         return self.label_studio, self.recipe, self.trainer
 
 
@@ -68,24 +77,24 @@ class WorkerStore(Records):
         with redis_errors():
             return bool(self._redis.exists(self._keys.worker))
 
-    def report(self, findings: Findings, ttl_s: float) -> None:
-        """Called by each worker now and then. One that is not known to train leaves what another, which trains, has told."""
-        there = None if findings.trains else self.findings()
-        if there is None or there.by == findings.by or not there.trains:
+    def report(self, report: WorkerReport, ttl_s: float) -> None:
+        """Called by each worker now and then. The report of another worker that can train stays in place of a lesser one."""
+        stored = None if report.trains else self.last_report()
+        if stored is None or stored.by == report.by or not stored.trains:
             with redis_errors():
-                self._redis.set(self._keys.findings, findings.model_dump_json(), px=int(ttl_s * 1000))
+                self._redis.set(self._keys.findings, report.model_dump_json(), px=int(ttl_s * 1000))
 
     def leave(self) -> None:
         """Called by a worker that ends: what it said holds no more. Another one that is alive says it again at once."""
         with redis_errors():
             self._redis.delete(self._keys.worker, self._keys.findings)
 
-    def findings(self) -> Findings | None:
-        """What a worker that is alive found; None where none is, or where it tells nothing that this version can read."""
+    def last_report(self) -> WorkerReport | None:
+        """The report of a worker that is alive; None if none is, or if this version cannot read the report."""
         key = self._keys.findings
         try:
             with redis_errors(key):
                 found = self._redis.get(key)
-            return Findings.parse_record(found, in_redis(key)) if found else None
+            return WorkerReport.parse_record(found, in_redis(key)) if found else None
         except RecordUnreadable:
             return None

@@ -9,13 +9,13 @@ from commands.main import annotune
 from curation import checkup
 from curation.projects import create_project, labeling_config
 from embedded.label_studio import LabelStudio
-from trainer.checks import studio_finding
+from trainer.checks import check_label_studio_key
 
 
 def test_a_wrong_secret_and_another_deployment_are_told(
     studio: LabelStudioClient, label_studio: LabelStudio, deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkup, "BEGUN_S", 5.0)
+    monkeypatch.setattr(checkup, "FIRST_REPORT_S", 5.0)
     deployment = deploy()
     project = create_project(studio, title="Review", config=labeling_config("review"), data=[{"question": "Is it?"}])
 
@@ -31,7 +31,7 @@ def test_a_wrong_secret_and_another_deployment_are_told(
 
     assert (first.exit_code, first.stderr) == (0, "")
     assert "worker: alive, and it can learn" in first.stdout
-    assert "events: what Label Studio tells reaches the backend and this Redis" in first.stdout
+    assert "events: Label Studio's events reach the backend and this Redis" in first.stdout
     assert (secret.exit_code, elsewhere.exit_code) == (3, 3)
     assert "the backend refuses the webhook's secret: set WEBHOOK_SECRET to the same value" in secret.stderr
     assert "REDIS_URL and DEPLOYMENT must be the same" in elsewhere.stderr
@@ -43,7 +43,7 @@ def test_a_wrong_secret_and_another_deployment_are_told(
 def test_a_worker_sees_whether_label_studio_takes_its_key(label_studio: LabelStudio, right: bool) -> None:
     key = label_studio.api_key if right else "0" * 40
 
-    finding = studio_finding(Settings(label_studio_url=label_studio.url, label_studio_api_key=key))
+    finding = check_label_studio_key(Settings(label_studio_url=label_studio.url, label_studio_api_key=key))
 
     assert finding.ok is right
     assert ("takes the key" if right else "refused the key") in finding.detail

@@ -17,7 +17,7 @@ from label_studio_sdk import LabelStudio as Client
 from annotune.answer import Answer
 from annotune.label_studio.client import LabelStudioClient
 from annotune.store.store import Store
-from annotune.store.workers import Finding, Findings
+from annotune.store.workers import Check, WorkerReport
 from commands.main import annotune
 from curation import checkup
 from curation.connection import ACTIONS
@@ -28,7 +28,7 @@ CONFIG = (
     '<TextArea name="response" toName="chat" smart="false"/></View>'
 )
 Annotune = Callable[..., Result]
-WELL = Finding(ok=True, detail="well")
+WELL = Check(ok=True, detail="well")
 
 
 class Backend:
@@ -121,7 +121,7 @@ class Ollama(FakeOllama):
 def store(store: Store) -> Store:
     """With a worker that can learn and train."""
     store.workers.heartbeat(600)
-    store.workers.report(Findings(label_studio=WELL, recipe=WELL, trainer=WELL), 600)
+    store.workers.report(WorkerReport(label_studio=WELL, recipe=WELL, trainer=WELL), 600)
     return store
 
 
@@ -199,7 +199,7 @@ def test_all_that_works_is_told(run, project) -> None:
         "model: ollama:small answers",
         "worker: alive, and it can learn",
         "training: well",
-        "events: what Label Studio tells reaches the backend and this Redis",
+        "events: Label Studio's events reach the backend and this Redis",
     ):
         assert part in result.stdout
 
@@ -221,15 +221,15 @@ def _no_worker(backend: Backend, store: Store) -> None:
 
 
 def _no_key(backend: Backend, store: Store) -> None:
-    store.workers.report(Findings(label_studio=Finding(ok=False, detail="LABEL_STUDIO_API_KEY is not set")), 600)
+    store.workers.report(WorkerReport(label_studio=Check(ok=False, detail="LABEL_STUDIO_API_KEY is not set")), 600)
 
 
 def _no_trainer(backend: Backend, store: Store) -> None:
-    store.workers.report(Findings(label_studio=WELL, recipe=WELL, trainer=Finding(ok=False, detail="no python")), 600)
+    store.workers.report(WorkerReport(label_studio=WELL, recipe=WELL, trainer=Check(ok=False, detail="no python")), 600)
 
 
 def _looking(backend: Backend, store: Store) -> None:
-    store.workers.report(Findings(label_studio=WELL, recipe=WELL), 600)
+    store.workers.report(WorkerReport(label_studio=WELL, recipe=WELL), 600)
 
 
 def _blind(backend: Backend, store: Store) -> None:
@@ -241,23 +241,23 @@ def _blind(backend: Backend, store: Store) -> None:
     [
         (
             _wrong_secret,
-            "events: what Label Studio tells does not reach this Redis: the backend refuses the webhook's secret",
+            "events: Label Studio's events do not reach this Redis: the backend refuses the webhook's secret",
         ),
-        (_elsewhere, "keeps them elsewhere: REDIS_URL and DEPLOYMENT must be the same"),
-        (_deaf, "takes our own event, but Label Studio sends none"),
+        (_elsewhere, "stores them elsewhere: REDIS_URL and DEPLOYMENT must be the same"),
+        (_deaf, "takes an event from here, but Label Studio sends none"),
         (_no_worker, "worker: none is alive, so nothing is learnt: run 'annotune worker'"),
-        (_no_key, "worker: alive, but it learns nothing: LABEL_STUDIO_API_KEY is not set"),
+        (_no_key, "worker: alive, but it cannot learn: LABEL_STUDIO_API_KEY is not set"),
         (_no_trainer, "training: no python"),
-        (_looking, "training: the trainer is still being looked at: connect again"),
-        (_blind, "ollama: the backend that is served there does not reach it: ollama is not reachable"),
+        (_looking, "training: the trainer is still being checked: connect again"),
+        (_blind, "ollama: the backend does not reach it from where it runs: ollama is not reachable"),
     ],
 )
 def test_what_will_not_work_is_told_alone_and_by_the_exit_code(
     spoil, told, run, studio, project, backend, store, monkeypatch
 ) -> None:
     monkeypatch.setattr(checkup, "EVENT_S", 2.0)
-    monkeypatch.setattr(checkup, "BEGUN_S", 1.0)
-    monkeypatch.setattr(checkup, "SETTLED_S", 1.0)
+    monkeypatch.setattr(checkup, "FIRST_REPORT_S", 1.0)
+    monkeypatch.setattr(checkup, "FULL_REPORT_S", 1.0)
     spoil(backend, store)
 
     result = run("connect", project)
@@ -273,7 +273,7 @@ def test_a_model_that_is_not_pulled_is_told(run, project) -> None:
     result = run("connect", project, OPENAI_MODEL="nope")
 
     assert result.exit_code == 3
-    assert "does not have nope: run 'ollama pull nope'" in result.stderr
+    assert "has no model 'nope': run 'ollama pull nope'" in result.stderr
 
 
 def test_a_redis_that_is_away_is_told(run, project) -> None:

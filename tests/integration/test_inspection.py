@@ -14,9 +14,9 @@ from services import Eventually
 from annotune.errors import ConfigurationError
 from annotune.settings import Settings
 from annotune.store.store import Store
-from annotune.store.workers import Finding, Findings
+from annotune.store.workers import Check, WorkerReport
 from commands.main import annotune
-from trainer.checks import recipe_finding, studio_finding, trainer_finding
+from trainer.checks import check_label_studio_key, check_recipe, check_trainer
 
 ROOT = Path(__file__).resolve().parents[2]
 SOON_S = 60
@@ -70,7 +70,7 @@ def test_status_tells_a_worker_that_can_learn_from_one_that_cannot(
 ) -> None:
     store = Store.connect(redis_url)
     worker()
-    eventually(lambda: (found := store.workers.findings()) and found.cannot_learn, SOON_S)
+    eventually(lambda: (found := store.workers.last_report()) and found.cannot_learn, SOON_S)
 
     shown = CliRunner().invoke(annotune, ["status"], env=deployment).stdout
 
@@ -85,7 +85,9 @@ def test_a_training_that_the_worker_cannot_do_is_refused_when_it_is_asked_for(
     double.add_project(4)
     store = Store.connect(redis_url)
     store.workers.heartbeat(60)
-    store.workers.report(Findings(trainer=Finding(ok=False, detail="TRAINER_PYTHON='x' is no Python interpreter")), 60)
+    store.workers.report(
+        WorkerReport(trainer=Check(ok=False, detail="TRAINER_PYTHON='x' is no Python interpreter")), 60
+    )
     environment = {"RECIPE": "small", "LABEL_STUDIO_URL": double.url, "LABEL_STUDIO_API_KEY": "k"}
 
     result = CliRunner().invoke(annotune, ["train", "4"], env=deployment | environment)
@@ -117,53 +119,53 @@ def _all_told(log: Path) -> list[str]:
     return lines if any("trainer: " in line for line in lines) else []
 
 
-# Each finding by itself
+# Each check by itself
 
 
 def test_label_studio_takes_the_key_or_not(double: LabelStudioDouble) -> None:
     settings = Settings(label_studio_url=double.url, label_studio_api_key="legacy")
-    well = studio_finding(settings)
+    well = check_label_studio_key(settings)
     double.refusal = (401, {"detail": "Invalid token."})
-    refused = studio_finding(settings)
+    refused = check_label_studio_key(settings)
     double.stop()
 
-    assert (well.ok, refused.ok, studio_finding(settings).ok) == (True, False, False)
+    assert (well.ok, refused.ok, check_label_studio_key(settings).ok) == (True, False, False)
     assert "set LABEL_STUDIO_API_KEY to one that is valid there" in refused.detail
-    assert "is not reachable" in studio_finding(settings).detail
+    assert "is not reachable" in check_label_studio_key(settings).detail
 
 
 def test_without_a_key_a_worker_says_what_is_missing(double: LabelStudioDouble) -> None:
-    finding = studio_finding(Settings(label_studio_url=double.url))
+    check = check_label_studio_key(Settings(label_studio_url=double.url))
 
-    assert finding.ok is False
-    assert "LABEL_STUDIO_API_KEY is not set" in finding.detail
+    assert check.ok is False
+    assert "LABEL_STUDIO_API_KEY is not set" in check.detail
 
 
 def test_a_trainer_that_is_missing_is_told_with_what_to_do(tmp_path: Path) -> None:
-    finding = trainer_finding(Settings(recipe="small", trainer_python=str(tmp_path / "python")))
+    check = check_trainer(Settings(recipe="small", trainer_python=str(tmp_path / "python")))
 
-    assert finding.ok is False
-    assert "is no Python interpreter: make the trainer's environment (trainer/install.sh)" in finding.detail
+    assert check.ok is False
+    assert "is no Python interpreter: make the trainer's environment (trainer/install.sh)" in check.detail
 
 
 def test_a_trainer_tells_its_device(trainer_python: Path) -> None:
-    finding = trainer_finding(Settings(recipe="small", trainer_python=str(trainer_python)))
+    check = check_trainer(Settings(recipe="small", trainer_python=str(trainer_python)))
 
-    assert finding.ok is True
-    assert finding.detail.startswith(f"{trainer_python} trains on a ")
+    assert check.ok is True
+    assert check.detail.startswith(f"{trainer_python} trains on a ")
 
 
 def test_a_recipe_for_a_gpu_needs_one(trainer_python: Path) -> None:
-    finding = trainer_finding(Settings(recipe="article", trainer_python=str(trainer_python)))
+    check = check_trainer(Settings(recipe="article", trainer_python=str(trainer_python)))
 
-    assert ("trains on a GPU" if finding.ok else "the recipe needs a GPU") in finding.detail
+    assert ("trains on a GPU" if check.ok else "the recipe needs a GPU") in check.detail
 
 
 def test_a_trainer_is_of_no_interest_while_training_is_off() -> None:
-    assert (trainer_finding(Settings()).ok, recipe_finding(Settings()).ok) == (None, False)
+    assert (check_trainer(Settings()).ok, check_recipe(Settings()).ok) == (None, False)
 
 
 def test_a_recipe_names_what_it_trains_and_where() -> None:
-    assert recipe_finding(Settings(recipe="article")).detail.endswith(" on a GPU")
+    assert check_recipe(Settings(recipe="article")).detail.endswith(" on a GPU")
     with pytest.raises(ConfigurationError, match="'article', 'small'"):
-        recipe_finding(Settings(recipe="small-cpu"))
+        check_recipe(Settings(recipe="small-cpu"))

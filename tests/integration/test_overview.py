@@ -9,9 +9,10 @@ import pytest
 from contract.servers.vendor import Vendor, json_reply
 from doubles import FakeOllama, serving
 
+from annotune.errors import LabelStudioUnreachable, NotFound
 from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef, ModelVersion
-from annotune.overview import OverviewReader, ProjectOverview, Title, UnreadableProject, version_overviews
+from annotune.overview import OverviewReader, ProjectOverview, ReadTitle, Title, UnreadableProject, version_overviews
 from annotune.runs import Progress, TrainingRequest, TrainingRun
 from annotune.serving import DefaultModel
 from annotune.settings import Settings
@@ -43,9 +44,9 @@ def reader(store: Store, redis_url: str, ollama: FakeOllama) -> Iterator[Read]:
     with connect_redis(redis_url, patience="web", decode=False) as connection:
         jobs = JobQueue(store, connection)
 
-        def make(**changed: Any) -> OverviewReader:
+        def make(read_title: ReadTitle | None = None, **changed: Any) -> OverviewReader:
             environment = {"openai_provider": "ollama", "openai_model": "small", "ollama_endpoint": ollama.url}
-            return OverviewReader(Settings(**environment | changed), store, jobs)
+            return OverviewReader(Settings(**environment | changed), store, jobs, read_title)
 
         yield make
 
@@ -81,7 +82,7 @@ def test_a_deployment_without_a_worker_reports_nothing_and_counts_what_waits(rea
 
     found = overview.deployment()
 
-    assert (found.worker, found.report, found.recipe) == (False, None, "small")
+    assert (found.worker.ok, found.report, found.recipe) == (False, None, "small")
     assert (found.changes, found.trainings) == (1, 0)
 
 
@@ -142,6 +143,28 @@ def test_an_ollama_that_does_not_answer_is_asked_once_for_all_projects(reader: R
     assert len({overview.model_error for overview in found if isinstance(overview, ProjectOverview)}) == 1
     assert all(overview.model_error for overview in found if isinstance(overview, ProjectOverview))
     assert len(vendor.asked) == 1
+
+
+def test_a_label_studio_that_does_not_answer_is_asked_once_and_its_error_stands_for_each_title(
+    reader: Read, store: Store, redis_url: str
+) -> None:
+    asked: list[int] = []
+
+    def read_title(project: int) -> str:
+        asked.append(project)
+        if project == 5:
+            raise NotFound("no project 5")
+        if project > 5:
+            raise LabelStudioUnreachable("away")
+        return "Formulary"
+
+    store.projects.remember(4, 5, 6, 7)
+
+    found = list(reader(read_title=read_title).projects())
+
+    away = Title(None, "away")
+    assert [overview.title for overview in found] == [Title("Formulary"), Title(None, "no project 5"), away, away]
+    assert asked == [4, 5, 6]
 
 
 def test_versions_come_newest_first_with_their_loss(store: Store) -> None:

@@ -21,13 +21,13 @@ from annotune.runs import Progress, SyncSummary, TrainingRequest, TrainingRun
 from annotune.store.queue import JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
-from annotune.store.workers import Finding, Findings
+from annotune.store.workers import Check, WorkerReport
 from commands.main import Commands, annotune
 from commands.train import duration
 
 AT = datetime(2026, 11, 22, 10, 41, tzinfo=UTC)
-WELL, ILL = Finding(ok=True, detail="well"), Finding(ok=False, detail="ill")
-OFF = Finding(ok=False, detail="RECIPE is not set")
+WELL, ILL = Check(ok=True, detail="well"), Check(ok=False, detail="ill")
+OFF = Check(ok=False, detail="RECIPE is not set")
 LLAMA = ModelRef(server="ollama", model="llama3")
 Annotune = Callable[..., Result]
 
@@ -385,19 +385,19 @@ def test_a_training_whose_worker_ended_does_not_look_as_if_it_ran(run: Annotune,
 @pytest.mark.parametrize(
     ("findings", "learning", "training"),
     [
-        (Findings(recipe=OFF, label_studio=WELL), "Label Studio: well", "off: RECIPE is not set"),
-        (Findings(recipe=OFF, label_studio=ILL), "the worker cannot: ill", "off: RECIPE is not set"),
-        (Findings(recipe=WELL, label_studio=ILL), "the worker cannot: ill", "the worker cannot: ill"),
+        (WorkerReport(recipe=OFF, label_studio=WELL), "Label Studio: well", "off: RECIPE is not set"),
+        (WorkerReport(recipe=OFF, label_studio=ILL), "the worker cannot: ill", "off: RECIPE is not set"),
+        (WorkerReport(recipe=WELL, label_studio=ILL), "the worker cannot: ill", "the worker cannot: ill"),
         (
-            Findings(recipe=WELL, label_studio=WELL, trainer=ILL),
+            WorkerReport(recipe=WELL, label_studio=WELL, trainer=ILL),
             "Label Studio: well",
             "the worker cannot: ill",
         ),
-        (Findings(recipe=WELL), "Label Studio: not looked at yet", "well; trainer: not looked at yet"),
+        (WorkerReport(recipe=WELL), "Label Studio: not checked yet", "well; trainer: not checked yet"),
     ],
 )
 def test_status_tells_what_a_worker_can_do(
-    run: Annotune, store: Store, findings: Findings, learning: str, training: str
+    run: Annotune, store: Store, findings: WorkerReport, learning: str, training: str
 ) -> None:
     store.workers.heartbeat(30)
     store.workers.report(findings, 30)
@@ -492,7 +492,7 @@ def test_status_shows_a_label_studio_that_is_away_and_the_rest(run: Annotune, st
 def test_status_waits_once_for_a_label_studio_that_is_silent(
     run: Annotune, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("annotune.overview.CHECK_S", 0.2)
+    monkeypatch.setattr("commands.status.CHECK_S", 0.2)
     store.projects.remember(4, 5, 6)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.setblocking(False)

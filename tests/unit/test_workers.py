@@ -3,11 +3,11 @@
 import pytest
 
 from annotune.store.store import Store
-from annotune.store.workers import Finding, Findings
+from annotune.store.workers import Check, WorkerReport
 
-WELL, ILL = Finding(ok=True, detail="well"), Finding(ok=False, detail="ill")
-ABLE = Findings(label_studio=WELL, recipe=WELL, trainer=WELL, by="able")
-UNABLE = Findings(label_studio=WELL, recipe=WELL, trainer=ILL, by="unable")
+WELL, ILL = Check(ok=True, detail="well"), Check(ok=False, detail="ill")
+ABLE = WorkerReport(label_studio=WELL, recipe=WELL, trainer=WELL, by="able")
+UNABLE = WorkerReport(label_studio=WELL, recipe=WELL, trainer=ILL, by="unable")
 
 
 @pytest.fixture
@@ -20,44 +20,47 @@ def store(redis_url: str) -> Store:
     [
         (ABLE, "", ""),
         (UNABLE, "", "ill"),
-        (Findings(label_studio=ILL, recipe=WELL, trainer=WELL), "ill", "ill"),
-        (Findings(), "", ""),
+        (WorkerReport(label_studio=ILL, recipe=WELL, trainer=WELL), "ill", "ill"),
+        (WorkerReport(), "", ""),
     ],
 )
-def test_what_a_worker_cannot_is_told_with_the_reason(findings: Findings, cannot_learn: str, cannot_train: str) -> None:
+def test_what_a_worker_cannot_is_told_with_the_reason(
+    findings: WorkerReport, cannot_learn: str, cannot_train: str
+) -> None:
     assert (findings.cannot_learn, findings.cannot_train) == (cannot_learn, cannot_train)
 
 
 def test_what_one_found_is_read_by_all(store: Store) -> None:
-    assert store.workers.findings() is None
+    assert store.workers.last_report() is None
     store.workers.report(UNABLE, 60)
-    assert store.workers.findings() == UNABLE
+    assert store.workers.last_report() == UNABLE
     store.workers.report(ABLE, 60)
-    assert store.workers.findings() == ABLE
+    assert store.workers.last_report() == ABLE
 
 
 def test_a_worker_that_cannot_train_does_not_speak_for_one_that_can(store: Store) -> None:
     store.workers.report(ABLE, 60)
     store.workers.report(UNABLE, 60)
 
-    assert store.workers.findings() == ABLE
+    assert store.workers.last_report() == ABLE
     assert 0 < store._redis.pttl(store.keys.findings) <= 60_000
 
 
 def test_what_a_worker_finds_next_replaces_what_it_said_before(store: Store) -> None:
-    for found in (Findings(by="able"), ABLE, ABLE.model_copy(update={"label_studio": ILL}), ABLE):
+    ill = WorkerReport(label_studio=ILL, recipe=WELL, trainer=WELL, by="able")
+    for found in (WorkerReport(by="able"), ABLE, ill, ABLE):
         store.workers.report(found, 60)
-        assert store.workers.findings() == found
+        assert store.workers.last_report() == found
 
 
 def test_a_worker_that_only_begins_is_not_taken_for_one_that_can_train(store: Store) -> None:
-    store.workers.report(Findings(by="beginning"), 60)
+    store.workers.report(WorkerReport(by="beginning"), 60)
     store.workers.report(UNABLE, 60)
-    assert store.workers.findings() == UNABLE
+    assert store.workers.last_report() == UNABLE
 
     store.workers.report(ABLE, 60)
-    store.workers.report(Findings(by="beginning"), 60)
-    assert store.workers.findings() == ABLE
+    store.workers.report(WorkerReport(by="beginning"), 60)
+    assert store.workers.last_report() == ABLE
 
 
 def test_what_a_worker_said_goes_with_it(store: Store) -> None:
@@ -66,13 +69,13 @@ def test_what_a_worker_said_goes_with_it(store: Store) -> None:
 
     store.workers.leave()
 
-    assert (store.workers.alive(), store.workers.findings()) == (False, None)
+    assert (store.workers.alive(), store.workers.last_report()) == (False, None)
 
 
 @pytest.mark.parametrize("kind", ["set", "sadd"])
 def test_what_another_version_wrote_is_passed_over_and_written_anew(store: Store, kind: str) -> None:
     getattr(store._redis, kind)(store.keys.findings, "<?xml?>")
 
-    assert store.workers.findings() is None
+    assert store.workers.last_report() is None
     store.workers.report(ABLE, 60)
-    assert store.workers.findings() == ABLE
+    assert store.workers.last_report() == ABLE

@@ -63,7 +63,7 @@ def test_a_server_without_its_key_says_which_setting(make_backend: MakeBackend, 
 
 def test_health_tells_each_part(backend: Backend) -> None:
     before = backend.get("/health").json
-    backend.app.extensions["health"].look()
+    backend.app.extensions["health"].check()
     after = backend.get("/health").json
 
     assert before["redis"]["ok"] is None
@@ -77,7 +77,7 @@ def test_health_tells_each_part(backend: Backend) -> None:
 def test_health_tells_when_a_model_server_is_away_and_when_a_worker_is_there(backend: Backend) -> None:
     backend.model.broken = ModelServerUnreachable("Ollama at http://fake is not reachable")
     backend.store.workers.heartbeat(60)
-    backend.app.extensions["health"].look()
+    backend.app.extensions["health"].check()
     report = backend.get("/health").json
 
     assert report["model_servers"]["ollama"] == {"ok": False, "detail": "Ollama at http://fake is not reachable"}

@@ -76,7 +76,7 @@ def batch_in(backend: Backend, project: int, *tasks: dict, config: str = SIMPLE)
 
 def look(backend: Backend) -> None:
     health: Health = backend.app.extensions["health"]
-    health.look()
+    health.check()
 
 
 def test_each_project_has_its_own_newest_first(backend: Backend) -> None:

@@ -74,7 +74,7 @@ def test_row_05_no_key_and_no_body_is_logged(make_backend: MakeBackend, caplog: 
     backend = make_backend(default_prompt="canary-4", basic_auth_user="u", basic_auth_pass="canary-5", **secrets)
     for path in ("/setup", "/predict", "/webhook"):
         backend.send(path, {"project": "canary-6"}, Authorization="Basic canary-7")
-    backend.app.extensions["health"].look()
+    backend.app.extensions["health"].check()
 
     assert "canary" not in caplog.text
     assert "canary" not in backend.get("/health").text

@@ -75,7 +75,7 @@ def test_a_training_that_cannot_be_queued_is_503(known: Backend) -> None:
 
 
 def test_health_is_200_and_tells_that_redis_is_away(known: Backend) -> None:
-    known.app.extensions["health"].look()
+    known.app.extensions["health"].check()
     report = known.get("/health").json
 
     assert report["redis"]["ok"] is False
@@ -85,7 +85,7 @@ def test_health_is_200_and_tells_that_redis_is_away(known: Backend) -> None:
 def test_answers_given_meanwhile_are_written_down_when_redis_is_back(known: Backend, own_redis: RedisServer) -> None:
     known.predict(task(), editor=[PROMPT])
     own_redis.start()
-    known.app.extensions["health"].look()
+    known.app.extensions["health"].check()
 
     assert [answer.text for answer in known.store.answers.known(4, 1)] == ["answer 1"]
 
@@ -183,7 +183,7 @@ def test_what_a_process_left_is_written_down_by_another(make_backend: MakeBacken
     restarted(one)
     own_redis.start()
 
-    other.app.extensions["health"].look()
+    other.app.extensions["health"].check()
 
     assert [answer.text for answer in other.store.answers.known(4, 1)] == ["answer 1"]
     assert other.app.extensions["health"]._services.answer_log.spool.count() == 0
@@ -194,7 +194,7 @@ def test_after_a_restart_of_redis_no_text_that_may_be_a_persons_is_replaced(
 ) -> None:
     """It may have lost the answer that the person corrects."""
     backend = make_backend(url=own_redis.url, default_prompt="Answer")
-    backend.app.extensions["health"].look()
+    backend.app.extensions["health"].check()
     unknown = [PROMPT, region("response", "whose words?")]
     assert texts(backend.predict(task(2), editor=unknown, config=UNPROTECTED)) == [{}]
     own_redis.restart()
@@ -217,12 +217,12 @@ def test_what_a_killed_redis_has_lost_is_written_down_once_more(
     make_backend: MakeBackend, own_redis: RedisServer
 ) -> None:
     backend = make_backend(url=own_redis.url, default_prompt="Answer")
-    backend.app.extensions["health"].look()
+    backend.app.extensions["health"].check()
     backend.predict(task(), editor=[PROMPT])
     emptied(own_redis)
     assert backend.store.answers.known(4, 1) == []
 
-    backend.app.extensions["health"].look()
+    backend.app.extensions["health"].check()
 
     assert [answer.text for answer in backend.store.answers.known(4, 1)] == ["answer 1"]
 
@@ -232,14 +232,14 @@ def test_after_redis_was_emptied_no_text_that_may_be_a_persons_is_replaced(
     make_backend: MakeBackend, own_redis: RedisServer, restarts: bool
 ) -> None:
     backend = make_backend(url=own_redis.url, default_prompt="Answer")
-    backend.app.extensions["health"].look()
+    backend.app.extensions["health"].check()
     backend.predict(task(), editor=[PROMPT], config=UNPROTECTED)
     with redis.Redis.from_url(own_redis.url) as client:
         emptied(own_redis) if restarts else client.flushall()
 
     edited = [PROMPT, region("response", "a person's words")]
     reply = backend.predict(task(), editor=edited, config=UNPROTECTED)
-    backend.app.extensions["health"].look()
+    backend.app.extensions["health"].check()
     again = backend.predict(task(2), editor=edited, config=UNPROTECTED)
 
     assert (reply.status_code, again.status_code) == (503, 503)
@@ -274,12 +274,12 @@ def test_a_redis_that_is_full_is_told_and_loses_no_answer(make_backend: MakeBack
         client.config_set("maxmemory", 1)
         replies = [backend.predict(task(number)) for number in (1, 2)]
         health = backend.app.extensions["health"]
-        health.look()
+        health.check()
         told = backend.get("/health").json["redis"]
         event = backend.replay("webhook-ANNOTATION_CREATED")
         training = backend.replay("webhook-START_TRAINING")
         client.config_set("maxmemory", 0)
-        health.look()
+        health.check()
 
     assert [reply.status_code for reply in replies] == [200, 200]
     assert told["ok"] is False
@@ -297,7 +297,7 @@ def test_a_read_only_redis_is_told(make_backend: MakeBackend, own_redis: RedisSe
     backend = make_backend(url=own_redis.url)
     with redis.Redis.from_url(own_redis.url) as client:
         client.replicaof("127.0.0.1", 1)
-        backend.app.extensions["health"].look()
+        backend.app.extensions["health"].check()
         client.replicaof("NO", "ONE")
 
     assert "read-only" in backend.get("/health").json["redis"]["detail"]

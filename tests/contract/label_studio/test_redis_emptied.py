@@ -33,7 +33,7 @@ def test_setup_and_predict_are_503_and_say_why(emptied: Backend) -> None:
 
 
 def test_health_tells_it(emptied: Backend) -> None:
-    emptied.app.extensions["health"].look()
+    emptied.app.extensions["health"].check()
 
     redis = emptied.get("/health").json["redis"]
 
@@ -51,7 +51,7 @@ def test_what_the_worker_restored_answers(emptied: Backend) -> None:
 def test_a_look_at_the_parts_is_enough_to_have_seen_the_mark(make_backend: MakeBackend) -> None:
     backend = make_backend(default_prompt="Answer briefly")
     backend.store.backup.claim("mark")
-    backend.app.extensions["health"].look()
+    backend.app.extensions["health"].check()
 
     backend.store._redis.flushall()
 

@@ -63,7 +63,7 @@ def test_the_versions_of_the_others_are_told(broken: Backend) -> None:
 
 def test_health_names_it_and_sees_the_rest(broken: Backend) -> None:
     health = broken.app.extensions["health"]
-    health.look()
+    health.check()
 
     assert health.report["redis"]["ok"]
     assert "annotune:main:4:live" in health.report["redis"]["detail"]

@@ -9,7 +9,7 @@ from fake_model import SIMPLE, Backend, MakeBackend, basic, region, task
 from annotune.prompt import ProjectPrompt
 from annotune.runs import SyncSummary
 from annotune.store.queue import CHANGES, TRAINING
-from annotune.store.workers import Finding, Findings
+from annotune.store.workers import Check, WorkerReport
 
 PROJECT = {"id": 4, "label_config": SIMPLE, "token": "a-secret-of-the-project"}
 LATER = "2026-11-22T15:01:44.321299Z"
@@ -58,9 +58,9 @@ def test_start_training_fifty_times_is_one_run(backend: Backend) -> None:
 
 
 def test_start_training_is_told_at_once_that_the_worker_cannot_train(backend: Backend) -> None:
-    trainer = Finding(ok=False, detail="TRAINER_PYTHON='x' is no Python interpreter")
+    trainer = Check(ok=False, detail="TRAINER_PYTHON='x' is no Python interpreter")
     backend.store.workers.heartbeat(60)
-    backend.store.workers.report(Findings(trainer=trainer), 60)
+    backend.store.workers.report(WorkerReport(trainer=trainer), 60)
 
     answer = backend.replay("webhook-START_TRAINING").json
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -16,6 +15,7 @@ import pytest
 from vendor import PATIENCE_S, Reply, Vendor, json_reply
 
 from annotune.chat import ChatRequest, Image
+from annotune.checks import check_label_studio
 from annotune.deadline import Deadline
 from annotune.errors import (
     AnswerRefused,
@@ -33,9 +33,8 @@ from annotune.servers.concurrency import LimitedServer
 from annotune.servers.ollama import OllamaClient
 from annotune.servers.openai import OpenAIClient
 from annotune.settings import Settings
-from backend.health import Health
 from curation.backend_address import BackendAddress
-from curation.checkup import _seen_by_backend
+from curation.checkup import _failed_at_backend
 
 Script = Callable[..., Vendor]
 SHORT_S, LONG_S = 0.5, 20.0
@@ -77,7 +76,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Our own constants; the rest is told its deadline by the call."""
     for name in ("annotune.servers.ollama.REGISTRY_S", "annotune.servers.ollama.CREATE_S"):
         monkeypatch.setattr(name, SHORT_S)
-    monkeypatch.setattr("backend.health.SERVER_S", SHORT_S)
     monkeypatch.setattr("curation.checkup.CHECK_S", SHORT_S)
 
 
@@ -124,11 +122,11 @@ def project(url: str, _: ChatRequest) -> object:
 
 
 def health(url: str, _: ChatRequest) -> object:
-    """The look's own error is a part that is not well."""
-    part = Health(SimpleNamespace(settings=settings(url)))._label_studio()  # type: ignore[arg-type]
-    if part["ok"] is False:
-        raise LabelStudioError(part["detail"])
-    return part
+    """The check reports its error as a part that does not work."""
+    check = check_label_studio(settings(url), Deadline.after(SHORT_S))
+    if check.ok is False:
+        raise LabelStudioError(check.detail)
+    return check
 
 
 # client's call: (the error at its deadline, the call)
@@ -185,7 +183,7 @@ def test_a_call_ends_at_its_deadline_and_its_connection_with_it(
 def test_a_dribbling_backend_is_not_waited_for_by_connect(vendor: Script) -> None:
     slow = vendor(replace(json_reply(RIGHT), fault="headers"))
 
-    assert list(_seen_by_backend(BackendAddress(slow.url, None, None, {}))) == []
+    assert list(_failed_at_backend(BackendAddress(slow.url, None, None, {}))) == []
     assert slow.how_it_ended() == "left"
 
 
