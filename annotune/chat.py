@@ -1,7 +1,8 @@
 """What a model is asked, and what it said."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,11 @@ class ChatRequest:
     images: tuple[Image, ...] = ()
     think: bool = False
     urgent: bool = field(default=True, compare=False)
+
+    @classmethod
+    def greedy(cls, model: str, messages: Sequence[Message], *, num_ctx: int, max_tokens: int) -> Self:
+        """A request whose answer is the same each time, for gates and checks."""
+        return cls(model, tuple(messages), temperature=0, num_ctx=num_ctx, max_tokens=max_tokens, seed=0)
 
 
 @dataclass(frozen=True)

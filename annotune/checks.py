@@ -5,13 +5,13 @@ from contextlib import closing
 
 import httpx
 
-from annotune.chat import Message
+from annotune.chat import ChatRequest, Message
 from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, NotFound, StoreUnavailable
 from annotune.models import ModelRef, ServerName, restore_command
 from annotune.network import AnswerTooLarge, get
 from annotune.servers.base import ModelServer
-from annotune.servers.ollama import OllamaClient, as_request
+from annotune.servers.ollama import OllamaClient
 from annotune.servers.pool import Servers
 from annotune.serving import Serving
 from annotune.settings import Settings
@@ -51,7 +51,7 @@ def check_model(settings: Settings, serving: Serving) -> Check:
             server.check(Deadline.after(CHECK_S))
             if ref.server != "ollama":
                 return Check(part="model", ok=True, detail=f"{ref}: its server answers")
-            request = as_request(ref.model, PING, num_ctx=ref.num_ctx or serving.options.num_ctx, max_tokens=1)
+            request = ChatRequest.greedy(ref.model, PING, num_ctx=ref.num_ctx or serving.options.num_ctx, max_tokens=1)
             server.chat(request, Deadline.after(FIRST_ANSWER_S))
     except AnnotuneError as error:
         return Check(part="model", ok=False, detail=f"{ref} does not answer: {error}")
@@ -69,7 +69,7 @@ def require_model(settings: Settings, ref: ModelRef, deadline: Deadline) -> None
         servers.get(ref.server).check(deadline)
     if ref.server == "ollama":
         with closing(OllamaClient(settings.ollama_url)) as server:
-            if server.show(ref.model) is None:
+            if server.registry.show(ref.model) is None:
                 command = restore_command(ref.model)
                 raise NotFound(f"Ollama at {server.url} has no model {ref.model!r}: run '{command}', or choose another")
 

@@ -22,10 +22,10 @@ def base_gguf() -> Path:
 
 def add_base_model(server: OllamaClient) -> bool:
     """Register it as `smollm2:135m`. False: the server has a model of that name already, which stays as it is."""
-    if BASE_MODEL in server.models():
+    if BASE_MODEL in server.registry.models():
         return False
     gguf = base_gguf()
     sha256 = file_sha256(gguf)
-    server.push(gguf, sha256)
-    server.create(BASE_MODEL, sha256, parameters={"temperature": 0})
+    server.registry.push(gguf, sha256)
+    server.registry.create(BASE_MODEL, sha256, parameters={"temperature": 0})
     return True

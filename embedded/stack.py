@@ -148,10 +148,10 @@ def clean(folder: Path = FOLDER) -> list[str]:
     for url, base_made in _notes(folder).items():
         server = OllamaClient(url)
         try:
-            for model in server.models():
+            for model in server.registry.models():
                 ours = model.startswith(f"annotune/{deployment_name(folder)}-p")
                 if ours or (base_made and model == BASE_MODEL):
-                    server.delete(model)
+                    server.registry.delete(model)
                     deleted.append(f"{model} at {url}")
         finally:
             server.close()

@@ -98,12 +98,12 @@ def model_server(ollama_host: str | None, tmp_path_factory: pytest.TempPathFacto
             yield ServedModel(embedded.url, BASE_MODEL, real=False)
         return
     client = OllamaClient(server_url(ollama_host))
-    before = set(client.models())
+    before = set(client.registry.models())
     add_base_model(client)
     yield ServedModel(client.url, BASE_MODEL, real=True)
-    for name in set(client.models()) - before:
+    for name in set(client.registry.models()) - before:
         if name == BASE_MODEL or name.startswith("annotune/"):
-            client.delete(name)
+            client.registry.delete(name)
     client.close()
 
 

@@ -66,7 +66,7 @@ def run_stages(active: ActiveRun, context: TrainerContext, engine: Engine, read_
         merge(active, engine, job)
         converted = convert(active, engine, job, settings.llama_cpp_dir)
         candidate = register(active, context, server, converted, recipe)
-        with removed_on_error(server, candidate.model):
+        with removed_on_error(server.registry, candidate.model):
             verdicts = check_gates(active, candidate, dataset, losses, max_tokens=settings.max_tokens)
             active.check_cancelled("promote")
     promote(active, context, recipe, candidate, digest=converted.sha256, verdicts=verdicts)

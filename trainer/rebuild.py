@@ -53,7 +53,7 @@ def rebuild(store: Store, runs_dir: Path, ollama: OllamaClient) -> Rebuilt:
     registered: list[str] = []
     lost: list[str] = []
     for version in _versions(store, back.projects):
-        if not is_taken(ollama, version.model):
+        if not is_taken(ollama.registry, version.model):
             (registered if _register(ollama, runs_dir, version) else lost).append(version.model)
     return Rebuilt(back.projects, back.versions, back.pointers, tuple(registered), tuple(lost))
 
@@ -68,5 +68,5 @@ def _register(ollama: OllamaClient, runs_dir: Path, version: ModelVersion) -> bo
     gguf = run_folder(runs_dir, version.project, version.run) / GGUF
     if not gguf.is_file() or file_sha256(gguf) != version.digest:
         return False
-    create_model(ollama, version.model, gguf, version.digest, num_ctx=version.num_ctx)
+    create_model(ollama.registry, version.model, gguf, version.digest, num_ctx=version.num_ctx)
     return True

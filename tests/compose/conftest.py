@@ -26,7 +26,7 @@ GATEWAY = "10.237.0.1"
 ASK_OLLAMA = """
 from annotune.servers.ollama import OllamaClient
 from annotune.settings import load_settings
-OllamaClient(load_settings().ollama_url).version()
+OllamaClient(load_settings().ollama_url).registry.version()
 print("ok")
 """
 # Read from standard input: the base model, which goes to the Ollama that the backend asks.
@@ -38,8 +38,8 @@ from annotune.settings import load_settings
 gguf = pathlib.Path("/tmp/base.gguf")
 gguf.write_bytes(sys.stdin.buffer.read())
 server = OllamaClient(load_settings().ollama_url)
-server.push(gguf, file_sha256(gguf))
-server.create({BASE_MODEL!r}, file_sha256(gguf), parameters={{"temperature": 0}})
+server.registry.push(gguf, file_sha256(gguf))
+server.registry.create({BASE_MODEL!r}, file_sha256(gguf), parameters={{"temperature": 0}})
 gguf.unlink()
 """
 

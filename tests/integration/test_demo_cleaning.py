@@ -23,8 +23,8 @@ def users(tmp_path: Path) -> Iterator[OllamaClient]:
 
 def _make(server: OllamaClient, name: str) -> None:
     sha256 = file_sha256(base_gguf())
-    server.push(base_gguf(), sha256)
-    server.create(name, sha256, parameters={})
+    server.registry.push(base_gguf(), sha256)
+    server.registry.create(name, sha256, parameters={})
 
 
 def test_versions_and_the_base_go_and_the_users_models_stay(users: OllamaClient, tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_versions_and_the_base_go_and_the_users_models_stay(users: OllamaClient,
     deleted = clean(folder)
 
     assert len(deleted) == 2
-    assert users.models() == ("annotune/main-p1:v0001-00000000",)
+    assert users.registry.models() == ("annotune/main-p1:v0001-00000000",)
     assert clean(folder) == []
 
 
@@ -47,7 +47,7 @@ def test_a_base_that_was_there_before_stays_also_after_a_second_demo(users: Olla
     with_base(users.url, tmp_path)
 
     assert clean(tmp_path) == []
-    assert users.models() == (BASE_MODEL,)
+    assert users.registry.models() == (BASE_MODEL,)
 
 
 def test_a_base_that_the_first_demo_made_goes_after_a_second_demo(users: OllamaClient, tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 from services import ServedModel
 
+from annotune.chat import ChatRequest
 from annotune.deadline import Deadline
 from annotune.prompt import Prompt
-from annotune.servers.ollama import OllamaClient, as_request
+from annotune.servers.ollama import OllamaClient
 from annotune.store.store import Store
 
 HOSTILE = {
@@ -42,7 +43,9 @@ def test_a_system_text_reaches_the_model_as_it_was_written(
 
     prompt = Prompt("Answer briefly.", "{prompt}\n\n{text}", kept or "")
     messages = prompt.render({"text": "Why?"}, text="Why?")
-    rendered = server.render(as_request(model_server.model, messages, num_ctx=2048, max_tokens=1), Deadline.after(60))
+    rendered = server.render(
+        ChatRequest.greedy(model_server.model, messages, num_ctx=2048, max_tokens=1), Deadline.after(60)
+    )
 
     assert kept == text
     assert [message.role for message in messages] == ["system", "user"]

@@ -23,7 +23,7 @@ from annotune.errors import (
     TrainingFailed,
 )
 from annotune.models import Verdict
-from annotune.servers.ollama import OllamaClient, as_request
+from annotune.servers.ollama import OllamaClient
 from curation.dataset import Dataset
 from trainer.active_run import ActiveRun
 from trainer.retry import retry_until_available
@@ -78,7 +78,7 @@ class Candidate:
         )
 
     def _request(self, messages: Sequence[Message], max_tokens: int) -> ChatRequest:
-        return as_request(self.model, messages, num_ctx=self.num_ctx, max_tokens=max_tokens)
+        return ChatRequest.greedy(self.model, messages, num_ctx=self.num_ctx, max_tokens=max_tokens)
 
 
 def check_gates(

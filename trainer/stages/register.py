@@ -9,6 +9,7 @@ from annotune.errors import ModelServerError, TrainingFailed
 from annotune.models import OUR_MODEL, version_name
 from annotune.recipe import Recipe
 from annotune.servers.ollama import OllamaClient
+from annotune.servers.ollama_registry import OllamaRegistry
 from trainer.active_run import ActiveRun
 from trainer.context import TrainerContext
 from trainer.events import Converted
@@ -33,26 +34,26 @@ def register(
         ModelServerError: the server did not take the file.
         StoreUnavailable: Redis is away.
     """
-    store, project = context.store, active.run.project
+    store, registry, project = context.store, server.registry, active.run.project
     with active.stage("register"):
         highest = max((run.number for run in read_runs(context.settings.runs_dir, project)), default=0)
         store.versions.raise_number(project, highest)
         number = store.versions.next_number(project)
-        while is_taken(server, name := model_name(context.settings.deployment, project, number, converted.sha256)):
+        while is_taken(registry, name := model_name(context.settings.deployment, project, number, converted.sha256)):
             number = store.versions.next_number(project)
-        create_model(server, name, converted.gguf, converted.sha256, num_ctx=recipe.num_ctx)
-        active.update(number=number, packages=active.run.packages | {"ollama": retry_until_available(server.version)})
+        create_model(registry, name, converted.gguf, converted.sha256, num_ctx=recipe.num_ctx)
+        active.update(number=number, packages=active.run.packages | {"ollama": retry_until_available(registry.version)})
     return Candidate(server, name, recipe.num_ctx)
 
 
 @contextmanager
-def removed_on_error(server: OllamaClient, model: str) -> Iterator[None]:
+def removed_on_error(registry: OllamaRegistry, model: str) -> Iterator[None]:
     """Remove a model from the server if the block raises."""
     try:
         yield
     except BaseException:
         with suppress(ModelServerError):
-            server.delete(model)
+            registry.delete(model)
         raise
 
 
@@ -68,7 +69,7 @@ def model_name(deployment: str, project: int, number: int, sha256: str) -> str:
     return name
 
 
-def create_model(server: OllamaClient, model: str, gguf: Path, sha256: str, *, num_ctx: int) -> None:
+def create_model(registry: OllamaRegistry, model: str, gguf: Path, sha256: str, *, num_ctx: int) -> None:
     """Upload a file and create a model of it. Only a chat shows whether it runs: the first gate makes one.
 
     `num_ctx` is stored with the model. Ollama accepts any value of any parameter and then fails each chat, so no other
@@ -78,12 +79,12 @@ def create_model(server: OllamaClient, model: str, gguf: Path, sha256: str, *, n
         ModelServerError: the server did not take it.
         TrainingFailed: the server did not unload another model of the same file.
     """
-    retry_until_available(lambda: server.push(gguf, sha256))
-    retry_until_available(lambda: server.create(model, sha256, parameters={"num_ctx": num_ctx}))
-    unload_twins(server, sha256)
+    retry_until_available(lambda: registry.push(gguf, sha256))
+    retry_until_available(lambda: registry.create(model, sha256, parameters={"num_ctx": num_ctx}))
+    unload_twins(registry, sha256)
 
 
-def unload_twins(server: OllamaClient, sha256: str) -> None:
+def unload_twins(registry: OllamaRegistry, sha256: str) -> None:
     """Unload all models of ours that run this file.
 
     Ollama 0.33 has one runner for each file. A second name of a file is served by the runner of the first, with the
@@ -91,10 +92,10 @@ def unload_twins(server: OllamaClient, sha256: str) -> None:
     """
 
     def twins() -> list[str]:
-        return [name for name in server.loaded() if name.endswith(f"-{sha256[:SHA_SHOWN]}")]
+        return [name for name in registry.loaded() if name.endswith(f"-{sha256[:SHA_SHOWN]}")]
 
     for name in retry_until_available(twins):
-        server.unload(name)
+        registry.unload(name)
     deadline = time.monotonic() + UNLOADED_S
     while left := retry_until_available(twins):
         if time.monotonic() > deadline:
@@ -102,6 +103,6 @@ def unload_twins(server: OllamaClient, sha256: str) -> None:
         time.sleep(POLL_S)
 
 
-def is_taken(server: OllamaClient, model: str) -> bool:
+def is_taken(registry: OllamaRegistry, model: str) -> bool:
     """Whether the server has a model of that name."""
-    return retry_until_available(lambda: server.show(model)) is not None
+    return retry_until_available(lambda: registry.show(model)) is not None

@@ -74,7 +74,7 @@ def request_(request_: ChatRequest) -> ChatRequest:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Our own constants; the rest is told its deadline by the call."""
-    for name in ("annotune.servers.ollama.REGISTRY_S", "annotune.servers.ollama.CREATE_S"):
+    for name in ("annotune.servers.ollama_registry.REGISTRY_S", "annotune.servers.ollama_registry.CREATE_S"):
         monkeypatch.setattr(name, SHORT_S)
     monkeypatch.setattr("curation.checkup.CHECK_S", SHORT_S)
 
@@ -134,11 +134,11 @@ CALLS: dict[str, tuple[type[Exception], Callable[[str, ChatRequest], object]]] =
     "ollama chat": (DeadlineExceeded, with_ollama(lambda it, asked: it.chat(asked, Deadline.after(SHORT_S)))),
     "ollama render": (DeadlineExceeded, with_ollama(lambda it, asked: it.render(asked, Deadline.after(SHORT_S)))),
     "ollama check": (DeadlineExceeded, with_ollama(lambda it, _: LimitedServer(it, 1).check(Deadline.after(SHORT_S)))),
-    "ollama version": (DeadlineExceeded, with_ollama(lambda it, _: it.version())),
-    "ollama list": (DeadlineExceeded, with_ollama(lambda it, _: it.models())),
-    "ollama show": (DeadlineExceeded, with_ollama(lambda it, _: it.show("x"))),
-    "ollama create": (DeadlineExceeded, with_ollama(lambda it, _: it.create("x", "ab", parameters={}))),
-    "ollama delete": (DeadlineExceeded, with_ollama(lambda it, _: it.delete("x"))),
+    "ollama version": (DeadlineExceeded, with_ollama(lambda it, _: it.registry.version())),
+    "ollama list": (DeadlineExceeded, with_ollama(lambda it, _: it.registry.models())),
+    "ollama show": (DeadlineExceeded, with_ollama(lambda it, _: it.registry.show("x"))),
+    "ollama create": (DeadlineExceeded, with_ollama(lambda it, _: it.registry.create("x", "ab", parameters={}))),
+    "ollama delete": (DeadlineExceeded, with_ollama(lambda it, _: it.registry.delete("x"))),
     "openai chat": (DeadlineExceeded, with_openai(lambda it, asked: it.chat(asked, Deadline.after(SHORT_S)))),
     "openai check": (DeadlineExceeded, with_openai(lambda it, _: LimitedServer(it, 1).check(Deadline.after(SHORT_S)))),
     "azure chat": (
@@ -260,9 +260,9 @@ def test_an_answer_that_does_not_end_is_refused_and_its_connection_closed(
 
 
 def test_a_registrys_flood_is_refused(vendor: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("annotune.servers.ollama.REGISTRY_S", LONG_S)
+    monkeypatch.setattr("annotune.servers.ollama_registry.REGISTRY_S", LONG_S)
     with pytest.raises(AnswerRefused), closing(OllamaClient(vendor(FLOODS["an answer"]).url)) as server:
-        server.models()
+        server.registry.models()
 
 
 def test_a_flood_instead_of_a_token_or_a_state_is_refused(vendor: Script) -> None:
@@ -327,10 +327,10 @@ def gguf(tmp_path: Any) -> Any:
 
 
 def test_an_upload_has_a_deadline_by_its_size(vendor: Script, gguf: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("annotune.servers.ollama.UPLOAD_BYTES_PER_S", 1 << 40)
+    monkeypatch.setattr("annotune.servers.ollama_registry.UPLOAD_BYTES_PER_S", 1 << 40)
     asked = vendor(Reply(404), Reply(201, fault="sip"))
     with pytest.raises(DeadlineExceeded), closing(OllamaClient(asked.url)) as server:
-        server.push(gguf, "ab")
+        server.registry.push(gguf, "ab")
 
     assert [asked.how_it_ended(), asked.how_it_ended()] == ["told", "left"]
 
@@ -339,7 +339,7 @@ def test_an_upload_that_goes_on_may_take_long(vendor: Script, gguf: Any) -> None
     """Longer than the whole of any other call to the registry."""
     asked = vendor(Reply(404), Reply(201, fault="sip"))
     with closing(OllamaClient(asked.url)) as server:
-        server.push(gguf, "ab")
+        server.registry.push(gguf, "ab")
 
     assert len(asked.asked[1].body) == 12_000_000
 

@@ -1,20 +1,15 @@
 """What we ask Ollama, and what becomes of each of its answers."""
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
-import httpx
-import ollama as vendor_client
 import pytest
 from vendor import Reply, Vendor, json_reply
 
 from annotune.chat import ChatRequest, Image, Token
 from annotune.deadline import Deadline
 from annotune.errors import (
-    AnnotuneError,
     AnswerRefused,
     DeadlineExceeded,
     ModelServerBusy,
@@ -24,7 +19,6 @@ from annotune.errors import (
     PromptTooLong,
     RequestInvalid,
 )
-from annotune.files import file_sha256
 from annotune.servers.ollama import OllamaClient
 
 Script = Callable[..., Vendor]
@@ -78,51 +72,6 @@ ANSWERS: dict[str, tuple[Reply, type[Exception], str]] = {
         "9 tokens",
     ),
 }
-
-
-def subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:
-    for child in kind.__subclasses__():
-        yield child
-        yield from subclasses(child)
-
-
-def vendor_exceptions() -> list[Exception]:
-    """One of every error class that httpx and the ollama client export."""
-    asked = httpx.Request("GET", "http://ollama")
-    made: list[Exception] = []
-    for module in (httpx, vendor_client):
-        for kind in list(vars(module).values()):
-            if not (isinstance(kind, type) and issubclass(kind, Exception)):
-                continue
-            if issubclass(kind, httpx.HTTPStatusError):
-                made.append(kind("x", request=asked, response=httpx.Response(418, request=asked)))
-            elif kind in {httpx.StreamConsumed, httpx.StreamClosed, httpx.ResponseNotRead, httpx.RequestNotRead}:
-                made.append(kind())
-            else:
-                made.append(kind("x"))
-    return made
-
-
-@pytest.mark.parametrize("error", vendor_exceptions(), ids=lambda error: type(error).__name__)
-def test_no_exception_of_a_vendor_escapes_as_itself(ollama: Adapter, error: Exception) -> None:
-    server = ollama("http://127.0.0.1:1")
-
-    with pytest.raises(AnnotuneError), server._mapped(Deadline.after(LONG_S)):
-        raise error
-
-
-@pytest.mark.parametrize("error", [ConnectionError("x"), json.JSONDecodeError("x", "", 0)])
-def test_no_exception_of_the_client_in_pythons_own_words_escapes(ollama: Adapter, error: Exception) -> None:
-    server = ollama("http://127.0.0.1:1")
-
-    with pytest.raises(ModelServerError, match="OLLAMA_ENDPOINT"), server._mapped(Deadline.after(LONG_S)):
-        raise error
-
-
-def test_every_error_class_of_httpx_is_in_that_table() -> None:
-    tried = {type(error) for error in vendor_exceptions()}
-
-    assert {kind for kind in subclasses(httpx.HTTPError) if kind.__module__.startswith("httpx.")} <= tried
 
 
 @pytest.mark.parametrize(("reply", "error", "message"), ANSWERS.values(), ids=ANSWERS)
@@ -266,20 +215,8 @@ def test_check_asks_no_model(vendor: Script, ollama: Adapter) -> None:
     server = ollama(asked.url)
     server.check(Deadline.after(LONG_S))
 
-    assert server.version() == "0.33.2"
+    assert server.registry.version() == "0.33.2"
     assert asked.paths == ["/api/version", "/api/version"]
-
-
-@pytest.mark.parametrize("body", [{}, [], "0.33.2", None])
-def test_a_version_of_another_shape_is_no_ollama(vendor: Script, ollama: Adapter, body: object) -> None:
-    with pytest.raises(ModelServerError, match="OLLAMA_ENDPOINT"):
-        ollama(vendor(json_reply(body)).url).version()
-
-
-@pytest.mark.parametrize("body", [[], {"models": 3}, {"models": [3]}])
-def test_a_list_of_models_of_another_shape_is_no_ollama(vendor: Script, ollama: Adapter, body: object) -> None:
-    with pytest.raises(ModelServerError, match="OLLAMA_ENDPOINT"):
-        ollama(vendor(json_reply(body)).url).models()
 
 
 def test_the_rendered_text_is_shown(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
@@ -292,68 +229,6 @@ def test_the_rendered_text_is_shown(vendor: Script, ollama: Adapter, request_: C
 def test_a_server_that_renders_nothing_is_too_old(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
     with pytest.raises(AnswerRefused, match="older"):
         ollama(vendor(json_reply(SAID)).url).render(request_, Deadline.after(LONG_S))
-
-
-def test_a_model_that_is_not_there_is_none(vendor: Script, ollama: Adapter) -> None:
-    assert ollama(vendor(json_reply({"error": "model 'x' not found"}, 404)).url).show("x") is None
-
-
-def test_a_gguf_is_uploaded_whole(vendor: Script, ollama: Adapter, tmp_path: Path) -> None:
-    gguf = tmp_path / "model.gguf"
-    gguf.write_bytes(b"GGUF" * 1_000_000)
-    sha = file_sha256(gguf)
-    asked = vendor(Reply(404), Reply(201))
-    ollama(asked.url).push(gguf, sha)
-
-    assert sha == hashlib.sha256(gguf.read_bytes()).hexdigest()
-    assert [(request.method, request.path) for request in asked.asked] == [
-        ("HEAD", f"/api/blobs/sha256:{sha}"),
-        ("POST", f"/api/blobs/sha256:{sha}"),
-    ]
-    assert asked.asked[1].body == gguf.read_bytes()
-
-
-def test_a_gguf_that_is_there_is_not_uploaded_again(vendor: Script, ollama: Adapter, tmp_path: Path) -> None:
-    asked = vendor(Reply(200))
-    ollama(asked.url).push(tmp_path / "never-opened.gguf", "ab")
-
-    assert [request.method for request in asked.asked] == ["HEAD"]
-
-
-def test_a_model_is_created_without_a_template(vendor: Script, ollama: Adapter) -> None:
-    asked = vendor(json_reply({"status": "success"}))
-    ollama(asked.url).create("annotune/p1:v0001", "ab", parameters={"num_ctx": 256})
-
-    assert asked.paths == ["/api/create"]
-    assert asked.asked[0].body == {
-        "model": "annotune/p1:v0001",
-        "stream": False,
-        "files": {"model.gguf": "sha256:ab"},
-        "parameters": {"num_ctx": 256},
-    }
-
-
-@pytest.mark.parametrize(
-    "reply", [json_reply({"status": "creating"}), json_reply({"error": "no"}), json_reply({"error": "no"}, 400)]
-)
-def test_a_model_is_created_only_by_success(vendor: Script, ollama: Adapter, reply: Reply) -> None:
-    with pytest.raises(ModelServerError):
-        ollama(vendor(reply).url).create("annotune/p1:v0001", "ab", parameters={})
-
-
-def test_a_loaded_model_is_unloaded_before_it_is_deleted(vendor: Script, ollama: Adapter) -> None:
-    asked = vendor(json_reply({"models": [{"model": "x"}]}), json_reply({"done": True}), Reply(200))
-    ollama(asked.url).delete("x")
-
-    assert asked.paths == ["/api/ps", "/api/chat", "/api/delete"]
-    assert asked.asked[1].body == {"model": "x", "messages": [], "keep_alive": 0, "stream": False}
-
-
-def test_a_model_that_is_gone_is_deleted_already(vendor: Script, ollama: Adapter) -> None:
-    asked = vendor(json_reply({"models": []}), json_reply({"error": "model 'x' not found"}, 404))
-    ollama(asked.url).delete("x")
-
-    assert asked.paths == ["/api/ps", "/api/delete"]
 
 
 def test_the_candidates_of_each_token_are_asked_for_and_read(

@@ -8,6 +8,7 @@ import httpx2
 import openai as vendor_client
 import pytest
 from vendor import Reply, Vendor, json_reply
+from vendor_errors import error_classes, exported_errors, made
 
 from annotune.chat import ChatRequest, Image, Token
 from annotune.deadline import Deadline
@@ -84,29 +85,19 @@ ANSWERS: dict[str, tuple[Reply, type[Exception], str]] = {
 }
 
 
-def vendor_exceptions() -> list[Exception]:
-    """One of every error class that the openai client exports."""
-    asked = httpx2.Request("POST", "http://openai")
-    response = httpx2.Response(418, request=asked)
-    kinds = [
-        kind for kind in list(vars(vendor_client).values()) if isinstance(kind, type) and issubclass(kind, Exception)
-    ]
-    made: list[Exception] = []
-    for kind in kinds:
-        error = kind.__new__(kind)
-        Exception.__init__(error, "x")
-        more = {"message": "x", "body": None, "response": response, "status_code": 418, "request": asked}
-        error.__dict__.update(more)
-        made.append(error)
-    return made
-
-
-@pytest.mark.parametrize("error", vendor_exceptions(), ids=lambda error: type(error).__name__)
-def test_no_exception_of_the_vendor_escapes_as_itself(openai: Adapter, error: Exception) -> None:
+@pytest.mark.parametrize("kind", error_classes(vendor_client, httpx2), ids=lambda kind: kind.__name__)
+def test_no_exception_of_the_vendor_escapes_as_itself(openai: Adapter, kind: type[Exception]) -> None:
     server = openai("http://127.0.0.1:1")
 
     with pytest.raises(AnnotuneError), server._mapped("llama3", Deadline.after(LONG_S)):
-        raise error
+        raise made(kind)
+
+
+def test_every_error_class_that_the_vendor_exports_is_among_them() -> None:
+    exported = exported_errors(vendor_client, httpx2)
+
+    assert {vendor_client.RateLimitError, httpx2.ReadTimeout} <= exported
+    assert exported <= {*error_classes(vendor_client, httpx2)}
 
 
 def transport_exceptions() -> list[type[Exception]]:
