@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 
 from annotune.errors import RequestInvalid
 
-LARGEST = 2**31 - 1  # of a task's id in Label Studio
-ALL = (range(1, LARGEST + 1),)
+MAX_ID = 2**31 - 1  # of a task's id in Label Studio
+ALL = (range(1, MAX_ID + 1),)
 _PART = re.compile(r"(\d{1,10})(?:\s*-\s*(\d{1,10}))?", re.ASCII)
 _BETWEEN = re.compile(r"[,;\s]+")
 _DASH = re.compile(r"\s*-\s*")
 
 
-def ranges_of(text: str) -> tuple[range, ...]:
+def parse_ranges(text: str) -> tuple[range, ...]:
     """Ids and ranges, both ends included, with commas, blanks or lines between; `#` begins a comment.
 
     The ranges come in order, none touching another.
@@ -30,7 +30,7 @@ def ranges_of(text: str) -> tuple[range, ...]:
 def _range(part: str) -> range:
     match = _PART.fullmatch(part)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-    if not 1 <= first <= last <= LARGEST:
+    if not 1 <= first <= last <= MAX_ID:
         raise RequestInvalid(f"{part!r} is no id and no range of ids: write '5' or '10-20'")
     return range(first, last + 1)
 
@@ -45,7 +45,7 @@ def _joined(ranges: Iterable[range]) -> tuple[range, ...]:
     return tuple(joined)
 
 
-def after(ranges: Sequence[range], id_: int) -> tuple[range, ...]:
+def ranges_after(ranges: Sequence[range], id_: int) -> tuple[range, ...]:
     """What of the ranges is greater than an id."""
     left = (range(max(each.start, id_ + 1), each.stop) for each in ranges)
     return tuple(each for each in left if each)

@@ -101,7 +101,7 @@ class OverviewReader:
 
     def deployment(self) -> DeploymentOverview:
         """Raises StoreUnavailable."""
-        waiting, worker = self._jobs.waiting(), check_worker(self._store)
+        waiting, worker = self._jobs.lengths(), check_worker(self._store)
         return DeploymentOverview(
             worker=worker,
             report=self._store.workers.last_report() if worker.ok else None,

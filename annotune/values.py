@@ -13,14 +13,14 @@ class FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     @classmethod
-    def parse_record(cls, kept: str | bytes, where: str) -> Self:
+    def parse_record(cls, record: str | bytes, where: str) -> Self:
         """A value that this or another version kept at `where`.
 
         Raises:
             RecordUnreadable: it is none.
         """
         try:
-            return cls.model_validate_json(kept, extra="ignore")
+            return cls.model_validate_json(record, extra="ignore")
         except ValidationError:
             raise RecordUnreadable(where) from None
 

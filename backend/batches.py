@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TypedDict
 
 from annotune.errors import AnnotuneError, BodyTooLarge, RequestInvalid, StoreUnavailable
-from annotune.store.reports import MOST_TOLD, Batch, newest
+from annotune.store.reports import MAX_BATCHES, Batch, newest
 from annotune.store.store import Store
 from backend.requests import BodyInvalid
 
@@ -67,7 +67,7 @@ class Batches:
             self.last = told(batch)
             self._own.pop(project, None)
             self._own[project] = batch
-            if len(self._own) > MOST_TOLD:
+            if len(self._own) > MAX_BATCHES:
                 del self._own[next(iter(self._own))]
             away = bool(self._waiting)
             self._waiting = {each.project: each for each in newest([batch, *self._waiting.values()])}
@@ -92,7 +92,7 @@ class Batches:
         with self._lock:
             waiting = list(self._waiting.values())
         for batch in waiting:
-            self._store.reports.keep_batch(batch)
+            self._store.reports.save_batch(batch)
             with self._lock:
                 if self._waiting.get(batch.project) is batch:
                     del self._waiting[batch.project]

@@ -90,7 +90,7 @@ def _take_prompt(services: Services, project: int, annotation: Annotation, event
         return
     at = annotation.updated_at or datetime.now(UTC)
     newest, known = book.newest(project), book.known(project)
-    book.see(project, [text])
+    book.add_seen(project, [text])
     if newest and (newest.text == text or newest.at > at or (updated and text_sha(text) in known)):
         return
     services.store.prompts.add(project, ProjectPrompt(text=text, source=f"annotation {annotation.id}", at=at))

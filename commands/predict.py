@@ -10,7 +10,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from annotune.errors import RequestInvalid
-from annotune.ids import ranges_of
+from annotune.ids import parse_ranges
 from annotune.prices import FREE, PRICES, Prices
 from annotune.question import Question
 from annotune.settings import TEXT_FILE
@@ -36,7 +36,7 @@ class Ids(click.ParamType[tuple[range, ...]]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[range, ...]:
         text = str(value)
         try:
-            return ranges_of(Path(text[1:]).read_text(encoding=TEXT_FILE) if text.startswith("@") else text)
+            return parse_ranges(Path(text[1:]).read_text(encoding=TEXT_FILE) if text.startswith("@") else text)
         except RequestInvalid as error:
             self.fail(str(error), param, ctx)
         except (OSError, ValueError) as error:

@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 def sync_all(store: Store, jobs: JobQueue) -> None:
     """Queue a sync of each known project, unless one waits already."""
-    waiting = jobs.projects_waiting(CHANGES)
+    waiting = set(jobs.queued(CHANGES))
     jobs.changed(*(project for project in store.projects.all() if project not in waiting))
 
 
@@ -26,7 +26,7 @@ def requeue_due(store: Store, jobs: JobQueue) -> None:
     nothing to do.
     """
     due = store.changes.due()
-    syncing, training = (jobs.projects_waiting(kind) for kind in (CHANGES, TRAINING))
+    syncing, training = (set(jobs.queued(kind)) for kind in (CHANGES, TRAINING))
     requested = [each.project for each in due if each.training and each.project not in training]
     for project in requested:
         _log.info("project %d: its training is requested and does not run: queued", project)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from annotune.errors import AnnotuneError, ConfigurationError, LabelingInvalid, NotFound
 from annotune.runs import PASSED, SyncSummary, TrainingRequest
 from annotune.store.store import Store
-from annotune.store.trained import UNKNOWN, changed, settled
+from annotune.store.trained import UNKNOWN, count_changed, fill_unknown
 from curation.examples import ExampleSet
 from trainer.context import TrainerContext
 from trainer.prompts import newest_prompt, prompts_in
@@ -77,7 +77,7 @@ def _update_prompt(store: Store, snapshot: Snapshot) -> None:
     if found and (stored is None or (found.text != stored.text and found.at > stored.at)):
         _log.info("project %d: %s brings a new version of its prompt", project, found.source)
         store.prompts.add(project, found)
-    prompts.see(project, prompts_in(snapshot.tasks, snapshot.labeling))
+    prompts.add_seen(project, prompts_in(snapshot.tasks, snapshot.labeling))
 
 
 def _count_new(store: Store, project: int, example_set: ExampleSet) -> tuple[int, int]:
@@ -88,15 +88,15 @@ def _count_new(store: Store, project: int, example_set: ExampleSet) -> tuple[int
     trained, now = store.trained, example_set.contents
     tried = trained.tried(project)
     if UNKNOWN in tried.values():
-        tried = settled(tried, now)
+        tried = fill_unknown(tried, now)
         trained.set_tried(project, tried)
     learnt = trained.learnt(project) or {
         annotation: UNKNOWN for run in store.runs.all(project) if run.state in PASSED for annotation in run.annotations
     }
     if UNKNOWN in learnt.values():
-        learnt = settled(learnt, now)
+        learnt = fill_unknown(learnt, now)
         trained.add_learnt(project, learnt)
-    return changed(now, tried), changed(now, learnt)
+    return count_changed(now, tried), count_changed(now, learnt)
 
 
 def _should_train(context: TrainerContext, project: int, example_set: ExampleSet, new: int) -> bool:

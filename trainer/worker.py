@@ -11,9 +11,9 @@ from contextlib import closing, suppress
 import trainer.jobs  # noqa: F401 - loaded before the forks, so that no job waits for its imports
 from annotune.errors import AnnotuneError, ConfigurationError, StoreUnavailable
 from annotune.settings import Settings
-from annotune.store.migration import HEIR
+from annotune.store.migration import TARGET_DEPLOYMENT
 from annotune.store.queue import KINDS, JobQueue
-from annotune.store.redis import connect_redis, place
+from annotune.store.redis import connect_redis, redis_address
 from annotune.store.store import Store
 from trainer.checks import BackgroundChecks
 from trainer.job_worker import WorkerProcess
@@ -96,9 +96,9 @@ class Supervisor:
         if self._migrated:
             return
         migrate(self._store, self._jobs)
-        self._store.answers.settle(kept_s=self._settings.answers_kept_s)
+        self._store.answers.apply_retention(kept_s=self._settings.answers_kept_s)
         self._migrated = True
-        _log.info("Redis: answers at %s, deployment %r", place(self._settings.redis_url), self._settings.deployment)
+        _log.info("Redis: answers at %s, deployment %r", redis_address(self._settings.redis_url), self._settings.deployment)
 
 
 class Pairing:
@@ -153,7 +153,7 @@ def migrate(store: Store, jobs: JobQueue) -> None:
         StoreUnavailable: Redis is away; call it again to go on.
     """
     deployment = store.keys.deployment
-    if deployment == HEIR:
+    if deployment == TARGET_DEPLOYMENT:
         migrated, queued = store.migrate(), jobs.migrate()
         if migrated.moved or queued:
             _log.info("%d keys and %d waiting jobs of an older version were taken over", migrated.moved, queued)
@@ -167,6 +167,6 @@ def migrate(store: Store, jobs: JobQueue) -> None:
         _log.warning(
             "Redis holds projects of an older version, which only the deployment %r takes over: %r starts without them;"
             " 'annotune models rebuild' brings back models and prompts from RUNS_DIR",
-            HEIR,
+            TARGET_DEPLOYMENT,
             deployment,
         )

@@ -13,7 +13,7 @@ import httpx
 from label_studio_sdk.core import ApiError
 from label_studio_sdk.core.pagination import SyncPager
 
-from annotune.ids import ALL, after
+from annotune.ids import ALL, ranges_after
 from annotune.label_studio.connection import Connection
 from annotune.label_studio.rows import TaskRow, read_task
 
@@ -61,7 +61,7 @@ class Tasks:
             while left:
                 tasks, total = self._page(project, 1, _with_ids(left))
                 yield from tasks
-                left = after(left, tasks[-1].id) if len(tasks) < total and tasks else ()
+                left = ranges_after(left, tasks[-1].id) if len(tasks) < total and tasks else ()
 
     def count(self, project: int, ids: Sequence[range] = ALL) -> int:
         """How many tasks of a project have these ids."""

@@ -13,12 +13,12 @@ from typing import Any
 
 from annotune.answer import Answer
 from annotune.store.records import Records, pages
-from annotune.store.redis import in_redis, redis_errors
+from annotune.store.redis import location, redis_errors
 from annotune.values import FrozenModel
 
-KEPT = 200
+MAX_ANSWERS = 200
 PAGE = 500
-ID_SHOWN = 16
+ID_LENGTH = 16
 ANY = "*"
 # Of keys (answers, prompt) and (answer, prompt, seconds that they are kept (0: for ever), most answers of a task).
 _ADD = """
@@ -88,10 +88,10 @@ class AnswerStore(Records):
             pipe = self._redis.pipeline(transaction=False)
             for answer in answers:
                 asked = _Asked(prompt=answer.prompt, prompt_sha=answer.prompt_sha).model_dump_json()
-                id_ = hashlib.sha256(asked.encode()).hexdigest()[:ID_SHOWN]
+                id_ = hashlib.sha256(asked.encode()).hexdigest()[:ID_LENGTH]
                 entry = _Entry(asked=id_, **answer.model_dump(exclude={"project", "task", "prompt", "prompt_sha"}))
                 keys = [self._keys.of(answer.project, name) for name in (f"answers:{answer.task}", f"asked:{id_}")]
-                pipe.eval(_ADD, len(keys), *keys, entry.model_dump_json(exclude_defaults=True), asked, kept_s, KEPT)
+                pipe.eval(_ADD, len(keys), *keys, entry.model_dump_json(exclude_defaults=True), asked, kept_s, MAX_ANSWERS)
             pipe.execute()
 
     def all(self, project: int, task: int) -> list[Answer]:
@@ -138,7 +138,7 @@ class AnswerStore(Records):
                 reply = found.get(task, ([], []))
                 if isinstance(reply, Exception):
                     raise reply
-            return _answers(project, task, reply, in_redis(key), in_redis(prefix))
+            return _answers(project, task, reply, location(key), location(prefix))
 
         return given
 
@@ -156,7 +156,7 @@ class AnswerStore(Records):
         """Let all answers of a project end after so many seconds, if not sooner anyway; new ones are kept as ever."""
         self._shorten(str(project), kept_s)
 
-    def settle(self, *, kept_s: int) -> None:
+    def apply_retention(self, *, kept_s: int) -> None:
         """Let a changed setting hold for what is kept already, as also what older versions kept without an end.
 
         A shorter time ends what is there sooner; a longer one is for new answers; without an end nothing of it ends.

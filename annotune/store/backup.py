@@ -7,9 +7,9 @@ from typing import Any
 
 from annotune.models import ModelRef
 from annotune.prompt import PromptVersion
-from annotune.store.prompts import KEPT
+from annotune.store.prompts import MAX_VERSIONS
 from annotune.store.records import Records
-from annotune.store.redis import in_redis, redis_errors
+from annotune.store.redis import location, redis_errors
 from annotune.store.scripts import CLAIM
 
 
@@ -53,10 +53,10 @@ class Backup(Records):
             pipe.lrange(name["prompts"], 0, -1)
             mark, live, used, pinned, system, past, prompts = pipe.execute()
         return mark or "", ProjectState(
-            live=ModelRef.parse_record(live, in_redis(name["live"])) if live else None,
-            past=tuple(ModelRef.parse_record(item, in_redis(name["past"])) for item in past),
-            used=PromptVersion.parse_record(used, in_redis(name["prompt"])) if used else None,
-            prompts=tuple(PromptVersion.parse_record(item, in_redis(name["prompts"])) for item in prompts),
+            live=ModelRef.parse_record(live, location(name["live"])) if live else None,
+            past=tuple(ModelRef.parse_record(item, location(name["past"])) for item in past),
+            used=PromptVersion.parse_record(used, location(name["prompt"])) if used else None,
+            prompts=tuple(PromptVersion.parse_record(item, location(name["prompts"])) for item in prompts),
             pinned=int(pinned) if pinned else None,
             system=system,
         )
@@ -103,7 +103,7 @@ class Backup(Records):
             return
         next_number = max(version.number for version in older) + 1
         since = [one.model_copy(update={"number": number}) for number, one in enumerate(newer, start=next_number)]
-        everything = [*older, *since][-KEPT:]
+        everything = [*older, *since][-MAX_VERSIONS:]
         if now.used and (now.pinned or not kept.pinned or any(version.source == "command" for version in newer)):
             used = next((one for one in reversed(everything) if _same(one, now.used)), everything[-1])
             pinned = now.pinned is not None

@@ -15,10 +15,10 @@ CHANGED_JOB = "trainer.jobs.project_changed"
 TRAIN_JOB = "trainer.jobs.train_project"
 LIMITS_S = {CHANGED_JOB: 600, TRAIN_JOB: -1}
 """The functions, and how many seconds each may take; -1: any number."""
-LONGEST = 300
-LARGEST = 2**63
+MAX_BYTES = 300
+MAX_PROJECT = 2**63
 # What RQ writes into the hash of a job that was enqueued with a function and arguments alone.
-_PLAIN = frozenset(
+_PLAIN_FIELDS = frozenset(
     {
         *("data", "origin", "description", "status", "timeout", "result_ttl", "failure_ttl", "worker_name"),
         *("created_at", "enqueued_at", "started_at", "ended_at", "last_heartbeat", "exc_info", "result"),
@@ -44,9 +44,9 @@ class JobSpec:
         Raises:
             JobRefused: it holds none, or says more; the message says which of these, and quotes nothing of it.
         """
-        more = sorted(name for name, value in fields.items() if value and name not in _PLAIN)
+        more = sorted(name for name, value in fields.items() if value and name not in _PLAIN_FIELDS)
         if more:
-            raise JobRefused(f"it has what no job of ours has ({', '.join(more)[:LONGEST]})")
+            raise JobRefused(f"it has what no job of ours has ({', '.join(more)[:MAX_BYTES]})")
         try:
             job, instance, arguments, named = json.loads(_plain(fields.get("data", b"")))
         except (ValueError, TypeError, RecursionError):
@@ -56,7 +56,7 @@ class JobSpec:
         if instance is not None or named != {} or not isinstance(arguments, list) or len(arguments) != 1:
             raise JobRefused("its arguments are not one project's id")
         [project] = arguments
-        if type(project) is not int or not 0 <= project < LARGEST:
+        if type(project) is not int or not 0 <= project < MAX_PROJECT:
             raise JobRefused("its arguments are not one project's id")
         return cls(job, project)
 
@@ -65,9 +65,9 @@ def _plain(data: bytes) -> bytes:
     """What was compressed, or was not; a bomb never unfolds."""
     machine = zlib.decompressobj()
     try:
-        plain = machine.decompress(data, LONGEST + 1)
+        plain = machine.decompress(data, MAX_BYTES + 1)
     except zlib.error:
         plain = data
-    if len(plain) > LONGEST:
-        raise JobRefused(f"it is longer than {LONGEST} bytes")
+    if len(plain) > MAX_BYTES:
+        raise JobRefused(f"it is longer than {MAX_BYTES} bytes")
     return plain

@@ -16,9 +16,9 @@ from annotune.store.keys import Keys
 from annotune.store.projects import ProjectStore
 from annotune.store.records import Records
 from annotune.store.redis import redis_errors
-from annotune.store.scripts import BACK, REPEATED_S, SWAP
+from annotune.store.scripts import SWAP_BACK, REPEATED_S, SWAP
 
-PAST_KEPT = 20
+MAX_PAST = 20
 
 
 class LiveStore(Records):
@@ -48,13 +48,13 @@ class LiveStore(Records):
         now = self._text(project, "live")
         if self._read(ModelRef, now, project, "live") != expected:
             return False
-        return self._move(SWAP, project, now, new.model_dump_json(), PAST_KEPT)
+        return self._move(SWAP, project, now, new.model_dump_json(), MAX_PAST)
 
     def swap_back(self, project: int, expected: ModelRef, to: ModelRef | None) -> bool:
         """Take the last swap back, if the pointer is still `expected` and what was before it is still `to`."""
         now, before = self._text(project, "live"), next(iter(self._texts(project, "past", 0, 0)), "")
         refs = [self._read(ModelRef, now, project, "live"), self._read(ModelRef, before, project, "past")]
-        return refs == [expected, to] and self._move(BACK, project, now, before)
+        return refs == [expected, to] and self._move(SWAP_BACK, project, now, before)
 
     def _move(self, script: str, project: int, *arguments: str | int) -> bool:
         keys = [self._keys.of(project, name) for name in ("live", "past", f"answered:{uuid.uuid4().hex}")]

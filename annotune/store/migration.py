@@ -10,7 +10,7 @@ from annotune.store.redis import redis_errors
 
 OLD_PROJECTS = f"{PREFIX}:projects"
 OLD_QUEUES = {"changes": f"{PREFIX}-changes", "training": f"{PREFIX}-training"}
-HEIR = "main"
+TARGET_DEPLOYMENT = "main"
 PAGE = 500
 # Every name that they used, and no other: the keys of a deployment called `4` look much the same.
 _OLD = re.compile(
@@ -45,7 +45,7 @@ class Migrated:
     kept: tuple[str, ...]
 
 
-def new_name(old: str, keys: Keys) -> str | None:
+def migrated_name(old: str, keys: Keys) -> str | None:
     """The name of an old key in a deployment; None where it is no old key."""
     if old == OLD_PROJECTS:
         return keys.projects
@@ -76,7 +76,7 @@ def migrate(client: Redis, keys: Keys) -> Migrated:
         cursor = None
         while cursor != 0:
             cursor, page = client.scan(cursor or 0, match=f"{PREFIX}:[0-9p]*", count=PAGE)
-            names = {old: new for old in map(str, page) if (new := new_name(old, keys))}
+            names = {old: new for old in map(str, page) if (new := migrated_name(old, keys))}
             pipe = client.pipeline(transaction=False)
             for old, new in names.items():
                 pipe.eval(_MOVE, 2, old, new, "oldest first" if ":answers:" in old else "")

@@ -15,7 +15,7 @@ from annotune.store.records import Records, pages
 from annotune.store.redis import redis_errors
 from annotune.store.scripts import REMEMBER
 
-PROJECTS_KNOWN = 10_000
+MAX_PROJECTS = 10_000
 # What comes again by itself: it goes with a project that Label Studio does not have.
 PASSING = ("changes", "looked", "queued", "tally", "training", "progress", "parameters", "batch", "scores")
 FORGOTTEN_S = 30 * DAY_S  # not at once: a wrong LABEL_STUDIO_URL looks as if all projects were gone
@@ -48,10 +48,10 @@ class ProjectStore(Records):
         """
         for page in pages(projects):
             with redis_errors(self._keys.projects):
-                refused = self._redis.eval(REMEMBER, 1, self._keys.projects, PROJECTS_KNOWN, *page)
+                refused = self._redis.eval(REMEMBER, 1, self._keys.projects, MAX_PROJECTS, *page)
             if refused:
                 raise TooManyProjects(
-                    f"project {refused} is not taken in, since {PROJECTS_KNOWN} are known already: 'annotune status'"
+                    f"project {refused} is not taken in, since {MAX_PROJECTS} are known already: 'annotune status'"
                     " lists them; disconnect those that are none, or let a worker forget what Label Studio does not have"
                 )
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from annotune.errors import NotFound, RecordUnreadable, RequestInvalid
 from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.store.records import Records
-from annotune.store.redis import in_redis, redis_errors
+from annotune.store.redis import location, redis_errors
 from annotune.store.scripts import ADD_PROMPT, REPEATED_S
 
-KEPT = 1000
+MAX_VERSIONS = 1000
 
 
 class PromptStore(Records):
@@ -23,14 +23,14 @@ class PromptStore(Records):
         key = self._keys.of(project, "prompt")
         with redis_errors(key):
             found = self._redis.get(key)
-        return PromptVersion.parse_record(found, in_redis(key)) if found else None
+        return PromptVersion.parse_record(found, location(key)) if found else None
 
     def versions(self, project: int) -> list[PromptVersion]:
         """All that are kept, oldest first."""
         key = self._keys.of(project, "prompts")
         with redis_errors(key):
             found = self._redis.lrange(key, 0, -1)
-        versions = [PromptVersion.parse_record(item, in_redis(key)) for item in found]
+        versions = [PromptVersion.parse_record(item, location(key)) for item in found]
         used = None if versions else self.used(project)  # what was kept before there were versions
         return [used] if used else versions
 
@@ -39,7 +39,7 @@ class PromptStore(Records):
         key = self._keys.of(project, "prompts")
         with redis_errors(key):
             found = self._redis.lindex(key, -1)
-        return PromptVersion.parse_record(found, in_redis(key)) if found else self.used(project)
+        return PromptVersion.parse_record(found, location(key)) if found else self.used(project)
 
     def add(self, project: int, prompt: ProjectPrompt, *, over_pin: bool = False) -> PromptVersion:
         """Keep a new version. It is used from now on, unless another is pinned and `over_pin` is not said."""
@@ -51,7 +51,7 @@ class PromptStore(Records):
         text = version.model_dump_json(exclude={"number"})
         with redis_errors(keys[0]):
             self._redis.sadd(self._keys.projects, project)
-            number = self._redis.eval(ADD_PROMPT, len(keys), *keys, REPEATED_S, text, least, KEPT, int(over_pin))
+            number = self._redis.eval(ADD_PROMPT, len(keys), *keys, REPEATED_S, text, least, MAX_VERSIONS, int(over_pin))
         return version.model_copy(update={"number": int(number)})
 
     def seen(self, project: int) -> frozenset[str]:
@@ -64,7 +64,7 @@ class PromptStore(Records):
         """As `seen`, and of all versions."""
         return self.seen(project) | {text_sha(version.text) for version in self.versions(project)}
 
-    def see(self, project: int, texts: Iterable[str]) -> None:
+    def add_seen(self, project: int, texts: Iterable[str]) -> None:
         """Annotations hold these texts."""
         key, shas = self._keys.of(project, "prompts-seen"), [text_sha(text) for text in texts]
         if shas:
@@ -95,7 +95,7 @@ class PromptStore(Records):
         with redis_errors(key):
             found = str(self._redis.get(key) or "")
         if found and not found.isdecimal():
-            raise RecordUnreadable(in_redis(key))
+            raise RecordUnreadable(location(key))
         return int(found) if found else None
 
     def system(self, project: int) -> str | None:

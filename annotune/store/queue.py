@@ -58,7 +58,7 @@ class JobQueue:
         """
         self._put(TRAINING, TRAIN_JOB, projects)
 
-    def line(self, kind: str) -> list[int]:
+    def queued(self, kind: str) -> list[int]:
         """The projects of the jobs in the queue of a kind, first come first; one may be there twice.
 
         Raises:
@@ -69,9 +69,9 @@ class JobQueue:
 
     def projects_waiting(self, kind: str) -> frozenset[int]:
         """Projects that have a job in the queue of a kind. Raises StoreUnavailable."""
-        return frozenset(self.line(kind))
+        return frozenset(self.queued(kind))
 
-    def waiting(self) -> dict[str, int]:
+    def lengths(self) -> dict[str, int]:
         """Jobs in the queue of each kind."""
         with redis_errors():
             return {kind: len(self._queue(kind)) for kind in KINDS}

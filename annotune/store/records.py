@@ -8,7 +8,7 @@ import redis
 
 from annotune.errors import RecordUnreadable
 from annotune.store.keys import Keys
-from annotune.store.redis import in_redis, redis_errors
+from annotune.store.redis import location, redis_errors
 from annotune.values import FrozenModel
 
 PAGE = 200
@@ -37,17 +37,17 @@ class Records:
     def _number(self, project: int, name: str) -> int:
         text = self._text(project, name) or "0"
         if not text.isdecimal():
-            raise RecordUnreadable(in_redis(self._keys.of(project, name)))
+            raise RecordUnreadable(location(self._keys.of(project, name)))
         return int(text)
 
     def _read(self, kind: type[V], text: str, project: int, name: str) -> V | None:
-        return kind.parse_record(text, in_redis(self._keys.of(project, name))) if text else None
+        return kind.parse_record(text, location(self._keys.of(project, name))) if text else None
 
     def _value(self, kind: type[V], project: int, name: str) -> V | None:
         return self._read(kind, self._text(project, name), project, name)
 
     def _values(self, kind: type[V], project: int, name: str) -> list[V]:
-        where = in_redis(self._keys.of(project, name))
+        where = location(self._keys.of(project, name))
         return [kind.parse_record(text, where) for text in self._texts(project, name)]
 
     def _set_value(self, value: FrozenModel, project: int, name: str) -> None:

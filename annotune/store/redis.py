@@ -43,7 +43,7 @@ _REFUSALS: tuple[tuple[type[redis.RedisError], str, str], ...] = (
     ),
 )
 # How Redis says that a key holds something else than the command is for.
-_ODD = ("WRONGTYPE", "value is not an integer")
+_WRONG_TYPE = ("WRONGTYPE", "value is not an integer")
 _DISK = "Redis cannot save to its disk and therefore keeps nothing new: free space there, and see its own log"
 _UNREACHABLE = "Redis is not reachable: start it, or set REDIS_URL to where it answers"
 _CLOSED = (
@@ -92,7 +92,7 @@ def connect_redis(url: str, *, patience: Patience, decode: bool) -> redis.Redis:
         raise ConfigurationError("the setting REDIS_URL is wrong: write one like 'redis://localhost:6379/0'") from None
 
 
-def place(url: str) -> str:
+def redis_address(url: str) -> str:
     """Where a Redis URL leads, without a name or a password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
@@ -109,30 +109,30 @@ def redis_errors(key: str = "its keys") -> Iterator[None]:
     try:
         yield
     except redis.RedisError as error:
-        if any(word in str(error) for word in _ODD):
-            raise RecordUnreadable(in_redis(key)) from error
-        raise StoreUnavailable(_told(error)) from error
+        if any(word in str(error) for word in _WRONG_TYPE):
+            raise RecordUnreadable(location(key)) from error
+        raise StoreUnavailable(_explain(error)) from error
 
 
-def in_redis(key: str) -> str:
+def location(key: str) -> str:
     """How a key is named where it cannot be read."""
     return f"{key} in Redis"
 
 
-def _chain(error: BaseException | None) -> Iterator[str]:
+def _messages(error: BaseException | None) -> Iterator[str]:
     while error is not None:
         yield str(error)
         error = error.__cause__ or error.__context__
 
 
-def _told(error: redis.RedisError) -> str:
+def _explain(error: redis.RedisError) -> str:
     text = str(error)
     for kind, word, sentence in _REFUSALS:
         if isinstance(error, kind) or word in text:
             return sentence
     if "MISCONF" in text:
         return _DISK
-    met = "; ".join(_chain(error))
+    met = "; ".join(_messages(error))
     for word, sentence in _CONNECTING.items():
         if word in met:
             return sentence

@@ -13,11 +13,11 @@ from datetime import datetime
 from annotune.errors import RecordUnreadable
 from annotune.settings import DAY_S
 from annotune.store.records import Records, pages
-from annotune.store.redis import in_redis, redis_errors
+from annotune.store.redis import location, redis_errors
 from annotune.values import FrozenModel
 
 KEPT_S = 30 * DAY_S
-MOST_TOLD = 100
+MAX_BATCHES = 100
 
 
 class Batch(FrozenModel):
@@ -50,10 +50,10 @@ class ReportStore(Records):
                 texts = self._redis.mget(keys)
             for key, text in zip(keys, texts, strict=True):
                 with suppress(RecordUnreadable):
-                    found += [Batch.parse_record(text, in_redis(key))] if text else []
+                    found += [Batch.parse_record(text, location(key))] if text else []
         return newest(found)
 
-    def keep_batch(self, batch: Batch) -> None:
+    def save_batch(self, batch: Batch) -> None:
         """Keep it, unless a later one is kept."""
         known = None
         with suppress(RecordUnreadable):
@@ -78,4 +78,4 @@ def newest(batches: Iterable[Batch]) -> list[Batch]:
     for batch in sorted(batches, key=lambda each: each.at):
         by_project.pop(batch.project, None)
         by_project[batch.project] = batch
-    return list(reversed(by_project.values()))[:MOST_TOLD]
+    return list(reversed(by_project.values()))[:MAX_BATCHES]

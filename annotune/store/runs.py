@@ -9,7 +9,7 @@ from annotune.runs import TrainingRun
 from annotune.store.records import Records
 from annotune.store.redis import redis_errors
 
-RUNS_KEPT = 100
+MAX_RUNS = 100
 
 
 class RunStore(Records):
@@ -24,7 +24,7 @@ class RunStore(Records):
             pipe = self._redis.pipeline()
             pipe.lrem(key, 0, text)  # it may have been kept, and the answer lost
             pipe.lpush(key, text)
-            pipe.ltrim(key, 0, RUNS_KEPT - 1)
+            pipe.ltrim(key, 0, MAX_RUNS - 1)
             pipe.execute()
 
     def all(self, project: int) -> list[TrainingRun]:

@@ -30,7 +30,7 @@ return answer(1)
 """
 )
 # The same, back to the newest before it; without one the pointer goes, and the environment's model answers.
-BACK = (
+SWAP_BACK = (
     _ONCE
     + """
 local now = redis.call('GET', KEYS[1]) or ''
@@ -91,4 +91,4 @@ return 1
 """
 RENEW = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end return 0"
 RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
-RAISE = "if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end"
+RAISE_NUMBER = "if tonumber(redis.call('GET', KEYS[1]) or 0) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end"

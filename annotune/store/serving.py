@@ -9,7 +9,7 @@ from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef
 from annotune.prompt import PromptVersion
 from annotune.store.records import Records
-from annotune.store.redis import in_redis, redis_errors
+from annotune.store.redis import location, redis_errors
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class ServingStore(Records):
         live, prompt, parameters = (found[name] for name in ("live", "prompt", "parameters"))
         return ServingState(
             mark=found["mark"] or "",
-            live=ModelRef.parse_record(live, in_redis(wanted["live"])) if live else None,
-            prompt=PromptVersion.parse_record(prompt, in_redis(wanted["prompt"])) if prompt else None,
-            parameters=ExtraParams.parse_record(parameters, in_redis(wanted["parameters"])) if parameters else None,
+            live=ModelRef.parse_record(live, location(wanted["live"])) if live else None,
+            prompt=PromptVersion.parse_record(prompt, location(wanted["prompt"])) if prompt else None,
+            parameters=ExtraParams.parse_record(parameters, location(wanted["parameters"])) if parameters else None,
             system=found["system"],
         )

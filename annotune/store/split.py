@@ -6,7 +6,7 @@ from typing import Any
 from annotune.errors import RecordUnreadable
 from annotune.split import SplitAssignment, SplitName, assign_splits
 from annotune.store.records import Records
-from annotune.store.redis import in_redis, redis_errors
+from annotune.store.redis import location, redis_errors
 
 
 class SplitStore(Records):
@@ -55,6 +55,6 @@ def _read(found: Mapping[str, str], key: str) -> dict[str, SplitName]:
     sides: dict[str, SplitName] = {}
     for sha, side in found.items():
         if side not in {"train", "eval"}:
-            raise RecordUnreadable(in_redis(key))
+            raise RecordUnreadable(location(key))
         sides[sha] = "train" if side == "train" else "eval"
     return sides

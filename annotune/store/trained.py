@@ -54,11 +54,11 @@ class TrainedStore(Records):
         return {int(annotation): content for annotation, content in found.items() if annotation.isdecimal()}
 
 
-def settled(kept: Mapping[int, str], now: Mapping[int, str]) -> dict[int, str]:
+def fill_unknown(kept: Mapping[int, str], now: Mapping[int, str]) -> dict[int, str]:
     """With what an annotation holds now in place of what is unknown."""
     return {each: content or now.get(each, UNKNOWN) for each, content in kept.items()}
 
 
-def changed(now: Mapping[int, str], kept: Mapping[int, str]) -> int:
+def count_changed(now: Mapping[int, str], kept: Mapping[int, str]) -> int:
     """How many annotations hold something that is not among what is kept. What was deleted is none of them."""
     return sum(kept.get(each) != content for each, content in now.items())

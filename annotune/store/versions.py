@@ -12,8 +12,8 @@ from annotune.models import ModelVersion
 from annotune.store.keys import Keys
 from annotune.store.projects import ProjectStore
 from annotune.store.records import Records
-from annotune.store.redis import in_redis, redis_errors
-from annotune.store.scripts import RAISE
+from annotune.store.redis import location, redis_errors
+from annotune.store.scripts import RAISE_NUMBER
 
 
 class VersionStore(Records):
@@ -33,7 +33,7 @@ class VersionStore(Records):
     def raise_number(self, project: int, number: int) -> None:
         """Give out no number up to this one again (after a rebuild)."""
         with redis_errors():
-            self._redis.eval(RAISE, 1, self._keys.of(project, "number"), number)
+            self._redis.eval(RAISE_NUMBER, 1, self._keys.of(project, "number"), number)
 
     def save(self, version: ModelVersion) -> None:
         """Keep a version, in place of the one of its number.
@@ -51,5 +51,5 @@ class VersionStore(Records):
         key = self._keys.of(project, "versions")
         with redis_errors(key):
             records = self._redis.hgetall(key).values()
-        versions = (ModelVersion.parse_record(record, in_redis(key)) for record in records)
+        versions = (ModelVersion.parse_record(record, location(key)) for record in records)
         return sorted(versions, key=lambda version: version.number)

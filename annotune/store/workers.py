@@ -13,7 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from annotune.errors import RecordUnreadable
 from annotune.store.records import Records
-from annotune.store.redis import in_redis, redis_errors
+from annotune.store.redis import location, redis_errors
 from annotune.values import FrozenModel
 
 PartName = Literal["label_studio", "recipe", "trainer"]
@@ -95,6 +95,6 @@ class WorkerStore(Records):
         try:
             with redis_errors(key):
                 found = self._redis.get(key)
-            return WorkerReport.parse_record(found, in_redis(key)) if found else None
+            return WorkerReport.parse_record(found, location(key)) if found else None
         except RecordUnreadable:
             return None

@@ -7,7 +7,7 @@ import redis
 
 from annotune.answer import Answer
 from annotune.errors import RecordUnreadable, StoreUnavailable
-from annotune.store.answers import KEPT
+from annotune.store.answers import MAX_ANSWERS
 from annotune.store.store import Store
 
 AT = datetime(2026, 11, 26, tzinfo=UTC)
@@ -69,7 +69,7 @@ def test_a_changed_setting_holds_for_what_is_there(store: Store, client: redis.R
     )
     theirs.answers.add([answer("theirs")], kept_s=0)
 
-    store.answers.settle(kept_s=DAY_S)
+    store.answers.apply_retention(kept_s=DAY_S)
 
     kept = {task: client.ttl(f"annotune:main:4:answers:{task}") for task in (1, 2, 3)}
     assert DAY_S - 60 < kept[1] <= DAY_S
@@ -78,16 +78,16 @@ def test_a_changed_setting_holds_for_what_is_there(store: Store, client: redis.R
     assert all(client.ttl(key) <= DAY_S for key in client.scan_iter("annotune:main:4:asked:*"))
     assert client.ttl("annotune:other:4:answers:1") == -1
 
-    store.answers.settle(kept_s=0)
+    store.answers.apply_retention(kept_s=0)
 
     assert {client.ttl(key) for key in client.scan_iter("annotune:main:4:*")} == {-1}
 
 
 def test_a_setting_that_did_not_change_costs_one_request(store: Store, client: redis.Redis) -> None:
-    store.answers.settle(kept_s=DAY_S)
+    store.answers.apply_retention(kept_s=DAY_S)
     client.rpush("annotune:main:4:answers:1", answer("one").model_dump_json())
 
-    store.answers.settle(kept_s=DAY_S)
+    store.answers.apply_retention(kept_s=DAY_S)
 
     assert client.ttl("annotune:main:4:answers:1") == -1
 
@@ -132,9 +132,9 @@ def test_an_answer_that_cannot_be_read_is_named(store: Store, client: redis.Redi
 
 
 def test_a_tasks_answers_are_bounded(store: Store) -> None:
-    store.answers.add([answer(str(number)) for number in range(KEPT + 3)], kept_s=0)
+    store.answers.add([answer(str(number)) for number in range(MAX_ANSWERS + 3)], kept_s=0)
 
-    assert [given.text for given in store.answers.known(4, 1)] == [str(number) for number in range(3, KEPT + 3)]
+    assert [given.text for given in store.answers.known(4, 1)] == [str(number) for number in range(3, MAX_ANSWERS + 3)]
 
 
 def test_a_project_is_forgotten_and_no_other(store: Store, client: redis.Redis) -> None:

@@ -57,8 +57,8 @@ def test_a_job_of_one_waits_in_no_queue_of_the_other(pair: tuple[TrainerContext,
     one.jobs.changed(PROJECT)
     one.jobs.train(PROJECT)
 
-    assert one.jobs.waiting() == {CHANGES: 1, TRAINING: 1}
-    assert other.jobs.waiting() == {CHANGES: 0, TRAINING: 0}
+    assert one.jobs.lengths() == {CHANGES: 1, TRAINING: 1}
+    assert other.jobs.lengths() == {CHANGES: 0, TRAINING: 0}
 
 
 def test_rq_keeps_what_it_knows_of_jobs_apart_too(pair: tuple[TrainerContext, TrainerContext]) -> None:

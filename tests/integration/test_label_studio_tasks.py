@@ -7,7 +7,7 @@ import pytest
 from label_studio_double import CONFIG, LabelStudioDouble, region
 
 from annotune.errors import LabelStudioError, LabelStudioUnreachable, NotFound, Unauthorized
-from annotune.ids import ranges_of
+from annotune.ids import parse_ranges
 from annotune.label_studio.client import LabelStudioClient
 from annotune.label_studio.tasks import PAGE_TASKS, RANGES
 from annotune.labeling.prediction import Prediction
@@ -47,7 +47,7 @@ def test_what_is_deleted_meanwhile_hides_no_other_task(double: LabelStudioDouble
 
 
 def test_many_ranges_are_asked_for_a_few_at_a_time(double: LabelStudioDouble, studio: LabelStudioClient) -> None:
-    ids = ranges_of(",".join(str(4000 + 2 * number) for number in range(2 * RANGES + 1)))
+    ids = parse_ranges(",".join(str(4000 + 2 * number) for number in range(2 * RANGES + 1)))
 
     assert [task.id for task in studio.tasks.by_id(4, ids)] == [4000 + 2 * number for number in range(2 * RANGES + 1)]
     assert len(double.asked) == 3

@@ -4,7 +4,7 @@ import pytest
 
 from annotune.errors import RecordUnreadable
 from annotune.store.store import Store
-from annotune.store.trained import UNKNOWN, changed, settled
+from annotune.store.trained import UNKNOWN, count_changed, fill_unknown
 
 
 def test_what_is_tried_replaces_what_was_and_what_is_learnt_adds_to_it(store: Store) -> None:
@@ -33,7 +33,7 @@ def test_a_key_of_another_kind_is_its_own_fault(store: Store) -> None:
 
 
 def test_what_holds_something_else_has_changed_and_what_is_gone_has_not() -> None:
-    kept = settled({1: "a", 2: UNKNOWN, 3: UNKNOWN, 4: "d"}, {1: "A", 2: "B"})
+    kept = fill_unknown({1: "a", 2: UNKNOWN, 3: UNKNOWN, 4: "d"}, {1: "A", 2: "B"})
 
     assert kept == {1: "a", 2: "B", 3: UNKNOWN, 4: "d"}
-    assert changed({1: "A", 2: "B", 5: "E"}, kept) == 2
+    assert count_changed({1: "A", 2: "B", 5: "E"}, kept) == 2

@@ -82,7 +82,7 @@ def test_what_waits_in_the_old_queues_waits_in_the_new_ones(
 
     migrate(store, jobs)
 
-    assert (jobs.projects_waiting(CHANGES), jobs.projects_waiting(TRAINING)) == ({4, 12}, {12})
+    assert (set(jobs.queued(CHANGES)), jobs.queued(TRAINING)) == ({4, 12}, [12])
     assert not connection.exists("rq:queue:annotune-changes", "rq:queue:annotune-training")
     assert {name.decode() for name in connection.smembers("rq:queues")} == {
         "rq:queue:annotune-main-changes",
@@ -101,7 +101,7 @@ def test_a_second_start_does_nothing(
     migrate(store, jobs)
 
     assert {key: connection.dump(key) for key in connection.keys("annotune:*")} == before
-    assert jobs.waiting() == {CHANGES: 2, TRAINING: 1}
+    assert jobs.lengths() == {CHANGES: 2, TRAINING: 1}
 
 
 def test_one_that_was_broken_off_is_gone_on_with(client: redis.Redis, store: Store, jobs: JobQueue) -> None:

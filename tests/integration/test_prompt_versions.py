@@ -16,7 +16,7 @@ from annotune.errors import NotFound, RequestInvalid
 from annotune.prompt import ProjectPrompt, Prompt
 from annotune.serving import ServingResolver
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE, Settings
-from annotune.store.prompts import KEPT
+from annotune.store.prompts import MAX_VERSIONS
 from annotune.store.store import Store
 from commands.main import annotune
 from trainer.mark import back_up_project, ensure_paired
@@ -124,10 +124,10 @@ def test_what_an_older_deployment_kept_is_the_first_version(store: Store) -> Non
 def test_the_history_is_bounded_and_never_loses_what_is_used(store: Store) -> None:
     store.prompts.add(4, submitted("first"))
     store.prompts.pin(4, store.prompts.find(4, "1"))
-    for number in range(KEPT + 5):
+    for number in range(MAX_VERSIONS + 5):
         store.prompts.add(4, submitted(f"text {number}", number))
 
-    assert len(store.prompts.versions(4)) == KEPT
+    assert len(store.prompts.versions(4)) == MAX_VERSIONS
     assert used(store) == "first"
 
 

@@ -221,7 +221,7 @@ def test_a_model_or_prompt_of_the_environment_comes_with_the_workers_start(
 
     Reconciler(restarted.store, restarted.jobs, reconcile_s=300).run()
 
-    assert restarted.jobs.line("changes") == [PROJECT]
+    assert restarted.jobs.queued("changes") == [PROJECT]
     sync(restarted, PROJECT)
     assert double.shown[PROJECT] == told(restarted)
     assert told(restarted).startswith("large@")
@@ -251,4 +251,4 @@ def test_a_command_that_changes_what_answers_queues_a_look(
         run(context, *arguments, OLLAMA_ENDPOINT=url)
 
     assert told(context) != before or arguments[:2] == ("models", "use")
-    assert context.jobs.line("changes") == [PROJECT]
+    assert context.jobs.queued("changes") == [PROJECT]

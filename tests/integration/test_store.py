@@ -15,11 +15,11 @@ from annotune.errors import ConfigurationError, StoreUnavailable
 from annotune.models import ModelRef, ModelVersion
 from annotune.prompt import ProjectPrompt
 from annotune.runs import Progress, SyncSummary, TrainingRequest, TrainingRun
-from annotune.store.answers import KEPT
-from annotune.store.live import PAST_KEPT
+from annotune.store.answers import MAX_ANSWERS
+from annotune.store.live import MAX_PAST
 from annotune.store.projects import FORGOTTEN_S
 from annotune.store.redis import connect_redis
-from annotune.store.runs import RUNS_KEPT
+from annotune.store.runs import MAX_RUNS
 from annotune.store.store import Store
 from embedded.redis import RedisServer
 
@@ -42,7 +42,7 @@ CALLS = {
     "want_training": lambda store: store.training.request(1, TrainingRequest(requested_by="x", at=NOON)),
     "set_tried": lambda store: store.trained.set_tried(1, {1: "a"}),
     "add_learnt": lambda store: store.trained.add_learnt(1, {1: "a"}),
-    "see": lambda store: store.prompts.see(1, ["a"]),
+    "add_seen": lambda store: store.prompts.add_seen(1, ["a"]),
     "take_lease": lambda store: store.leases.take(1, "a", "t", 9),
     "release_lease": lambda store: store.leases.release(1, "a", "t"),
     "has_worker": lambda store: store.workers.alive(),
@@ -126,11 +126,11 @@ def test_of_racing_swaps_exactly_one_wins(store: Store) -> None:
 
 
 def test_the_past_is_newest_first_and_bounded(store: Store) -> None:
-    refs = [ModelRef(server="ollama", model=f"m{number}") for number in range(PAST_KEPT + 5)]
+    refs = [ModelRef(server="ollama", model=f"m{number}") for number in range(MAX_PAST + 5)]
     for before, after in zip([None, *refs[:-1]], refs, strict=True):
         store.live.swap(1, before, after)
 
-    assert store.live.past(1) == refs[-2 : -2 - PAST_KEPT : -1]
+    assert store.live.past(1) == refs[-2 : -2 - MAX_PAST : -1]
 
 
 def test_one_changed_job_is_queued_until_it_is_taken(store: Store) -> None:
@@ -173,9 +173,9 @@ def test_every_answer_is_kept_in_its_order(store: Store) -> None:
 
 
 def test_the_newest_answers_are_kept(store: Store) -> None:
-    store.answers.add((answer(number) for number in range(KEPT + 3)), kept_s=0)
+    store.answers.add((answer(number) for number in range(MAX_ANSWERS + 3)), kept_s=0)
 
-    assert [kept.text for kept in store.answers.known(1, 5)] == [f"answer {number}" for number in range(3, KEPT + 3)]
+    assert [kept.text for kept in store.answers.known(1, 5)] == [f"answer {number}" for number in range(3, MAX_ANSWERS + 3)]
 
 
 def test_a_prompt_is_kept_as_written(store: Store) -> None:
@@ -216,10 +216,10 @@ def test_versions_are_oldest_first_and_saved_over(store: Store) -> None:
 
 
 def test_ended_runs_are_newest_first_and_bounded(store: Store) -> None:
-    for number in range(RUNS_KEPT + 2):
+    for number in range(MAX_RUNS + 2):
         store.runs.save(TrainingRun(id=str(number), project=1, number=number, state="failed", started_at=NOON))
 
-    assert [run.number for run in store.runs.all(1)] == list(range(RUNS_KEPT + 1, 1, -1))
+    assert [run.number for run in store.runs.all(1)] == list(range(MAX_RUNS + 1, 1, -1))
 
 
 def test_one_training_is_wanted_until_it_ended(store: Store) -> None:

@@ -101,7 +101,7 @@ def test_no_wait_queues_one_training_and_returns(run, project, store, redis_url)
     assert wanted is not None
     assert wanted.requested_by == "command"
     with connect_redis(redis_url, patience="web", decode=False) as connection:
-        assert JobQueue(store, connection).waiting()[TRAINING] == 1
+        assert JobQueue(store, connection).lengths()[TRAINING] == 1
 
 
 def test_train_says_that_no_worker_is_alive(run, project) -> None:

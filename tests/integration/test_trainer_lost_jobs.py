@@ -52,7 +52,7 @@ def test_what_a_killed_worker_had_taken_is_done_once(worker: Service, redis_url:
         check=True,
     )
     assert int(taken.stdout) == len(PROJECTS), taken.stderr
-    assert jobs.waiting()[TRAINING] == 0
+    assert jobs.lengths()[TRAINING] == 0
 
     worker.start(store.workers.alive, DEADLINE_S)
     eventually(lambda: not any(store.training.requested(project) for project in PROJECTS), DEADLINE_S)

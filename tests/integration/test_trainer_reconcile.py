@@ -67,7 +67,7 @@ def test_a_sync_that_waits_is_not_queued_again_however_long_it_waits(
     sync_all(store, jobs)
     requeue_due(store, jobs)
 
-    assert sorted(jobs.line(CHANGES)) == [0, 1, 2]
+    assert sorted(jobs.queued(CHANGES)) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_what_cannot_be_read_stops_no_other_project(store: Store, jobs: JobQueue
 
     Reconciler(store, jobs, reconcile_s=300).run()
 
-    assert 5 in jobs.projects_waiting(CHANGES)
-    assert 5 in jobs.projects_waiting(TRAINING)
+    assert 5 in jobs.queued(CHANGES)
+    assert 5 in jobs.queued(TRAINING)
 
 
 def test_what_is_no_project_among_the_projects_is_passed_over(store: Store, jobs: JobQueue) -> None:
@@ -95,7 +95,7 @@ def test_what_is_no_project_among_the_projects_is_passed_over(store: Store, jobs
 
     Reconciler(store, jobs, reconcile_s=300).run()
 
-    assert jobs.projects_waiting(CHANGES) == {5}
+    assert jobs.queued(CHANGES) == [5]
 
 
 def test_a_lost_webhook_is_found(context: TrainerContext, double: LabelStudioDouble) -> None:
@@ -104,7 +104,7 @@ def test_a_lost_webhook_is_found(context: TrainerContext, double: LabelStudioDou
 
     sync_all(context.store, context.jobs)
 
-    assert context.jobs.waiting()[CHANGES] == 1
+    assert context.jobs.lengths()[CHANGES] == 1
 
 
 def test_a_training_that_nobody_carries_out_is_queued_once(context: TrainerContext) -> None:
@@ -113,7 +113,7 @@ def test_a_training_that_nobody_carries_out_is_queued_once(context: TrainerConte
     requeue_due(context.store, context.jobs)
     requeue_due(context.store, context.jobs)
 
-    assert context.jobs.waiting()[TRAINING] == 1
+    assert context.jobs.lengths()[TRAINING] == 1
 
 
 def test_a_change_whose_job_was_killed_is_queued_once(context: TrainerContext) -> None:
@@ -122,7 +122,7 @@ def test_a_change_whose_job_was_killed_is_queued_once(context: TrainerContext) -
     requeue_due(context.store, context.jobs)
     requeue_due(context.store, context.jobs)
 
-    assert context.jobs.waiting()[CHANGES] == 1
+    assert context.jobs.lengths()[CHANGES] == 1
 
 
 def test_a_change_that_was_synced_is_not_queued(context: TrainerContext) -> None:
@@ -131,7 +131,7 @@ def test_a_change_that_was_synced_is_not_queued(context: TrainerContext) -> None
 
     requeue_due(context.store, context.jobs)
 
-    assert context.jobs.waiting()[CHANGES] == 0
+    assert context.jobs.lengths()[CHANGES] == 0
 
 
 def test_a_sync_that_failed_waits_for_the_reconciliation(context: TrainerContext, double: LabelStudioDouble) -> None:
@@ -142,7 +142,7 @@ def test_a_sync_that_failed_waits_for_the_reconciliation(context: TrainerContext
 
     requeue_due(context.store, context.jobs)
 
-    assert context.jobs.waiting()[CHANGES] == 0
+    assert context.jobs.lengths()[CHANGES] == 0
 
 
 def test_a_running_training_is_not_queued(context: TrainerContext) -> None:
@@ -151,7 +151,7 @@ def test_a_running_training_is_not_queued(context: TrainerContext) -> None:
     with lease(context.store, PROJECT, "training"):
         requeue_due(context.store, context.jobs)
 
-    assert context.jobs.waiting()[TRAINING] == 0
+    assert context.jobs.lengths()[TRAINING] == 0
 
 
 def test_each_is_done_when_it_is_due(context: TrainerContext) -> None:
@@ -164,6 +164,6 @@ def test_each_is_done_when_it_is_due(context: TrainerContext) -> None:
         now[0] = at
         reconciler.run()
         counted.append(context.store.changes.count(PROJECT))
-        context.jobs._queue(CHANGES).empty()
+        context.jobs.queue(CHANGES).empty()
 
     assert counted == [1, 1, 2, 2]

@@ -144,7 +144,7 @@ def test_none_runs_and_the_good_job_behind_them_does(bench: Bench, listener: str
 
     bench.worker.start(bench.store.workers.alive, DEADLINE_S)
     eventually(lambda: bench.store.changes.summary(PROJECT), DEADLINE_S)
-    eventually(lambda: bench.jobs.waiting()[CHANGES] == 0, DEADLINE_S)
+    eventually(lambda: bench.jobs.lengths()[CHANGES] == 0, DEADLINE_S)
 
     assert not bench.mark.exists()
     assert bench.asked == []
@@ -158,7 +158,7 @@ def test_what_is_none_of_ours_does_not_count_as_waiting(bench: Bench, listener: 
     put_hostile(bench, listener)
     bench.jobs.sync(7)
 
-    assert bench.jobs.projects_waiting(CHANGES) == {7}
+    assert bench.jobs.queued(CHANGES) == [7]
 
 
 def test_a_hostile_job_in_an_old_queue_is_not_taken_over(bench: Bench) -> None:
@@ -167,4 +167,4 @@ def test_a_hostile_job_in_an_old_queue_is_not_taken_over(bench: Bench) -> None:
     old.enqueue_call(CHANGED_JOB, args=(7,))
 
     assert bench.jobs.migrate() == 1
-    assert bench.jobs.projects_waiting(CHANGES) == {7}
+    assert bench.jobs.queued(CHANGES) == [7]

@@ -272,7 +272,7 @@ def test_enough_new_annotations_ask_for_one_training(context: TrainerContext, do
     request = context.store.training.requested(PROJECT)
     assert request is not None
     assert request.requested_by == "TRAIN_EVERY"
-    assert context.jobs.waiting()[TRAINING] == 1
+    assert context.jobs.lengths()[TRAINING] == 1
 
 
 NOT_ASKED: dict[str, dict[str, Any]] = {

@@ -228,7 +228,7 @@ def test_redis_restarted_across_the_end_of_a_job_loses_nothing(
         eventually(lambda: len(bench.ended()) == 2, DEADLINE_S)
 
         assert [run.number for run in bench.ended()] == [2, 1]
-        assert eventually(lambda: bench.jobs.waiting()[TRAINING] == 0, DEADLINE_S)
+        assert eventually(lambda: bench.jobs.lengths()[TRAINING] == 0, DEADLINE_S)
 
 
 def test_without_redis_the_worker_waits_and_names_the_setting(

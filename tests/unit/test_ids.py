@@ -3,7 +3,7 @@
 import pytest
 
 from annotune.errors import RequestInvalid
-from annotune.ids import LARGEST, after, ranges_of
+from annotune.ids import MAX_ID, ranges_after, parse_ranges
 
 
 @pytest.mark.parametrize(
@@ -14,24 +14,24 @@ from annotune.ids import LARGEST, after, ranges_of
         ("20, 10 - 12 ;3", (range(3, 4), range(10, 13), range(20, 21))),
         ("3,1,2,2,2-5", (range(1, 6),)),
         ("1\n2 # the odd one\n\n9-9", (range(1, 3), range(9, 10))),
-        (f"1-{LARGEST}", (range(1, LARGEST + 1),)),
+        (f"1-{MAX_ID}", (range(1, MAX_ID + 1),)),
     ],
 )
 def test_ids_come_in_order_and_joined(text: str, ranges: tuple[range, ...]) -> None:
-    assert ranges_of(text) == ranges
+    assert parse_ranges(text) == ranges
 
 
 @pytest.mark.parametrize(
-    "text", ["", " , ", "#5", "a", "5-", "-5", "0", "9-3", "1.5", "1-2-3", str(LARGEST + 1), "٣", "1" * 9999]
+    "text", ["", " , ", "#5", "a", "5-", "-5", "0", "9-3", "1.5", "1-2-3", str(MAX_ID + 1), "٣", "1" * 9999]
 )
 def test_what_names_no_ids_is_refused(text: str) -> None:
     with pytest.raises(RequestInvalid, match="write"):
-        ranges_of(text)
+        parse_ranges(text)
 
 
 def test_after_an_id_only_greater_ones_are_left() -> None:
     ranges = (range(1, 4), range(10, 21), range(30, 31))
 
-    assert after(ranges, 3) == (range(10, 21), range(30, 31))
-    assert after(ranges, 12) == (range(13, 21), range(30, 31))
-    assert after(ranges, 30) == ()
+    assert ranges_after(ranges, 3) == (range(10, 21), range(30, 31))
+    assert ranges_after(ranges, 12) == (range(13, 21), range(30, 31))
+    assert ranges_after(ranges, 30) == ()

@@ -7,7 +7,7 @@ import pytest
 
 from annotune.settings import Settings
 from annotune.store.keys import Keys
-from annotune.store.migration import OLD_QUEUES, new_name
+from annotune.store.migration import OLD_QUEUES, migrated_name
 
 MAIN = Keys("main")
 AWKWARD = ["main", "4", "04", "projects", "worker", "annotune", "a", "a-changes", "changes", "live"]
@@ -36,23 +36,23 @@ def test_no_two_deployments_share_a_key_or_a_queue(one: str, other: str) -> None
 
 @pytest.mark.parametrize("deployment", AWKWARD)
 def test_no_key_of_a_deployment_is_taken_for_an_old_one(deployment: str) -> None:
-    assert [new_name(key, MAIN) for key in every_name(deployment)] == [None] * len(every_name(deployment))
+    assert [migrated_name(key, MAIN) for key in every_name(deployment)] == [None] * len(every_name(deployment))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_old_key_goes_to_the_same_project_and_name(name: str) -> None:
-    assert new_name(f"annotune:4:{name}", MAIN) == f"annotune:main:4:{name}"
+    assert migrated_name(f"annotune:4:{name}", MAIN) == f"annotune:main:4:{name}"
 
 
 def test_the_old_set_of_projects_goes_along() -> None:
-    assert new_name("annotune:projects", MAIN) == "annotune:main:projects"
+    assert migrated_name("annotune:projects", MAIN) == "annotune:main:projects"
 
 
 @pytest.mark.parametrize(
     "key", ["annotune:worker", "annotune:x:live", "annotune:4:live:x", "annotune:4:", "other:4:live"]
 )
 def test_what_is_no_old_key_stays(key: str) -> None:
-    assert new_name(key, MAIN) is None
+    assert migrated_name(key, MAIN) is None
 
 
 def test_a_key_says_deployment_project_and_name() -> None:

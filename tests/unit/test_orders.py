@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from annotune.errors import JobRefused
-from annotune.store.job_spec import CHANGED_JOB, LONGEST, TRAIN_JOB, JobSpec
+from annotune.store.job_spec import CHANGED_JOB, MAX_BYTES, TRAIN_JOB, JobSpec
 
 OURS = [CHANGED_JOB, None, [4], {}]
 NOT_OURS: dict[str, Any] = {
@@ -64,7 +64,7 @@ def test_a_job_that_says_more_is_refused(name: str) -> None:
         pickle.dumps(tuple(OURS)),
         zlib.compress(pickle.dumps(tuple(OURS))),
         zlib.compress(b"[" * 10_000_000),
-        b"[" * LONGEST,
+        b"[" * MAX_BYTES,
         b"\xff\xfe",
     ],
     ids=["empty", "pickle", "compressed pickle", "bomb", "deep", "no text"],

@@ -36,7 +36,7 @@ def test_one_project_too_many_is_refused_and_leaves_nothing(full: Backend, path:
     assert str(MOST) in str(reply.json)
     assert full.store._redis.keys(full.store.keys.of(NEW, "*")) == []
     assert len(full.store.projects.all()) == MOST
-    assert full.jobs.waiting() == {"changes": 0, "training": 0}
+    assert full.jobs.lengths() == {"changes": 0, "training": 0}
 
 
 def test_a_project_that_is_known_is_served_all_the_same(full: Backend) -> None:

@@ -8,7 +8,7 @@ import pytest
 from fake_model import SIMPLE, Backend, FakeModel, MakeBackend, region, task
 
 from annotune.errors import ModelServerError, ModelServerUnreachable
-from annotune.store.reports import MOST_TOLD, Batch
+from annotune.store.reports import MAX_BATCHES, Batch
 from backend.health import Health
 from backend.requests import MOST_TASKS
 from embedded.redis import RedisServer
@@ -167,8 +167,8 @@ def test_an_older_outcome_that_waited_replaces_no_newer_one(backend: Backend) ->
     def batch(minute: int) -> Batch:
         return Batch(at=datetime(2026, 11, 26, 14, minute, tzinfo=UTC), project=4, tasks=minute, answered=0)
 
-    backend.store.reports.keep_batch(batch(9))
-    backend.store.reports.keep_batch(batch(2))
+    backend.store.reports.save_batch(batch(9))
+    backend.store.reports.save_batch(batch(2))
 
     assert backend.store.reports.batch(4) == batch(9)
 
@@ -199,10 +199,10 @@ def test_an_unreadable_outcome_costs_no_other(make_backend: MakeBackend, redis_u
 
 
 def test_of_many_projects_the_newest_are_told(backend: Backend) -> None:
-    projects = range(1, MOST_TOLD + 21)
+    projects = range(1, MAX_BATCHES + 21)
     backend.store.projects.remember(*projects)
     for project in projects:
         batch_in(backend, project, task(1), task(2))
     look(backend)
 
-    assert [project for project, *_ in outcomes(backend)] == list(projects)[: -MOST_TOLD - 1 : -1]
+    assert [project for project, *_ in outcomes(backend)] == list(projects)[: -MAX_BATCHES - 1 : -1]

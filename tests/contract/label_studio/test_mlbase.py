@@ -140,7 +140,7 @@ def test_the_library_hands_every_event_to_fit(door: Door, event: str) -> None:
     body = {"project": {"id": 4, "label_config": SIMPLE}, "annotation": {"id": 1, "result": []}}
 
     assert model.process_event(event, body, "1", {"workdir": "x"})["queued"] is True
-    assert sum(backend.jobs.waiting().values()) == 1
+    assert sum(backend.jobs.lengths().values()) == 1
 
 
 def test_the_current_librarys_calls_work_too(door: Door) -> None:

@@ -31,7 +31,7 @@ def test_04_a_webhook_only_queues(backend: Backend) -> None:
     backend.replay("webhook-ANNOTATION_CREATED")
     backend.replay("webhook-START_TRAINING")
 
-    assert backend.jobs.waiting() == {CHANGES: 1, TRAINING: 1}
+    assert backend.jobs.lengths() == {CHANGES: 1, TRAINING: 1}
     assert backend.model.requests == []
 
 

@@ -104,9 +104,9 @@ def test_another_model_of_a_connection_queues_a_look(make_backend: MakeBackend) 
     """So that Label Studio shows the scores of what answers."""
     backend = make_backend(default_prompt="Go", allowed_models="ollama:other")
     set_up(backend, None)
-    assert backend.jobs.line("changes") == []
+    assert backend.jobs.queued("changes") == []
 
     for _ in range(2):
         set_up(backend, {"provider": "ollama", "model": "other"})
 
-    assert backend.jobs.line("changes") == [4]
+    assert backend.jobs.queued("changes") == [4]

@@ -45,7 +45,7 @@ def test_fifty_equal_events_queue_one_look_and_count_fifty_changes(backend: Back
     for _ in range(50):
         assert backend.replay("webhook-ANNOTATION_CREATED").status_code == 200
 
-    assert backend.jobs.waiting() == {CHANGES: 1, TRAINING: 0}
+    assert backend.jobs.lengths() == {CHANGES: 1, TRAINING: 0}
     assert backend.store.changes.count(4) == 50
 
 
@@ -53,7 +53,7 @@ def test_start_training_fifty_times_is_one_run(backend: Backend) -> None:
     queued = [backend.replay("webhook-START_TRAINING").json["queued"] for _ in range(50)]
 
     assert queued == [True] + [False] * 49
-    assert backend.jobs.waiting()[TRAINING] == 1
+    assert backend.jobs.lengths()[TRAINING] == 1
     assert backend.store.training.requested(4).requested_by == "Label Studio"
 
 
