@@ -15,9 +15,7 @@ from label_studio_ml.model import LabelStudioMLBase
 from annotune.errors import AnnotuneError, RequestInvalid
 from annotune.servers.pool import Servers
 from annotune.settings import load_settings
-from annotune.store.queue import JobQueue
-from annotune.store.redis import connect_redis
-from annotune.store.store import Store
+from annotune.store.connection import open_store
 from backend.model import Model
 from backend.requests import Event, Predict, read
 from backend.services import Services
@@ -44,8 +42,7 @@ class AnnotuneModel(LabelStudioMLBase):  # type: ignore[misc]  # the library has
             ConfigurationError: a setting is wrong.
         """
         settings = load_settings()
-        store = Store.connect(settings.redis_url, deployment=settings.deployment)
-        jobs = JobQueue(store, connect_redis(settings.redis_url, patience="web", decode=False))
+        store, jobs = open_store(settings)
         return Services.of(settings, store=store, servers=Servers(settings), jobs=jobs)
 
     def predict(

@@ -16,9 +16,7 @@ from annotune.log import set_up
 from annotune.servers.pool import Servers, default_ref
 from annotune.serving import ServingResolver
 from annotune.settings import Settings
-from annotune.store.queue import JobQueue
-from annotune.store.redis import connect_redis
-from annotune.store.store import Store
+from annotune.store.connection import open_store
 from backend.app import create_app
 from backend.credentials import Credentials
 from backend.web_worker import WebWorker
@@ -73,9 +71,8 @@ class WebServer(BaseApplication):  # type: ignore[misc]
     def load(self) -> Flask:
         """Called in each worker."""
         settings = self._settings
-        store = Store.connect(settings.redis_url, deployment=settings.deployment, patience="web")
-        queue = connect_redis(settings.redis_url, patience="web", decode=False)
-        app = create_app(settings, store=store, servers=Servers(settings), jobs=JobQueue(store, queue))
+        store, jobs = open_store(settings)
+        app = create_app(settings, store=store, servers=Servers(settings), jobs=jobs)
         app.extensions["health"].start()
         # What was loaded stays: without this each full collection walks through it, and nobody is answered for 0.1 s.
         gc.collect()
@@ -115,7 +112,7 @@ def announce(settings: Settings, host: str, port: int) -> None:
             f" BASIC_AUTH_PASS (a password: {TO_MAKE_ONE}), or ALLOW_ANONYMOUS=1 if that is meant, or listen at"
             f" --host {LOOPBACK}"
         )
-    default = ServingResolver(settings, Store.connect(settings.redis_url, deployment=settings.deployment)).default
+    default = ServingResolver(settings, open_store(settings).store).default
     log.info("listening at http://%s:%d; where a project has no model of its own, %s answers", host, port, default.ref)
     if default_ref(settings).server == "ollama":
         log.info("Ollama is expected at %s", settings.ollama_url)

@@ -10,8 +10,9 @@ from annotune.label_studio.client import LabelStudioClient
 from annotune.label_studio.rows import ProjectRow
 from annotune.labeling.config import Labeling
 from annotune.settings import Settings
+from annotune.store.connection import OpenStore, open_store
 from annotune.store.queue import JobQueue
-from annotune.store.redis import Patience, connect_redis
+from annotune.store.redis import Patience
 from annotune.store.store import Store
 
 
@@ -36,23 +37,21 @@ class Context:
 
     @cached_property
     def store(self) -> Store:
-        return self._store("web")
+        return self._open("web").store
 
     @cached_property
     def patient_store(self) -> Store:
         """A store for long work. It waits while Redis restarts."""
-        return self._store("job")
-
-    def _store(self, patience: Patience) -> Store:
-        store = Store.connect(self.settings.redis_url, deployment=self.settings.deployment, patience=patience)
-        self._opened.callback(store.close)
-        return store
+        return self._open("job").store
 
     @cached_property
     def jobs(self) -> JobQueue:
-        connection = connect_redis(self.settings.redis_url, patience="web", decode=False)
-        self._opened.callback(connection.close)
-        return JobQueue(self.store, connection)
+        return self._open("web").jobs
+
+    def _open(self, patience: Patience) -> OpenStore:
+        opened = open_store(self.settings, patience=patience)
+        self._opened.callback(opened.close)
+        return opened
 
     @property
     def has_label_studio(self) -> bool:

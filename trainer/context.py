@@ -7,6 +7,7 @@ from annotune.label_studio.client import LabelStudioClient
 from annotune.log import set_up
 from annotune.servers.ollama import OllamaClient
 from annotune.settings import Settings, load_settings
+from annotune.store.connection import open_store
 from annotune.store.queue import JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
@@ -34,11 +35,11 @@ class TrainerContext:
 
 def trainer_context(settings: Settings) -> TrainerContext:
     """A context whose store waits for Redis, so that a restart of Redis loses no end of a job."""
-    store = Store.connect(settings.redis_url, deployment=settings.deployment, patience="job")
+    store, jobs = open_store(settings, patience="job")
     return TrainerContext(
         settings=settings,
         store=store,
-        jobs=JobQueue(store, connect_redis(settings.redis_url, patience="job", decode=False)),
+        jobs=jobs,
         studio=lambda: LabelStudioClient.from_settings(settings),
         ollama=lambda: OllamaClient(settings.ollama_url),
     )

@@ -13,6 +13,7 @@ from rq.job import Job
 
 from annotune.process import die_with
 from annotune.settings import Settings
+from annotune.store.connection import open_store
 from annotune.store.keys import Keys
 from annotune.store.queue import open_queue
 from annotune.store.redis import connect_redis
@@ -101,10 +102,10 @@ def _work(kind: str, settings: Settings, supervisor: int) -> None:
     """What the process runs. RQ sets its own signal handlers when it begins."""
     die_with(supervisor)
     reset_stop_signals()
-    connection = connect_redis(settings.redis_url, patience="job", decode=False)
+    queue = open_store(settings, patience="job").jobs.queue(kind, job_class=SafeJob)
     JobWorker(
-        [open_queue(Keys(settings.deployment), kind, connection, job_class=SafeJob)],
-        connection=connection,
+        [queue],
+        connection=queue.connection,
         serializer="json",
         worker_ttl=WORKER_TTL_S,
         maintenance_interval=MAINTENANCE_S,

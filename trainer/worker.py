@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 import trainer.jobs  # noqa: F401 - loaded before the forks, so that no job waits for its imports
 from annotune.errors import AnnotuneError, ConfigurationError, StoreUnavailable
 from annotune.settings import Settings
+from annotune.store.connection import open_store
 from annotune.store.migration import TARGET_DEPLOYMENT
 from annotune.store.queue import KINDS, JobQueue
 from annotune.store.redis import connect_redis, redis_address
@@ -50,8 +51,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, tick_s: float) -> None:
         self._settings = settings
-        self._store = Store.connect(settings.redis_url, deployment=settings.deployment, patience="web")
-        self._jobs = JobQueue(self._store, connect_redis(settings.redis_url, patience="web", decode=False))
+        self._store, self._jobs = open_store(settings)
         self._reconciler = Reconciler(self._store, self._jobs, settings.reconcile_s, tick_s)
         self._pairing = Pairing(self._store, settings)
         self._checks = BackgroundChecks(settings)
@@ -107,7 +107,7 @@ class Pairing:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         # What is restored must not be given up half-way: this store waits longer.
-        self._patient_store = Store.connect(settings.redis_url, deployment=settings.deployment, patience="job")
+        self._patient_store = open_store(settings, patience="job").store
         self._runs_dir = settings.runs_dir
         self._mark = ""
         self._unpaired = ThrottledError("%s")

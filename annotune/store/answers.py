@@ -91,7 +91,9 @@ class AnswerStore(Records):
                 id_ = hashlib.sha256(asked.encode()).hexdigest()[:ID_LENGTH]
                 entry = _Entry(asked=id_, **answer.model_dump(exclude={"project", "task", "prompt", "prompt_sha"}))
                 keys = [self._keys.of(answer.project, name) for name in (f"answers:{answer.task}", f"asked:{id_}")]
-                pipe.eval(_ADD, len(keys), *keys, entry.model_dump_json(exclude_defaults=True), asked, kept_s, MAX_ANSWERS)
+                pipe.eval(
+                    _ADD, len(keys), *keys, entry.model_dump_json(exclude_defaults=True), asked, kept_s, MAX_ANSWERS
+                )
             pipe.execute()
 
     def all(self, project: int, task: int) -> list[Answer]:

@@ -16,7 +16,7 @@ from annotune.store.keys import Keys
 from annotune.store.projects import ProjectStore
 from annotune.store.records import Records
 from annotune.store.redis import redis_errors
-from annotune.store.scripts import SWAP_BACK, REPEATED_S, SWAP
+from annotune.store.scripts import REPEATED_S, SWAP, SWAP_BACK
 
 MAX_PAST = 20
 

@@ -51,7 +51,9 @@ class PromptStore(Records):
         text = version.model_dump_json(exclude={"number"})
         with redis_errors(keys[0]):
             self._redis.sadd(self._keys.projects, project)
-            number = self._redis.eval(ADD_PROMPT, len(keys), *keys, REPEATED_S, text, least, MAX_VERSIONS, int(over_pin))
+            number = self._redis.eval(
+                ADD_PROMPT, len(keys), *keys, REPEATED_S, text, least, MAX_VERSIONS, int(over_pin)
+            )
         return version.model_copy(update={"number": int(number)})
 
     def seen(self, project: int) -> frozenset[str]:

@@ -14,8 +14,9 @@ import rq
 from rq.job import Job
 
 from annotune.settings import load_settings
+from annotune.store.connection import open_store
 from annotune.store.keys import Keys
-from annotune.store.queue import TRAINING, open_queue
+from annotune.store.queue import TRAINING
 from annotune.store.redis import connect_redis
 from trainer.job_worker import JobWorker
 
@@ -27,10 +28,8 @@ class Dying(JobWorker):
 
 
 def take_one_and_die() -> None:
-    settings = load_settings()
-    connection = connect_redis(settings.redis_url, patience="job", decode=False)
-    queue = open_queue(Keys(settings.deployment), TRAINING, connection)
-    Dying([queue], connection=connection, serializer="json").work(burst=True, logging_level="WARNING")
+    queue = open_store(load_settings(), patience="job").jobs.queue(TRAINING)
+    Dying([queue], connection=queue.connection, serializer="json").work(burst=True, logging_level="WARNING")
     os._exit(0)  # the queue was empty
 
 

@@ -10,8 +10,7 @@ from annotune.prompt import ProjectPrompt
 from annotune.runs import TrainingRequest
 from annotune.settings import load_settings
 from annotune.store.job_spec import JobSpec
-from annotune.store.keys import Keys
-from annotune.store.queue import CHANGES, TRAINING, open_queue
+from annotune.store.queue import CHANGES, TRAINING
 from trainer.context import TrainerContext, trainer_context
 from trainer.safe_job import SafeJob
 
@@ -62,12 +61,11 @@ def test_a_job_of_one_waits_in_no_queue_of_the_other(pair: tuple[TrainerContext,
 
 
 def test_rq_keeps_what_it_knows_of_jobs_apart_too(pair: tuple[TrainerContext, TrainerContext]) -> None:
-    connection = pair[0].jobs._connection
     names = {
         key
         for context in pair
         for kind in (CHANGES, TRAINING)
-        for queue in [open_queue(Keys(context.settings.deployment), kind, connection, job_class=SafeJob)]
+        for queue in [context.jobs.queue(kind, job_class=SafeJob)]
         for key in (
             queue.key,
             queue.started_job_registry.key,
@@ -82,7 +80,7 @@ def test_rq_keeps_what_it_knows_of_jobs_apart_too(pair: tuple[TrainerContext, Tr
 def test_a_job_says_the_same_in_each(pair: tuple[TrainerContext, TrainerContext]) -> None:
     one, _ = pair
     one.jobs.sync(PROJECT)
-    queue = open_queue(one.store.keys, CHANGES, one.jobs._connection, job_class=SafeJob)
+    queue = one.jobs.queue(CHANGES, job_class=SafeJob)
     [job] = queue.jobs
 
     assert isinstance(job, SafeJob)

@@ -16,8 +16,7 @@ from annotune.overview import OverviewReader, ProjectOverview, ReadTitle, Title,
 from annotune.runs import Progress, TrainingRequest, TrainingRun
 from annotune.serving import DefaultModel
 from annotune.settings import Settings
-from annotune.store.queue import JobQueue
-from annotune.store.redis import connect_redis
+from annotune.store.connection import open_store
 from annotune.store.store import Store
 
 AT = datetime(2026, 11, 22, 10, 41, tzinfo=UTC)
@@ -41,8 +40,7 @@ def ollama() -> Iterator[FakeOllama]:
 
 @pytest.fixture
 def reader(store: Store, redis_url: str, ollama: FakeOllama) -> Iterator[Read]:
-    with connect_redis(redis_url, patience="web", decode=False) as connection:
-        jobs = JobQueue(store, connection)
+    with closing(open_store(Settings(redis_url=redis_url)).jobs) as jobs:
 
         def make(read_title: ReadTitle | None = None, **changed: Any) -> OverviewReader:
             environment = {"openai_provider": "ollama", "openai_model": "small", "ollama_endpoint": ollama.url}

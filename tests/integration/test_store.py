@@ -175,7 +175,9 @@ def test_every_answer_is_kept_in_its_order(store: Store) -> None:
 def test_the_newest_answers_are_kept(store: Store) -> None:
     store.answers.add((answer(number) for number in range(MAX_ANSWERS + 3)), kept_s=0)
 
-    assert [kept.text for kept in store.answers.known(1, 5)] == [f"answer {number}" for number in range(3, MAX_ANSWERS + 3)]
+    assert [kept.text for kept in store.answers.known(1, 5)] == [
+        f"answer {number}" for number in range(3, MAX_ANSWERS + 3)
+    ]
 
 
 def test_a_prompt_is_kept_as_written(store: Store) -> None:

@@ -10,8 +10,9 @@ from click.testing import CliRunner, Result
 from label_studio_sdk import LabelStudio as Client
 
 from annotune.runs import Progress, SyncSummary, TrainingRun
-from annotune.store.queue import TRAINING, JobQueue
-from annotune.store.redis import connect_redis
+from annotune.settings import Settings
+from annotune.store.connection import open_store
+from annotune.store.queue import TRAINING
 from annotune.store.store import Store
 from commands.main import annotune
 from embedded.label_studio import LabelStudio
@@ -100,8 +101,7 @@ def test_no_wait_queues_one_training_and_returns(run, project, store, redis_url)
     wanted = store.training.requested(project)
     assert wanted is not None
     assert wanted.requested_by == "command"
-    with connect_redis(redis_url, patience="web", decode=False) as connection:
-        assert JobQueue(store, connection).lengths()[TRAINING] == 1
+    assert open_store(Settings(redis_url=redis_url)).jobs.lengths()[TRAINING] == 1
 
 
 def test_train_says_that_no_worker_is_alive(run, project) -> None:

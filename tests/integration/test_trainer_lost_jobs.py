@@ -11,9 +11,9 @@ import pytest
 from services import Eventually
 
 from annotune.runs import TrainingRequest
-from annotune.store.queue import TRAINING, JobQueue
-from annotune.store.redis import connect_redis
-from annotune.store.store import Store
+from annotune.settings import Settings
+from annotune.store.connection import open_store
+from annotune.store.queue import TRAINING
 from embedded.processes import Service
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,8 +37,7 @@ def worker(redis_url: str, tmp_path: Path) -> Iterator[Service]:
 
 
 def test_what_a_killed_worker_had_taken_is_done_once(worker: Service, redis_url: str, eventually: Eventually) -> None:
-    store = Store.connect(redis_url)
-    jobs = JobQueue(store, connect_redis(redis_url, patience="web", decode=False))
+    store, jobs = open_store(Settings(redis_url=redis_url))
     for project in PROJECTS:
         store.training.request(project, TrainingRequest(requested_by="a test", at=datetime.now(UTC)))
         jobs.train(project)

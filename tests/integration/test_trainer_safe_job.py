@@ -16,11 +16,10 @@ from rq import Callback, Queue, Repeat, Retry
 from rq.job import Job
 from services import Eventually
 
+from annotune.settings import Settings
+from annotune.store.connection import open_store
 from annotune.store.job_spec import CHANGED_JOB
-from annotune.store.keys import Keys
-from annotune.store.queue import CHANGES, JobQueue, open_queue
-from annotune.store.redis import connect_redis
-from annotune.store.store import Store
+from annotune.store.queue import CHANGES
 from embedded.processes import Service
 
 PROJECT = 4
@@ -35,10 +34,9 @@ class Bench:
 
     def __init__(self, folder: Path, redis_url: str, studio: LabelStudioDouble) -> None:
         self.mark = folder / "mark"
-        self.store = Store.connect(redis_url, patience="job")
-        self.connection = connect_redis(redis_url, patience="job", decode=False)
-        self.jobs = JobQueue(self.store, self.connection)
-        self.queue = open_queue(Keys("main"), CHANGES, self.connection)
+        self.store, self.jobs = open_store(Settings(redis_url=redis_url), patience="job")
+        self.queue = self.jobs.queue(CHANGES)
+        self.connection = self.queue.connection
         self.asked: list[str] = []
         environment = {
             "REDIS_URL": redis_url,

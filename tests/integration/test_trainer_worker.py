@@ -15,9 +15,10 @@ from label_studio_double import LabelStudioDouble
 
 from annotune.models import ModelRef
 from annotune.runs import TrainingRequest, TrainingRun
-from annotune.store.queue import TRAINING, JobQueue
+from annotune.settings import Settings
+from annotune.store.connection import open_store
+from annotune.store.queue import TRAINING
 from annotune.store.redis import connect_redis
-from annotune.store.store import Store
 from commands.main import annotune
 from embedded.processes import Service
 from embedded.redis import RedisServer
@@ -48,8 +49,7 @@ class Bench:
     def __init__(self, folder: Path, redis_url: str, double: LabelStudioDouble) -> None:
         self.folder = folder
         folder.mkdir()
-        self.store = Store.connect(redis_url, patience="job")
-        self.jobs = JobQueue(self.store, connect_redis(redis_url, patience="job", decode=False))
+        self.store, self.jobs = open_store(Settings(redis_url=redis_url), patience="job")
         environment = {
             "REDIS_URL": redis_url,
             "LABEL_STUDIO_URL": double.url,

@@ -10,6 +10,7 @@ from annotune.runs import TrainingRequest, TrainingRun
 from annotune.servers.ollama import OllamaClient
 from annotune.settings import Settings, load_settings
 from annotune.split import SplitName, assign_splits
+from annotune.store.connection import open_store
 from annotune.store.queue import JobQueue
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
@@ -65,9 +66,8 @@ def context_without_label_studio(settings: Settings, store: Store) -> TrainerCon
     def studio() -> Any:
         raise AssertionError("nobody asked for Label Studio")
 
-    connection = connect_redis(settings.redis_url, patience="web", decode=False)
     return TrainerContext(
-        settings, store, JobQueue(store, connection), studio, lambda: OllamaClient(settings.ollama_url)
+        settings, store, open_store(settings).jobs, studio, lambda: OllamaClient(settings.ollama_url)
     )
 
 

@@ -18,8 +18,8 @@ from annotune.models import ModelRef, ModelVersion, Verdict
 from annotune.prompt import ProjectPrompt
 from annotune.recipe import Recipe
 from annotune.runs import Progress, SyncSummary, TrainingRequest, TrainingRun
-from annotune.store.queue import JobQueue
-from annotune.store.redis import connect_redis
+from annotune.settings import Settings
+from annotune.store.connection import open_store
 from annotune.store.store import Store
 from annotune.store.workers import Check, WorkerReport
 from commands.main import Commands, annotune
@@ -409,10 +409,9 @@ def test_status_tells_what_a_worker_can_do(
 
 
 def test_status_shows_all_that_goes_on(run: Annotune, store: Store, redis_url: str) -> None:
-    with connect_redis(redis_url, patience="web", decode=False) as connection:
-        jobs = JobQueue(store, connection)
-        jobs.changed(4)
-        jobs.train(4)
+    jobs = open_store(Settings(redis_url=redis_url)).jobs
+    jobs.changed(4)
+    jobs.train(4)
     store.workers.heartbeat(30)
     store.live.swap(4, None, version(2).ref)
     store.prompts.add(4, ProjectPrompt(text="Be short:\n[bold]{text}", source="annotation 12", at=AT))

@@ -9,9 +9,7 @@ import pytest
 
 from annotune.servers.pool import Servers
 from annotune.settings import Settings
-from annotune.store.queue import JobQueue
-from annotune.store.redis import connect_redis
-from annotune.store.store import Store
+from annotune.store.connection import open_store
 from backend.app import create_app
 from commands.documentation import PAGE, configuration
 from commands.main import annotune
@@ -69,8 +67,7 @@ def test_a_setting_says_what_it_means(name: str) -> None:
 
 def test_every_route_is_documented() -> None:
     settings = Settings()
-    store = Store.connect(NOWHERE)
-    jobs = JobQueue(store, connect_redis(NOWHERE, patience="web", decode=False))
+    store, jobs = open_store(Settings(redis_url=NOWHERE))
     app = create_app(settings, store=store, servers=Servers(settings), jobs=jobs)
     pages = "".join((DOCS / name).read_text(encoding="utf-8") for name in ("protocol.md", "operations.md"))
     routes = [

@@ -3,7 +3,7 @@
 import pytest
 
 from annotune.errors import RequestInvalid
-from annotune.ids import MAX_ID, ranges_after, parse_ranges
+from annotune.ids import MAX_ID, parse_ranges, ranges_after
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,7 @@ import pytest
 from fake_model import Backend, FakeModel, FakePool, MakeBackend
 
 from annotune.settings import Settings
-from annotune.store.queue import JobQueue
-from annotune.store.redis import connect_redis
-from annotune.store.store import Store
+from annotune.store.connection import open_store
 from backend.app import create_app
 
 
@@ -19,21 +17,21 @@ def make_backend(redis_url: str, tmp_path: Path) -> Iterator[MakeBackend]:
 
     All share a spool, as the processes of a host do.
     """
-    clients = []
+    connections = []
 
     def make(*, url: str = redis_url, model: FakeModel | None = None, **settings: object) -> Backend:
         spool = {"spool_dir": tmp_path / "spool"}
         given = {"openai_provider": "ollama", "openai_model": "base", **spool, **settings}
-        store, queue = Store.connect(url), connect_redis(url, patience="web", decode=False)
-        clients.extend([store._redis, queue])
+        opened = open_store(Settings(redis_url=url))
+        connections.append(opened)
+        store, jobs = opened
         fake = model or FakeModel()
-        jobs = JobQueue(store, queue)
         app = create_app(Settings(**given), store=store, servers=FakePool(fake), jobs=jobs)
         return Backend(app, fake, store, jobs)
 
     yield make
-    for client in clients:
-        client.close()
+    for connection in connections:
+        connection.close()
 
 
 @pytest.fixture
