@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from annotune.ids import ranges_of
+from annotune.ids import parse_ranges
 from annotune.prices import Prices
 from annotune.prompt import PromptVersion
 from annotune.servers.pool import Servers
@@ -118,7 +118,7 @@ class Annotune:
             >>> plan.found, str(plan.ref)
             (3, 'ollama:small')
         """
-        ids = ranges_of(tasks) if isinstance(tasks, str) else tasks
+        ids = parse_ranges(tasks) if isinstance(tasks, str) else tasks
         return make_plan(self.context, project, model=model, ids=ids, only_missing=only_missing)
 
     def estimate(self, plan: Plan, *, prices: Prices | None = None, questions: int = 1) -> Estimate:

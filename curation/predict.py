@@ -216,4 +216,4 @@ class BatchPrediction:
             at=datetime.now(UTC), project=plan.project, tasks=asked, answered=counts.pushed, kind=kind, reason=reason
         )
         with suppress(StoreUnavailable):
-            self._context.store.reports.keep_batch(batch)
+            self._context.store.reports.save_batch(batch)

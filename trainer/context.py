@@ -9,7 +9,6 @@ from annotune.servers.ollama import OllamaClient
 from annotune.settings import Settings, load_settings
 from annotune.store.connection import open_store
 from annotune.store.queue import JobQueue
-from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 
 

@@ -14,9 +14,6 @@ from rq.job import Job
 from annotune.process import die_with
 from annotune.settings import Settings
 from annotune.store.connection import open_store
-from annotune.store.keys import Keys
-from annotune.store.queue import open_queue
-from annotune.store.redis import connect_redis
 from trainer.safe_job import SafeJob
 from trainer.signals import STOP_SIGNALS, reset_stop_signals, stop_signals_blocked
 

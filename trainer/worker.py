@@ -14,7 +14,7 @@ from annotune.settings import Settings
 from annotune.store.connection import open_store
 from annotune.store.migration import TARGET_DEPLOYMENT
 from annotune.store.queue import KINDS, JobQueue
-from annotune.store.redis import connect_redis, redis_address
+from annotune.store.redis import redis_address
 from annotune.store.store import Store
 from trainer.checks import BackgroundChecks
 from trainer.job_worker import WorkerProcess
@@ -98,7 +98,9 @@ class Supervisor:
         migrate(self._store, self._jobs)
         self._store.answers.apply_retention(kept_s=self._settings.answers_kept_s)
         self._migrated = True
-        _log.info("Redis: answers at %s, deployment %r", redis_address(self._settings.redis_url), self._settings.deployment)
+        _log.info(
+            "Redis: answers at %s, deployment %r", redis_address(self._settings.redis_url), self._settings.deployment
+        )
 
 
 class Pairing:

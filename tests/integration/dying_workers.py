@@ -15,9 +15,7 @@ from rq.job import Job
 
 from annotune.settings import load_settings
 from annotune.store.connection import open_store
-from annotune.store.keys import Keys
 from annotune.store.queue import TRAINING
-from annotune.store.redis import connect_redis
 from trainer.job_worker import JobWorker
 
 

@@ -52,7 +52,7 @@ def test_fifty_changes_wait_as_one_job(context: TrainerContext) -> None:
     for _ in range(50):
         context.jobs.changed(PROJECT)
 
-    assert context.jobs.waiting()[CHANGES] == 1
+    assert context.jobs.lengths()[CHANGES] == 1
 
 
 def test_a_busy_project_is_synced_once_a_job_and_waits_behind_others(context: TrainerContext) -> None:
@@ -68,7 +68,7 @@ def test_a_busy_project_is_synced_once_a_job_and_waits_behind_others(context: Tr
     sync_under_lease(context, PROJECT, sync_project=see)
 
     assert synced == [PROJECT]
-    assert context.jobs.line(CHANGES) == [PROJECT, OTHER, PROJECT]
+    assert context.jobs.queued(CHANGES) == [PROJECT, OTHER, PROJECT]
 
 
 def test_a_change_that_arrives_during_a_sync_is_synced(context: TrainerContext) -> None:
@@ -81,7 +81,7 @@ def test_a_change_that_arrives_during_a_sync_is_synced(context: TrainerContext) 
 
     sync_under_lease(context, PROJECT, sync_project=see)
 
-    assert context.jobs.waiting()[CHANGES] == 1
+    assert context.jobs.lengths()[CHANGES] == 1
     sync_under_lease(context, PROJECT, sync_project=see)
     assert synced == [PROJECT, PROJECT]
     assert context.store.changes.synced(PROJECT) == context.store.changes.count(PROJECT)
@@ -101,7 +101,7 @@ def test_of_two_jobs_one_syncs_and_the_other_leaves_it_the_change(context: Train
     sync_under_lease(context, PROJECT, sync_project=first)
 
     assert synced == ["first"]
-    assert context.jobs.waiting()[CHANGES] == 1
+    assert context.jobs.lengths()[CHANGES] == 1
 
 
 def test_a_change_during_a_sync_queues_another_job(context: TrainerContext) -> None:
@@ -112,7 +112,7 @@ def test_a_change_during_a_sync_queues_another_job(context: TrainerContext) -> N
 
     context.jobs.changed(PROJECT)
 
-    assert context.jobs.waiting()[CHANGES] == 2
+    assert context.jobs.lengths()[CHANGES] == 2
 
 
 def test_a_sync_that_failed_gives_its_lease_back(context: TrainerContext, double: LabelStudioDouble) -> None:
@@ -143,7 +143,7 @@ def test_annotations_that_came_meanwhile_are_synced(context: TrainerContext) -> 
 
     train_under_lease(context, PROJECT, lambda _, project, request: ended_run(project, request))
 
-    assert context.jobs.waiting()[CHANGES] == 1
+    assert context.jobs.lengths()[CHANGES] == 1
 
 
 def test_an_annotation_submitted_in_mid_training_is_in_the_next_dataset(

@@ -11,8 +11,6 @@ from annotune.servers.ollama import OllamaClient
 from annotune.settings import Settings, load_settings
 from annotune.split import SplitName, assign_splits
 from annotune.store.connection import open_store
-from annotune.store.queue import JobQueue
-from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.example import Example, Origin
 from curation.examples import ExampleSet
@@ -66,9 +64,7 @@ def context_without_label_studio(settings: Settings, store: Store) -> TrainerCon
     def studio() -> Any:
         raise AssertionError("nobody asked for Label Studio")
 
-    return TrainerContext(
-        settings, store, open_store(settings).jobs, studio, lambda: OllamaClient(settings.ollama_url)
-    )
+    return TrainerContext(settings, store, open_store(settings).jobs, studio, lambda: OllamaClient(settings.ollama_url))
 
 
 def with_settings(context: TrainerContext, **changed: Any) -> TrainerContext:
