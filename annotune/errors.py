@@ -1,47 +1,47 @@
-"""One error tree, split by what the caller does about it.
+"""The errors, in one tree, split by what the caller does about them.
 
     AnnotuneError
-    ├── ConfigurationError      a setting is missing or wrong: names it
-    ├── RequestInvalid          what came through the door is wrong
+    ├── ConfigurationError      a setting is missing or wrong; the message names it
+    ├── RequestInvalid          a request or an argument is wrong
     │   ├── BodyTooLarge        more than MAX_BODY_MB
-    │   ├── TooManyProjects         a project that would be one too many
+    │   ├── TooManyProjects     one project more than Redis keeps
     │   ├── LabelingInvalid     the labeling config cannot be served
-    │   ├── PromptMissing       nothing tells the model what to do
-    │   └── PromptTooLong       the prompt does not fit the model's window
+    │   ├── PromptMissing       there is no prompt
+    │   └── PromptTooLong       the prompt does not fit the model's context window
     ├── AddressRefused          nothing can listen at an address
     ├── Unauthorized            no or wrong credentials
-    ├── NotFound                a project, version or model that is not there
+    ├── NotFound                a project, version or model does not exist
     ├── ModelServerError        the model server did not answer as it should
     │   ├── ModelServerUnreachable
     │   ├── KeyRefused
     │   ├── ModelServerBusy
     │   ├── DeadlineExceeded
-    │   └── AnswerRefused       the model answered, but not with what can be used
+    │   └── AnswerRefused       the model's answer cannot be used
     │       ├── AnswerCut       the token limit ended it
-    │       └── AnswerInvalid   the answer does not fit the labeling config: worth asking once more
-    ├── InUse                   another process is at that very work
-    ├── StoreUnavailable        Redis did not answer, or keeps nothing new
-    │   └── EditUnknown         so that nobody knows whether a person asks or edits
-    ├── StoreEmptied            Redis answers, and has lost all
-    ├── RecordUnreadable        one project's record, in Redis or on disk, that this version cannot read
-    ├── JobRefused            a job in a queue that is none of ours
+    │       └── AnswerInvalid   it does not fit the labeling config: worth asking once more
+    ├── InUse                   another process does this work
+    ├── StoreUnavailable        Redis did not answer, or takes no data
+    │   └── EditUnknown         and so nobody knows whether a person asks or edits
+    ├── StoreEmptied            Redis answers, and has lost its data
+    ├── RecordUnreadable        this version cannot read a record of one project, in Redis or on disk
+    ├── JobRefused              a job in a queue is not one of ours
     ├── LabelStudioError        Label Studio did not answer as it should
     │   └── LabelStudioUnreachable
-    ├── TrainingRefused         a training that does not start, or a version that is not promoted
-    ├── TrainingFailed          a training that broke off
-    ├── TrainingCancelled       a training that was stopped, to start anew
-    └── Unexpected              a fault of our own: the log has it under the number that is told
+    ├── TrainingRefused         a training does not start, or a version is not promoted
+    ├── TrainingFailed          a training failed
+    ├── TrainingCancelled       a training was stopped; it starts again later
+    └── Unexpected              a bug: the log has it under a number
 
-A message says what happened, with which value, and what to do; it never holds a secret. It is for operators. Annotators
+A message says what happened, with which value, and what to do. It is for operators, and never holds a secret. Annotators
 read `for_annotators`, which names no host, no model and no setting.
 """
 
-# Label Studio (1.23.2) sends nothing for a prompt that did not change.
+# Label Studio (1.23.2) sends no request if the prompt did not change.
 ASK_AGAIN = "To ask again, add a space to the prompt."
 
 
 class AnnotuneError(Exception):
-    """The root. `status` is the HTTP status at the door, `for_annotators` what a status control tells."""
+    """The root. `status` is the HTTP status of the reply, `for_annotators` the text of the status control."""
 
     status = 500
     for_annotators = f"Something is wrong on the server; your administrator can see what. {ASK_AGAIN}"
@@ -54,11 +54,11 @@ class ConfigurationError(AnnotuneError):
 
 
 class AddressRefused(AnnotuneError):
-    """Nothing can listen at an address; the message says why."""
+    """Nothing can listen at an address. The message says why."""
 
 
 class RequestInvalid(AnnotuneError):
-    """What came through the door is wrong."""
+    """A request or an argument is wrong."""
 
     status = 400
     for_annotators = "The model cannot read this task; your administrator can see why."
@@ -71,7 +71,7 @@ class BodyTooLarge(RequestInvalid):
 
 
 class TooManyProjects(RequestInvalid):
-    """A project that would be one too many to be known at once."""
+    """One project more than Redis keeps."""
 
 
 class LabelingInvalid(RequestInvalid):
@@ -81,11 +81,11 @@ class LabelingInvalid(RequestInvalid):
 
 
 class PromptMissing(RequestInvalid):
-    """Neither a typed prompt, nor a project's prompt, nor a default one."""
+    """There is no prompt: none was typed, the project has none, and there is no default one."""
 
 
 class PromptTooLong(RequestInvalid):
-    """The prompt does not fit the model's window; never cut silently."""
+    """The prompt does not fit the model's context window. It is never cut."""
 
     for_annotators = "The prompt and the task are too long for the model together. Shorten the prompt."
 
@@ -97,7 +97,7 @@ class Unauthorized(AnnotuneError):
 
 
 class NotFound(AnnotuneError):
-    """A project, version or model that is not there."""
+    """A project, version or model does not exist."""
 
     status = 404
 
@@ -113,15 +113,15 @@ class ModelServerError(AnnotuneError):
 
 
 class ModelServerUnreachable(ModelServerError):
-    """No connection, or one that broke."""
+    """There is no connection, or it broke."""
 
 
 class KeyRefused(ModelServerError):
-    """The server does not take our key."""
+    """The server refuses our key."""
 
 
 class ModelServerBusy(ModelServerError):
-    """The server, or our own limit for it, is full; the only error that is tried again."""
+    """The server is busy, or our own limit for it is reached. No other error is retried."""
 
     for_annotators = f"The model has too much to do at the moment. Try again in a minute. {ASK_AGAIN}"
 
@@ -137,41 +137,42 @@ class DeadlineExceeded(ModelServerError):
 
 
 class AnswerRefused(ModelServerError):
-    """The model answered, but not with what can be used."""
+    """The model's answer cannot be used."""
 
     for_annotators = f"The model gave no answer that fits here. Change the prompt, or try again. {ASK_AGAIN}"
 
 
 class AnswerCut(AnswerRefused):
-    """The token limit ended the answer before it was whole."""
+    """The token limit ended the answer early."""
 
     for_annotators = "The answer was too long and was cut off. Ask for a shorter one."
 
 
 class AnswerInvalid(AnswerRefused):
-    """The answer does not fit the labeling config. The message is for the model, and may quote it or the task's text;
-    `told` is for people and logs, and quotes neither.
+    """The answer does not fit the labeling config.
+
+    The message is for the model and may quote it or the task. `summary` is for people and logs and quotes neither.
     """
 
-    def __init__(self, message: str, told: str | None = None) -> None:
+    def __init__(self, message: str, summary: str | None = None) -> None:
         super().__init__(message)
-        self.told = message if told is None else told
+        self.summary = message if summary is None else summary
 
 
 class InUse(AnnotuneError):
-    """Another process is at that very work; the message says which."""
+    """Another process does this work. The message says which."""
 
     status = 409
 
 
 class StoreUnavailable(AnnotuneError):
-    """Redis did not answer, or keeps nothing new."""
+    """Redis did not answer, or takes no data."""
 
     status = 503
 
 
 class EditUnknown(StoreUnavailable):
-    """Nobody knows whether a person asks or edits an answer, since the log of answers may lack some; `why` is the reason."""
+    """Nobody knows whether a person asks or edits an answer: the log of answers may be incomplete. `why` is the reason."""
 
     for_annotators = (
         f"Nobody can tell at the moment whether you changed an answer or asked again: all stays. {ASK_AGAIN}"
@@ -179,40 +180,40 @@ class EditUnknown(StoreUnavailable):
 
     def __init__(self, why: str) -> None:
         super().__init__(
-            f"{why}, so that nobody knows whether a person asks or edits an answer: all on the screen stays; ask again"
-            " later, or empty the fields to be answered at once"
+            f"{why}: nobody knows whether a person asks or edits an answer, and so everything on the screen stays; ask again"
+            " later, or empty the fields for an answer at once"
         )
 
 
 class StoreEmptied(AnnotuneError):
-    """Redis answers, and has lost what it knew."""
+    """Redis answers, and has lost its data."""
 
     status = 503
 
     def __init__(self) -> None:
         super().__init__(
-            "Redis was emptied, so that which model answers here is not known: a worker restores it within seconds; start"
-            " 'annotune worker', or restart this backend to go on without what was lost"
+            "Redis was emptied, and nobody knows which model answers here: a worker restores it within seconds; start"
+            " 'annotune worker', or restart this backend to go on without the lost data"
         )
 
 
 class RecordUnreadable(AnnotuneError):
-    """What this version cannot read, in Redis or on disk: the fault of one project, and of no other.
+    """A record in Redis or on disk that this version cannot read. `where` names the key or the file.
 
-    `where` names the key or the file.
+    Only one project is affected.
     """
 
     status = 503
 
     def __init__(self, where: str) -> None:
         super().__init__(
-            f"{where} cannot be read: another version wrote it, or somebody by hand; let that version run, or remove it"
+            f"{where} cannot be read: another version or a person wrote it; run that version, or remove the record"
             " ('annotune models rebuild' restores models and prompts)"
         )
 
 
 class JobRefused(AnnotuneError):
-    """A job in a queue that is none of ours; the message says why, and quotes nothing of it."""
+    """A job in a queue is not one of ours. The message says why, and quotes nothing of it."""
 
 
 class LabelStudioError(AnnotuneError):
@@ -222,28 +223,28 @@ class LabelStudioError(AnnotuneError):
 
 
 class LabelStudioUnreachable(LabelStudioError):
-    """No connection, or one that broke."""
+    """There is no connection, or it broke."""
 
 
 class TrainingRefused(AnnotuneError):
-    """A training that does not start, or a version that is not promoted; the message is the reason."""
+    """A training does not start, or a version is not promoted. The message is the reason."""
 
     status = 409
 
 
 class TrainingFailed(AnnotuneError):
-    """A training that broke off; the message is the reason."""
+    """A training failed. The message is the reason."""
 
 
 class TrainingCancelled(AnnotuneError):
-    """A training that was stopped from outside: it ended in no way, and starts anew."""
+    """A training was stopped from outside. It has no result, and starts again later."""
 
 
 class Unexpected(AnnotuneError):
-    """A fault of our own. The message holds the number under which the log has the rest, and nothing of the fault itself."""
+    """A bug. The message has the number under which the log has the traceback, and nothing else of the error."""
 
     def __init__(self, number: str) -> None:
-        super().__init__(f"an unexpected error, which the log has under {number}")
+        super().__init__(f"an unexpected error: see the log under {number}")
         self.for_annotators = (
             f"Something went wrong; your administrator finds it in the log under {number}. {ASK_AGAIN}"
         )

@@ -1,4 +1,4 @@
-"""What a person gives a connection in Label Studio's model settings (`extra_params`): how its projects are asked."""
+"""The extra parameters of a connection (`extra_params` in Label Studio's model settings): its model and options."""
 
 from dataclasses import replace
 from typing import Annotated, Self
@@ -15,9 +15,9 @@ LIMITED = ("max_tokens", "num_ctx")
 
 
 class ExtraParams(StrictModel):
-    """Each wins over its setting, up to the setting's own limit; an address or a key is never one of them.
+    """Each one replaces a setting, up to that setting's limit. None of them is an address or a key.
 
-    They are kept, and the limits may be lowered afterwards: see `within`.
+    They are stored. The limits may become lower afterwards: see `within`.
     """
 
     provider: ServerName | None = None
@@ -29,17 +29,17 @@ class ExtraParams(StrictModel):
     thinking: bool | None = None
 
     @classmethod
-    def read(cls, given: object, settings: Settings, default: ModelRef) -> Self | None:
-        """What Label Studio sent; None where it is nothing.
+    def parse(cls, sent: object, settings: Settings, default: ModelRef) -> Self | None:
+        """Parse what Label Studio sent. Returns None if that is empty.
 
         Raises:
-            RequestInvalid: a name is unknown, a value does not fit, or the model is not allowed; the message names it and
-                never shows another value.
+            RequestInvalid: a name is unknown, a value does not fit, or the model is not allowed. The message names it and
+                shows no other value.
         """
-        if not given:
+        if not sent:
             return None
         try:
-            found = cls.model_validate(given)
+            found = cls.model_validate(sent)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False, include_context=False)[0]
             name = str(first["loc"][0]) if first["loc"] else "extra_params"
@@ -49,7 +49,7 @@ class ExtraParams(StrictModel):
         return found.checked(settings, default)
 
     def checked(self, settings: Settings, default: ModelRef) -> Self:
-        """Itself, if it keeps to the limits and the allow-list. Raises RequestInvalid."""
+        """Return the parameters unchanged. Raises RequestInvalid if a limit or the allow-list forbids them."""
         for name, most in _over(self, settings).items():
             raise RequestInvalid(f"the extra parameter {name!r} is over {most}, the setting {name.upper()}")
         if not self._is_allowed(settings, default):
@@ -60,9 +60,7 @@ class ExtraParams(StrictModel):
         return self
 
     def within(self, settings: Settings, default: ModelRef) -> Self:
-        """Itself, as far as the limits and the allow-list of now let it: no number is over its setting, and without leave
-        for its model the default answers.
-        """
+        """A copy that the settings allow: numbers are lowered to their limits, a model that is not allowed is removed."""
         chosen = {} if self._is_allowed(settings, default) else {"provider": None, "model": None}
         return self.model_copy(update=_over(self, settings) | chosen)
 
@@ -70,19 +68,19 @@ class ExtraParams(StrictModel):
         return str(self.ref(default)) in _allowed(settings, default)
 
     def ref(self, default: ModelRef) -> ModelRef:
-        """The model that they choose."""
+        """The model that they choose, else the default."""
         if self.provider is None and self.model is None:
             return default
         return ModelRef(server=self.provider or default.server, model=self.model or default.model)
 
-    def over(self, options: Options) -> Options:
-        """The options with these in place of theirs."""
+    def apply_to(self, options: Options) -> Options:
+        """A copy of the options with these values."""
         mine = self.model_dump(exclude_none=True, exclude={"provider", "model", "thinking"})
         return replace(options, **mine, think=options.think if self.thinking is None else self.thinking)
 
 
 def _over(parameters: ExtraParams, settings: Settings) -> dict[str, int]:
-    """The settings that are limits and lower than what is given, by name."""
+    """The settings that are limits, where a parameter is over them, by name."""
     most = {name: getattr(settings, name) for name in LIMITED}
     return {name: limit for name, limit in most.items() if (getattr(parameters, name) or 0) > limit}
 

@@ -1,4 +1,4 @@
-"""One way to log: time, level, room, message, to standard error. Payloads and secrets are never logged."""
+"""Logging: time, level, module and message, to standard error. Payloads and secrets are never logged."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 
 
 def set_up(level: str) -> None:
-    """Called once, by a process's main function."""
+    """Configure logging. A process's main function calls it once."""
     logging.basicConfig(
         stream=sys.stderr, level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
@@ -19,14 +19,14 @@ def set_up(level: str) -> None:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
 
 
-def unexpected(error: Exception) -> Unexpected:
-    """Log a fault of our own with its traceback, and give what people are told of it."""
+def log_unexpected(error: Exception) -> Unexpected:
+    """Log a bug with its traceback. Returns the error that people see."""
     number = uuid.uuid4().hex[:8]
-    _log.error("unexpected error %s\n%s", number, where(error))
+    _log.error("unexpected error %s\n%s", number, traceback_of(error))
     return Unexpected(number)
 
 
-def where(error: BaseException) -> str:
-    """The traceback of an error and its class. Its message is left out, since it may quote what people wrote."""
+def traceback_of(error: BaseException) -> str:
+    """An error's traceback and class. Its message is left out: it may quote what people wrote."""
     frames = "".join(traceback.format_tb(error.__traceback__))
     return f"Traceback (most recent call last):\n{frames}{type(error).__name__}"

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, ConfigurationError, DeadlineExceeded, KeyRefused, ModelServerUnreachable
-from annotune.log import unexpected
+from annotune.log import log_unexpected
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -61,7 +61,7 @@ def map_within_deadline(
             # The frames of a traceback refer to the future, which holds the error. Such a cycle would free the tasks late.
             return error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - an unexpected error costs only its own task the answer
-            return unexpected(error)
+            return log_unexpected(error)
 
     if len(calls) == 1:
         return [attempt(calls[0])]

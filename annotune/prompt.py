@@ -119,7 +119,7 @@ class PlaceholderCheck:
     tasks: int = 0
     lacking: int = 0
 
-    def see(self, fields: Collection[str]) -> None:
+    def add(self, fields: Collection[str]) -> None:
         """Add a task that has these fields."""
         names = unknown_placeholders(self.prompt, fields)
         self.names |= dict.fromkeys(names)
@@ -127,7 +127,7 @@ class PlaceholderCheck:
         self.tasks, self.lacking = self.tasks + 1, self.lacking + bool(names)
 
     @property
-    def sentence(self) -> str:
+    def warning(self) -> str:
         """As `describe_unknown`, for all tasks together."""
         return describe_unknown(tuple(self.names), self.fields, place=f"{self.lacking} of {self.tasks} tasks")
 

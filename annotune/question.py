@@ -98,7 +98,9 @@ class Question:
         try:
             return self._fitting(server.chat(again, deadline))
         except AnswerInvalid as error:
-            raise AnswerRefused(f"{ref} answered twice what does not fit the labeling config: {error.told}") from error
+            raise AnswerRefused(
+                f"{ref} answered twice what does not fit the labeling config: {error.summary}"
+            ) from error
 
     def _texts(self, server: ModelServer, request: ChatRequest, number: int, deadline: Deadline, calls: int) -> Reply:
         def once() -> Completion:
@@ -112,7 +114,7 @@ class Question:
             for text in said:
                 self.labeling.regions(text, self.data)
         except AnswerInvalid as error:
-            raise AnswerRefused(f"{request.model} answered what cannot be kept: {error.told}") from error
+            raise AnswerRefused(f"{request.model} answered what cannot be kept: {error.summary}") from error
         region = self.labeling.text_region(self.labeling.controls[0].name, tuple(said))
         cut = any(completion.finish == "length" for completion in completions)
         if cut:

@@ -1,4 +1,4 @@
-"""The hyper-parameters of a training, from `prompts/recipes/*.toml`; saved beside the weights."""
+"""Training recipes: the hyper-parameters of a training, from `prompts/recipes/*.toml`. Saved beside the weights."""
 
 import tomllib
 from pathlib import Path
@@ -15,12 +15,12 @@ RECIPES = shipped("recipes")
 
 
 def recipe_names() -> str:
-    """The names in `prompts/recipes/`, as a sentence lists them."""
+    """The names in `prompts/recipes/`, quoted, with commas between them."""
     return ", ".join(repr(entry.stem) for entry in sorted(RECIPES.glob("*.toml")))
 
 
 class Lora(StrictModel):
-    """The adapter: rank `r`, scale `alpha`, which modules it is put on."""
+    """The LoRA adapter: its rank `r`, its scale `alpha`, and the modules that get one."""
 
     r: int = Field(ge=1)
     alpha: int = Field(ge=1)
@@ -33,7 +33,7 @@ class Lora(StrictModel):
 
 
 class Training(StrictModel):
-    """The optimisation. `epochs` or `max_steps` ends it; 0 leaves it to the other."""
+    """The optimisation. It ends after `epochs` or `max_steps`; 0 means that the other one decides."""
 
     batch_size: int = Field(ge=1)
     gradient_accumulation_steps: int = Field(ge=1)
@@ -50,11 +50,11 @@ class Training(StrictModel):
 
 
 class Recipe(StrictModel):
-    """A training from base to served file. Lengths and windows are in tokens.
+    """A training from the base model to the served file. `max_seq_length` and `num_ctx` are in tokens.
 
-    `base` is a Hugging Face name, a folder, or `package:MODULE/FILE.gguf`; `served_as` lists the names under which a model
-    server counts as serving that base; an empty `chat_template` keeps the base's own. `revision` pins a base on the hub: a
-    branch, a tag or, since those move, a commit; empty is what its default branch holds when it is fetched.
+    `base` is a Hugging Face name, a folder, or `package:MODULE/FILE.gguf`. `revision` pins a base on the hub to a branch, a
+    tag or a commit (only a commit never moves); empty means the default branch at the time of the download. `served_as`
+    lists the names that the base has on model servers. An empty `chat_template` keeps the base's own.
     """
 
     base: str
@@ -75,15 +75,15 @@ class Recipe(StrictModel):
     def _on_the_hub(cls, revision: str, others: ValidationInfo) -> str:
         base = str(others.data.get("base", ""))
         if revision and (base.startswith(("package:", "/", ".", "~")) or Path(base).is_dir()):
-            raise ValueError(f"only a base on the hub has revisions, and {base!r} is none: leave it empty")
+            raise ValueError(f"only a base on the hub has revisions, and {base!r} is not on the hub: leave it empty")
         return revision
 
     @classmethod
     def load(cls, name: str) -> Self:
-        """A recipe by its name in `prompts/recipes/`, or by a file's path.
+        """The recipe of a name in `prompts/recipes/`, or of a file's path.
 
         Raises:
-            ConfigurationError: there is none, or it does not validate.
+            ConfigurationError: there is no such recipe, or it does not validate.
         """
         path = RECIPES / f"{name}.toml" if "/" not in name and not name.endswith(".toml") else Path(name)
         try:
@@ -100,6 +100,6 @@ class Recipe(StrictModel):
             raise ConfigurationError(f"the recipe {str(path)!r} is no TOML: {error}") from error
 
     def is_base(self, ref: ModelRef) -> bool:
-        """Does this model count as the recipe's base?"""
+        """Is this model the recipe's base?"""
         bare = ref.model.removesuffix(":latest")
         return ref.server == "ollama" and bare in {name.removesuffix(":latest") for name in self.served_as}

@@ -160,7 +160,7 @@ class ServingResolver:
         parameters = self._within(project, now.parameters or ExtraParams())
         text = now.prompt.text if now.prompt else self._default_prompt
         found = self._serving(now.live or parameters.ref(self.default.ref), text, now.system)
-        return replace(found, options=parameters.over(found.options))
+        return replace(found, options=parameters.apply_to(found.options))
 
     def _serving(self, ref: ModelRef, text: str | None, system: str | None) -> Serving:
         settings = self._settings

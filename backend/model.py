@@ -15,7 +15,7 @@ from annotune.extra_params import ExtraParams
 from annotune.labeling.config import Labeling, in_page_order
 from annotune.labeling.prediction import Prediction, Region, Unanswered
 from annotune.labeling.regions import region_text
-from annotune.log import unexpected
+from annotune.log import log_unexpected
 from annotune.parallel import map_within_deadline
 from annotune.prompt import PlaceholderCheck, Prompt, describe_unknown, unknown_placeholders
 from annotune.question import Question
@@ -56,7 +56,7 @@ class Model:
         """
         log.debug("project %d: the model fills %s", self.project, [control.name for control in self.labeling.controls])
         live, store = self.services.serving, self.services.store
-        parameters = ExtraParams.read(extra_params, self.services.settings, live.default.ref)
+        parameters = ExtraParams.parse(extra_params, self.services.settings, live.default.ref)
         with suppress(StoreUnavailable):  # what is known of the project still holds
             store.projects.remember(self.project)
             if parameters != store.extra_params.get(self.project):
@@ -134,9 +134,9 @@ class Model:
         """Log the placeholders that name nothing in a batch, once for all its tasks."""
         doubts = PlaceholderCheck(prompt.text)
         for task in tasks:
-            doubts.see(task.data)
-        if doubts.sentence:
-            log.warning("project %d: %s", self.project, doubts.sentence)
+            doubts.add(task.data)
+        if doubts.warning:
+            log.warning("project %d: %s", self.project, doubts.warning)
 
     def _prepare(self, serving: Serving, task: Task, deadline: Deadline) -> Prediction:
         reply = self._ask(serving, deadline, task)
@@ -186,7 +186,7 @@ class Model:
 
     def _refuse(self, error: Exception, editor: EditorState, task: Task, told: str) -> Prediction:
         """What tells an annotator why nothing came, since Label Studio shows none an error."""
-        known = error if isinstance(error, AnnotuneError) else unexpected(error)
+        known = error if isinstance(error, AnnotuneError) else log_unexpected(error)
         log.warning("project %d: task %d: %s: %s", self.project, task.id, type(error).__name__, known)
         regions = statuses.status(self.labeling, editor, [statuses.refused(known, editor)])
         return self.labeling.check(Prediction(tuple(regions), told))

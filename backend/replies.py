@@ -10,7 +10,7 @@ from flask import Flask, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
 from annotune.errors import AnnotuneError, Unauthorized
-from annotune.log import unexpected
+from annotune.log import log_unexpected
 
 LONGEST_REASON = 200
 log = logging.getLogger(__name__)
@@ -73,5 +73,5 @@ def _http(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    told = unexpected(error)
+    told = log_unexpected(error)
     return failure(told.status, str(told))

@@ -114,8 +114,8 @@ def _progress(console: PlainConsole, total: int) -> Iterator[Callable[[BatchCoun
 
 def _print_counts(counts: BatchCounts) -> None:
     say(f"{counts.pushed} predictions pushed, {counts.skipped} tasks skipped, {counts.failures} failed")
-    if counts.placeholders.sentence:
-        say(counts.placeholders.sentence, err=True)
+    if counts.placeholders.warning:
+        say(counts.placeholders.warning, err=True)
     if counts.cut:
         say(f"{counts.cut} answers were cut at the token limit: raise MAX_TOKENS", err=True)
     _print_failed(counts.failed)

@@ -164,7 +164,7 @@ def _warnings(versions: Sequence[PromptVersion], tasks: Sequence[TaskRow]) -> tu
     for version in versions:
         placeholders = PlaceholderCheck(version.text)
         for task in tasks:
-            placeholders.see(task.data)
-        if placeholders.sentence:
-            warnings.append(f"version {version.number}: {placeholders.sentence}")
+            placeholders.add(task.data)
+        if placeholders.warning:
+            warnings.append(f"version {version.number}: {placeholders.warning}")
     return tuple(warnings)

@@ -8,7 +8,7 @@ from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RequestInvalid
 from annotune.label_studio.client import LabelStudioClient
 from annotune.label_studio.rows import TaskRow
-from annotune.log import unexpected
+from annotune.log import log_unexpected
 from annotune.prices import Price, Prices
 from annotune.prompt import PlaceholderCheck
 from annotune.question import Question
@@ -82,7 +82,7 @@ def estimate(
         price=prices.of(plan.ref),
         questions=tally.questions,
         failed=dict(tally.failed),
-        placeholder_warning=placeholders.sentence,
+        placeholder_warning=placeholders.warning,
     )
 
 
@@ -117,7 +117,7 @@ class _Tally:
         except AnnotuneError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault in one task does not end the estimate
-            self.failed[str(unexpected(error))].append(task.id)
+            self.failed[str(log_unexpected(error))].append(task.id)
             return
         self.tasks += 1
         self.characters += length

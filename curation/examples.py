@@ -9,7 +9,7 @@ from datetime import datetime
 from annotune.answer import Answer
 from annotune.label_studio.rows import AnnotationRow, TaskRow
 from annotune.labeling.config import Labeling
-from annotune.log import unexpected
+from annotune.log import log_unexpected
 from annotune.settings import Settings
 from annotune.split import SplitAssignment, text_sha
 from curation.annotation import ExampleMaker, Reason
@@ -93,7 +93,7 @@ def collect_examples(
         try:
             made = maker.make(task, latest, answers_of(task.id))
         except Exception as error:  # noqa: BLE001 - whatever a task holds, the others become examples
-            _log.warning("project %d: task %d is left out: %s", project, task.id, unexpected(error))
+            _log.warning("project %d: task %d is left out: %s", project, task.id, log_unexpected(error))
             made = "unreadable"
         if not isinstance(made, Example):
             left_out[made] += 1
@@ -130,7 +130,7 @@ def _without_answer(annotation: AnnotationRow, labeling: Labeling) -> Reason | N
     try:
         return None if labeling.answers(annotation.result) else "empty"
     except Exception as error:  # noqa: BLE001 - whatever an annotation holds, the others become examples
-        _log.warning("annotation %d is left out: %s", annotation.id, unexpected(error))
+        _log.warning("annotation %d is left out: %s", annotation.id, log_unexpected(error))
         return "unreadable"
 
 

@@ -67,7 +67,7 @@ class Plan:
             if self.has_prediction(task.predictions):
                 on_skip()
             else:
-                placeholders.see(task.data)
+                placeholders.add(task.data)
                 yield task
 
     def has_prediction(self, predictions: Sequence[PredictionRow]) -> bool:

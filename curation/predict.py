@@ -24,7 +24,7 @@ from annotune.errors import (
 from annotune.images import ImageFetcher
 from annotune.label_studio.rows import TaskRow
 from annotune.lease import LEASE_TIMING, lease
-from annotune.log import unexpected
+from annotune.log import log_unexpected
 from annotune.parallel import run_bounded
 from annotune.prompt import PlaceholderCheck
 from annotune.reply import Reply, answers_given, build_prediction
@@ -156,7 +156,7 @@ class BatchPrediction:
         except AnnotuneError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault in one task costs no other its answer
-            self._fail(task, unexpected(error))
+            self._fail(task, log_unexpected(error))
             return
         answers = answers_given(plan.project, task.id, plan.prompt, reply, plan.model_version)
         try:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from annotune.errors import AnnotuneError, RecordUnreadable, StoreUnavailable, TrainingCancelled, TrainingRefused
 from annotune.lease import LEASE_TIMING, LeaseTiming, lease
-from annotune.log import where
+from annotune.log import traceback_of
 from annotune.runs import TrainingRequest, TrainingRun
 from trainer.context import TrainerContext, open_trainer_context
 from trainer.mark import back_up_project, restore_if_emptied
@@ -115,7 +115,7 @@ def _run(context: TrainerContext, project: int, request: TrainingRequest, run_tr
         _log.warning("project %d: the training failed: %s", project, error)
         return _run_without_folder(project, request, began, "failed", str(error))
     except Exception as error:  # noqa: BLE001 - whatever it was, the request must end, or it would fail for ever
-        _log.error("project %d: the training failed\n%s", project, where(error))
+        _log.error("project %d: the training failed\n%s", project, traceback_of(error))
         reason = f"{type(error).__name__}: the worker's log has the rest"
         return _run_without_folder(project, request, began, "failed", reason)
     _log.info("project %d: run %s ended: %s %s", project, run.id, run.state, run.reason)

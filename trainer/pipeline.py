@@ -5,7 +5,7 @@ import shutil
 from contextlib import closing
 
 from annotune.errors import AnnotuneError, StoreUnavailable, TrainingCancelled, TrainingRefused
-from annotune.log import where
+from annotune.log import traceback_of
 from annotune.runs import TrainingRequest, TrainingRun
 from trainer.active_run import ActiveRun
 from trainer.context import TrainerContext
@@ -51,7 +51,7 @@ def run_training(
     except (AnnotuneError, OSError) as error:
         active.end("failed", str(error))
     except Exception as error:  # noqa: BLE001 - whatever it was, the run leaves a manifest that says so
-        _log.error("project %d: run %s broke off\n%s", project, active.run.id, where(error))
+        _log.error("project %d: run %s broke off\n%s", project, active.run.id, traceback_of(error))
         active.end("failed", f"a fault of the trainer's own, {type(error).__name__}: its log has the rest")
     return active.run
 

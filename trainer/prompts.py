@@ -6,7 +6,7 @@ from datetime import datetime
 
 from annotune.label_studio.rows import AnnotationRow, TaskRow
 from annotune.labeling.config import Labeling
-from annotune.log import unexpected
+from annotune.log import log_unexpected
 from annotune.prompt import ProjectPrompt
 from annotune.store.prompts import text_sha
 from curation.annotation import prediction_of, prompt_in, prompt_of
@@ -62,5 +62,5 @@ def _is_of_prediction(
     try:
         return text == prompt_of(prediction, labeling, answers_of(task.id))
     except Exception as error:  # noqa: BLE001 - whatever one task holds, the others' prompts are read
-        _log.warning("task %d: its prompt is left out: %s", task.id, unexpected(error))
+        _log.warning("task %d: its prompt is left out: %s", task.id, log_unexpected(error))
         return True

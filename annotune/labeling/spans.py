@@ -82,12 +82,12 @@ class Labels(Control):
         if begin < 0:
             raise AnswerInvalid(
                 f'"{self.name}" quotes {shown!r}, which is not in the text: copy it exactly',
-                told=f'"{self.name}" quotes words that are not in the text',
+                summary=f'"{self.name}" quotes words that are not in the text',
             )
         if text.find(quote, begin + 1) >= 0:
             raise AnswerInvalid(
                 f'"{self.name}" quotes {shown!r}, which is in the text more than once: quote more words around it',
-                told=f'"{self.name}" quotes words that are in the text more than once',
+                summary=f'"{self.name}" quotes words that are in the text more than once',
             )
         return begin
 

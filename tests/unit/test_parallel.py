@@ -110,7 +110,7 @@ def test_an_error_that_nobody_foresaw_is_its_own_calls_alone(caplog: pytest.LogC
     assert (second, fourth) == (1, 3)
     for fault in (first, third):
         assert isinstance(fault, Unexpected)
-        assert re.fullmatch("an unexpected error, which the log has under [0-9a-f]{8}", str(fault))
+        assert re.fullmatch("an unexpected error: see the log under [0-9a-f]{8}", str(fault))
         assert caplog.text.count(f"unexpected error {str(fault)[-8:]}\nTraceback") == 1
     assert "ValueError" in caplog.text
     assert "canary 0" not in caplog.text  # a message may quote what people wrote

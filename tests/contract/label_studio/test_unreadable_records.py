@@ -46,7 +46,7 @@ def test_its_project_says_which_key_and_what_to_do(broken: Backend, ask: str) ->
 
     assert reply.status_code == 503
     assert "annotune:main:4:live" in str(reply.json)
-    assert "remove it" in str(reply.json)
+    assert "remove the record" in str(reply.json)
 
 
 def test_other_projects_are_served(broken: Backend) -> None:
