@@ -1,4 +1,4 @@
-"""`annotune models`: which model answers for a project, and the versions that we made."""
+"""`annotune models`: the model that answers a project, and the versions that were trained for it."""
 
 from collections.abc import Sequence
 
@@ -91,7 +91,7 @@ def _print_versions(context: CommandContext, project: int, versions: Sequence[Ve
 @click.argument("ref")
 @click.pass_obj
 def use(context: CommandContext, project: int, ref: str) -> None:
-    """Let REF answer for PROJECT: ollama:llama3, openai:gpt-3.5-turbo or a version such as v0003."""
+    """Make REF answer for PROJECT: ollama:llama3, openai:gpt-3.5-turbo or a version such as v0003."""
     chosen = promotion.use_model(context.settings, context.store, context.known(project), ref)
     context.keep(project)
     say(f"project {project}: {_name(chosen)} answers from now on")
@@ -116,7 +116,7 @@ def _name(ref: ModelRef) -> str:
 @click.argument("project", type=PROJECT)
 @click.pass_obj
 def rollback(context: CommandContext, project: int) -> None:
-    """Let the model that answered before answer again for PROJECT."""
+    """Make the model that answered before answer again for PROJECT."""
     ref = promotion.roll_back(context.settings, context.store, context.known(project))
     context.keep(project)
     say(f"project {project}: {ref or _default_model(context, project)} answers again")
@@ -129,15 +129,15 @@ def _default_model(context: CommandContext, project: int) -> DefaultModel:
 @models.command()
 @click.pass_obj
 def rebuild(context: CommandContext) -> None:
-    """Bring back versions, prompts and live models from RUNS_DIR, after Redis was emptied or Ollama lost models."""
+    """Restore versions, prompts and live models from RUNS_DIR, after Redis was emptied or Ollama lost models."""
     server = OllamaClient(context.settings.ollama_url)
     try:
-        back = rebuild_store(context.store, context.settings.runs_dir, server)
+        rebuilt = rebuild_store(context.store, context.settings.runs_dir, server)
     finally:
         server.close()
     say(
-        f"{len(back.projects)} projects in {context.settings.runs_dir}: {back.versions} versions and {back.pointers} live"
-        f" pointers came back, {len(back.registered)} models were registered again"
+        f"{len(rebuilt.projects)} projects in {context.settings.runs_dir}: {rebuilt.versions} versions and"
+        f" {rebuilt.pointers} live pointers were restored, {len(rebuilt.registered)} models were registered again"
     )
-    for name in back.lost:
+    for name in rebuilt.lost:
         say(f"{name} is lost: Ollama does not have it, and its file is not in the runs folder", err=True)

@@ -76,7 +76,7 @@ def test_a_training_goes_live_and_its_rollback_survives_a_rebuild(whole: Stack, 
 
     assert "answers again" in whole.annotune("models", "rollback", str(whole.project))
     for service in ("worker", "backend"):
-        assert "0 live pointers came back" in " ".join(whole.annotune("models", "rebuild", service=service).split())
+        assert "0 live pointers were restored" in " ".join(whole.annotune("models", "rebuild", service=service).split())
     assert "environment's default" in whole.annotune("models", "list", str(whole.project))
 
 

@@ -1,13 +1,12 @@
 """The facts of a deployment and its projects, as values."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from contract.servers.vendor import Vendor, json_reply
-from doubles import FakeOllama, serving
+from doubles import FakeOllama
 
 from annotune.errors import LabelStudioUnreachable, NotFound
 from annotune.extra_params import ExtraParams
@@ -16,7 +15,7 @@ from annotune.overview import OverviewReader, ProjectOverview, ReadTitle, Title,
 from annotune.runs import Progress, TrainingRequest, TrainingRun
 from annotune.serving import DefaultModel
 from annotune.settings import Settings
-from annotune.store.connection import open_store
+from annotune.store.queue import JobQueue
 from annotune.store.store import Store
 
 AT = datetime(2026, 11, 22, 10, 41, tzinfo=UTC)
@@ -25,28 +24,18 @@ Read = Callable[..., OverviewReader]
 
 
 @pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
-    with closing(Store.connect(redis_url)) as connected:
-        yield connected
+def ollama(ollama: FakeOllama) -> FakeOllama:
+    ollama.models["small"] = ""
+    return ollama
 
 
 @pytest.fixture
-def ollama() -> Iterator[FakeOllama]:
-    double = FakeOllama()
-    double.models["small"] = ""
-    with serving(double) as double.url:
-        yield double
+def reader(store: Store, jobs: JobQueue, ollama: FakeOllama) -> Read:
+    def make(read_title: ReadTitle | None = None, **changed: Any) -> OverviewReader:
+        environment = {"openai_provider": "ollama", "openai_model": "small", "ollama_endpoint": ollama.url}
+        return OverviewReader(Settings(**environment | changed), store, jobs, read_title)
 
-
-@pytest.fixture
-def reader(store: Store, redis_url: str, ollama: FakeOllama) -> Iterator[Read]:
-    with closing(open_store(Settings(redis_url=redis_url)).jobs) as jobs:
-
-        def make(read_title: ReadTitle | None = None, **changed: Any) -> OverviewReader:
-            environment = {"openai_provider": "ollama", "openai_model": "small", "ollama_endpoint": ollama.url}
-            return OverviewReader(Settings(**environment | changed), store, jobs, read_title)
-
-        yield make
+    return make
 
 
 def version(number: int) -> ModelVersion:
