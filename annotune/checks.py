@@ -12,7 +12,7 @@ from annotune.models import ModelRef, ServerName, restore_command
 from annotune.network import AnswerTooLarge, get
 from annotune.servers.base import ModelServer
 from annotune.servers.ollama import OllamaClient
-from annotune.servers.pool import Servers
+from annotune.servers.pool import Servers, capabilities_of
 from annotune.serving import Serving
 from annotune.settings import Settings
 from annotune.store.store import Store
@@ -49,7 +49,7 @@ def check_model(settings: Settings, serving: Serving) -> Check:
         with closing(Servers(settings)) as servers:
             server = servers.get(ref.server)
             server.check(Deadline.after(CHECK_S))
-            if ref.server != "ollama":
+            if not server.capabilities.free:
                 return Check(part="model", ok=True, detail=f"{ref}: its server answers")
             request = ChatRequest.greedy(ref.model, PING, num_ctx=ref.num_ctx or serving.options.num_ctx, max_tokens=1)
             server.chat(request, Deadline.after(FIRST_ANSWER_S))
@@ -67,7 +67,7 @@ def require_model(settings: Settings, ref: ModelRef, deadline: Deadline) -> None
     """
     with closing(Servers(settings)) as servers:
         servers.get(ref.server).check(deadline)
-    if ref.server == "ollama":
+    if capabilities_of(ref.server).registry:
         with closing(OllamaClient(settings.ollama_url)) as server:
             if server.registry.show(ref.model) is None:
                 command = restore_command(ref.model)

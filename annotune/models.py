@@ -8,6 +8,7 @@ from annotune.errors import RequestInvalid
 from annotune.values import FrozenModel
 
 ServerName = Literal["ollama", "openai", "azure"]
+VERSION_SERVER: ServerName = "ollama"  # serves our versions, and the bases that recipes name
 _REF = re.compile(r"(ollama|openai|azure):(\S+)")
 _VERSION = re.compile(r"v([0-9]{4,})")
 OUR_MODEL = re.compile(r"annotune/[a-z0-9][a-z0-9-]{0,79}:v[0-9]{4,}-[0-9a-f]{8}")
@@ -73,7 +74,7 @@ class ModelVersion(FrozenModel):
 
     @property
     def ref(self) -> ModelRef:
-        return ModelRef(server="ollama", model=self.model, version=self.name, num_ctx=self.num_ctx)
+        return ModelRef(server=VERSION_SERVER, model=self.model, version=self.name, num_ctx=self.num_ctx)
 
     @property
     def reason(self) -> str:

@@ -8,6 +8,7 @@ from annotune.deadline import Deadline
 from annotune.errors import AnnotuneError, ModelServerError, NotFound, RecordUnreadable
 from annotune.models import ModelRef, ModelVersion
 from annotune.runs import Progress, SyncSummary, TrainingRequest, TrainingRun
+from annotune.servers.pool import capabilities_of
 from annotune.serving import DefaultModel, Serving, ServingResolver
 from annotune.settings import Settings
 from annotune.store.queue import CHANGES, TRAINING, JobQueue
@@ -138,7 +139,7 @@ class OverviewReader:
         )
 
     def _model_error(self, ref: ModelRef) -> str:
-        if ref.server != "ollama":
+        if not capabilities_of(ref.server).registry:
             return ""
         if not self._ollama_error:
             try:

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from annotune.errors import ConfigurationError
 from annotune.models import ModelRef
+from annotune.servers.pool import capabilities_of
 from annotune.shipped import shipped
 from annotune.values import FrozenModel
 
@@ -65,4 +66,4 @@ class Prices(FrozenModel):
             return table[name]
         if begins:
             return table[max(begins, key=len)]
-        return FREE if ref.server == "ollama" else None
+        return FREE if capabilities_of(ref.server).free else None

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from annotune.errors import ConfigurationError
-from annotune.models import ModelRef
+from annotune.models import VERSION_SERVER, ModelRef
 from annotune.shipped import shipped
 from annotune.values import StrictModel
 
@@ -102,4 +102,4 @@ class Recipe(StrictModel):
     def is_base(self, ref: ModelRef) -> bool:
         """Is this model the recipe's base?"""
         bare = ref.model.removesuffix(":latest")
-        return ref.server == "ollama" and bare in {name.removesuffix(":latest") for name in self.served_as}
+        return ref.server == VERSION_SERVER and bare in {name.removesuffix(":latest") for name in self.served_as}

@@ -21,7 +21,7 @@ from typing import Any, Self
 from annotune.ids import parse_ranges
 from annotune.prices import Prices
 from annotune.prompt import PromptVersion
-from annotune.servers.pool import Servers
+from annotune.servers.pool import Servers, capabilities_of
 from annotune.settings import Settings, load_settings
 from curation.collect import project_examples
 from curation.compare import TASKS, Comparison, compare_prompts
@@ -145,10 +145,12 @@ class Annotune:
         """
         prices = prices or Prices.load()
         label_studio = self.context.label_studio
-        if plan.ref.server != "ollama":  # where even an answer of one token costs the prompt
+        can = capabilities_of(plan.ref.server)
+        if not (can.free and can.counts_tokens):  # even an answer of one token costs the tokens of its prompt
             return estimate(plan, label_studio, None, prices=prices, questions=questions)
         with closing(Servers(self.settings)) as servers:
-            return estimate(plan, label_studio, servers.get("ollama"), prices=prices, questions=questions)
+            server = servers.get(plan.ref.server)
+            return estimate(plan, label_studio, server, prices=prices, questions=questions)
 
     def predict(self, plan: Plan, *, on_progress: OnProgress | None = None) -> BatchCounts:
         """Ask the model about each task of a plan, and push each prediction to Label Studio as soon as it is made.

@@ -129,7 +129,7 @@ class _Tally:
         if self.server is None or self.count_error or len(self.counted) >= SAMPLE:
             return
         try:
-            request = question.request(self.plan.ref, self.plan.options, urgent=False)
+            request = question.request(self.plan.ref, self.plan.options, self.server.capabilities, urgent=False)
             self.counted.append(_prompt_tokens(self.server, request))
             self.sampled += length
         except (ModelServerError, NotFound) as error:

@@ -7,6 +7,7 @@ from typing import Protocol
 from annotune.chat import ChatRequest, Completion
 from annotune.deadline import Deadline
 from annotune.network import SMALL_BYTES
+from annotune.servers.capabilities import Capabilities
 
 # One token of an answer in JSON, with its log-probability. OpenAI indents its JSON, one byte to a line: some 350 bytes.
 TOKEN_BYTES = 512
@@ -17,6 +18,7 @@ class ModelServer(Protocol):
 
     name: str
     url: str
+    capabilities: Capabilities
 
     def chat(self, request: ChatRequest, deadline: Deadline) -> Completion:
         """Ask a model once.

@@ -62,6 +62,7 @@ class LimitedServer:
         self._places = PrioritySemaphore(calls)
         self.name = server.name
         self.url = server.url
+        self.capabilities = server.capabilities
 
     def chat(self, request: ChatRequest, deadline: Deadline) -> Completion:
         """As `ModelServer.chat`."""

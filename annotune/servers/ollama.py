@@ -9,6 +9,7 @@ from annotune.chat import ChatRequest, Completion, Token
 from annotune.deadline import Deadline
 from annotune.errors import AnswerCut, AnswerRefused
 from annotune.servers.base import most_bytes
+from annotune.servers.capabilities import Capabilities
 from annotune.servers.ollama_http import OllamaHttp
 from annotune.servers.ollama_registry import OllamaRegistry
 from annotune.servers.thoughts import without_thoughts
@@ -20,6 +21,7 @@ class OllamaClient:
     """One Ollama, at `url` (without `/v1`). `registry` has its models, over the same connections."""
 
     name = "ollama"
+    capabilities = Capabilities(free=True, counts_tokens=True, logprobs=True, schema=True, renders=True, registry=True)
 
     def __init__(self, url: str, *, connections: int = 64) -> None:
         self.url = url

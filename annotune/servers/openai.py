@@ -30,6 +30,7 @@ from annotune.errors import (
 )
 from annotune.network import SMALL_BYTES, AnswerTooLarge, Network
 from annotune.servers.base import most_bytes, retry_after_s
+from annotune.servers.capabilities import Capabilities
 from annotune.servers.thoughts import without_thoughts
 from annotune.settings import Settings
 
@@ -58,6 +59,10 @@ FOREIGN = (
 
 class OpenAIClient:
     """One OpenAI-compatible API. The client's own retries are off: ours is the one retry layer."""
+
+    capabilities = Capabilities(
+        free=False, counts_tokens=True, logprobs=True, schema=True, renders=False, registry=False
+    )
 
     def __init__(
         self, client: openai.OpenAI, network: Network, *, name: str, url_setting: str, max_tokens: str

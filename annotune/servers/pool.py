@@ -1,17 +1,29 @@
-"""One client per model server for the life of the process."""
+"""One client for each model server, for the life of the process."""
 
 import threading
 
 from annotune.models import ModelRef, ServerName
 from annotune.servers.base import ModelServer
+from annotune.servers.capabilities import Capabilities
 from annotune.servers.concurrency import LimitedServer
 from annotune.servers.ollama import OllamaClient
 from annotune.servers.openai import OpenAIClient
 from annotune.settings import Settings
 
+ADAPTERS: dict[ServerName, type[OllamaClient | OpenAIClient]] = {
+    "ollama": OllamaClient,
+    "openai": OpenAIClient,
+    "azure": OpenAIClient,
+}
+
+
+def capabilities_of(name: ServerName) -> Capabilities:
+    """What a model server can do. It needs no settings and no connection."""
+    return ADAPTERS[name].capabilities
+
 
 class Servers:
-    """The model servers that the settings name, each made when first asked for."""
+    """The model servers that the settings name. Each client is made when it is first asked for."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -22,7 +34,7 @@ class Servers:
         """The server of that name.
 
         Raises:
-            ConfigurationError: its settings are missing.
+            ConfigurationError: its settings are missing or wrong.
         """
         with self._lock:
             if name not in self._made:
@@ -39,13 +51,13 @@ class Servers:
                 return OpenAIClient.azure(self._settings)
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         for server in self._made.values():
             server.close()
 
 
 def default_ref(settings: Settings) -> ModelRef:
-    """The model that answers where a project has none of its own."""
+    """The model that answers projects without one of their own."""
     model = settings.openai_model
     if settings.openai_provider == "azure" and settings.azure_deployment_name:
         model = settings.azure_deployment_name

@@ -30,6 +30,7 @@ from annotune.label_studio.tasks import PAGE_TASKS
 from annotune.models import ModelRef
 from annotune.prices import Prices
 from annotune.prompt import ProjectPrompt, Prompt
+from annotune.servers.ollama import OllamaClient
 from annotune.servers.pool import Servers
 from annotune.settings import DEFAULT_PROMPT_TEMPLATE, load_settings
 from annotune.store.store import Store
@@ -404,6 +405,8 @@ def test_a_placeholder_that_names_nothing_is_told_once(
 
 class OddServer:
     """A model server with a fault that one prompt brings out."""
+
+    capabilities = OllamaClient.capabilities
 
     def get(self, _name: str) -> "OddServer":
         return self

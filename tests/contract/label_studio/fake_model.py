@@ -14,6 +14,8 @@ from werkzeug.test import TestResponse
 from annotune.chat import ChatRequest, Completion, Token
 from annotune.deadline import Deadline
 from annotune.models import ServerName
+from annotune.servers.capabilities import Capabilities
+from annotune.servers.ollama import OllamaClient
 from annotune.store.queue import JobQueue
 from annotune.store.store import Store
 
@@ -35,6 +37,7 @@ class FakeModel:
 
     name: str = "ollama"
     url: str = "http://fake"
+    capabilities: Capabilities = OllamaClient.capabilities
     say: Callable[[ChatRequest], str] | None = None
     finish: Literal["stop", "length"] = "stop"
     logprobs: tuple[Token, ...] | None = None

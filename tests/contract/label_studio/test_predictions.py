@@ -162,7 +162,7 @@ def test_a_number_that_no_browser_holds_fails_its_own_task(backend: Backend, odd
     backend.model.say = lambda asked: evil if "evil" in str(asked.messages) else good
     first, second, third = backend.predict(task(1), task(2, "evil"), task(3), config=NUMBERS).json["results"]
 
-    assert "answered twice what does not fit" in second["error"]
+    assert "two answers do not fit" in second["error"]
     assert [item["value"] for item in first["result"]] == [{"number": 1}, {"rating": 3}]
     assert third["result"]
 

@@ -74,7 +74,7 @@ def test_twice_wrong_is_refused_and_never_guessed(make_backend: MakeBackend) -> 
     reply = backend.predict(task(), editor=[PROMPT], config=OURS)
 
     assert reply.status_code == 503
-    assert "answered twice what does not fit" in reply.json["error"]
+    assert "two answers do not fit" in reply.json["error"]
     assert backend.store.answers.known(4, 1) == []
 
 

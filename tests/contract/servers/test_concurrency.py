@@ -1,4 +1,4 @@
-"""One limit, one deadline and one retry layer, over both adapters and over a server that says when."""
+"""One limit, one deadline and one retry layer, over both adapters and over a scripted server."""
 
 import logging
 import threading
@@ -10,12 +10,11 @@ from vendor import Reply, Vendor, json_reply
 
 from annotune.chat import ChatRequest, Completion
 from annotune.deadline import Deadline
-from annotune.errors import ConfigurationError, DeadlineExceeded, ModelServerBusy, ModelServerError
+from annotune.errors import DeadlineExceeded, ModelServerBusy, ModelServerError
 from annotune.log import set_up
 from annotune.servers.base import ModelServer
 from annotune.servers.concurrency import TRIES, LimitedServer
-from annotune.servers.pool import Servers
-from annotune.settings import load_settings
+from annotune.servers.openai import OpenAIClient
 
 LONG_S, SHORT_S = 20.0, 0.2
 BUSY = Reply(503, headers=(("Retry-After", "0"),))
@@ -38,6 +37,7 @@ class Gate:
 
     name = "gate"
     url = "http://gate"
+    capabilities = OpenAIClient.capabilities
 
     def __init__(self) -> None:
         self.opened = threading.Event()
@@ -204,27 +204,8 @@ def test_check_and_close_reach_the_server() -> None:
     limited.check(deadline)
     limited.close()
 
-    assert (limited.name, limited.url, gate.checked, gate.closed) == ("gate", "http://gate", deadline, True)
-
-
-def test_a_process_has_one_client_per_server() -> None:
-    servers = Servers(load_settings(openai_api_key="k"))
-    with ThreadPoolExecutor(8) as threads:
-        made = set(threads.map(lambda _: servers.get("openai"), range(32)))
-    servers.close()
-
-    assert len(made) == 1
-    assert servers.get("ollama") not in made
-    servers.close()
-
-
-def test_a_server_whose_settings_are_missing_names_them_and_harms_no_other() -> None:
-    servers = Servers(load_settings())
-    with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
-        servers.get("openai")
-
-    assert servers.get("ollama").name == "ollama"
-    servers.close()
+    assert (limited.name, limited.url, limited.capabilities) == ("gate", "http://gate", gate.capabilities)
+    assert (gate.checked, gate.closed) == (deadline, True)
 
 
 def test_no_key_stands_in_the_log_even_at_debug(
