@@ -1,15 +1,15 @@
 """`annotune models`: the model that answers a project, and the versions that were trained for it."""
 
 from collections.abc import Sequence
+from contextlib import closing
+from functools import partial
 
 import click
 
-from annotune import promotion
 from annotune.errors import RecordUnreadable
 from annotune.models import ModelRef, version_number
 from annotune.overview import VersionOverview, version_overviews
 from annotune.servers.ollama import OllamaClient
-from annotune.serving import DefaultModel, ServingResolver
 from commands.context import PROJECT, CommandContext
 from commands.output import json_option, say, say_json, say_table, table_of
 from trainer.rebuild import rebuild as rebuild_store
@@ -41,13 +41,14 @@ def models() -> None:
 @click.pass_obj
 def list_models(context: CommandContext, project: int | None, as_json: bool) -> None:
     """List the versions of PROJECT, or of all projects; a star marks the model that answers."""
-    projects = [context.known(project)] if project else context.store.projects.all()
+    projects = [project] if project else context.api.context.store.projects.all()
     if not projects and not as_json:
         say("no projects yet: run 'annotune connect PROJECT'")
     objects: list[dict[str, object]] = []
+    read = context.api.models if project else partial(version_overviews, context.api.context.store)
     for each in projects:
         try:
-            versions = version_overviews(context.store, each)
+            versions = read(each)
         except RecordUnreadable as error:
             if project:
                 raise
@@ -75,7 +76,7 @@ def _object(overview: VersionOverview) -> dict[str, object]:
 
 
 def _print_versions(context: CommandContext, project: int, versions: Sequence[VersionOverview]) -> None:
-    say(f"project {project}: {context.store.live.get(project) or _default_model(context, project)}")
+    say(f"project {project}: {context.api.live_model(project)}")
     table = table_of("", "version", "state", "made (UTC)", "held-out loss", "model", "reason")
     for each in versions:
         version, loss = each.version, each.held_out_loss
@@ -92,8 +93,8 @@ def _print_versions(context: CommandContext, project: int, versions: Sequence[Ve
 @click.pass_obj
 def use(context: CommandContext, project: int, ref: str) -> None:
     """Make REF answer for PROJECT: ollama:llama3, openai:gpt-3.5-turbo or a version such as v0003."""
-    chosen = promotion.use_model(context.settings, context.store, context.known(project), ref)
-    context.keep(project)
+    chosen = context.api.use_model(project, ref)
+    context.warn_without_worker()
     say(f"project {project}: {_name(chosen)} answers from now on")
 
 
@@ -103,8 +104,8 @@ def use(context: CommandContext, project: int, ref: str) -> None:
 @click.pass_obj
 def promote(context: CommandContext, project: int, version: int | None) -> None:
     """Make a version of PROJECT live: VERSION, else the newest that waits."""
-    promoted = promotion.promote(context.settings, context.store, context.known(project), version)
-    context.keep(project)
+    promoted = context.api.promote(project, version)
+    context.warn_without_worker()
     say(f"project {project}: {_name(promoted)} answers from now on")
 
 
@@ -117,26 +118,20 @@ def _name(ref: ModelRef) -> str:
 @click.pass_obj
 def rollback(context: CommandContext, project: int) -> None:
     """Make the model that answered before answer again for PROJECT."""
-    ref = promotion.roll_back(context.settings, context.store, context.known(project))
-    context.keep(project)
-    say(f"project {project}: {ref or _default_model(context, project)} answers again")
-
-
-def _default_model(context: CommandContext, project: int) -> DefaultModel:
-    return ServingResolver(context.settings, context.store).default_model(project)
+    ref = context.api.roll_back(project)
+    context.warn_without_worker()
+    say(f"project {project}: {ref} answers again")
 
 
 @models.command()
 @click.pass_obj
 def rebuild(context: CommandContext) -> None:
     """Restore versions, prompts and live models from RUNS_DIR, after Redis was emptied or Ollama lost models."""
-    server = OllamaClient(context.settings.ollama_url)
-    try:
-        rebuilt = rebuild_store(context.store, context.settings.runs_dir, server)
-    finally:
-        server.close()
+    settings, store = context.api.settings, context.api.context.store
+    with closing(OllamaClient(settings.ollama_url)) as server:
+        rebuilt = rebuild_store(store, settings.runs_dir, server)
     say(
-        f"{len(rebuilt.projects)} projects in {context.settings.runs_dir}: {rebuilt.versions} versions and"
+        f"{len(rebuilt.projects)} projects in {settings.runs_dir}: {rebuilt.versions} versions and"
         f" {rebuilt.pointers} live pointers were restored, {len(rebuilt.registered)} models were registered again"
     )
     for name in rebuilt.lost:

@@ -16,7 +16,7 @@ def serve(context: CommandContext, host: str | None, port: int) -> None:
     """Start the backend, which answers Label Studio, and let it run until it is stopped."""
     from backend.server import serve as serve_backend  # noqa: PLC0415 - other commands do not need gunicorn
 
-    serve_backend(context.settings, host, port)
+    serve_backend(context.api.settings, host, port)
 
 
 @click.command()
@@ -25,5 +25,5 @@ def worker(context: CommandContext) -> None:
     """Start the worker, which learns from what is annotated, and let it run until it is stopped."""
     from trainer.worker import run_worker  # noqa: PLC0415 - other commands do not need rq's worker
 
-    set_up(context.settings.log_level)
-    run_worker(context.settings)
+    set_up(context.api.settings.log_level)
+    run_worker(context.api.settings)

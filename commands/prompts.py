@@ -122,7 +122,7 @@ def set_prompt(context: CommandContext, project: int, file: TextIO, system: Text
     """
     own_system = None if system is None else _read(system)
     change = context.api.set_prompt(project, _read(file), system=own_system, pin=pin)
-    context.warn_not_copied(change.is_copied)
+    context.warn_without_worker()
     version = change.version
     say(f"project {project} has a new prompt of {len(version.text)} characters: version {version.number}")
     if change.unpinned:
@@ -140,13 +140,14 @@ def set_prompt(context: CommandContext, project: int, file: TextIO, system: Text
 @click.pass_obj
 def use(context: CommandContext, project: int, version: str) -> None:
     """Pin VERSION as the prompt of PROJECT. `latest` ends the pin: the last submitted prompt is used."""
-    choice = context.api.use_prompt(project, version)
+    used = context.api.use_prompt(project, version)
+    which = f"version {used.number}" if used else "no version"
     if version == LATEST:
-        which = f"version {choice.version.number} is used" if choice.version else "there is none yet"
-        say(f"project {project}: the last submitted prompt is used from now on ({which})")
-    elif choice.version:
-        say(f"project {project}: version {choice.version.number} of its prompt is used, whatever is submitted")
-    context.warn_not_copied(choice.is_copied)
+        now = f"{which} is used" if used else "there is none yet"
+        say(f"project {project}: the last submitted prompt is used from now on ({now})")
+    else:
+        say(f"project {project}: {which} of its prompt is used, whatever is submitted")
+    context.warn_without_worker()
 
 
 def _read(file: TextIO) -> str:

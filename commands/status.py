@@ -1,22 +1,16 @@
 """`annotune status`: the facts of a deployment and its projects."""
 
-from contextlib import closing
-from functools import partial
-
 import click
 
-from annotune.label_studio.client import LabelStudioClient
 from annotune.models import ModelRef
-from annotune.overview import DeploymentOverview, OverviewReader, ProjectOverview, UnreadableProject
+from annotune.overview import DeploymentOverview, ProjectOverview, UnreadableProject
 from annotune.runs import Progress, SyncSummary, TrainingRun
-from annotune.settings import Settings
 from annotune.store.reports import Batch
 from annotune.store.workers import WorkerReport
 from commands.context import CommandContext
 from commands.output import first_line, json_option, say, say_json, say_table, table_of
 from commands.train import duration
 
-CHECK_S = 5.0
 Rows = list[tuple[str, str]]
 
 
@@ -25,9 +19,7 @@ Rows = list[tuple[str, str]]
 @click.pass_obj
 def status(context: CommandContext, as_json: bool) -> None:
     """Show the worker, the queue, and for each project its model, prompt, annotations and training."""
-    read_title = partial(_read_title, context.settings) if context.has_label_studio else None
-    reader = OverviewReader(context.settings, context.store, context.jobs, read_title)
-    deployment, projects = _deployment_rows(reader.deployment()), reader.projects()
+    deployment, projects = _deployment_rows(context.api.deployment()), context.api.projects()
     if as_json:
         found = [_object(None, deployment)]
         found += [_object(each.project, _project_rows(each)) | {"title": each.title.text} for each in projects]
@@ -41,11 +33,6 @@ def status(context: CommandContext, as_json: bool) -> None:
         _print_project(context, each)
     if not has_projects:
         say("projects: none yet; run 'annotune connect PROJECT'")
-
-
-def _read_title(settings: Settings, project: int) -> str:
-    with closing(LabelStudioClient.from_settings(settings, timeout_s=CHECK_S)) as client:
-        return client.projects.get(project).title
 
 
 def _print_project(context: CommandContext, overview: ProjectOverview | UnreadableProject) -> None:

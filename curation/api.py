@@ -12,19 +12,34 @@ message says what to do. All methods raise `StoreUnavailable` if Redis does not 
 `Unauthorized` if Label Studio does not answer as it should.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from annotune import promotion
 from annotune.ids import parse_ranges
+from annotune.models import ModelRef
+from annotune.overview import (
+    DeploymentOverview,
+    OverviewReader,
+    ProjectOverview,
+    UnreadableProject,
+    VersionOverview,
+    version_overviews,
+)
 from annotune.prices import Prices
 from annotune.prompt import PromptVersion
 from annotune.servers.pool import Servers, capabilities_of
+from annotune.serving import DefaultModel, ServingResolver
 from annotune.settings import Settings, load_settings
+from annotune.store.workers import Check
+from curation.backend_address import BackendAddress
+from curation.checkup import checkup
 from curation.collect import project_examples
 from curation.compare import TASKS, Comparison, compare_prompts
+from curation.connect import Connected, Disconnected, connect_project, disconnect_project
 from curation.context import Context
 from curation.dataset import Dataset, write_dataset
 from curation.estimate import Estimate, estimate
@@ -34,7 +49,6 @@ from curation.predict import BatchCounts, BatchPrediction, OnProgress, open_batc
 from curation.prompts import (
     ListedPrompt,
     PromptChange,
-    PromptChoice,
     diff_prompts,
     find_prompt,
     list_prompts,
@@ -87,6 +101,165 @@ class Annotune:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    # Projects
+
+    def connect(self, project: int, url: str | None = None) -> Connected:
+        """Connect a project to the backend: an ML backend and a webhook in Label Studio. Doing it twice changes nothing.
+
+        Args:
+            project: its number.
+            url: where Label Studio reaches the backend. None: the setting BACKEND_URL.
+
+        Raises:
+            ConfigurationError: there is no URL, or Label Studio would refuse it.
+            NotFound: there is no such project.
+            LabelStudioError: Label Studio does not reach the backend. Nothing is changed then.
+
+        Example:
+            >>> connected = annotune.connect(4, "http://localhost:9090")
+            >>> connected.change.changes
+            ('added the webhook http://localhost:9090/webhook', 'added the backend http://localhost:9090')
+        """
+        return connect_project(self.context, project, url)
+
+    def check(self, project: int, url: str | None = None) -> Iterator[Check]:
+        """Check a connected project, one part after the other: its model, the worker, and Label Studio's events.
+
+        Args:
+            project: its number.
+            url: as for `connect`.
+
+        Raises:
+            ConfigurationError: as `connect`.
+
+        Example:
+            >>> next(annotune.check(4, "http://localhost:9090")).detail
+            'ollama:small answers'
+        """
+        return checkup(self.context, project, BackendAddress.of(url, self.settings))
+
+    def disconnect(self, project: int) -> Disconnected:
+        """Disconnect a project, and delete the answers that Redis keeps of it. Versions and prompts stay.
+
+        Raises:
+            NotFound: there is no such project.
+
+        Example:
+            >>> annotune.disconnect(4).tasks
+            0
+        """
+        return disconnect_project(self.context, project)
+
+    def deployment(self) -> DeploymentOverview:
+        """The worker and the queue.
+
+        Example:
+            >>> annotune.deployment().trainings
+            0
+        """
+        return self._overview().deployment()
+
+    def projects(self) -> Iterator[ProjectOverview | UnreadableProject]:
+        """What answers each known project, its annotations and its trainings, by number.
+
+        Example:
+            >>> [(each.project, str(each.model)) for each in annotune.projects()]
+            [(4, "ollama:small (the environment's default)")]
+        """
+        return self._overview().projects()
+
+    def _overview(self) -> OverviewReader:
+        context = self.context
+        read_title = context.title if context.has_label_studio else None
+        return OverviewReader(self.settings, context.store, context.jobs, read_title)
+
+    # Models
+
+    def models(self, project: int) -> list[VersionOverview]:
+        """The versions of the project's model, newest first.
+
+        Raises:
+            NotFound: there is no such project.
+            RecordUnreadable: another version of Annotune wrote the records.
+
+        Example:
+            >>> [(each.version.name, each.version.state, each.live) for each in annotune.models(4)]
+            [('v0001', 'candidate', False)]
+        """
+        self.context.check_project(project)
+        return version_overviews(self.context.store, project)
+
+    def live_model(self, project: int) -> ModelRef | DefaultModel:
+        """The model that answers the project.
+
+        Raises:
+            RecordUnreadable: another version of Annotune wrote the record.
+
+        Example:
+            >>> str(annotune.live_model(4))
+            "ollama:small (the environment's default)"
+        """
+        store = self.context.store
+        return store.live.get(project) or ServingResolver(self.settings, store).default_model(project)
+
+    def use_model(self, project: int, name: str) -> ModelRef:
+        """Let a model answer the project.
+
+        Args:
+            project: its number.
+            name: such as `ollama:llama3`, `openai:gpt-4o-mini` or `v0003`.
+
+        Raises:
+            RequestInvalid: `name` cannot be read.
+            NotFound: there is no such project or version, or the model is not on its server.
+            ModelServerError, ConfigurationError: the model's server does not answer.
+            TrainingRefused: the version was refused, or the live model changed meanwhile.
+
+        Example:
+            >>> str(annotune.use_model(4, "ollama:small"))
+            'ollama:small'
+        """
+        self.context.check_project(project)
+        ref = promotion.use_model(self.settings, self.context.store, project, name)
+        self.context.save_copy(project)
+        return ref
+
+    def promote(self, project: int, number: int | None = None) -> ModelRef:
+        """Make a version live.
+
+        Args:
+            project: its number.
+            number: of the version, 3 for `v0003`. None: the newest version that waits for a person.
+
+        Raises:
+            NotFound, ModelServerError, TrainingRefused: as `use_model`.
+
+        Example:
+            >>> annotune.promote(4).version
+            'v0001'
+        """
+        self.context.check_project(project)
+        ref = promotion.promote(self.settings, self.context.store, project, number)
+        self.context.save_copy(project)
+        return ref
+
+    def roll_back(self, project: int) -> ModelRef | DefaultModel:
+        """Let the model answer that answered before. Done again, it goes back one further.
+
+        Raises:
+            NotFound: there is no such project, no earlier model, or the model is not on its server.
+            ModelServerError, TrainingRefused: as `use_model`.
+
+        Example:
+            >>> _ = annotune.promote(4, 1)
+            >>> str(annotune.roll_back(4))
+            "ollama:small (the environment's default)"
+        """
+        self.context.check_project(project)
+        promotion.roll_back(self.settings, self.context.store, project)
+        self.context.save_copy(project)
+        return self.live_model(project)
 
     # Predictions
 
@@ -265,15 +438,17 @@ class Annotune:
         """
         return set_prompt(self.context, project, text, system=system, pin=pin)
 
-    def use_prompt(self, project: int, version: int | str) -> PromptChoice:
+    def use_prompt(self, project: int, version: int | str) -> PromptVersion | None:
         """Pin a version of the project's prompt. `"latest"` ends the pin: the last submitted prompt is used.
+
+        Returns the version that is used now. None: the project has no prompt yet.
 
         Raises:
             NotFound: there is no such project or version.
             RequestInvalid: `version` is no number.
 
         Example:
-            >>> annotune.use_prompt(4, 1).version.number
+            >>> annotune.use_prompt(4, 1).number
             1
         """
         return use_prompt(self.context, project, str(version))

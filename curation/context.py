@@ -1,6 +1,6 @@
 """What the Python API and the commands work with: settings, Redis, the job queue and Label Studio."""
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import cached_property
 from types import TracebackType
 from typing import Self
@@ -14,6 +14,8 @@ from annotune.store.connection import OpenStore, open_store
 from annotune.store.queue import JobQueue
 from annotune.store.redis import Patience
 from annotune.store.store import Store
+
+TITLE_S = 5.0
 
 
 class Context:
@@ -37,7 +39,7 @@ class Context:
 
     @cached_property
     def store(self) -> Store:
-        return self._open("web").store
+        return self._web.store
 
     @cached_property
     def patient_store(self) -> Store:
@@ -46,7 +48,11 @@ class Context:
 
     @cached_property
     def jobs(self) -> JobQueue:
-        return self._open("web").jobs
+        return self._web.jobs
+
+    @cached_property
+    def _web(self) -> OpenStore:
+        return self._open("web")
 
     def _open(self, patience: Patience) -> OpenStore:
         opened = open_store(self.settings, patience=patience)
@@ -94,6 +100,15 @@ class Context:
         if self.has_label_studio:
             self.label_studio.projects.get(project)
 
+    def title(self, project: int) -> str:
+        """A project's title, asked for by a client of its own that waits `TITLE_S` at most.
+
+        Raises:
+            NotFound, Unauthorized, LabelStudioError: as `check_project`.
+        """
+        with closing(LabelStudioClient.from_settings(self.settings, timeout_s=TITLE_S)) as client:
+            return client.projects.get(project).title
+
     def labeling(self, config: str) -> Labeling:
         """A parsed labeling config.
 
@@ -102,13 +117,7 @@ class Context:
         """
         return Labeling.from_settings(config, self.settings)
 
-    def save_copy(self, project: int) -> bool:
-        """Ask the worker to copy a project's pointers and prompts to RUNS_DIR, for `annotune models rebuild`.
-
-        Returns:
-            False if no worker is alive. The copy is then made when one runs.
-        """
+    def save_copy(self, project: int) -> None:
+        """Ask the worker to copy a project's pointers and prompts to RUNS_DIR, for `annotune models rebuild`."""
         with suppress(StoreUnavailable):  # the worker also makes copies on its own
             self.jobs.changed(project)
-            return self.store.workers.alive()
-        return True

@@ -27,22 +27,12 @@ class ListedPrompt:
 class PromptChange:
     """A new version of a prompt. `unpinned` is the number of the version whose pin it ended.
 
-    `warnings` are sentences about placeholders that name nothing. `is_copied` is False if no worker is alive to copy the
-    prompt to RUNS_DIR.
+    `warnings` are sentences about placeholders that name nothing.
     """
 
     version: PromptVersion
     unpinned: int | None
     warnings: tuple[str, ...]
-    is_copied: bool
-
-
-@dataclass(frozen=True)
-class PromptChoice:
-    """The version that is used from now on. None: the next one that is submitted. `is_copied` as in `PromptChange`."""
-
-    version: PromptVersion | None
-    is_copied: bool
 
 
 def list_prompts(context: Context, project: int) -> list[ListedPrompt]:
@@ -119,16 +109,14 @@ def set_prompt(
     version = prompts.add(project, ProjectPrompt(text=text, source="command", at=datetime.now(UTC)), over_pin=True)
     if pin:
         prompts.pin(project, version)
-    return PromptChange(
-        version=version,
-        unpinned=None if pin else pinned,
-        warnings=tuple(warnings),
-        is_copied=context.save_copy(project),
-    )
+    context.save_copy(project)
+    return PromptChange(version=version, unpinned=None if pin else pinned, warnings=tuple(warnings))
 
 
-def use_prompt(context: Context, project: int, version: str) -> PromptChoice:
+def use_prompt(context: Context, project: int, version: str) -> PromptVersion | None:
     """Pin a version of the project's prompt. `latest` ends the pin, so that the last submitted prompt is used.
+
+    Returns the version that is used now. None: the project has no prompt yet.
 
     Raises:
         NotFound: there is no such project or version.
@@ -142,7 +130,8 @@ def use_prompt(context: Context, project: int, version: str) -> PromptChoice:
     else:
         found = prompts.find(project, version)
         prompts.pin(project, found)
-    return PromptChoice(found, is_copied=context.save_copy(project))
+    context.save_copy(project)
+    return found
 
 
 def diff_prompts(context: Context, project: int, older: str, newer: str = "") -> list[str]:

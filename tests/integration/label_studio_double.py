@@ -39,6 +39,7 @@ class LabelStudioDouble:
     push_refusal: dict[int, tuple[int, object]] = field(default_factory=dict)
     rewrite_refusal: dict[int, tuple[int, object]] = field(default_factory=dict)
     backends: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    webhooks: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     shown: dict[int, str | None] = field(default_factory=dict)
     change_refusal: tuple[int, object] | None = None
     changes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -134,7 +135,9 @@ class LabelStudioDouble:
         if path in ALWAYS:
             return 200, ALWAYS[path]
         if path == "/api/ml/":
-            return 200, self.backends.get(int(query["project"][0]), [])
+            return self._add(self.backends, json.loads(sent)) if sent else self._listed(self.backends, query)
+        if path == "/api/webhooks/":
+            return self._add(self.webhooks, json.loads(sent)) if sent else self._listed(self.webhooks, query)
         if path == "/api/tasks/":
             wanted = _wanted(json.loads(query["query"][0]))
             return self._tasks(int(query["project"][0]), wanted, int(query["page"][0]), int(query["page_size"][0]))
@@ -146,6 +149,15 @@ class LabelStudioDouble:
         if project not in self.projects:
             return 404, {"detail": "No Project matches the given query."}
         return 200, self._project(project)
+
+    def _listed(self, rows: dict[int, list[dict[str, Any]]], query: dict[str, list[str]]) -> tuple[int, object]:
+        return 200, rows.get(int(query["project"][0]), [])
+
+    def _add(self, rows: dict[int, list[dict[str, Any]]], sent: dict[str, Any]) -> tuple[int, object]:
+        """A backend, which Label Studio reaches, or a webhook."""
+        row = {**sent, "id": sum(map(len, rows.values())) + 1, "state": "CO", "model_version": "small"}
+        rows.setdefault(int(sent["project"]), []).append(row)
+        return 201, row
 
     def _project(self, project: int) -> dict[str, Any]:
         shown = {"id": project, "title": f"Project {project}", "label_config": self.configs[project], "token": "x"}

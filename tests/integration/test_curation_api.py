@@ -9,10 +9,11 @@ from pathlib import Path
 from types import FunctionType
 
 import pytest
-from doubles import FakeOllama, serving
+from doubles import FakeOllama
 from label_studio_double import LabelStudioDouble
 
 from annotune.errors import TrainingRefused
+from annotune.models import ModelVersion
 from annotune.prompt import ProjectPrompt
 from annotune.runs import Progress, TrainingRun
 from annotune.store.store import Store
@@ -30,43 +31,52 @@ PUBLIC = [
 AT = datetime(2026, 11, 22, 10, 41, tzinfo=UTC)
 
 
-@pytest.fixture
-def studio() -> Iterator[LabelStudioDouble]:
-    with LabelStudioDouble() as double:
-        double.add_project(4, questions=3)
-        yield double
+VERSION = {
+    "project": 4,
+    "number": 1,
+    "model": "annotune/main-p4:v0001-0123abcd",
+    "digest": "0123abcd",
+    "run": "r1",
+    "created_at": AT,
+    "num_ctx": 1024,
+    "state": "candidate",
+}
 
 
 @pytest.fixture
-def store(redis_url: str) -> Iterator[Store]:
-    store = Store.connect(redis_url)
-    store.prompts.add(4, ProjectPrompt(text="Answer in one word.", source="command", at=AT))
-    yield store
-    store.close()
+def studio(double: LabelStudioDouble) -> LabelStudioDouble:
+    double.add_project(4, questions=3)
+    return double
 
 
 @pytest.fixture
 def annotune(
-    studio: LabelStudioDouble, store: Store, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    studio: LabelStudioDouble,
+    store: Store,
+    ollama: FakeOllama,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Annotune]:
-    """The API of a deployment in the environment, with a prompt in project 4 and no worker."""
-    double = FakeOllama()
-    double.models["small"] = "0" * 64
-    with serving(double) as url:
-        environment = {
-            "LABEL_STUDIO_URL": studio.url,
-            "LABEL_STUDIO_API_KEY": "legacy",
-            "REDIS_URL": redis_url,
-            "OPENAI_PROVIDER": "ollama",
-            "OPENAI_MODEL": "small",
-            "OLLAMA_ENDPOINT": url,
-            "RECIPE": "small",
-            "RUNS_DIR": str(tmp_path / "runs"),
-        }
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        with Annotune.from_environment() as annotune:
-            yield annotune
+    """The API of a deployment in the environment: project 4 has a prompt and a version that waits, and no worker runs."""
+    version = ModelVersion.model_validate(VERSION)
+    store.versions.save(version)
+    store.prompts.add(4, ProjectPrompt(text="Answer in one word.", source="command", at=AT))
+    ollama.models |= {"small": "0" * 64, version.model: "0" * 64}
+    environment = {
+        "LABEL_STUDIO_URL": studio.url,
+        "LABEL_STUDIO_API_KEY": "legacy",
+        "REDIS_URL": redis_url,
+        "OPENAI_PROVIDER": "ollama",
+        "OPENAI_MODEL": "small",
+        "OLLAMA_ENDPOINT": ollama.url,
+        "RECIPE": "small",
+        "RUNS_DIR": str(tmp_path / "runs"),
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with Annotune.from_environment() as annotune:
+        yield annotune
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -491,7 +491,7 @@ def test_status_shows_a_label_studio_that_is_away_and_the_rest(run: Annotune, st
 def test_status_waits_once_for_a_label_studio_that_is_silent(
     run: Annotune, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("commands.status.CHECK_S", 0.2)
+    monkeypatch.setattr("curation.context.TITLE_S", 0.2)
     store.projects.remember(4, 5, 6)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.setblocking(False)
