@@ -3,13 +3,11 @@
 from collections.abc import Callable
 from contextlib import closing
 
-import httpx
-
 from annotune.chat import ChatRequest, Message
 from annotune.deadline import Deadline
-from annotune.errors import AnnotuneError, NotFound, StoreUnavailable
+from annotune.errors import AnnotuneError, LabelStudioUnreachable, NotFound, StoreUnavailable
+from annotune.label_studio.health import check_reachable
 from annotune.models import ModelRef, ServerName, restore_command
-from annotune.network import AnswerTooLarge, get
 from annotune.servers.base import ModelServer
 from annotune.servers.ollama import OllamaClient
 from annotune.servers.pool import Servers, capabilities_of
@@ -82,10 +80,9 @@ def check_label_studio(settings: Settings, deadline: Deadline) -> Check:
         detail = f"{' and '.join(unset)} not set: predictions work, training does not"
         return Check(part="Label Studio", ok=False, detail=detail)
     try:
-        get(f"{str(settings.label_studio_url).rstrip('/')}/health", deadline).raise_for_status()
-    except (httpx.HTTPError, httpx.InvalidURL, AnswerTooLarge):
-        detail = "Label Studio is not reachable: start it, or fix LABEL_STUDIO_URL"
-        return Check(part="Label Studio", ok=False, detail=detail)
+        check_reachable(str(settings.label_studio_url), deadline)
+    except LabelStudioUnreachable as error:
+        return Check(part="Label Studio", ok=False, detail=str(error))
     return Check(part="Label Studio", ok=True, detail="answers, and a key is set")
 
 
