@@ -1,11 +1,11 @@
-"""Ids as people list them: `1,5,10-20`."""
+"""Lists of ids as people write them: `1,5,10-20`."""
 
 import re
 from collections.abc import Iterable, Sequence
 
 from annotune.errors import RequestInvalid
 
-MAX_ID = 2**31 - 1  # of a task's id in Label Studio
+MAX_ID = 2**31 - 1  # the largest id of a task in Label Studio
 ALL = (range(1, MAX_ID + 1),)
 _PART = re.compile(r"(\d{1,10})(?:\s*-\s*(\d{1,10}))?", re.ASCII)
 _BETWEEN = re.compile(r"[,;\s]+")
@@ -13,12 +13,13 @@ _DASH = re.compile(r"\s*-\s*")
 
 
 def parse_ranges(text: str) -> tuple[range, ...]:
-    """Ids and ranges, both ends included, with commas, blanks or lines between; `#` begins a comment.
+    """Parse ids and ranges (both ends included), separated by commas, blanks or lines. `#` begins a comment.
 
-    The ranges come in order, none touching another.
+    Returns:
+        The ranges in order; no two of them touch.
 
     Raises:
-        RequestInvalid: a part is neither, or there is none.
+        RequestInvalid: a part is neither an id nor a range, or there is none.
     """
     bare = " ".join(line.partition("#")[0] for line in text.splitlines())
     parts = [part for part in _BETWEEN.split(_DASH.sub("-", bare)) if part]
@@ -37,15 +38,15 @@ def _range(part: str) -> range:
 
 def _joined(ranges: Iterable[range]) -> tuple[range, ...]:
     joined: list[range] = []
-    for found in sorted(ranges, key=lambda each: each.start):
-        if joined and found.start <= joined[-1].stop:
-            joined[-1] = range(joined[-1].start, max(joined[-1].stop, found.stop))
+    for ids in sorted(ranges, key=lambda ids: ids.start):
+        if joined and ids.start <= joined[-1].stop:
+            joined[-1] = range(joined[-1].start, max(joined[-1].stop, ids.stop))
         else:
-            joined.append(found)
+            joined.append(ids)
     return tuple(joined)
 
 
 def ranges_after(ranges: Sequence[range], id_: int) -> tuple[range, ...]:
-    """What of the ranges is greater than an id."""
-    left = (range(max(each.start, id_ + 1), each.stop) for each in ranges)
-    return tuple(each for each in left if each)
+    """The parts of the ranges above an id."""
+    left = (range(max(ids.start, id_ + 1), ids.stop) for ids in ranges)
+    return tuple(ids for ids in left if ids)

@@ -1,4 +1,4 @@
-"""Which model answers, the versions that we made, and the runs that made them."""
+"""References to models, and the versions that Annotune trained."""
 
 import re
 from datetime import datetime
@@ -12,14 +12,14 @@ VERSION_SERVER: ServerName = "ollama"  # serves our versions, and the bases that
 _REF = re.compile(r"(ollama|openai|azure):(\S+)")
 _VERSION = re.compile(r"v([0-9]{4,})")
 OUR_MODEL = re.compile(r"annotune/[a-z0-9][a-z0-9-]{0,79}:v[0-9]{4,}-[0-9a-f]{8}")
-"""The name on Ollama of a version of ours."""
+"""The name of one of our versions on Ollama."""
 
 
 class ModelRef(FrozenModel):
-    """A model on a server: what a project's live pointer names.
+    """A model on a server. A project's live pointer holds one.
 
-    `version` is `v0007` for a version of ours. `num_ctx` is the window in tokens that the model was made with; None
-    leaves it to the setting `NUM_CTX`.
+    `version` is `v0007` for one of our versions. `num_ctx` is the context window that the model was made with, in tokens;
+    None leaves it to the setting `NUM_CTX`.
     """
 
     server: ServerName
@@ -29,10 +29,10 @@ class ModelRef(FrozenModel):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """`ollama:llama3:8b` or `openai:gpt-3.5-turbo`.
+        """Parse `ollama:llama3:8b` or `openai:gpt-3.5-turbo`.
 
         Raises:
-            RequestInvalid: the text is neither.
+            RequestInvalid: it has another form.
         """
         match = _REF.fullmatch(text.strip())
         if not match:
@@ -44,7 +44,7 @@ class ModelRef(FrozenModel):
 
 
 class Verdict(FrozenModel):
-    """One gate's answer: which, passed or not, and a readable reason."""
+    """The verdict of one gate, with a readable reason."""
 
     gate: str
     passed: bool
@@ -52,9 +52,9 @@ class Verdict(FrozenModel):
 
 
 class ModelVersion(FrozenModel):
-    """An immutable model of ours on the model server, and where it came from.
+    """An immutable model of ours on the model server, and its origin.
 
-    `digest` is the hex SHA-256 of the GGUF that was uploaded; `run` names the folder in `runs/` that made it.
+    `digest` is the hex SHA-256 of the uploaded GGUF. `run` is the id of the training run, which names its folder.
     """
 
     project: int
@@ -78,7 +78,7 @@ class ModelVersion(FrozenModel):
 
     @property
     def reason(self) -> str:
-        """Why it was refused, or the empty text."""
+        """Why it was refused; empty if it was not."""
         return "; ".join(verdict.reason for verdict in self.verdicts if not verdict.passed)
 
 
@@ -87,11 +87,11 @@ def version_name(number: int) -> str:
 
 
 def version_number(name: str) -> int | None:
-    """7 for `v0007`; None for what names no version of ours."""
+    """7 for `v0007`; None for any other text."""
     match = _VERSION.fullmatch(name)
     return int(match[1]) if match else None
 
 
 def restore_command(model: str) -> str:
-    """The command that gives Ollama a model which it does not have."""
+    """The command that brings a missing model to Ollama."""
     return "annotune models rebuild" if OUR_MODEL.fullmatch(model) else f"ollama pull {model}"

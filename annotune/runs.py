@@ -1,4 +1,4 @@
-"""Trainings: what is asked for, how far one is, how it ended."""
+"""Training runs: the request, the progress and the outcome."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -8,16 +8,19 @@ from pydantic import Field
 from annotune.models import ModelRef, ModelVersion
 from annotune.values import FrozenModel
 
-PASSED = frozenset({"promoted", "waiting"})  # states of a run whose version passed its gates
+PASSED = frozenset({"promoted", "waiting"})  # the states of a run whose version passed its gates
 
 
 class TrainingRun(FrozenModel):
-    """One training: what went in, what came out, and how it ended. Written as `manifest.json`, last.
+    """One training: its input, its output and how it ended. `manifest.json` holds it, and is written last.
 
-    `number` is 0 where no model came to the model server. `replaces` was live when it began (None: the environment's
-    model). `dataset` is a digest, `annotations` the ids in it, `contents` what each held, in that order (`Origin.content`;
-    in the manifest only); `left_out` counts by reason; `metrics` has losses in nats a token and peaks of memory in MiB;
-    `device` is what trained, such as `cpu float32`.
+    - `number` is 0 if no model reached the model server.
+    - `replaces` was live when the run began; None is the model of the settings.
+    - `dataset` is the dataset's digest, `annotations` are the annotation ids in it, and `contents` are their contents in the
+      same order (`Origin.content`; in the manifest only).
+    - `left_out` counts annotations by the reason why they were left out.
+    - `stages_s` has the seconds of each stage, `metrics` losses in nats a token and peaks of memory in MiB.
+    - `device` is the device and its number format, such as `cpu float32`.
     """
 
     id: str
@@ -45,29 +48,30 @@ class TrainingRun(FrozenModel):
 
     @property
     def reached_training(self) -> bool:
-        """One that broke off before tried nothing: Label Studio or the model server was away, or the disk full."""
+        """Whether the training began. An earlier end tried no annotation: a server was away, or the disk was full."""
         return "train" in self.stages_s
 
     @property
     def contents_by_annotation(self) -> dict[int, str]:
-        """What each annotation held (`Origin.content`); empty where it is unknown."""
-        told = self.contents if len(self.contents) == len(self.annotations) else ("",) * len(self.annotations)
-        return dict(zip(self.annotations, told, strict=True))
+        """The content of each annotation (`Origin.content`); empty if it is unknown."""
+        contents = self.contents if len(self.contents) == len(self.annotations) else ("",) * len(self.annotations)
+        return dict(zip(self.annotations, contents, strict=True))
 
 
 class TrainingRequest(FrozenModel):
-    """A training that somebody or something asked for; it stays until one has ended."""
+    """A requested training. The request is kept until the training has ended."""
 
     requested_by: str
     at: datetime
 
 
 class SyncSummary(FrozenModel):
-    """What the last look at Label Studio counted, in annotations.
+    """The annotations that the last sync with Label Studio counted.
 
-    `new` are new or changed since the last run that came to training, whatever became of it; `unlearnt` hold what no version
-    that passed its gates was trained on, None where nobody counted it. `lacks` says how many a training lacks, and is empty
-    where it lacks none.
+    - `new` are new or changed since the last run that reached its training, whatever its outcome.
+    - `unlearnt` have content that no version that passed its gates was trained on; None if they were not counted.
+    - `left_out` and `kinds` count the annotations by the reason why they are left out, and the others by their kind.
+    - `lacks` says how many annotations a training lacks; empty if it lacks none.
     """
 
     usable: int
@@ -80,7 +84,7 @@ class SyncSummary(FrozenModel):
 
 
 class Progress(FrozenModel):
-    """How far the running training is. `left_s` and `loss` are unknown at first."""
+    """The progress of the running training. `loss` and `left_s` (seconds) are unknown at first."""
 
     run: str
     stage: str

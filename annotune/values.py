@@ -1,4 +1,4 @@
-"""Frozen values that are kept as JSON."""
+"""Base classes of frozen values that are stored as JSON."""
 
 from typing import Self
 
@@ -8,16 +8,16 @@ from annotune.errors import RecordUnreadable
 
 
 class FrozenModel(BaseModel):
-    """A frozen value that goes to Redis and to manifests as JSON; fields that another version added are ignored."""
+    """A frozen value that Redis and manifests hold as JSON. Fields that another version added are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     @classmethod
     def parse_record(cls, record: str | bytes, where: str) -> Self:
-        """A value that this or another version kept at `where`.
+        """Parse JSON that this or another version stored; `where` names the place.
 
         Raises:
-            RecordUnreadable: it is none.
+            RecordUnreadable: it is no such value.
         """
         try:
             return cls.model_validate_json(record, extra="ignore")
@@ -26,6 +26,6 @@ class FrozenModel(BaseModel):
 
 
 class StrictModel(FrozenModel):
-    """A value that a person gives: a field that is none is refused."""
+    """A value that a person writes. An unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

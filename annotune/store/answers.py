@@ -1,9 +1,7 @@
-"""The answers that were given, in Redis: by project and task, each prompt's text kept once.
+"""The answers that the backend gave, by project and task. The text of each prompt is kept once.
 
-Keys, in a deployment D, for a project P; both expire when nobody has written them for so long as answers are kept:
-
-    annotune:D:P:answers:T   list of answers given for task T, oldest first
-    annotune:D:P:asked:ID    the prompt that answers name as `asked`
+Keys of a project (see keys.py): `answers:T`, `asked:ID`. Both expire after the retention, counted from the last write.
+Key of the deployment: `answers-kept`.
 """
 
 import hashlib
@@ -20,7 +18,7 @@ MAX_ANSWERS = 200
 PAGE = 500
 ID_LENGTH = 16
 ANY = "*"
-# Of keys (answers, prompt) and (answer, prompt, seconds that they are kept (0: for ever), most answers of a task).
+# Keys: answers, prompt. Arguments: answer, prompt, retention in seconds (0: for ever), most answers of a task.
 _ADD = """
 redis.call('RPUSH', KEYS[1], ARGV[1])
 redis.call('LTRIM', KEYS[1], -tonumber(ARGV[4]), -1)
@@ -29,7 +27,7 @@ for _, key in ipairs(KEYS) do
   if ARGV[3] == '0' then redis.call('PERSIST', key) else redis.call('EXPIRE', key, ARGV[3]) end
 end
 """
-# Of keys (answers, the prompts' prefix): the answers, and the prompts that they name, in turn.
+# Keys: answers, prefix of the prompts. Returns the answers, and each id and prompt that they name, in turn.
 _READ = """
 local answers, prompts, seen = redis.call('LRANGE', KEYS[1], 0, -1), {}, {}
 for _, answer in ipairs(answers) do
@@ -45,7 +43,7 @@ for _, answer in ipairs(answers) do
 end
 return {answers, prompts}
 """
-# Of keys, and seconds (0: for ever): what would end later, or never, ends then.
+# Any keys. Argument: seconds (0: for ever). A key that would expire later, or never, expires then.
 _SHORTEN = """
 local seconds = tonumber(ARGV[1])
 for _, key in ipairs(KEYS) do
@@ -67,7 +65,7 @@ class _Asked(FrozenModel):
 
 
 class _Entry(FrozenModel):
-    """An answer of a task without what its key and its prompt tell."""
+    """An answer without the fields that its key and its prompt hold."""
 
     asked: str
     text: str
@@ -80,10 +78,10 @@ class _Entry(FrozenModel):
 
 
 class AnswerStore(Records):
-    """Every method raises StoreUnavailable where Redis does not answer, or keeps nothing new."""
+    """The given answers. Every method raises StoreUnavailable where Redis does not answer, or keeps nothing new."""
 
     def add(self, answers: Iterable[Answer], *, kept_s: int) -> None:
-        """Keep answers for `kept_s` seconds; 0: for ever. One that comes twice does no harm."""
+        """Keep answers for `kept_s` seconds; 0 is for ever. Adding one twice does no harm."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             for answer in answers:
@@ -97,10 +95,10 @@ class AnswerStore(Records):
             pipe.execute()
 
     def all(self, project: int, task: int) -> list[Answer]:
-        """Answers given for a task, oldest first; one whose prompt is gone is left out.
+        """Answers given for a task, oldest first. An answer whose prompt is gone is left out.
 
         Raises:
-            RecordUnreadable: what is kept there is none.
+            RecordUnreadable: the key holds something else.
         """
         return self._by_task(project, [task])(task)
 
@@ -119,7 +117,7 @@ class AnswerStore(Records):
     def _by_task(self, project: int, tasks: Iterable[int]) -> Callable[[int], list[Answer]]:
         """`all` for each of these tasks, read in a few round trips.
 
-        What is unreadable is raised for its own task alone, when that is asked for; a task that was not named has none.
+        The function raises RecordUnreadable for a task whose answers are unreadable; a task that was not named has none.
         """
         prefix = self._keys.of(project, "asked:")
         found: dict[int, Any] = {}
@@ -134,7 +132,7 @@ class AnswerStore(Records):
                         raise reply
             found.update(zip(page, replies, strict=True))
 
-        def given(task: int) -> list[Answer]:
+        def of_task(task: int) -> list[Answer]:
             key = self._answers(project, task)
             with redis_errors(key):
                 reply = found.get(task, ([], []))
@@ -142,10 +140,10 @@ class AnswerStore(Records):
                     raise reply
             return _answers(project, task, reply, location(key), location(prefix))
 
-        return given
+        return of_task
 
     def forget(self, project: int) -> int:
-        """Delete all answers of a project, and their prompts; how many tasks had some."""
+        """Delete all answers of a project and their prompts. Returns the number of tasks that had answers."""
         tasks = 0
         with redis_errors():
             for kind in ("answers", "asked"):
@@ -155,21 +153,21 @@ class AnswerStore(Records):
         return tasks
 
     def shorten(self, project: int, *, kept_s: int) -> None:
-        """Let all answers of a project end after so many seconds, if not sooner anyway; new ones are kept as ever."""
+        """Let the present answers of a project expire after at most `kept_s` seconds. New ones are kept as ever."""
         self._shorten(str(project), kept_s)
 
     def apply_retention(self, *, kept_s: int) -> None:
-        """Let a changed setting hold for what is kept already, as also what older versions kept without an end.
+        """Apply a changed retention to the present answers, those of old versions without an expiry included.
 
-        A shorter time ends what is there sooner; a longer one is for new answers; without an end nothing of it ends.
+        A shorter retention shortens theirs. A longer one holds for new answers only; 0 keeps all of them for ever.
         """
-        mark = self._keys.answers_kept
-        with redis_errors(mark):
-            if self._redis.get(mark) == str(kept_s):
+        key = self._keys.answers_kept
+        with redis_errors(key):
+            if self._redis.get(key) == str(kept_s):
                 return
         self._shorten(ANY, kept_s)
-        with redis_errors(mark):
-            self._redis.set(mark, kept_s)
+        with redis_errors(key):
+            self._redis.set(key, kept_s)
 
     def _shorten(self, project: str, kept_s: int) -> None:
         with redis_errors():
@@ -189,7 +187,7 @@ class AnswerStore(Records):
 
 
 def _answers(project: int, task: int, reply: Any, where: str, prompts_where: str) -> list[Answer]:
-    """What `_READ` gave."""
+    """From the reply of `_READ`."""
     entries, named = reply
     prompts = {id_: _Asked.parse_record(text, prompts_where) for id_, text in zip(named[::2], named[1::2], strict=True)}
     found = [_answer(project, task, text, prompts, where) for text in entries]
@@ -197,7 +195,7 @@ def _answers(project: int, task: int, reply: Any, where: str, prompts_where: str
 
 
 def _answer(project: int, task: int, text: str, prompts: dict[str, _Asked], where: str) -> Answer | None:
-    """From an entry, or from a whole answer, as versions before 0.3 kept it."""
+    """From an entry, or from a whole `Answer`, which versions before 0.3 kept."""
     if not text.startswith('{"asked":'):
         return Answer.parse_record(text, where)
     entry = _Entry.parse_record(text, where)

@@ -1,11 +1,6 @@
 """Which projects changed in Label Studio, and what the last sync with it counted.
 
-Keys, in a deployment D, for a project P:
-
-    annotune:D:P:changes   counter, raised by each change that Label Studio reports
-    annotune:D:P:looked    the counter as it was when the last sync began
-    annotune:D:P:queued    set while a "changed" job waits in the queue; expires
-    annotune:D:P:tally     `SyncSummary` of the last sync
+Keys of a project (see keys.py): `changes`, `looked`, `queued`, `tally`.
 """
 
 import logging

@@ -1,9 +1,4 @@
-"""The extra parameters of each project's connection in Label Studio.
-
-Keys, in a deployment D, for a project P:
-
-    annotune:D:P:parameters   `ExtraParams`
-"""
+"""The extra parameters of each project's connection in Label Studio. Key of a project (see keys.py): `parameters`."""
 
 from annotune.extra_params import ExtraParams
 from annotune.store.records import Records
@@ -11,8 +6,8 @@ from annotune.store.redis import redis_errors
 
 
 class ExtraParamsStore(Records):
-    """Every method raises StoreUnavailable where Redis does not answer, and RecordUnreadable where it holds something
-    else.
+    """Every method raises StoreUnavailable where Redis does not answer; `get` raises RecordUnreadable where it holds
+    something else.
     """
 
     def get(self, project: int) -> ExtraParams | None:

@@ -1,7 +1,7 @@
-"""What a job in a queue may be: one of two functions, named by a string, with one project's id.
+"""The jobs that a worker accepts: one of two functions, named by a string, with one project's id.
 
-Whoever can write to Redis can put a job there, and RQ (3.0) runs whatever function, callback or webhook a job names. So
-a job is taken for what it says in these words, and for nothing else.
+Anyone who can write to Redis can add a job, and RQ (3.0) runs any function, callback or webhook that a job names. So a
+worker reads a job as a `JobSpec` first, and refuses every other job.
 """
 
 import json
@@ -14,10 +14,10 @@ from annotune.errors import JobRefused
 CHANGED_JOB = "trainer.jobs.project_changed"
 TRAIN_JOB = "trainer.jobs.train_project"
 LIMITS_S = {CHANGED_JOB: 600, TRAIN_JOB: -1}
-"""The functions, and how many seconds each may take; -1: any number."""
+"""The time limit of each function, in seconds; -1 is none."""
 MAX_BYTES = 300
 MAX_PROJECT = 2**63
-# What RQ writes into the hash of a job that was enqueued with a function and arguments alone.
+# The fields that RQ (3.0) writes for a job that was enqueued with a function and arguments only.
 _PLAIN_FIELDS = frozenset(
     {
         *("data", "origin", "description", "status", "timeout", "result_ttl", "failure_ttl", "worker_name"),
@@ -28,7 +28,7 @@ _PLAIN_FIELDS = frozenset(
 
 @dataclass(frozen=True)
 class JobSpec:
-    """A function and the project that it is to be called with."""
+    """A function's dotted name and the project that is its argument."""
 
     job: str
     project: int
@@ -39,14 +39,14 @@ class JobSpec:
 
     @classmethod
     def read(cls, fields: Mapping[str, bytes]) -> "JobSpec":
-        """The order in the hash of an RQ job, whose values are bytes.
+        """Parse the hash of an RQ job, whose values are bytes.
 
         Raises:
-            JobRefused: it holds none, or says more; the message says which of these, and quotes nothing of it.
+            JobRefused: it is no such job, or has more fields. The message gives the reason and quotes no value.
         """
-        more = sorted(name for name, value in fields.items() if value and name not in _PLAIN_FIELDS)
-        if more:
-            raise JobRefused(f"it has what no job of ours has ({', '.join(more)[:MAX_BYTES]})")
+        extra = sorted(name for name, value in fields.items() if value and name not in _PLAIN_FIELDS)
+        if extra:
+            raise JobRefused(f"it has what no job of ours has ({', '.join(extra)[:MAX_BYTES]})")
         try:
             job, instance, arguments, named = json.loads(_plain(fields.get("data", b"")))
         except (ValueError, TypeError, RecursionError):
@@ -62,10 +62,10 @@ class JobSpec:
 
 
 def _plain(data: bytes) -> bytes:
-    """What was compressed, or was not; a bomb never unfolds."""
-    machine = zlib.decompressobj()
+    """The data, decompressed if it was compressed. At most `MAX_BYTES` and one byte are unpacked, so a bomb does no harm."""
+    decompressor = zlib.decompressobj()
     try:
-        plain = machine.decompress(data, MAX_BYTES + 1)
+        plain = decompressor.decompress(data, MAX_BYTES + 1)
     except zlib.error:
         plain = data
     if len(plain) > MAX_BYTES:

@@ -1,8 +1,6 @@
 """Leases: one process at a time does something for a project, and an expiry frees what a dead one held.
 
-Keys, in a deployment D, for a project P:
-
-    annotune:D:P:lease:NAME   the holder's token; expires
+Key of a project (see keys.py): `lease:NAME`.
 """
 
 from annotune.store.records import Records

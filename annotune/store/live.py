@@ -1,10 +1,6 @@
 """Which model answers each project, and which did before.
 
-Keys, in a deployment D, for a project P:
-
-    annotune:D:P:live           `ModelRef` of the live model
-    annotune:D:P:past           list of the `ModelRef`s that were live before, newest first
-    annotune:D:P:answered:ID    what a request was answered, in case it is sent again; expires
+Keys of a project (see keys.py): `live`, `past`, `answered:ID`.
 """
 
 import uuid
@@ -35,7 +31,7 @@ class LiveStore(Records):
         return self._value(ModelRef, project, "live")
 
     def past(self, project: int) -> list[ModelRef]:
-        """What was live before, newest first; at most `PAST_KEPT`."""
+        """What was live before, newest first; at most `MAX_PAST`."""
         return self._values(ModelRef, project, "past")
 
     def swap(self, project: int, expected: ModelRef | None, new: ModelRef) -> bool:

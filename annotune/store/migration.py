@@ -1,4 +1,7 @@
-"""Keys of versions that knew no deployments, `annotune:<project>:<name>` and `annotune:projects`: `main` takes them over."""
+"""Keys of versions that knew no deployments: `annotune:<project>:<name>` and `annotune:projects`.
+
+The deployment `main` takes them over.
+"""
 
 import re
 from dataclasses import dataclass
@@ -12,12 +15,13 @@ OLD_PROJECTS = f"{PREFIX}:projects"
 OLD_QUEUES = {"changes": f"{PREFIX}-changes", "training": f"{PREFIX}-training"}
 TARGET_DEPLOYMENT = "main"
 PAGE = 500
-# Every name that they used, and no other: the keys of a deployment called `4` look much the same.
+# All names that they used, and no other: the keys of a deployment called `4` have the same form.
 _OLD = re.compile(
     rf"{PREFIX}:([0-9]+):(changes|looked|queued|live|past|prompt|prompts|prompt-number|pin|system|parameters|versions|number"
     r"|dataset|tally|training|progress|runs|answers:[0-9]+|lease:[a-z]+)"
 )
-# Of keys (old, new). Where both are there, sets are united and older answers go before newer ones; all else stays.
+# Keys: old, new. Argument: 'oldest first' for such a list. If both keys exist, sets are united, and the items of an old list
+# are put before those of the new one; any other pair stays as it is.
 _MOVE = """
 local old, new = KEYS[1], KEYS[2]
 if redis.call('EXISTS', old) == 0 then return 'gone' end
@@ -28,7 +32,7 @@ if kind == 'set' then
   redis.call('SUNIONSTORE', new, new, old)
 elseif kind == 'list' and ARGV[1] == 'oldest first' then
   local items = redis.call('LRANGE', old, 0, -1)
-  for place = #items, 1, -1 do redis.call('LPUSH', new, items[place]) end
+  for index = #items, 1, -1 do redis.call('LPUSH', new, items[index]) end
 else
   return 'kept'
 end
@@ -39,14 +43,14 @@ return 'moved'
 
 @dataclass(frozen=True)
 class Migrated:
-    """How many keys were renamed, and which stay since a newer one of the same meaning is there."""
+    """How many keys were renamed, and which old ones stay because a new one exists."""
 
     moved: int
     kept: tuple[str, ...]
 
 
 def migrated_name(old: str, keys: Keys) -> str | None:
-    """The name of an old key in a deployment; None where it is no old key."""
+    """The name of an old key in a deployment; None if it is no old key."""
     if old == OLD_PROJECTS:
         return keys.projects
     match = _OLD.fullmatch(old)
@@ -54,7 +58,7 @@ def migrated_name(old: str, keys: Keys) -> str | None:
 
 
 def has_old_keys(client: Redis) -> bool:
-    """Does this Redis hold the projects of a version that knew no deployments?
+    """Whether this Redis holds the projects of a version that knew no deployments.
 
     Raises:
         StoreUnavailable: Redis does not answer.
@@ -64,12 +68,12 @@ def has_old_keys(client: Redis) -> bool:
 
 
 def migrate(client: Redis, keys: Keys) -> Migrated:
-    """Rename all old keys to those of a deployment; each in one step, so that it may be broken off and begun again.
+    """Rename all old keys to those of a deployment. Each is renamed in one step, so an interrupted run can be run again.
 
-    `client` decodes its answers.
+    `client` decodes its replies.
 
     Raises:
-        StoreUnavailable: Redis does not answer; what was renamed by then stays so.
+        StoreUnavailable: Redis does not answer; the keys that were renamed by then stay renamed.
     """
     moved, kept = 0, []
     with redis_errors():

@@ -1,9 +1,4 @@
-"""The projects that a deployment knows.
-
-Keys, in a deployment D:
-
-    annotune:D:projects   set of project ids
-"""
+"""The projects that a deployment knows. Key (see keys.py): `projects`."""
 
 from redis import Redis
 
@@ -16,9 +11,9 @@ from annotune.store.redis import redis_errors
 from annotune.store.scripts import REMEMBER
 
 MAX_PROJECTS = 10_000
-# What comes again by itself: it goes with a project that Label Studio does not have.
+# Keys that the next sync or webhook writes again. They are deleted with a project that Label Studio does not have.
 PASSING = ("changes", "looked", "queued", "tally", "training", "progress", "parameters", "batch", "scores")
-FORGOTTEN_S = 30 * DAY_S  # not at once: a wrong LABEL_STUDIO_URL looks as if all projects were gone
+FORGOTTEN_S = 30 * DAY_S  # a wrong LABEL_STUDIO_URL looks as if all projects were gone
 
 
 class ProjectStore(Records):
@@ -44,7 +39,7 @@ class ProjectStore(Records):
         """Know these projects from now on.
 
         Raises:
-            TooManyProjects: `PROJECTS_KNOWN` are known, and one of these is not among them.
+            TooManyProjects: `MAX_PROJECTS` are known, and one of these is not among them.
         """
         for page in pages(projects):
             with redis_errors(self._keys.projects):

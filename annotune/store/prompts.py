@@ -1,4 +1,7 @@
-"""The prompts of each project: every version, which one is used, and whether it is pinned."""
+"""The prompts of each project: all versions, the one in use, and whether it is pinned.
+
+Keys of a project (see keys.py): `prompt`, `prompts`, `prompt-number`, `pin`, `system`, `prompts-seen`, `answered:ID`.
+"""
 
 import hashlib
 import uuid
@@ -14,35 +17,35 @@ MAX_VERSIONS = 1000
 
 
 class PromptStore(Records):
-    """Prompts in Redis. Every method raises StoreUnavailable where Redis does not answer, and RecordUnreadable where what it
+    """Prompt versions. Every method raises StoreUnavailable where Redis does not answer, and RecordUnreadable where what it
     finds is no prompt.
     """
 
     def used(self, project: int) -> PromptVersion | None:
-        """The prompt of a project: the one that is pinned, else the newest."""
+        """The prompt in use: the pinned version, else the newest."""
         key = self._keys.of(project, "prompt")
         with redis_errors(key):
             found = self._redis.get(key)
         return PromptVersion.parse_record(found, location(key)) if found else None
 
     def versions(self, project: int) -> list[PromptVersion]:
-        """All that are kept, oldest first."""
+        """All versions that are kept, oldest first; at most `MAX_VERSIONS`."""
         key = self._keys.of(project, "prompts")
         with redis_errors(key):
             found = self._redis.lrange(key, 0, -1)
         versions = [PromptVersion.parse_record(item, location(key)) for item in found]
-        used = None if versions else self.used(project)  # what was kept before there were versions
+        used = None if versions else self.used(project)  # kept by an Annotune that had no versions
         return [used] if used else versions
 
     def newest(self, project: int) -> PromptVersion | None:
-        """The last one that was submitted or set, pinned or not."""
+        """The version that was submitted or set last, pinned or not."""
         key = self._keys.of(project, "prompts")
         with redis_errors(key):
             found = self._redis.lindex(key, -1)
         return PromptVersion.parse_record(found, location(key)) if found else self.used(project)
 
     def add(self, project: int, prompt: ProjectPrompt, *, over_pin: bool = False) -> PromptVersion:
-        """Keep a new version. It is used from now on, unless another is pinned and `over_pin` is not said."""
+        """Add a version, and use it unless another one is pinned. `over_pin` ends the pin."""
         newest = self.newest(project)
         version = PromptVersion(text=prompt.text, source=prompt.source, at=prompt.at, system=self.system(project))
         names = ("prompts", "prompt", "pin", "prompt-number", f"answered:{uuid.uuid4().hex}")
@@ -57,24 +60,24 @@ class PromptStore(Records):
         return version.model_copy(update={"number": int(number)})
 
     def seen(self, project: int) -> frozenset[str]:
-        """Shas (`text_sha`) of all texts that annotations ever held, as far as anybody looked."""
+        """The `text_sha`s of all prompts that a sync ever found in annotations."""
         key = self._keys.of(project, "prompts-seen")
         with redis_errors(key):
             return frozenset(self._redis.smembers(key))
 
     def known(self, project: int) -> frozenset[str]:
-        """As `seen`, and of all versions."""
+        """`seen`, and the `text_sha`s of all versions."""
         return self.seen(project) | {text_sha(version.text) for version in self.versions(project)}
 
     def add_seen(self, project: int, texts: Iterable[str]) -> None:
-        """Annotations hold these texts."""
+        """Note prompts that annotations hold."""
         key, shas = self._keys.of(project, "prompts-seen"), [text_sha(text) for text in texts]
         if shas:
             with redis_errors(key):
                 self._redis.sadd(key, *shas)
 
     def pin(self, project: int, version: PromptVersion) -> None:
-        """Use a version, whatever is submitted from now on."""
+        """Use this version, and go on using it when others are submitted."""
         with redis_errors():
             pipe = self._redis.pipeline()
             pipe.set(self._keys.of(project, "prompt"), version.model_dump_json())
@@ -83,7 +86,7 @@ class PromptStore(Records):
         self.set_system(project, version.system)
 
     def unpin(self, project: int) -> PromptVersion | None:
-        """Use the newest again."""
+        """Use the newest version again, and return it."""
         newest = self.newest(project)
         with redis_errors():
             self._redis.delete(self._keys.of(project, "pin"))
@@ -92,7 +95,7 @@ class PromptStore(Records):
         return newest
 
     def pinned(self, project: int) -> int | None:
-        """The number of the pinned version."""
+        """The number of the pinned version, if one is."""
         key = self._keys.of(project, "pin")
         with redis_errors(key):
             found = str(self._redis.get(key) or "")
@@ -101,7 +104,7 @@ class PromptStore(Records):
         return int(found) if found else None
 
     def system(self, project: int) -> str | None:
-        """The project's own system message; None leaves it to `SYSTEM_PROMPT`."""
+        """The project's own system prompt; None leaves it to the setting `SYSTEM_PROMPT`."""
         key = self._keys.of(project, "system")
         with redis_errors(key):
             found: str | None = self._redis.get(key)
@@ -113,10 +116,10 @@ class PromptStore(Records):
             self._redis.delete(key) if text is None else self._redis.set(key, text)
 
     def find(self, project: int, name: str) -> PromptVersion:
-        """A version by its number, as `3` or `v3`.
+        """A version by its number, `3` or `v3`.
 
         Raises:
-            RequestInvalid: it is no number.
+            RequestInvalid: the name is no number.
             NotFound: the project has no such version.
         """
         bare = name.removeprefix("v")
@@ -133,5 +136,5 @@ class PromptStore(Records):
 
 
 def text_sha(text: str) -> str:
-    """Short, of a prompt as written."""
+    """The first 16 hex digits of the SHA-256 of a prompt as written."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""A connection to Redis, and its errors in our words."""
+"""A connection to Redis, and the translation of its errors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from annotune.errors import ConfigurationError, RecordUnreadable, StoreUnavailab
 
 Patience = Literal["web", "job"]
 
-# How Redis 6 to 8 and Valkey refuse: redis-py's class, or the word where a script or a pipeline tells of it.
+# The refusals of Redis 6 to 8 and of Valkey: redis-py's class, or a word of the message if a script or a pipeline raises it.
 _REFUSALS: tuple[tuple[type[redis.RedisError], str, str], ...] = (
     (
         redis.OutOfMemoryError,
@@ -42,7 +42,7 @@ _REFUSALS: tuple[tuple[type[redis.RedisError], str, str], ...] = (
         "Redis has no connection left: raise its maxclients, or lower WORKERS and THREADS",
     ),
 )
-# How Redis says that a key holds something else than the command is for.
+# Redis's words for a key of another type than the command needs.
 _WRONG_TYPE = ("WRONGTYPE", "value is not an integer")
 _DISK = "Redis cannot save to its disk and therefore keeps nothing new: free space there, and see its own log"
 _UNREACHABLE = "Redis is not reachable: start it, or set REDIS_URL to where it answers"
@@ -50,7 +50,7 @@ _CLOSED = (
     "Redis is not reachable: what answers at REDIS_URL closes the connection. Either it is being stopped, or it speaks TLS"
     " (then write rediss://), or it is no Redis"
 )
-# What connecting meets, by the words of Python 3.11 and of redis-py 6 to 8.
+# Failures to connect, by words in the messages of Python 3.11 and of redis-py 6 to 8.
 _CONNECTING = {
     "CERTIFICATE_VERIFY_FAILED": "Redis shows a certificate that nobody here trusts: name its authority in REDIS_URL, as"
     " 'rediss://redis:6379/0?ssl_ca_certs=/path/ca.pem'",
@@ -66,14 +66,14 @@ _REFUSED = "Redis refuses what it was asked: Annotune needs Redis 6.2 or later a
 
 
 def connect_redis(url: str, *, patience: Patience, decode: bool) -> redis.Redis:
-    """A client that connects when first used; `decode` off is what RQ needs.
+    """A client that connects when first used. RQ needs one that does not `decode` replies.
 
-    `web` gives up within half a second, so that a webhook is answered; `job` waits out a restart of Redis (about two
-    minutes), so that a training's end is not lost. Both send a command again whose answer was lost, so that a command that
-    was carried out may come twice.
+    Patience `web` gives up within half a second, so that a webhook is answered in time. `job` waits about two minutes, for a
+    restart of Redis, so that the end of a training is not lost. Both send a command again if its reply was lost; Redis may
+    therefore carry it out twice.
 
     Raises:
-        ConfigurationError: the URL is none of Redis.
+        ConfigurationError: it is no URL of Redis.
     """
     if patience == "web":
         retry, timeout_s = Retry(NoBackoff(), 1), 0.15
@@ -93,18 +93,18 @@ def connect_redis(url: str, *, patience: Patience, decode: bool) -> redis.Redis:
 
 
 def redis_address(url: str) -> str:
-    """Where a Redis URL leads, without a name or a password."""
+    """A Redis URL without its user name and password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 @contextmanager
 def redis_errors(key: str = "its keys") -> Iterator[None]:
-    """Around calls to Redis about a key, or about keys of one project.
+    """Translate the errors of calls about a key, or about the keys of one project.
 
     Raises:
-        StoreUnavailable: Redis did not do what was asked; the message says why.
-        RecordUnreadable: the key holds something else than the command is for.
+        StoreUnavailable: Redis did not carry out a command; the message gives the reason.
+        RecordUnreadable: the key holds another type than the command needs.
     """
     try:
         yield
@@ -115,7 +115,7 @@ def redis_errors(key: str = "its keys") -> Iterator[None]:
 
 
 def location(key: str) -> str:
-    """How a key is named where it cannot be read."""
+    """The name of a key in the message of RecordUnreadable."""
     return f"{key} in Redis"
 
 
@@ -132,8 +132,8 @@ def _explain(error: redis.RedisError) -> str:
             return sentence
     if "MISCONF" in text:
         return _DISK
-    met = "; ".join(_messages(error))
+    messages = "; ".join(_messages(error))
     for word, sentence in _CONNECTING.items():
-        if word in met:
+        if word in messages:
             return sentence
     return _REFUSED if isinstance(error, redis.ResponseError) else _UNREACHABLE

@@ -1,9 +1,6 @@
-"""What is told of each project in Redis: how its last batch ended, and why Label Studio does not show its scores.
+"""How each project's last batch ended, and why Label Studio does not show its scores.
 
-Keys, in a deployment D, for a project P:
-
-    annotune:D:P:batch   how the last batch ended; expires
-    annotune:D:P:scores  a sentence, where Label Studio does not show the scores of what answers
+Keys of a project (see keys.py): `batch`, `scores`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +20,7 @@ MAX_BATCHES = 100
 class Batch(FrozenModel):
     """How a request for predictions of several tasks ended.
 
-    `kind` is the class of the most frequent error and `reason` its sentence, both empty where all was answered.
+    `kind` is the class of the most frequent error and `reason` its message; both are empty if every task was answered.
     """
 
     at: datetime
@@ -38,11 +35,11 @@ class ReportStore(Records):
     """Every method raises StoreUnavailable where Redis does not answer, or keeps nothing new."""
 
     def batch(self, project: int) -> Batch | None:
-        """How a project's last batch ended; None where none is known. Raises RecordUnreadable."""
+        """How a project's last batch ended, if that is known. Raises RecordUnreadable."""
         return self._value(Batch, project, "batch")
 
     def batches(self, projects: Sequence[int]) -> list[Batch]:
-        """The last batches of these projects, at most `MOST_TOLD`, the newest first; what is unreadable is left out."""
+        """The last batches of these projects, at most `MAX_BATCHES`, newest first; unreadable ones are left out."""
         found: list[Batch] = []
         for page in pages(projects):
             keys = [self._keys.of(project, "batch") for project in page]
@@ -54,7 +51,7 @@ class ReportStore(Records):
         return newest(found)
 
     def save_batch(self, batch: Batch) -> None:
-        """Keep it, unless a later one is kept."""
+        """Save it, unless a later one was saved."""
         known = None
         with suppress(RecordUnreadable):
             known = self.batch(batch.project)
@@ -63,19 +60,20 @@ class ReportStore(Records):
                 self._redis.set(self._keys.of(batch.project, "batch"), batch.model_dump_json(), ex=KEPT_S)
 
     def scores_missing(self, project: int) -> str:
-        """Why Label Studio does not show the scores of what answers; empty where it does, or nobody looked."""
+        """Why Label Studio does not show the scores of the live model; empty if it does, or if that was not checked."""
         return self._text(project, "scores")
 
     def set_scores_missing(self, project: int, why: str) -> None:
+        """Save the reason; an empty one deletes it."""
         key = self._keys.of(project, "scores")
         with redis_errors():
             self._redis.set(key, why) if why else self._redis.delete(key)
 
 
 def newest(batches: Iterable[Batch]) -> list[Batch]:
-    """One of each project, at most `MOST_TOLD`, the newest first."""
+    """One of each project, at most `MAX_BATCHES`, the newest first."""
     by_project: dict[int, Batch] = {}
-    for batch in sorted(batches, key=lambda each: each.at):
+    for batch in sorted(batches, key=lambda batch: batch.at):
         by_project.pop(batch.project, None)
         by_project[batch.project] = batch
     return list(reversed(by_project.values()))[:MAX_BATCHES]

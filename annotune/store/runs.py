@@ -1,9 +1,4 @@
-"""The training runs of each project that have ended.
-
-Keys, in a deployment D, for a project P:
-
-    annotune:D:P:runs   list of `TrainingRun`s without their `contents`, newest first
-"""
+"""The training runs of each project that have ended. Key of a project (see keys.py): `runs`."""
 
 from annotune.runs import TrainingRun
 from annotune.store.records import Records
@@ -18,11 +13,11 @@ class RunStore(Records):
     """
 
     def save(self, run: TrainingRun) -> None:
-        """Put a run first; the newest `RUNS_KEPT` stay. Saving one twice does no harm."""
+        """Put a run first, without its `contents`; the newest `MAX_RUNS` stay. Saving one twice does no harm."""
         key, text = self._keys.of(run.project, "runs"), run.model_dump_json(exclude={"contents"})
         with redis_errors(key):
             pipe = self._redis.pipeline()
-            pipe.lrem(key, 0, text)  # it may have been kept, and the answer lost
+            pipe.lrem(key, 0, text)  # it was saved, if only the reply was lost
             pipe.lpush(key, text)
             pipe.ltrim(key, 0, MAX_RUNS - 1)
             pipe.execute()

@@ -1,4 +1,7 @@
-"""What a project is answered with, read at once: it is asked for with each prediction."""
+"""What answers a project, read in one round trip, since each prediction needs it.
+
+Reads the keys `mark`, `live`, `prompt`, `parameters` and `system` (see keys.py).
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +17,8 @@ from annotune.store.redis import location, redis_errors
 
 @dataclass(frozen=True)
 class ServingState:
-    """The live pointer, the prompt in use, the connection's parameters and the project's system prompt, each None where
-    there is none; and the mark of this Redis, empty where it has none.
+    """The live model, the prompt in use, the connection's parameters and the project's own system prompt, each None if the
+    project has none; and the mark of this Redis, empty if it has none.
     """
 
     mark: str
@@ -26,19 +29,24 @@ class ServingState:
 
 
 class ServingStore(Records):
-    """What answers each project."""
+    """The serving state of each project."""
 
     def read(self, project: int) -> ServingState:
-        """Raises StoreUnavailable where Redis does not answer, RecordUnreadable where one of them is no such record."""
+        """Read everything at the same moment.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+            RecordUnreadable: one of the keys holds something else.
+        """
         names = ("live", "prompt", "parameters", "system")
-        wanted = {name: self._keys.of(project, name) for name in names} | {"mark": self._keys.mark}
+        keys = {name: self._keys.of(project, name) for name in names} | {"mark": self._keys.mark}
         with redis_errors():
             pipe = self._redis.pipeline()
-            for key in wanted.values():
+            for key in keys.values():
                 pipe.get(key)
             replies = pipe.execute(raise_on_error=False)
         found: dict[str, Any] = {}
-        for (name, key), reply in zip(wanted.items(), replies, strict=True):
+        for (name, key), reply in zip(keys.items(), replies, strict=True):
             with redis_errors(key):
                 if isinstance(reply, RedisError):
                     raise reply
@@ -46,8 +54,8 @@ class ServingStore(Records):
         live, prompt, parameters = (found[name] for name in ("live", "prompt", "parameters"))
         return ServingState(
             mark=found["mark"] or "",
-            live=ModelRef.parse_record(live, location(wanted["live"])) if live else None,
-            prompt=PromptVersion.parse_record(prompt, location(wanted["prompt"])) if prompt else None,
-            parameters=ExtraParams.parse_record(parameters, location(wanted["parameters"])) if parameters else None,
+            live=ModelRef.parse_record(live, location(keys["live"])) if live else None,
+            prompt=PromptVersion.parse_record(prompt, location(keys["prompt"])) if prompt else None,
+            parameters=ExtraParams.parse_record(parameters, location(keys["parameters"])) if parameters else None,
             system=found["system"],
         )

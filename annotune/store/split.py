@@ -1,4 +1,4 @@
-"""The split of each project's texts, kept in Redis."""
+"""The split of each project's texts. Key of a project (see keys.py): `sides`; `number` is read."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,51 +10,54 @@ from annotune.store.redis import location, redis_errors
 
 
 class SplitStore(Records):
-    """The sides of each project in Redis, which are never deleted. Every method raises StoreUnavailable where Redis does not
-    answer, and RecordUnreadable where it holds something else.
+    """The split of each text, which is never deleted. Every method raises StoreUnavailable where Redis does not answer, and
+    RecordUnreadable where it holds something else.
     """
 
     def all(self, project: int) -> dict[str, SplitName]:
-        """Every side that was ever decided, by the text's sha."""
+        """The split of each text that has one, by the text's SHA-256."""
         key = self._keys.of(project, "sides")
         with redis_errors(key):
             return _read(self._redis.hgetall(key), key)
 
-    def assign(self, project: int, texts: Sequence[str], fewest: int) -> SplitAssignment:
-        """`split`, kept in the same step: whoever asks at the same time gets the same sides."""
+    def assign(self, project: int, texts: Sequence[str], min_train: int) -> SplitAssignment:
+        """Run `assign_splits` and save the new splits in one step, so that two callers get the same ones."""
         key, number = self._keys.of(project, "sides"), self._keys.of(project, "number")
 
         def change(pipe: Any) -> SplitAssignment:
-            recorded, trained = _read(pipe.hgetall(key), key), pipe.get(number)
-            found = assign_splits(recorded, texts, fewest, has_trained=int(trained or 0) > 0)
+            recorded, last_number = _read(pipe.hgetall(key), key), pipe.get(number)
+            assignment = assign_splits(recorded, texts, min_train, has_trained=int(last_number or 0) > 0)
             pipe.multi()
-            if found.new:
-                pipe.hset(key, mapping=dict(found.new))
-            return found
+            if assignment.new:
+                pipe.hset(key, mapping=dict(assignment.new))
+            return assignment
 
         with redis_errors(key):
-            made: SplitAssignment = self._redis.transaction(change, key, number, value_from_callable=True)
-        return made
+            assigned: SplitAssignment = self._redis.transaction(change, key, number, value_from_callable=True)
+        return assigned
 
-    def restore(self, project: int, kept: Mapping[str, SplitName], *, emptied: bool) -> None:
-        """Bring sides back; what is kept goes before what Redis has only where that came after it was emptied."""
+    def restore(self, project: int, saved: Mapping[str, SplitName], *, emptied: bool) -> None:
+        """Write back splits that were saved elsewhere.
+
+        Where a text has another split now, the saved one replaces it if Redis was emptied, and gives way otherwise.
+        """
         key = self._keys.of(project, "sides")
-        if not kept:
+        if not saved:
             return
         with redis_errors(key):
             pipe = self._redis.pipeline()
             if emptied:
-                pipe.hset(key, mapping=dict(kept))
+                pipe.hset(key, mapping=dict(saved))
             else:
-                for sha, side in kept.items():
-                    pipe.hsetnx(key, sha, side)
+                for sha, split in saved.items():
+                    pipe.hsetnx(key, sha, split)
             pipe.execute()
 
 
-def _read(found: Mapping[str, str], key: str) -> dict[str, SplitName]:
-    sides: dict[str, SplitName] = {}
-    for sha, side in found.items():
-        if side not in {"train", "eval"}:
+def _read(fields: Mapping[str, str], key: str) -> dict[str, SplitName]:
+    splits: dict[str, SplitName] = {}
+    for sha, split in fields.items():
+        if split not in {"train", "eval"}:
             raise RecordUnreadable(location(key))
-        sides[sha] = "train" if side == "train" else "eval"
-    return sides
+        splits[sha] = "train" if split == "train" else "eval"
+    return splits

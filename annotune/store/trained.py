@@ -1,4 +1,7 @@
-"""What the annotations of each project hold, as short shas: what the last run tried, and what a version has learnt."""
+"""The content of annotations that was trained on, as short SHA-256s (`Origin.content`) by annotation id.
+
+Keys of a project (see keys.py): `tried`, `learnt`; `dataset` of old versions is read.
+"""
 
 from collections.abc import Mapping
 
@@ -6,28 +9,28 @@ from annotune.store.records import Records
 from annotune.store.redis import redis_errors
 
 UNKNOWN = ""
-"""Stands for what an annotation held, where its id alone was kept."""
+"""The content of an annotation of which only the id was kept."""
 
 
 class TrainedStore(Records):
-    """Contents by annotation (`Origin.content`) in Redis. Every method raises StoreUnavailable where Redis does not answer,
-    and RecordUnreadable where it holds something else.
+    """Every method raises StoreUnavailable where Redis does not answer, and RecordUnreadable where it holds something
+    else.
     """
 
     def tried(self, project: int) -> dict[int, str]:
-        """What the last run that came to training held.
+        """The contents in the last run that reached its training.
 
-        Versions up to 0.2 kept the ids alone, of all that any run had read: those count as tried.
+        Versions up to 0.2 kept the ids alone, of all annotations that any run had read. Those count as tried.
         """
-        found = self._contents(project, "tried")
-        if found:
-            return found
+        contents = self._contents(project, "tried")
+        if contents:
+            return contents
         key = self._keys.of(project, "dataset")
         with redis_errors(key):
-            return {int(each): UNKNOWN for each in self._redis.smembers(key)}
+            return {int(annotation): UNKNOWN for annotation in self._redis.smembers(key)}
 
     def set_tried(self, project: int, contents: Mapping[int, str]) -> None:
-        """In place of what was tried before."""
+        """Replace what was tried before."""
         key = self._keys.of(project, "tried")
         with redis_errors(key):
             pipe = self._redis.pipeline()
@@ -37,11 +40,11 @@ class TrainedStore(Records):
             pipe.execute()
 
     def learnt(self, project: int) -> dict[int, str]:
-        """What was in the dataset of a version that passed its gates; of each annotation the last such content."""
+        """The contents in the datasets of versions that passed their gates; of each annotation the last one."""
         return self._contents(project, "learnt")
 
     def add_learnt(self, project: int, contents: Mapping[int, str]) -> None:
-        """A version passed that learnt these."""
+        """Add the contents in the dataset of a version that passed its gates."""
         key = self._keys.of(project, "learnt")
         if contents:
             with redis_errors(key):
@@ -50,15 +53,15 @@ class TrainedStore(Records):
     def _contents(self, project: int, name: str) -> dict[int, str]:
         key = self._keys.of(project, name)
         with redis_errors(key):
-            found = self._redis.hgetall(key)
-        return {int(annotation): content for annotation, content in found.items() if annotation.isdecimal()}
+            fields = self._redis.hgetall(key)
+        return {int(annotation): content for annotation, content in fields.items() if annotation.isdecimal()}
 
 
-def fill_unknown(kept: Mapping[int, str], now: Mapping[int, str]) -> dict[int, str]:
-    """With what an annotation holds now in place of what is unknown."""
-    return {each: content or now.get(each, UNKNOWN) for each, content in kept.items()}
+def fill_unknown(known: Mapping[int, str], now: Mapping[int, str]) -> dict[int, str]:
+    """Replace each unknown content by what the annotation holds now."""
+    return {annotation: content or now.get(annotation, UNKNOWN) for annotation, content in known.items()}
 
 
-def count_changed(now: Mapping[int, str], kept: Mapping[int, str]) -> int:
-    """How many annotations hold something that is not among what is kept. What was deleted is none of them."""
-    return sum(kept.get(each) != content for each, content in now.items())
+def count_changed(now: Mapping[int, str], known: Mapping[int, str]) -> int:
+    """How many annotations of `now` are new in it or hold another content than in `known`. Deleted ones do not count."""
+    return sum(known.get(annotation) != content for annotation, content in now.items())

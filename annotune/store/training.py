@@ -1,9 +1,6 @@
 """The training of each project that is requested or running.
 
-Keys, in a deployment D, for a project P:
-
-    annotune:D:P:training   `TrainingRequest`; it stays until the training has ended
-    annotune:D:P:progress   `Progress` of the training that runs
+Keys of a project (see keys.py): `training`, `progress`.
 """
 
 from redis import Redis

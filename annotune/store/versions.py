@@ -1,9 +1,6 @@
 """The versions of each project's model.
 
-Keys, in a deployment D, for a project P:
-
-    annotune:D:P:versions   hash of number -> `ModelVersion`
-    annotune:D:P:number     the last version number that was given out
+Keys of a project (see keys.py): `versions`, `number`.
 """
 
 from redis import Redis

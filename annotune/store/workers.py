@@ -1,9 +1,6 @@
 """The workers of a deployment: whether one is alive, and what it can do.
 
-Keys, in a deployment D; both expire when no worker renews them:
-
-    annotune:D:worker     set by each worker that is alive
-    annotune:D:findings   the report of one of them; of several, one that can train
+Keys (see keys.py): `worker`, `findings`. Both expire when no worker renews them.
 """
 
 import time
