@@ -1,18 +1,12 @@
-"""The store on a real Redis."""
+"""The stores on a real Redis."""
 
-import socket
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
+from store_calls import GPT, LLAMA, NOON, answer, version
 
-from annotune.answer import Answer
-from annotune.errors import ConfigurationError, StoreUnavailable
-from annotune.models import ModelRef, ModelVersion
+from annotune.models import ModelRef
 from annotune.prompt import ProjectPrompt
 from annotune.runs import Progress, SyncSummary, TrainingRequest, TrainingRun
 from annotune.store.answers import MAX_ANSWERS
@@ -21,54 +15,8 @@ from annotune.store.projects import FORGOTTEN_S
 from annotune.store.redis import connect_redis
 from annotune.store.runs import MAX_RUNS
 from annotune.store.store import Store
-from embedded.redis import RedisServer
 
-NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-LLAMA, GPT = ModelRef.parse("ollama:llama3"), ModelRef.parse("openai:gpt-3.5-turbo")
 OURS = ModelRef(server="ollama", model="annotune/main-p1:v0001-ab", version="v0001", num_ctx=2048)
-NOT_OURS = ["redis-host", "http://localhost:6379", "redis://localhost:port/0", "redis://:sk-made-up@h:port/0"]
-CALLS = {
-    "projects": lambda store: store.projects.all(),
-    "note_changes": lambda store: store.changes.note(1),
-    "take_queued": lambda store: store.changes.take_queued(1),
-    "live": lambda store: store.live.get(1),
-    "swap_live": lambda store: store.live.swap(1, None, LLAMA),
-    "prompt": lambda store: store.prompts.used(1),
-    "log_answers": lambda store: store.answers.add([answer(1)], kept_s=0),
-    "answers": lambda store: store.answers.known(1, 1),
-    "next_number": lambda store: store.versions.next_number(1),
-    "raise_number": lambda store: store.versions.raise_number(1, 3),
-    "versions": lambda store: store.versions.all(1),
-    "want_training": lambda store: store.training.request(1, TrainingRequest(requested_by="x", at=NOON)),
-    "set_tried": lambda store: store.trained.set_tried(1, {1: "a"}),
-    "add_learnt": lambda store: store.trained.add_learnt(1, {1: "a"}),
-    "add_seen": lambda store: store.prompts.add_seen(1, ["a"]),
-    "take_lease": lambda store: store.leases.take(1, "a", "t", 9),
-    "release_lease": lambda store: store.leases.release(1, "a", "t"),
-    "has_worker": lambda store: store.workers.alive(),
-}
-
-
-def answer(number: int, task: int = 5) -> Answer:
-    return Answer(
-        project=1, task=task, prompt="p", prompt_sha="ab", text=f"answer {number}", model_version="m@ab", at=NOON
-    )
-
-
-def version(number: int) -> ModelVersion:
-    return ModelVersion(
-        project=1, number=number, model="m", digest="ab", run="r", created_at=NOON, num_ctx=256, state="candidate"
-    )
-
-
-@contextmanager
-def silent_server(*, accepts: bool) -> Iterator[str]:
-    """The URL of a port that refuses connections, or accepts them and never says a word."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        if accepts:
-            server.listen()
-        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
 
 
 def test_a_new_project_has_nothing(store: Store) -> None:
@@ -224,16 +172,11 @@ def test_ended_runs_are_newest_first_and_bounded(store: Store) -> None:
     assert [run.number for run in store.runs.all(1)] == list(range(MAX_RUNS + 1, 1, -1))
 
 
-def test_one_training_is_wanted_until_it_ended(store: Store) -> None:
+def test_one_training_is_requested_until_it_ended(store: Store) -> None:
     first = TrainingRequest(requested_by="webhook", at=NOON)
 
-    assert [
-        store.training.request(1, first),
-        store.training.request(1, first.model_copy(update={"requested_by": "cli"})),
-    ] == [
-        True,
-        False,
-    ]
+    assert store.training.request(1, first)
+    assert not store.training.request(1, first.model_copy(update={"requested_by": "cli"}))
     assert store.training.requested(1) == first
 
     store.training.end(1)
@@ -251,11 +194,11 @@ def test_progress_goes_with_its_training(store: Store) -> None:
     assert store.training.progress(1) is None
 
 
-def test_a_tally_is_kept(store: Store) -> None:
-    tally = SyncSummary(usable=3, new=1, left_out={"skipped": 2}, kinds={"typed": 1, "corrected": 2}, at=NOON)
-    store.changes.set_summary(1, tally)
+def test_the_summary_of_a_sync_is_kept(store: Store) -> None:
+    summary = SyncSummary(usable=3, new=1, left_out={"skipped": 2}, kinds={"typed": 1, "corrected": 2}, at=NOON)
+    store.changes.set_summary(1, summary)
 
-    assert store.changes.summary(1) == tally
+    assert store.changes.summary(1) == summary
 
 
 def test_a_lease_has_one_holder(store: Store) -> None:
@@ -283,55 +226,8 @@ def test_a_lease_ends_by_itself(store: Store, redis_url: str) -> None:
         assert 0 < client.pttl("annotune:main:1:lease:training") <= 30_000
 
 
-def test_a_worker_that_says_nothing_is_forgotten(store: Store, redis_url: str) -> None:
+def test_a_worker_without_a_heartbeat_is_forgotten(store: Store, redis_url: str) -> None:
     store.workers.heartbeat(60)
     assert store.workers.alive()
     with connect_redis(redis_url, patience="web", decode=True) as client:
         assert 0 < client.pttl("annotune:main:worker") <= 60_000
-
-
-@pytest.mark.parametrize("accepts", [False, True], ids=["refuses", "hangs"])
-@pytest.mark.parametrize("name", CALLS)
-def test_without_redis_every_call_says_so_and_names_the_setting(name: str, accepts: bool) -> None:
-    with silent_server(accepts=accepts) as url:
-        store = Store.connect(url)
-        with pytest.raises(StoreUnavailable, match="REDIS_URL"):
-            CALLS[name](store)
-        store.close()
-
-
-def test_the_waits_of_the_web_end_within_half_a_second() -> None:
-    with connect_redis("redis://127.0.0.1:1/0", patience="web", decode=True) as client:
-        waits = client.connection_pool.connection_kwargs
-        tries = 1 + waits["retry"].get_retries()
-
-    assert tries * max(waits["socket_timeout"], waits["socket_connect_timeout"]) < 0.5
-
-
-@pytest.mark.parametrize("url", NOT_OURS)
-def test_a_wrong_url_is_one_sentence_that_names_the_setting_and_not_the_value(url: str) -> None:
-    with pytest.raises(ConfigurationError, match="REDIS_URL") as refused:
-        Store.connect(url)
-    assert "sk-made-up" not in str(refused.value)
-
-
-def test_a_job_waits_out_a_restart_of_redis_and_nothing_is_lost(tmp_path: Path) -> None:
-    with RedisServer(tmp_path) as server:
-        store = Store.connect(server.url, patience="job")
-        store.live.swap(1, None, OURS)
-        server.stop()
-        asking = threading.Event()
-
-        def end_run() -> bool:
-            asking.set()
-            return store.live.swap(1, OURS, LLAMA)
-
-        with ThreadPoolExecutor(1) as thread:
-            moved = thread.submit(end_run)
-            asking.wait()
-            server.start()
-
-            assert moved.result()
-        assert store.live.get(1) == LLAMA
-        assert store.live.past(1) == [OURS]
-        store.close()

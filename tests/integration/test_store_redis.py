@@ -1,19 +1,24 @@
-"""What Redis refuses, and what is told of it."""
+"""Connections to Redis: what the two patiences wait for, and what is said of each failure."""
 
 import shutil
+import socket
 import socketserver
 import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import redis
 from services import Eventually
+from store_calls import CALLS, LLAMA
 
-from annotune.errors import StoreUnavailable
+from annotune.errors import ConfigurationError, StoreUnavailable
+from annotune.models import ModelRef
+from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from embedded.redis import RedisServer
 
@@ -22,14 +27,20 @@ WRITES: dict[str, Callable[[Store], object]] = {
     "a transaction": lambda store: store.changes.note(1),
     "a script": lambda store: store.versions.raise_number(1, 3),
 }
-
-
 REFUSED = {
     "full": lambda client: (client.config_set("maxmemory-policy", "noeviction"), client.config_set("maxmemory", 1)),
     "replica": lambda client: client.replicaof("127.0.0.1", 1),
     "password": lambda client: client.config_set("requirepass", "only-for-tests"),
     "rights": lambda client: client.acl_setuser("default", enabled=True, nopass=True, categories=["-@all"]),
 }
+OURS = ModelRef(server="ollama", model="annotune/main-p1:v0001-ab", version="v0001", num_ctx=2048)
+NOT_OURS = ["redis-host", "http://localhost:6379", "redis://localhost:port/0", "redis://:sk-made-up@h:port/0"]
+# Each of these waits out its time, so they are one of each kind: reads, writes, scripts, pipelines.
+HANGING = [
+    *("projects.all", "changes.note", "changes.take_queued", "live.get", "live.swap", "prompts.used", "answers.add"),
+    *("answers.known", "versions.next_number", "versions.raise_number", "versions.all", "training.request"),
+    *("trained.set_tried", "trained.add_learnt", "prompts.add_seen", "leases.take", "leases.release", "workers.alive"),
+]
 TOLD = {"full": "maxmemory", "replica": "replica", "password": "password", "rights": "rights"}
 
 
@@ -171,3 +182,63 @@ def test_no_sentence_holds_the_password() -> None:
 
     assert "sk-made-up" not in str(refused.value)
     store.close()
+
+
+@contextmanager
+def silent_server(*, accepts: bool) -> Iterator[str]:
+    """The URL of a port that refuses connections, or accepts them and never says a word."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if accepts:
+            server.listen()
+        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+
+
+@pytest.mark.parametrize(
+    ("name", "accepts"),
+    [*((name, False) for name in CALLS), *((name, True) for name in HANGING)],
+    ids=[*(f"{name}-refuses" for name in CALLS), *(f"{name}-hangs" for name in HANGING)],
+)
+def test_without_redis_every_call_says_so_and_names_the_setting(name: str, accepts: bool) -> None:
+    with silent_server(accepts=accepts) as url:
+        store = Store.connect(url)
+        with pytest.raises(StoreUnavailable, match="REDIS_URL"):
+            CALLS[name](store)
+        store.close()
+
+
+def test_the_waits_of_the_web_end_within_half_a_second() -> None:
+    with connect_redis("redis://127.0.0.1:1/0", patience="web", decode=True) as client:
+        waits = client.connection_pool.connection_kwargs
+        tries = 1 + waits["retry"].get_retries()
+
+    assert tries * max(waits["socket_timeout"], waits["socket_connect_timeout"]) < 0.5
+
+
+@pytest.mark.parametrize("url", NOT_OURS)
+def test_a_wrong_url_is_one_sentence_that_names_the_setting_and_not_the_value(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="REDIS_URL") as refused:
+        Store.connect(url)
+    assert "sk-made-up" not in str(refused.value)
+
+
+def test_a_job_waits_out_a_restart_of_redis_and_nothing_is_lost(tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as server:
+        store = Store.connect(server.url, patience="job")
+        store.live.swap(1, None, OURS)
+        server.stop()
+        asking = threading.Event()
+
+        def end_run() -> bool:
+            asking.set()
+            return store.live.swap(1, OURS, LLAMA)
+
+        with ThreadPoolExecutor(1) as thread:
+            moved = thread.submit(end_run)
+            asking.wait()
+            server.start()
+
+            assert moved.result()
+        assert store.live.get(1) == LLAMA
+        assert store.live.past(1) == [OURS]
+        store.close()
