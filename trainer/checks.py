@@ -6,7 +6,6 @@ They run in a process of their own: a silent server, or loading torch, takes lon
 import logging
 import multiprocessing
 import os
-import signal
 import tempfile
 import time
 import uuid
@@ -24,6 +23,8 @@ from annotune.recipe import Recipe
 from annotune.settings import Settings
 from annotune.store.workers import Check, PartName, WorkerReport
 from trainer.engine import Step, SubprocessEngine
+from trainer.events import ignore
+from trainer.signals import reset_stop_signals
 
 EVERY_S = 30.0
 TRAINER_EVERY_S = 120.0  # until it passes; a change of what is installed needs a restart
@@ -140,7 +141,7 @@ def check_trainer(settings: Settings) -> Check:
         recipe = Recipe.load(settings.recipe)
         job = {"recipe": recipe.model_dump(mode="json")}
         with tempfile.TemporaryDirectory() as folder:
-            found = engine.run(DEVICE, job, Path(folder), on_event=lambda _: None, cancelled=lambda: False)
+            found = engine.run(DEVICE, job, Path(folder), on_event=ignore, cancelled=lambda: False)
     except TrainingFailed as error:
         reason = str(error).removeprefix(f"{DEVICE.script}: ")
         return Check(part="trainer", ok=False, detail=f"{settings.trainer_python} cannot train: {reason}")
@@ -154,10 +155,7 @@ def check_trainer(settings: Settings) -> Check:
 
 def _run_checks(settings: Settings, writer: Connection, supervisor: int, *, trainer: bool) -> None:
     die_with(supervisor)
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
+    reset_stop_signals()
     writer.send(("label_studio", check_label_studio_key(settings)))
     if trainer:
         writer.send(("trainer", check_trainer(settings)))

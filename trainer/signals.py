@@ -49,7 +49,7 @@ def stop_signals_blocked() -> Iterator[None]:
 
 
 def reset_stop_signals() -> None:
-    """Called in a forked child: a stop signal ends it, unless signals are ignored or the child sets handlers of its own."""
+    """Let a stop signal end this forked child, unless it is ignored. Call it before the child sets handlers of its own."""
     signal.set_wakeup_fd(-1)
     for number in STOP_SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
