@@ -59,8 +59,9 @@ def _is_of_prediction(
         return False
     if not prediction.readable:  # it may have had any prompt
         return True
+    answers = answers_of(task.id)
     try:
-        return text == prompt_of(prediction, labeling, answers_of(task.id))
+        return text == prompt_of(prediction, labeling, answers)
     except Exception as error:  # noqa: BLE001 - whatever one task holds, the others' prompts are read
         _log.warning("task %d: its prompt is left out: %s", task.id, log_unexpected(error))
         return True
