@@ -6,12 +6,12 @@ from annotune.values import FrozenModel
 
 
 class Answer(FrozenModel):
-    """An answer that the backend gave: kept for every one, since who wrote a text cannot be known later.
+    """An answer that the backend gave. Every one is kept, because later nobody can tell who wrote a text.
 
-    `prompt` is the text as written, `prompt_sha` that of the whole `Prompt`, `model_version` what Label Studio was told;
-    `text` is in the form of `Labeling.answer`; `typed` where a person typed the prompt, and not where it was the
-    project's; `place` the id of the region in which it was typed; `cut` where the token limit ended it. `lost`: that one
-    was given is all that is known, since there was no room for it: prompt and text are empty.
+    `prompt` is the text as written, `prompt_sha` the sha of the whole `Prompt`. `text` is in the form of
+    `Labeling.answer`. `model_version` is the one that Label Studio got. `typed`: a person typed the prompt, in the region
+    with the id `place`; else it was the project's. `cut`: the token limit ended the answer. `lost`: an answer was given,
+    but there was no room to keep its prompt and text, which are empty.
     """
 
     project: int

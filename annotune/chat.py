@@ -1,4 +1,4 @@
-"""What a model is asked, and what it said."""
+"""A chat with a model: messages, a request and its completion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Image:
-    """A picture's bytes, for a model that sees. `media_type` is such as `image/png`."""
+    """A picture for a model with vision. `media_type` is one such as `image/png`."""
 
     data: bytes = field(repr=False)
     media_type: str
@@ -26,7 +26,10 @@ class Image:
 
 @dataclass(frozen=True)
 class Token:
-    """A piece of an answer. `others`: the most likely pieces at its place with their log-probabilities (natural)."""
+    """A token of an answer, with its log-probability (natural logarithm).
+
+    `others`: the most likely tokens at its place, with theirs.
+    """
 
     text: str
     logprob: float
@@ -37,9 +40,9 @@ class Token:
 class ChatRequest:
     """One call to a model server.
 
-    `num_ctx` and `max_tokens` are in tokens; `schema` is the JSON schema that the answer must fit; `logprobs` asks for
-    each token's log-probability, and `top_logprobs` (0..20) for so many others at its place. `images` belong to the last
-    message. `think` lets a thinking model think. `urgent`: a person waits for it, so that it goes before the rest.
+    `num_ctx` and `max_tokens` are in tokens. `schema`: the JSON schema that the answer must fit. `logprobs`: ask for each
+    token's log-probability. `top_logprobs` (0..20): ask for that many candidates at each token's place. `images` belong to
+    the last message. `think`: let a thinking model think. `urgent`: a person waits, so the call goes before batch work.
     """
 
     model: str
@@ -63,7 +66,9 @@ class ChatRequest:
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model said. `finish` is `length` where it was cut by `max_tokens`."""
+    """A model's answer. `prompt_tokens` and `tokens` count the prompt and the answer. `finish` is `length` if
+    `max_tokens` ended the answer.
+    """
 
     text: str
     model: str

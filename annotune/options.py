@@ -8,7 +8,7 @@ from annotune.settings import Settings
 
 @dataclass(frozen=True)
 class Options:
-    """How a model is asked. `num_ctx` and `max_tokens` are in tokens; `num_responses` counts for a free text alone."""
+    """How a model is asked. `num_ctx` and `max_tokens` are in tokens. `num_responses` applies to free text only."""
 
     temperature: float
     num_ctx: int
@@ -18,7 +18,7 @@ class Options:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """As the settings say."""
+        """The options of the settings."""
         return cls(
             temperature=settings.temperature,
             num_ctx=settings.num_ctx,

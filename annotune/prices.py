@@ -1,4 +1,4 @@
-"""What models cost, from `prompts/prices.toml` or a file like it."""
+"""The prices of models, from `prompts/prices.toml` or a file like it."""
 
 import tomllib
 from datetime import date
@@ -24,7 +24,7 @@ class Price(FrozenModel):
     answer: float = Field(ge=0, allow_inf_nan=False)
 
     def usd(self, prompt_tokens: float, answer_tokens: float) -> float:
-        """What so many tokens cost."""
+        """The cost of so many tokens, in USD."""
         return (self.prompt * prompt_tokens + self.answer * answer_tokens) / MILLION
 
 
@@ -34,7 +34,7 @@ FREE = Price(prompt=0, answer=0)
 class Prices(FrozenModel):
     """A price table, and the day on which its prices were noted.
 
-    A name is `server:model`; one that ends in `*` stands for all that begin so.
+    A name is `server:model`. A name that ends in `*` stands for all names with that beginning.
     """
 
     noted: date
@@ -45,7 +45,7 @@ class Prices(FrozenModel):
         """Read a table.
 
         Raises:
-            ConfigurationError: the file cannot be read, or does not hold one; the message says what to fix.
+            ConfigurationError: the file cannot be read, or is no price table. The message says what to fix.
         """
         try:
             return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
@@ -59,7 +59,10 @@ class Prices(FrozenModel):
             raise ConfigurationError(f"the price table {path} is no TOML: {error}") from error
 
     def of(self, ref: ModelRef) -> Price | None:
-        """What a model costs: by its name, else by the longest beginning that fits. None: no price is known."""
+        """The price of a model, by its name, else by the longest beginning that fits. None: no price is known.
+
+        A model that the table does not have costs nothing on a server that is free.
+        """
         name, table = str(ref), self.usd_per_million_tokens
         begins = [entry for entry in table if entry.endswith("*") and name.startswith(entry[:-1])]
         if name in table:

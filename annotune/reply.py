@@ -1,4 +1,4 @@
-"""A model's reply to a question, and what is made of it."""
+"""A model's reply to a question, and the prediction and answers made of it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,8 +13,8 @@ from annotune.prompt import Prompt
 class Reply:
     """A model's reply to a question.
 
-    `texts` are what it said, in the form of `Labeling.answer`; `score` is 0..1, None where none is known; `cut` where it
-    was ended by `max_tokens`.
+    `texts` are its answers, in the form of `Labeling.answer`. `score` is 0..1, None if it is not known. `cut`: `max_tokens`
+    ended an answer.
     """
 
     regions: tuple[Region, ...]

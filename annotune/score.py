@@ -1,9 +1,10 @@
-"""How sure a model was of an answer, 0..1, from its log-probabilities; None where nothing is known.
+"""How sure a model was of an answer, 0..1, from log-probabilities.
 
-Free text: the geometric mean probability of its tokens. Labels: the probability of the chosen label among those that the
-config allows. Under structured output servers report the probabilities from before the grammar (Ollama 0.33), where most
-of the mass may lie on what no answer could hold: so at each place of the label only the candidates that go on towards an
-allowed label are weighed against each other.
+Free text: the geometric mean of its tokens' probabilities. Labels: the probability of the chosen label among those that
+the config allows.
+
+Under structured output, servers report the probabilities from before the grammar (Ollama 0.33). Most of that mass may lie
+on tokens that no answer can hold. So at each place only candidates that go on towards an allowed label are compared.
 """
 
 import json
@@ -16,7 +17,10 @@ from annotune.labeling.controls import Control
 
 
 def score(labeling: Labeling, completion: Completion) -> float | None:
-    """How sure the model was; of several labels the least sure one counts. None for an answer that was cut."""
+    """The score of an answer; of several labels, that of the least sure one.
+
+    None: the answer was cut, or has no log-probabilities that can be used.
+    """
     tokens = completion.logprobs
     if not tokens or completion.finish == "length":
         return None
@@ -24,80 +28,87 @@ def score(labeling: Labeling, completion: Completion) -> float | None:
         mean = _probability(sum(token.logprob for token in tokens) / len(tokens))
         return None if math.isnan(mean) else mean
     text = "".join(token.text for token in tokens)
-    if text.strip() != completion.text.strip():  # a token that is half a letter, or thoughts that were taken out
+    if text.strip() != completion.text.strip():  # a token is half a letter, or thoughts were taken out
         return None
-    sure = [found for control in labeling.controls for found in _control(control, tokens, text)]
-    return min(sure) if sure else None
+    scores = [found for control in labeling.controls for found in _label_scores(control, tokens, text)]
+    return min(scores) if scores else None
 
 
-def _control(control: Control, tokens: Sequence[Token], text: str) -> Iterable[float]:
-    """How sure each label of one control is, where that can be told."""
+def _label_scores(control: Control, tokens: Sequence[Token], text: str) -> Iterable[float]:
+    """The score of the label that `text` gives to a control, if it can be told."""
     if not control.labels or control.schema.get("type") != "string":
         return
-    begin = _value_at(control.name, text)
+    begin = _string_start(control.name, text)
     if begin is None:
         return
-    written = [json.dumps(label, ensure_ascii=False)[1:] for label in control.labels]  # with the quote that ends it
-    chosen = [label for label in written if text.startswith(label, begin)]
+    labels = [json.dumps(label, ensure_ascii=False)[1:] for label in control.labels]  # each with its closing quote
+    chosen = [label for label in labels if text.startswith(label, begin)]
     if len(chosen) == 1:
-        found = _chosen(chosen[0], written, tokens, begin)
+        found = _label_probability(chosen[0], labels, tokens, begin)
         if found is not None:
             yield found
 
 
-def _value_at(name: str, text: str) -> int | None:
-    """Where the text of a field's string begins, behind its quote."""
-    key = f"{json.dumps(name, ensure_ascii=False)}"
+def _string_start(name: str, text: str) -> int | None:
+    """Where the string of a JSON field begins, after its opening quote. None: that is not certain."""
+    key = json.dumps(name, ensure_ascii=False)
     at = text.find(key)
     if at < 0 or text.find(key, at + 1) >= 0:
         return None
-    colon = at + len(key)
-    rest = text[colon:].lstrip()
-    if not rest.startswith(":"):
+    after_key = at + len(key)
+    if not text[after_key:].lstrip().startswith(":"):
         return None
-    quote = text.index(":", colon) + 1
+    quote = text.index(":", after_key) + 1
     while quote < len(text) and text[quote].isspace():
         quote += 1
     return quote + 1 if quote < len(text) and text[quote] == '"' else None
 
 
-def _chosen(label: str, labels: Sequence[str], tokens: Sequence[Token], begin: int) -> float | None:
-    """The probability of `label` among `labels`, along the tokens that write it from character `begin` on."""
+def _label_probability(label: str, labels: Sequence[str], tokens: Sequence[Token], begin: int) -> float | None:
+    """The probability of `label` among `labels`. None: the tokens do not tell.
+
+    The tokens write the whole answer, and the label from its character `begin` on.
+    """
     possible = list(labels)
-    probability, at, weighed = 1.0, 0, False
+    probability, end, compared = 1.0, 0, False
     for token in tokens:
-        start, at = at, at + len(token.text)
-        if at <= begin:
+        start, end = end, end + len(token.text)
+        if end <= begin:
             continue
         if len(possible) == 1:
             break
-        before = _before(token, start, begin)  # what of the token stands before the label, such as its quote
-        said = label[: max(0, start - begin)]
-        mine = theirs = 0.0
-        for piece, logprob in {**dict(token.others), token.text: token.logprob}.items():
-            if not piece.startswith(before):
-                continue
-            so_far = said + piece[len(before) :]
-            if len(so_far) == len(said):
-                continue
-            onwards = [each for each in possible if each.startswith(so_far) or so_far.startswith(each)]
-            if onwards:
-                likely = _probability(logprob)
-                theirs += likely
-                mine += likely if piece == token.text else 0.0
-        if not theirs or math.isnan(theirs):
+        prefix = token.text[: max(0, begin - start)]  # the part of the token before the label, such as a quote
+        written = label[: max(0, start - begin)]
+        share = _share(token, prefix, written, possible)
+        if share is None:
             return None
-        probability *= mine / theirs
-        weighed = True
-        now = said + token.text[len(before) :]
-        possible = [each for each in possible if each.startswith(now) or now.startswith(each)]
-    return probability if weighed else None
+        probability *= share
+        compared = True
+        written += token.text[len(prefix) :]
+        possible = [each for each in possible if _agree(each, written)]
+    return probability if compared else None
 
 
-def _before(token: Token, start: int, begin: int) -> str:
-    return token.text[: max(0, begin - start)]
+def _share(token: Token, prefix: str, written: str, possible: Sequence[str]) -> float | None:
+    """A token's probability among the candidates at its place that go on from `written` towards a possible label.
+
+    `prefix`: the part of the token before the label. None: no candidate does, or a server's number is none.
+    """
+    chosen = total = 0.0
+    for text, logprob in {**dict(token.others), token.text: token.logprob}.items():
+        longer = written + text[len(prefix) :]
+        if not text.startswith(prefix) or len(longer) == len(written):
+            continue
+        if any(_agree(label, longer) for label in possible):
+            total += _probability(logprob)
+            chosen += _probability(logprob) if text == token.text else 0.0
+    return None if not total or math.isnan(total) else chosen / total
+
+
+def _agree(label: str, beginning: str) -> bool:
+    return label.startswith(beginning) or beginning.startswith(label)
 
 
 def _probability(logprob: float) -> float:
-    """0..1, whatever a server says; not a number where it says so."""
+    """0..1, for any number that a server sends; NaN for NaN."""
     return math.exp(min(logprob, 0.0))

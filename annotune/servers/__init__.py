@@ -1,1 +1,1 @@
-"""Adapters to model servers. A vendor's exceptions stop here."""
+"""Adapters to model servers. They turn the vendors' exceptions into ours."""

@@ -35,14 +35,14 @@ from annotune.servers.thoughts import without_thoughts
 from annotune.settings import Settings
 
 OPENAI_URL = "https://api.openai.com/v1"
-# The first version of Azure's API that takes `max_completion_tokens`; they are dates.
-AZURE_NEWER_NAME = "2024-09-01"
-# What some models refuse (OpenAI's reasoning models, servers with few features), and an answer can do without.
-CAN_DO_WITHOUT = ("logprobs", "top_logprobs", "response_format", "temperature", "seed")
+# The first version of Azure's API that accepts `max_completion_tokens`. Versions are dates.
+AZURE_MAX_COMPLETION_TOKENS = "2024-09-01"
+# Parameters that some models and servers refuse, and that an answer does not need.
+OPTIONAL = ("logprobs", "top_logprobs", "response_format", "temperature", "seed")
 UNKNOWN = re.compile(r"support|unknown|unrecogni[sz]ed|unexpected|not (permitted|allowed)|extra", re.IGNORECASE)
 BUSY = frozenset({429, 502, 503, 504, 529})
-# What the client, its transport (httpx2, since openai 3) and the reading of an answer raise where something else than
-# OpenAI's API answers.
+# Raised by the client, by its transport (httpx2, since openai 3) and while an answer is read, where the server does not
+# speak OpenAI's API.
 FOREIGN = (
     openai.OpenAIError,
     httpx2.HTTPError,
@@ -58,7 +58,7 @@ FOREIGN = (
 
 
 class OpenAIClient:
-    """One OpenAI-compatible API. The client's own retries are off: ours is the one retry layer."""
+    """One OpenAI-compatible API. The client's own retries are off: `LimitedServer` does all retries."""
 
     capabilities = Capabilities(
         free=False, counts_tokens=True, logprobs=True, schema=True, renders=False, registry=False
@@ -67,9 +67,9 @@ class OpenAIClient:
     def __init__(
         self, client: openai.OpenAI, network: Network, *, name: str, url_setting: str, max_tokens: str
     ) -> None:
-        """`network`: what the client's own HTTP client is bound to."""
+        """`network`: the client's HTTP client is bound to it. `max_tokens`: the parameter's name at this server."""
         self.name = name
-        self.url = str(client.base_url.copy_with(userinfo=b"")).rstrip("/")  # it stands in messages
+        self.url = str(client.base_url.copy_with(userinfo=b"")).rstrip("/")  # for messages: no password
         self._client = client
         self._network = network
         self._url_setting = url_setting
@@ -95,7 +95,7 @@ class OpenAIClient:
                 max_retries=0,
                 http_client=network.bind(openai.DefaultHttpxClient()),
             )
-        # OpenAI's reasoning models take only the newer name, other servers often only the older.
+        # OpenAI's reasoning models accept only the newer name, other servers often only the older one.
         max_tokens = "max_completion_tokens" if url == OPENAI_URL else "max_tokens"
         return cls(client, network, name="openai", url_setting="OPENAI_BASE_URL", max_tokens=max_tokens)
 
@@ -117,11 +117,41 @@ class OpenAIClient:
                 max_retries=0,
                 http_client=network.bind(openai.DefaultHttpxClient()),
             )
-        max_tokens = "max_completion_tokens" if settings.azure_api_version >= AZURE_NEWER_NAME else "max_tokens"
+        max_tokens = (
+            "max_completion_tokens" if settings.azure_api_version >= AZURE_MAX_COMPLETION_TOKENS else "max_tokens"
+        )
         return cls(client, network, name="azure", url_setting="AZURE_RESOURCE_ENDPOINT", max_tokens=max_tokens)
 
     def chat(self, request: ChatRequest, deadline: Deadline) -> Completion:
-        """Ask once, by `chat.completions`."""
+        """Ask once, by `chat.completions`. Raises as `ModelServer.chat`."""
+        started = time.monotonic()
+        with self._mapped(request.model, deadline), self._network.call(deadline, most_bytes(request)):
+            reply = self._create(self._body(request), deadline)
+            # The client does not validate a reply. One of another shape raises while it is read.
+            choice, usage = reply.choices[0], reply.usage
+            text, cut = choice.message.content, choice.finish_reason == "length"
+            if not isinstance(text, str) and cut:
+                raise AnswerCut(f"{request.model} used up its tokens without an answer: raise MAX_TOKENS")
+            if not isinstance(text, str):
+                raise AnswerRefused(
+                    f"{self.name} at {self.url} answered without a text with {request.model}; try again"
+                )
+            answer = without_thoughts(text, cut=cut, think=request.think)
+            thoughts = getattr(choice.message, "reasoning_content", None) or getattr(choice.message, "reasoning", None)
+            # Thoughts have log-probabilities too, and nothing tells them from those of the answer.
+            has_logprobs = choice.logprobs and answer == text and not thoughts
+            tokens = choice.logprobs.content if has_logprobs else None
+            return Completion(
+                text=answer,
+                model=request.model,
+                prompt_tokens=usage.prompt_tokens if usage else 0,
+                tokens=usage.completion_tokens if usage else 0,
+                seconds=time.monotonic() - started,
+                finish="length" if cut else "stop",
+                logprobs=tuple(_token(entry) for entry in tokens) if tokens else None,
+            )
+
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": request.model,
             "messages": _messages(request),
@@ -137,56 +167,34 @@ class OpenAIClient:
         if request.schema is not None:
             schema = {"name": "answer", "schema": request.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        started = time.monotonic()
-        with self._mapped(request.model, deadline), self._network.call(deadline, most_bytes(request)):
-            reply = self._create(body, deadline)
-            # The client does not validate: an answer of another kind shows when it is read.
-            choice, usage = reply.choices[0], reply.usage
-            text, given = choice.message.content, choice.logprobs
-            if not isinstance(text, str) and choice.finish_reason == "length":
-                raise AnswerCut(f"{request.model} used up its tokens without an answer: raise MAX_TOKENS")
-            if not isinstance(text, str):
-                raise AnswerRefused(
-                    f"{self.name} at {self.url} answered without a text with {request.model}; try again"
-                )
-            answer = without_thoughts(text, cut=choice.finish_reason == "length", think=request.think)
-            thought = getattr(choice.message, "reasoning_content", None) or getattr(choice.message, "reasoning", None)
-            # Thoughts have log-probabilities too, and nothing tells them from the answer's.
-            known = given.content if given and answer == text and not thought else None
-            return Completion(
-                text=answer,
-                model=request.model,
-                prompt_tokens=usage.prompt_tokens if usage else 0,
-                tokens=usage.completion_tokens if usage else 0,
-                seconds=time.monotonic() - started,
-                finish="length" if choice.finish_reason == "length" else "stop",
-                logprobs=tuple(_token(entry) for entry in known) if known else None,
-            )
+        return body
 
     def _create(self, body: dict[str, Any], deadline: Deadline) -> Any:
-        """Ask; what the server refuses of what a model need not know is left out, then and from then on."""
+        """Ask. An optional parameter that the server refuses for a model is left out, now and in later calls."""
         refused = self._refused.setdefault(str(body["model"]), set())
         while True:
-            asked = {name: value for name, value in body.items() if name not in refused}
-            # To the client a timeout is one for each read. The network holds all of them to the deadline.
+            accepted = {name: value for name, value in body.items() if name not in refused}
+            # The client applies its timeout to each read. The network holds all of them to the deadline.
             timeout = deadline.left_s
             try:
-                with self._client.chat.completions.with_streaming_response.create(**asked, timeout=timeout) as reply:
-                    return ChatCompletion.construct(**json.loads(reply.read()))
+                with self._client.chat.completions.with_streaming_response.create(
+                    **accepted, timeout=timeout
+                ) as response:
+                    return ChatCompletion.construct(**json.loads(response.read()))
             except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
-                told = f"{getattr(error, 'param', '')} {_short(error)}"
-                names = [name for name in CAN_DO_WITHOUT if name in asked and name in told and UNKNOWN.search(told)]
+                reason = f"{getattr(error, 'param', '')} {_reason(error)}"
+                names = [name for name in OPTIONAL if name in accepted and name in reason and UNKNOWN.search(reason)]
                 if not names:
                     raise
                 refused.update({*names, *(("top_logprobs",) if "logprobs" in names else ())})
 
     def check(self, deadline: Deadline) -> None:
-        """List the models: asks for no answer, and a wrong key is told."""
+        """List the models: a wrong key shows, and no model is asked. Raises as `ModelServer.check`."""
         with self._mapped("", deadline), self._network.call(deadline, SMALL_BYTES):
             self._client.models.list(timeout=deadline.left_s)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self._client.close()
 
     @contextmanager
@@ -210,21 +218,22 @@ class OpenAIClient:
             raise ModelServerError(f"{where} did not answer as OpenAI does: is {self._url_setting} right?") from error
 
     def _refusal(self, where: str, model: str, error: openai.APIStatusError) -> AnnotuneError:
-        told = str(error.message).lower()
+        """The error of an answer with an error's status. `model`: the model that was asked, if any."""
+        message = str(error.message).lower()
         if error.status_code in BUSY:
             return ModelServerBusy(
                 f"{where} is busy or the quota is spent; try again", retry_after_s(error.response.headers)
             )
         if model and isinstance(error, openai.NotFoundError):
             return NotFound(f"{where} has no model {model!r}: choose another, or fix {self._url_setting}")
-        if isinstance(error, openai.BadRequestError) and "context" in told:
-            return PromptTooLong(f"the prompt does not fit {model}: {_short(error)}")
-        if isinstance(error, openai.BadRequestError) and ("image" in told or "multimodal" in told):
+        if isinstance(error, openai.BadRequestError) and "context" in message:
+            return PromptTooLong(f"the prompt does not fit {model}: {_reason(error)}")
+        if isinstance(error, openai.BadRequestError) and ("image" in message or "multimodal" in message):
             return RequestInvalid(
-                f"{model} cannot see this picture, or none: choose a model with vision ({_short(error)})"
+                f"{model} cannot see this picture, or none: choose a model with vision ({_reason(error)})"
             )
         return ModelServerError(
-            f"{where} answered {error.status_code}: {_short(error)} (is {self._url_setting} right?)"
+            f"{where} answered {error.status_code}: {_reason(error)} (is {self._url_setting} right?)"
         )
 
 
@@ -240,8 +249,8 @@ def _messages(request: ChatRequest) -> list[dict[str, Any]]:
 
 
 def _token(entry: Any) -> Token:
-    others = tuple((other.token, float(other.logprob)) for other in entry.top_logprobs or ())
-    return Token(entry.token, float(entry.logprob), others)
+    candidates = tuple((other.token, float(other.logprob)) for other in entry.top_logprobs or ())
+    return Token(entry.token, float(entry.logprob), candidates)
 
 
 @contextmanager
@@ -254,7 +263,7 @@ def _address(setting: str) -> Iterator[None]:
         ) from error
 
 
-def _short(error: openai.APIStatusError) -> str:
+def _reason(error: openai.APIStatusError) -> str:
     body = error.body
     message = body.get("message") if isinstance(body, dict) else None
     return str(message or error.message)[:300]

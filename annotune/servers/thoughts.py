@@ -1,4 +1,4 @@
-"""Thinking models: what they think is never the answer."""
+"""Thoughts of thinking models, which are no part of an answer."""
 
 from annotune.errors import AnswerCut, AnswerRefused
 
@@ -6,19 +6,19 @@ OPENS, CLOSES = "<think>", "</think>"
 
 
 def without_thoughts(text: str, *, cut: bool, think: bool = False) -> str:
-    """The answer without the thoughts that a server left in it (vLLM and llama-server may, by their settings).
+    """The answer without the thoughts that a server left in it: vLLM and llama-server may, by their settings.
 
-    `cut`: the answer was ended by the token limit. `think`: the model was asked to think; then thoughts may also begin
-    without a mark, where the chat template has written it.
+    `cut`: the token limit ended the answer. `think`: the model was asked to think. Then thoughts may also begin without
+    their opening mark, because the chat template has written it.
 
     Raises:
         AnswerCut: the token limit ended the thoughts.
-        AnswerRefused: there are thoughts without an answer.
+        AnswerRefused: there are thoughts and no answer.
     """
-    begun = text.lstrip()
-    if not begun.startswith(OPENS) and not (think and CLOSES in begun):
+    stripped = text.lstrip()
+    if not stripped.startswith(OPENS) and not (think and CLOSES in stripped):
         return text
-    _, closed, answer = begun.partition(CLOSES)
+    _, closed, answer = stripped.partition(CLOSES)
     if closed:
         return answer.lstrip()
     if cut:
