@@ -23,7 +23,7 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     ThreadWorker,
 )
 
-from backend.incoming import Incoming, Refusal
+from backend.request_reader import Incoming, Refusal
 from backend.memory import LARGE, give_back
 from backend.replies import failure_bytes
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.incoming import LARGEST_HEAD, Incoming
+from backend.request_reader import LARGEST_HEAD, Incoming
 
 HEAD = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
