@@ -13,8 +13,8 @@ from backend.spool import Spool
 
 # A Redis that was killed has lost its last second (appendfsync everysec), and more if its disk was slow.
 UNCERTAIN_S = 30.0
-RECENT = 5000
-TRIED_AGAIN_S = 1.0
+MAX_RECENT = 5000
+RETRY_S = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -30,7 +30,7 @@ class AnswerLog:
         self._lock = threading.Lock()
         self._failed_at = float("-inf")
         self._redis: str | None = None
-        self._recent: deque[tuple[float, Answer]] = deque(maxlen=RECENT)
+        self._recent: deque[tuple[float, Answer]] = deque(maxlen=MAX_RECENT)
 
     def add(self, answers: Iterable[Answer]) -> None:
         """Keep answers; never fails."""
@@ -38,11 +38,11 @@ class AnswerLog:
         with self._lock:
             now = self._clock()
             self._recent.extend((now, answer) for answer in given)
-            away = now - self._failed_at < TRIED_AGAIN_S  # each try would take its time
+            away = now - self._failed_at < RETRY_S  # each try would take its time
         if away or not self._keep(given):
             self.spool.add(given)
 
-    def look(self) -> None:
+    def recover(self) -> None:
         """Write down what waits, and once more what a Redis that was restarted may have lost; called now and then.
 
         Raises:
@@ -79,18 +79,18 @@ class AnswerLog:
             StoreUnavailable: Redis keeps nothing; the message says why.
         """
         try:
-            self.spool.empty(self._write)
+            self.spool.drain(self._write)
         except StoreUnavailable:
             self._failed()
             raise
 
-    def given(self, project: int, task: int) -> list[Answer]:
+    def read(self, project: int, task: int) -> list[Answer]:
         """The answers given for a task, oldest first.
 
         Raises:
             StoreUnavailable: Redis is away; `waiting` has those given since.
         """
-        waiting = self.waiting(project, task)  # first: what is written down meanwhile is then read twice, not never
+        waiting = self.pending(project, task)  # first: what is written down meanwhile is then read twice, not never
         try:
             kept = self._store.answers.all(project, task)
         except StoreUnavailable:
@@ -104,30 +104,30 @@ class AnswerLog:
         Raises:
             EditUnknown: no answer is known, and some may not be.
         """
-        given = self.known(project, task)
+        given = self.read_available(project, task)
         if any(answer.prompt_sha == prompt_sha for answer in given):
             return True
-        if why := self.doubt(given):
+        if why := self.why_incomplete(given):
             raise EditUnknown(why)
         return False
 
-    def known(self, project: int, task: int) -> list[Answer]:
+    def read_available(self, project: int, task: int) -> list[Answer]:
         """Those of a task that can be read now: while Redis is away, only those given since."""
         try:
-            return self.given(project, task)
+            return self.read(project, task)
         except StoreUnavailable:
-            return self.waiting(project, task)
+            return self.pending(project, task)
 
-    def waiting(self, project: int, task: int) -> list[Answer]:
+    def pending(self, project: int, task: int) -> list[Answer]:
         """Those of a task that are not in Redis yet."""
-        return self.spool.waiting(project, task)
+        return self.spool.pending(project, task)
 
-    def doubt(self, given: Iterable[Answer]) -> str:
+    def why_incomplete(self, given: Iterable[Answer]) -> str:
         """Why there may be more answers than those that were found for a task; empty where there are surely none.
 
         For a while after Redis failed or was started again nothing is certain, and where one was lost it never is.
         """
-        if self.spool.forgets or any(answer.lost for answer in given):
+        if self.spool.overflowed or any(answer.lost for answer in given):
             return "there was no room for an answer while Redis was away"
         return "" if self._is_certain() else "Redis failed or was started less than half a minute ago"
 

@@ -52,7 +52,7 @@ def create_app(settings: Settings, *, store: Store, servers: ServerPool, jobs: J
         try:
             body = bodies.read(Predict)
         except RequestInvalid as error:
-            services.batches.refuse(error)
+            services.batches.record_refused(error)
             raise
         predictions = Model(body.project, body.label_config, services).predict(body.tasks, body.params.context)
         return jsonify(results=[prediction.as_dict() for prediction in predictions])

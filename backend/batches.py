@@ -44,7 +44,7 @@ class Batches:
         self._own: dict[int, Batch] = {}
         self._waiting: dict[int, Batch] = {}
 
-    def note(self, project: int, tasks: int, errors: Sequence[AnnotuneError], *, began: float) -> None:
+    def record(self, project: int, tasks: int, errors: Sequence[AnnotuneError], *, began: float) -> None:
         """A batch ended that began at `began` (monotonic), with an error for each task that was not answered.
 
         One task is no batch: somebody opened it.
@@ -64,7 +64,7 @@ class Batches:
         else:
             log.info("project %d: batch, all of %d tasks answered, %.2f s", project, tasks, seconds)
         with self._lock:
-            self.last = told(batch)
+            self.last = report_of(batch)
             self._own.pop(project, None)
             self._own[project] = batch
             if len(self._own) > MAX_BATCHES:
@@ -73,17 +73,17 @@ class Batches:
             self._waiting = {each.project: each for each in newest([batch, *self._waiting.values()])}
         if not away:
             with suppress(StoreUnavailable):
-                self.keep()
+                self.flush()
 
-    def refuse(self, error: RequestInvalid) -> None:
+    def record_refused(self, error: RequestInvalid) -> None:
         """A request was refused at the door."""
         if isinstance(error, BodyInvalid) and error.project is not None and error.tasks:
-            self.note(error.project, error.tasks, [error] * error.tasks, began=time.monotonic())
+            self.record(error.project, error.tasks, [error] * error.tasks, began=time.monotonic())
         elif isinstance(error, BodyTooLarge):
             at = datetime.now(UTC).isoformat(timespec="seconds")
             self.last = BatchReport(at=at, project=None, tasks=None, answered=0, reason=type(error).__name__)
 
-    def keep(self) -> None:
+    def flush(self) -> None:
         """Write down what waits.
 
         Raises:
@@ -97,7 +97,7 @@ class Batches:
                 if self._waiting.get(batch.project) is batch:
                     del self._waiting[batch.project]
 
-    def look(self, projects: Sequence[int]) -> list[Batch]:
+    def refresh(self, projects: Sequence[int]) -> list[Batch]:
         """Write down what waits, and read the last batches of these projects, as all processes kept them.
 
         What this process knew is then known from Redis, or forgotten with its project.
@@ -107,7 +107,7 @@ class Batches:
         """
         with self._lock:
             own = dict(self._own)
-        self.keep()
+        self.flush()
         kept = self._store.reports.batches(projects)
         with self._lock:
             for project, batch in own.items():
@@ -115,14 +115,14 @@ class Batches:
                     del self._own[project]
         return kept
 
-    def known(self, kept: Iterable[Batch]) -> list[BatchReport]:
+    def reports(self, kept: Iterable[Batch]) -> list[BatchReport]:
         """The last batch of each project: what is kept in Redis, and what this process knows besides."""
         with self._lock:
             own = list(self._own.values())
-        return [told(batch) for batch in newest([*kept, *own])]
+        return [report_of(batch) for batch in newest([*kept, *own])]
 
 
-def told(batch: Batch) -> BatchReport:
+def report_of(batch: Batch) -> BatchReport:
     return BatchReport(
         at=batch.at.isoformat(timespec="seconds"),
         project=batch.project,

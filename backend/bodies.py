@@ -7,8 +7,8 @@ from flask import request
 
 from annotune.errors import BodyTooLarge
 from annotune.settings import Settings
-from backend.memory import LARGE
-from backend.requests import Parsed, read
+from backend.memory import LARGE_BODY
+from backend.requests import Parsed, parse
 
 
 class BodyReader:
@@ -31,5 +31,5 @@ class BodyReader:
                 f"the body has {length / 1e6:.1f} MB, of at most {self._settings.max_body_mb:g}: select fewer tasks, or let"
                 " 'annotune predict' answer them, or raise MAX_BODY_MB"
             )
-        with self._one_at_a_time if length > LARGE else nullcontext():
-            return read(kind, request.get_data(cache=False))
+        with self._one_at_a_time if length > LARGE_BODY else nullcontext():
+            return parse(kind, request.get_data(cache=False))

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, request
 
 from annotune.settings import Settings
-from backend.replies import failure
+from backend.replies import error_response
 
-JSON = "application/json"
+JSON_TYPE = "application/json"
 OWN_SITES = frozenset({"none", "same-origin"})  # of `Sec-Fetch-Site`
 
 
@@ -25,9 +25,11 @@ def refuse_cross_site(app: Flask, settings: Settings) -> None:
         if request.method != "POST" or request.routing_exception:
             return None
         if not _is_ours(request.host, reached_at):
-            return failure(403, "a web page of another site sent this: only Label Studio's server and programs may ask")
-        if request.mimetype != JSON:
-            return failure(415, f"the body has the content type {request.mimetype!r}: send {JSON}")
+            return error_response(
+                403, "a web page of another site sent this: only Label Studio's server and programs may ask"
+            )
+        if request.mimetype != JSON_TYPE:
+            return error_response(415, f"the body has the content type {request.mimetype!r}: send {JSON_TYPE}")
         return None
 
 

@@ -15,7 +15,7 @@ from annotune.labeling.config import Labeling
 from annotune.labeling.prediction import Region
 from annotune.labeling.spans import Labels
 
-Mark = tuple[str, str, str]  # control, quote, label
+SpanKey = tuple[str, str, str]  # control, quote, label
 
 
 def span_controls(labeling: Labeling) -> tuple[Labels, ...]:
@@ -23,9 +23,9 @@ def span_controls(labeling: Labeling) -> tuple[Labels, ...]:
     return tuple(control for control in labeling.controls if isinstance(control, Labels))
 
 
-def given_before(
+def earlier_spans(
     labeling: Labeling, place: str, answers: Iterable[Answer], predictions: Iterable[Sequence[Region]]
-) -> frozenset[Mark]:
+) -> frozenset[SpanKey]:
     """What an annotation was given before, whose prompt has the region `place`."""
     texts = [answer.text for answer in answers if place and answer.place == place]
     opened = [regions for regions in predictions if any(_is_prompt(labeling, place, region) for region in regions)]
@@ -33,7 +33,7 @@ def given_before(
     return frozenset(mark for text in texts for mark in _marks(labeling, _fields(text)))
 
 
-def new_only(labeling: Labeling, regions: Iterable[Region], before: frozenset[Mark]) -> list[Region]:
+def without_spans(labeling: Labeling, regions: Iterable[Region], before: frozenset[SpanKey]) -> list[Region]:
     """The regions without the spans that were given before."""
     return [region for region in regions if not before.intersection(_marks_of(labeling, region))]
 
@@ -42,12 +42,12 @@ def _is_prompt(labeling: Labeling, place: str, region: Region) -> bool:
     return bool(place) and region.get("id") == place and region.get("from_name") == labeling.prompt_control
 
 
-def _marks_of(labeling: Labeling, region: Region) -> set[Mark]:
+def _marks_of(labeling: Labeling, region: Region) -> set[SpanKey]:
     fields = {control.name: control.answer([region]) for control in span_controls(labeling)}
     return _marks(labeling, fields)
 
 
-def _marks(labeling: Labeling, fields: Mapping[str, Any]) -> set[Mark]:
+def _marks(labeling: Labeling, fields: Mapping[str, Any]) -> set[SpanKey]:
     found = [(control.name, span) for control in span_controls(labeling) for span in fields.get(control.name) or ()]
     return {(name, str(span.get("quote")), str(span.get("label"))) for name, span in found if isinstance(span, dict)}
 

@@ -59,7 +59,7 @@ class Health:
     @property
     def report(self) -> Report:
         batches = self._services.batches
-        return {**self._report, "last_batch": batches.last, "batches": batches.known(self._batches)}
+        return {**self._report, "last_batch": batches.last, "batches": batches.reports(self._batches)}
 
     def start(self) -> None:
         """Check in a thread that ends with the process."""
@@ -100,11 +100,11 @@ class Health:
             return self._redis(redis.detail, ok=False), worker, servers
         detail = redis.detail
         try:
-            self._services.answer_log.look()
+            self._services.answer_log.recover()
             alive = check_worker(store)
             self._services.serving.check_mark(store.backup.mark())
             projects = store.projects.all()
-            self._batches = self._services.batches.look(projects)
+            self._batches = self._services.batches.refresh(projects)
             for project in projects:
                 try:
                     live = store.live.get(project)
@@ -126,7 +126,7 @@ class Health:
         details += [f"{count} answers wait to be written down"] if (count := spool.count()) else []
         if spool.dropped:
             details.append(f"SPOOL_DIR was full: of {spool.dropped} answers only a mark is kept")
-        if spool.forgets:
+        if spool.overflowed:
             details.append("not even a mark had room: until this process restarts, no text on a screen is replaced")
         return Check(part="Redis", ok=ok, detail="; ".join(details))
 

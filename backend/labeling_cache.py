@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from annotune.labeling.config import Labeling
 
-MOST = 64
-MOST_CHARACTERS = 1_000_000  # of all that are kept; parsed they take 54 times as many bytes
-LARGE = 100_000  # characters
+MAX_CONFIGS = 64
+MAX_CHARACTERS = 1_000_000  # of all that are kept; parsed they take 54 times as many bytes
+LARGE_CONFIG = 100_000  # characters
 
 
 class LabelingCache:
@@ -27,12 +27,12 @@ class LabelingCache:
             if config in self._kept:
                 self._kept.move_to_end(config)
                 return self._kept[config]
-        if len(config) > LARGE:
+        if len(config) > LARGE_CONFIG:
             with self._one_at_a_time:
                 labeling = self._parse(config)
         else:
             labeling = self._parse(config)
-        if len(config) <= MOST_CHARACTERS // 4:
+        if len(config) <= MAX_CHARACTERS // 4:
             self._keep(config, labeling)
         return labeling
 
@@ -41,6 +41,6 @@ class LabelingCache:
             if config not in self._kept:
                 self._kept[config] = labeling
                 self._characters += len(config)
-            while len(self._kept) > MOST or self._characters > MOST_CHARACTERS:
+            while len(self._kept) > MAX_CONFIGS or self._characters > MAX_CHARACTERS:
                 oldest, _ = self._kept.popitem(last=False)
                 self._characters -= len(oldest)

@@ -2,10 +2,10 @@
 
 import ctypes
 
-LARGE = 1_000_000  # bytes of a body
+LARGE_BODY = 1_000_000  # bytes of a body
 
 
-def give_back() -> None:
+def release_memory() -> None:
     """Let glibc hand back what it keeps of freed memory; elsewhere nothing is done.
 
     After one body of 60 MB it kept over 1 GB for good.

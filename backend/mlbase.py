@@ -17,7 +17,7 @@ from annotune.servers.pool import Servers
 from annotune.settings import load_settings
 from annotune.store.connection import open_store
 from backend.model import Model
-from backend.requests import Event, Predict, read
+from backend.requests import Event, Predict, parse
 from backend.services import Services
 from backend.webhooks import project_of
 
@@ -52,12 +52,12 @@ class AnnotuneModel(LabelStudioMLBase):  # type: ignore[misc]  # the library has
         project = getattr(self, "project_id", None) or next((task.get("project") for task in tasks), None)
         body = {"tasks": tasks, "project": project, "label_config": self.label_config, "params": {"context": context}}
         try:
-            asked = read(Predict, json.dumps(body).encode())
+            asked = parse(Predict, json.dumps(body).encode())
             model = Model(asked.project, asked.label_config, self.services())
             return [prediction.as_dict() for prediction in model.predict(asked.tasks, asked.params.context)]
         except AnnotuneError as error:
             if isinstance(error, RequestInvalid):
-                self.services().batches.refuse(error)
+                self.services().batches.record_refused(error)
             log.warning("%d tasks unanswered: %s: %s", len(tasks), type(error).__name__, error)
             return [{"error": str(error)} for _ in tasks]
 
@@ -66,7 +66,7 @@ class AnnotuneModel(LabelStudioMLBase):  # type: ignore[misc]  # the library has
         if args and isinstance(args[0], str):
             event, data = args[0], args[1] if len(args) > 1 else data
         try:
-            told = read(Event, json.dumps((data or {}) | {"action": event}).encode())
+            told = parse(Event, json.dumps((data or {}) | {"action": event}).encode())
             project = project_of(told)
             if project is None:
                 raise RequestInvalid("no project was sent: let the webhook send its payload")

@@ -23,7 +23,7 @@ from annotune.reply import Reply, answers_given, build_prediction
 from annotune.serving import Serving
 from backend import statuses
 from backend.editor import EditorState
-from backend.given_spans import Mark, given_before, new_only, span_controls
+from backend.given_spans import SpanKey, earlier_spans, span_controls, without_spans
 from backend.requests import Context, Event, Task
 from backend.services import Services
 from backend.webhooks import Acknowledged, handle_event
@@ -107,11 +107,11 @@ class Model:
 
     def _batch(self, deadline: Deadline, tasks: Sequence[Task], began: float) -> list[Prediction | Unanswered]:
         """The predictions of a batch, or of a task that is opened. Raises the first error where none was made."""
-        note = partial(self.services.batches.note, self.project, len(tasks), began=began)
+        note = partial(self.services.batches.record, self.project, len(tasks), began=began)
         failed: list[AnnotuneError] = []
         try:
             serving = self.services.serving.resolve(self.project)
-            with self.services.model_calls.admitted():
+            with self.services.model_calls.slot():
                 made = self._each(serving, deadline, tasks)
             failed = [outcome for outcome in made if isinstance(outcome, AnnotuneError)]
             if failed and len(failed) == len(made):
@@ -149,7 +149,7 @@ class Model:
         serving = serving.with_prompt(editor.prompt)
         try:
             prompt = serving.required_prompt(self.project)
-            if editor.kept and not self.labeling.protects_edits and self._was_asked(prompt, task):
+            if editor.edited_controls and not self.labeling.protects_edits and self._was_asked(prompt, task):
                 return Prediction((), serving.model_version)  # a person changed an answer
             regions, score = self._respond(serving, deadline, editor, task)
         except Exception as error:
@@ -162,33 +162,33 @@ class Model:
         self, serving: Serving, deadline: Deadline, editor: EditorState, task: Task
     ) -> tuple[list[Region], float | None]:
         """The regions that the prompt on the screen brings, and the score; what a person wrote or set stays."""
-        if not editor.fillable:
+        if not editor.fillable_controls:
             log.info(
                 "project %d: task %d: a person set all that the model fills: it is not asked", self.project, task.id
             )
-            return statuses.status(self.labeling, editor, statuses.kept(editor)), None
-        with self.services.model_calls.admitted():
+            return statuses.status_regions(self.labeling, editor, statuses.edited_sentences(editor)), None
+        with self.services.model_calls.slot():
             before = self._given_before(editor, task)
-            reply = self._ask(serving, deadline, task, place=editor.place)
-        regions = editor.take(reply.regions)
-        new = new_only(self.labeling, regions, before)
+            reply = self._ask(serving, deadline, task, place=editor.prompt_region_id)
+        regions = editor.select(reply.regions)
+        new = without_spans(self.labeling, regions, before)
         unknown_told = describe_unknown(unknown_placeholders(editor.prompt or "", task.data), task.data)
-        sentences = statuses.answered(editor, cut=reply.cut, unknown=unknown_told, repeated=len(regions) - len(new))
-        taken_over = editor.taken_over if span_controls(self.labeling) else []
-        return [*taken_over, *new, *statuses.status(self.labeling, editor, sentences)], reply.score
+        sentences = statuses.reply_sentences(editor, cut=reply.cut, unknown=unknown_told, repeated=len(regions) - len(new))
+        taken_over = editor.prompt_as_typed if span_controls(self.labeling) else []
+        return [*taken_over, *new, *statuses.status_regions(self.labeling, editor, sentences)], reply.score
 
-    def _given_before(self, editor: EditorState, task: Task) -> frozenset[Mark]:
+    def _given_before(self, editor: EditorState, task: Task) -> frozenset[SpanKey]:
         """The spans that are on the screen, or were deleted there; what the log lacks while Redis is away is given again."""
         if not span_controls(self.labeling):
             return frozenset()
-        answers = [] if editor.is_as_opened else self.services.answer_log.known(self.project, task.id)
-        return given_before(self.labeling, editor.place, answers, task.predictions)
+        answers = [] if editor.prompt_is_predicted else self.services.answer_log.read_available(self.project, task.id)
+        return earlier_spans(self.labeling, editor.prompt_region_id, answers, task.predictions)
 
     def _refuse(self, error: Exception, editor: EditorState, task: Task, told: str) -> Prediction:
         """What tells an annotator why nothing came, since Label Studio shows none an error."""
         known = error if isinstance(error, AnnotuneError) else log_unexpected(error)
         log.warning("project %d: task %d: %s: %s", self.project, task.id, type(error).__name__, known)
-        regions = statuses.status(self.labeling, editor, [statuses.refused(known, editor)])
+        regions = statuses.status_regions(self.labeling, editor, [statuses.error_sentence(known, editor)])
         return self.labeling.check(Prediction(tuple(regions), told))
 
     def _was_asked(self, prompt: Prompt, task: Task) -> bool:
@@ -214,7 +214,7 @@ class Model:
             return reply
 
         key = (self.project, task.id, serving.ref, serving.options, question.sha, place)
-        return self.services.model_calls.ask_once(key, ask, deadline, remember=not urgent)
+        return self.services.model_calls.ask_once(key, ask, deadline, cache=not urgent)
 
     def _images(self, task: Task, deadline: Deadline) -> tuple[Image, ...]:
         addresses = [item.address(task.data) for item in self.labeling.objects if item.is_image]

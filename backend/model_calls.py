@@ -19,8 +19,8 @@ from annotune.servers.base import ModelServer
 from annotune.settings import Settings
 
 KEPT_FREE = 12  # one thread in so many
-REMEMBERED_S = 10.0
-MOST_REMEMBERED = 2048
+CACHED_S = 10.0
+MAX_CACHED = 2048
 log = logging.getLogger(__name__)
 
 
@@ -44,7 +44,7 @@ class ModelCalls:
         self._kept: dict[Hashable, tuple[float, Reply]] = {}
 
     @contextmanager
-    def admitted(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
         """Hold a place for a request that will wait for answers.
 
         Raises:
@@ -74,14 +74,14 @@ class ModelCalls:
             log.warning("%s was cut after %d tokens: raise MAX_TOKENS", ref, options.max_tokens)
         return reply
 
-    def ask_once(self, key: Hashable, ask: Callable[[], Reply], deadline: Deadline, *, remember: bool) -> Reply:
+    def ask_once(self, key: Hashable, ask: Callable[[], Reply], deadline: Deadline, *, cache: bool) -> Reply:
         """`ask()`, or what another thread that is asking under the same key gets.
 
         Label Studio asks twice at once when a task is opened by its address. `remember`: the reply is kept for
         `REMEMBERED_S`, and one that is kept is given.
         """
         with self._lock:
-            kept = self._kept.get(key) if remember else None
+            kept = self._kept.get(key) if cache else None
             if kept is not None and self._clock() < kept[0]:
                 return kept[1]
             running = self._running.get(key)
@@ -102,13 +102,13 @@ class ModelCalls:
             with self._lock:
                 del self._running[key]
             del mine  # it holds the error, whose traceback holds this frame
-        if remember:
+        if cache:
             self._keep(key, reply)
         return reply
 
     def _keep(self, key: Hashable, reply: Reply) -> None:
         with self._lock:
             self._kept.pop(key, None)
-            self._kept[key] = (self._clock() + REMEMBERED_S, reply)
-            while len(self._kept) > MOST_REMEMBERED or next(iter(self._kept.values()))[0] < self._clock():
+            self._kept[key] = (self._clock() + CACHED_S, reply)
+            while len(self._kept) > MAX_CACHED or next(iter(self._kept.values()))[0] < self._clock():
                 del self._kept[next(iter(self._kept))]

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from annotune.errors import AnnotuneError, Unauthorized
 from annotune.log import log_unexpected
 
-LONGEST_REASON = 200
+MAX_REASON = 200
 log = logging.getLogger(__name__)
 _SENTENCES = {
     404: "there is no such route: it is one of /, /health, /setup, /predict, /webhook and /versions",
@@ -20,14 +20,14 @@ _SENTENCES = {
 }
 
 
-def failure(status: int, sentence: str) -> Response:
+def error_response(status: int, sentence: str) -> Response:
     """An error reply: `{"error": sentence, "status": status}`."""
     reply = jsonify(error=sentence, status=status)
     reply.status = f"{status} {reason_phrase(sentence)}"
     return reply
 
 
-def failure_bytes(status: int, sentence: str) -> bytes:
+def error_bytes(status: int, sentence: str) -> bytes:
     """The same as it comes over the wire, for a request that no route sees; the connection ends with it."""
     body = json.dumps({"error": sentence, "status": status}).encode()
     head = (
@@ -43,7 +43,7 @@ def reason_phrase(sentence: str) -> str:
     """One line of printable ASCII: what an HTTP status line can hold."""
     line = " ".join(sentence.encode("ascii", "replace").decode().split())
     line = "".join(letter if letter.isprintable() else "?" for letter in line)
-    return line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 3]}..."
+    return line if len(line) <= MAX_REASON else f"{line[: MAX_REASON - 3]}..."
 
 
 def register_error_handlers(app: Flask) -> None:
@@ -57,7 +57,7 @@ def _told(error: AnnotuneError) -> Response:
     log.warning("%d %s: %s", error.status, type(error).__name__, error)
     # Its frames hold the request, and a list of errors in one of them this error: memory that comes back late.
     error.__traceback__ = None
-    reply = failure(error.status, str(error))
+    reply = error_response(error.status, str(error))
     if isinstance(error, Unauthorized):
         reply.headers["WWW-Authenticate"] = 'Basic realm="annotune"'
     return reply
@@ -65,7 +65,7 @@ def _told(error: AnnotuneError) -> Response:
 
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
-    reply = failure(status, _SENTENCES.get(status, error.description or error.name))
+    reply = error_response(status, _SENTENCES.get(status, error.description or error.name))
     for name, value in error.get_headers():
         if name == "Allow":
             reply.headers[name] = value
@@ -74,4 +74,4 @@ def _http(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     told = log_unexpected(error)
-    return failure(told.status, str(told))
+    return error_response(told.status, str(told))

@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass
 
-LARGEST_HEAD = 32 << 10  # bytes; gunicorn's own limits, for a line and for the number of fields, are narrower
+MAX_HEAD_BYTES = 32 << 10  # bytes; gunicorn's own limits, for a line and for the number of fields, are narrower
 LONGEST_LENGTH = 18  # digits
 END = b"\r\n\r\n"
 WITH_BODY = frozenset({b"POST", b"PUT", b"PATCH"})
 
 
 @dataclass(frozen=True)
-class Whole:
+class CompleteRequest:
     """A request that is there. `cut`: its body is larger than it may be, and was not read. `rest`: what came after it."""
 
     head: bytes
     body: bytes
-    cut: bool
+    too_large: bool
     rest: bytes
 
 
@@ -26,7 +26,7 @@ class Refusal:
     sentence: str
 
 
-class Incoming:
+class RequestReader:
     """Collects the bytes of one request. `refusal` tells why it may not come."""
 
     def __init__(self, largest_body: int, begun: bytes = b"") -> None:
@@ -45,7 +45,7 @@ class Incoming:
         return len(self._bytes)
 
     @property
-    def missing(self) -> int:
+    def missing_bytes(self) -> int:
         """Bytes of the body that did not come yet; 0 while the head is not there."""
         return 0 if self._body_at is None else max(0, self._body_at + self._length - self.size)
 
@@ -55,19 +55,19 @@ class Incoming:
         if self._body_at is None:
             self._read_head()
 
-    def wants_continue(self) -> bool:
+    def take_continue(self) -> bool:
         """Whether the client waits for `100 Continue` before it sends the body; said once."""
-        waits, self._waits = self._waits and self.missing > 0, False
+        waits, self._waits = self._waits and self.missing_bytes > 0, False
         return waits
 
-    def take(self) -> Whole | None:
+    def take(self) -> CompleteRequest | None:
         """The request, once it is whole."""
-        if self._body_at is None or self.missing:
+        if self._body_at is None or self.missing_bytes:
             return None
         end = self._body_at + self._length
         with memoryview(self._bytes) as view:
             parts = (bytes(view[: self._body_at]), bytes(view[self._body_at : end]))
-            return Whole(*parts, cut=self._cut, rest=bytes(view[end:]))
+            return CompleteRequest(*parts, too_large=self._cut, rest=bytes(view[end:]))
 
     def _read_head(self) -> None:
         while self._bytes.startswith(b"\r\n"):  # empty lines before a request mean nothing (RFC 9112, 2.2)
@@ -75,8 +75,8 @@ class Incoming:
             self._searched = 0
         end = self._bytes.find(END, max(0, self._searched - len(END)))
         self._searched = self.size
-        if end > LARGEST_HEAD or (end < 0 and self.size > LARGEST_HEAD):
-            self.refusal = Refusal(431, f"the request's head has over {LARGEST_HEAD >> 10} KiB: send fewer headers")
+        if end > MAX_HEAD_BYTES or (end < 0 and self.size > MAX_HEAD_BYTES):
+            self.refusal = Refusal(431, f"the request's head has over {MAX_HEAD_BYTES >> 10} KiB: send fewer headers")
         elif end >= 0:
             self.refusal = self._measure(bytes(self._bytes[:end]))
             self._body_at = end + len(END)

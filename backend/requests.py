@@ -11,8 +11,8 @@ from pydantic_core import from_json
 from annotune.errors import RequestInvalid
 from annotune.labeling.prediction import Region
 
-MOST_TASKS = 50_000  # of Label Studio's own size, 16 MB hold half as many
-LARGEST_ID = 2**63 - 1
+MAX_TASKS = 50_000  # of Label Studio's own size, 16 MB hold half as many
+MAX_ID = 2**63 - 1
 
 
 def _project(value: object) -> object:
@@ -37,8 +37,8 @@ def _parameters(value: object) -> object:
 
 
 def _not_too_many(value: object) -> object:
-    if isinstance(value, list) and len(value) > MOST_TASKS:
-        raise ValueError(f"{len(value)} tasks, of at most {MOST_TASKS}")
+    if isinstance(value, list) and len(value) > MAX_TASKS:
+        raise ValueError(f"{len(value)} tasks, of at most {MAX_TASKS}")
     return value
 
 
@@ -61,7 +61,7 @@ def _aware(value: datetime) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-Id = Annotated[int, Field(ge=0, le=LARGEST_ID)]
+Id = Annotated[int, Field(ge=0, le=MAX_ID)]
 ProjectId = Annotated[Id, BeforeValidator(_project)]
 Regions = Annotated[tuple[Region, ...], BeforeValidator(_regions)]
 _PROJECT: TypeAdapter[int] = TypeAdapter(ProjectId)
@@ -174,7 +174,7 @@ def _values(body: bytes) -> object:
         return from_json(bytes(whole), allow_inf_nan=False)
 
 
-def read(kind: type[Parsed], body: bytes) -> Parsed:
+def parse(kind: type[Parsed], body: bytes) -> Parsed:
     """Parse a request's body.
 
     JSON becomes Python's own values first, and those are not copied again: pydantic's own reading of JSON takes up to four

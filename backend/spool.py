@@ -24,16 +24,16 @@ from annotune.errors import RecordUnreadable
 
 SUFFIX = ".jsonl"
 UNLOCKED = ".new"
-MOST_BYTES = 32 << 20  # of the folder: some 20,000 answers
+MAX_BYTES = 32 << 20  # of the folder: some 20,000 answers
 MARKS_BYTES = 8 << 20  # beyond that, for some 50,000 marks
-PAGE = 500
+PAGE_SIZE = 500
 log = logging.getLogger(__name__)
 Task = tuple[int, int]
 Place = tuple[int, int]
 
 
 @dataclass
-class _Read:
+class _FileIndex:
     """What is known of a file: read up to `end` (bytes), and where its lines are (offset, length), by project and task."""
 
     end: int = 0
@@ -47,7 +47,7 @@ class Spool:
     from then on nothing is certain, for as long as the process lives.
     """
 
-    def __init__(self, folder: Path, *, most_bytes: int = MOST_BYTES, marks_bytes: int = MARKS_BYTES) -> None:
+    def __init__(self, folder: Path, *, most_bytes: int = MAX_BYTES, marks_bytes: int = MARKS_BYTES) -> None:
         self._folder = folder
         self._most_bytes = most_bytes
         self._marks_bytes = marks_bytes
@@ -56,9 +56,9 @@ class Spool:
         self._own: int | None = None  # a file descriptor: it is locked until the process ends, or lets go of it
         self._memory: list[Answer] = []
         self._memory_bytes = 0
-        self._known: dict[str, _Read] = {}
+        self._known: dict[str, _FileIndex] = {}
         self.dropped = 0
-        self.forgets = False
+        self.overflowed = False
 
     def check(self) -> str:
         """Why answers could not be kept in the folder; empty where they can. Makes the folder."""
@@ -75,7 +75,7 @@ class Spool:
                 if not self._keep(answer, self._most_bytes):
                     self._drop(answer)
 
-    def waiting(self, project: int, task: int) -> list[Answer]:
+    def pending(self, project: int, task: int) -> list[Answer]:
         """Those of a task, whichever process of this host keeps them."""
         with self._lock:
             self._read()
@@ -91,7 +91,7 @@ class Spool:
             kept = sum(len(places) for known in self._known.values() for places in known.places.values())
             return kept + len(self._memory)
 
-    def empty(self, write: Callable[[list[Answer]], object]) -> None:
+    def drain(self, write: Callable[[list[Answer]], object]) -> None:
         """Give all that nobody else holds to `write`, page by page, and remove what it took.
 
         What `write` raises ends it: that page and what follows stays. A page may come twice.
@@ -100,8 +100,8 @@ class Spool:
             self.close()  # and with it its lock: it is now like one that was left
             with self._lock:
                 held = [*self._memory]
-            for start in range(0, len(held), PAGE):
-                write(held[start : start + PAGE])
+            for start in range(0, len(held), PAGE_SIZE):
+                write(held[start : start + PAGE_SIZE])
             with self._lock:  # only now: until it is written down elsewhere, it must be found here
                 del self._memory[: len(held)]
                 self._memory_bytes = sum(len(_line(answer)) for answer in self._memory)
@@ -134,9 +134,9 @@ class Spool:
             log.error("SPOOL_DIR=%s is full: of further answers only a mark is kept, not the text", self._folder)
         self.dropped += 1
         mark = answer.model_copy(update={"prompt": "", "prompt_sha": "", "text": "", "lost": True})
-        if not self._keep(mark, self._most_bytes + self._marks_bytes) and not self.forgets:
+        if not self._keep(mark, self._most_bytes + self._marks_bytes) and not self.overflowed:
             log.error("SPOOL_DIR=%s has no room for marks either: until a restart nothing is certain", self._folder)
-            self.forgets = True
+            self.overflowed = True
 
     def _write(self, line: bytes) -> bool:
         """Append to this process's file. False: it cannot be written."""
@@ -178,7 +178,7 @@ class Spool:
     def _read(self) -> None:
         """Read what the files hold since the last time."""
         files = {path.name: path for path in self._files()}
-        self._known = {name: self._known.get(name, _Read()) for name in files}
+        self._known = {name: self._known.get(name, _FileIndex()) for name in files}
         for name, known in self._known.items():
             with suppress(OSError), files[name].open("rb") as file:  # it may be gone since
                 at = file.seek(known.end)
@@ -235,7 +235,7 @@ def _pages(file: IO[bytes], name: str) -> Iterator[list[Answer]]:
             log.warning("%s: the last answer was cut off and is left out", name)
         elif (answer := _answer(line)) is not None:
             page.append(answer)
-        if len(page) == PAGE:
+        if len(page) == PAGE_SIZE:
             yield page
             page = []
     if page:

@@ -11,20 +11,20 @@ REPEATED = "Not marked a second time: {}. To have all marked anew, delete the pr
 EARLIER = "The answer below is to an earlier prompt."
 
 
-def refused(error: AnnotuneError, editor: EditorState) -> str:
+def error_sentence(error: AnnotuneError, editor: EditorState) -> str:
     """Why no answer came; and that the one which stands there is none to this prompt."""
-    return " ".join([error.for_annotators, *([EARLIER] if editor.has_earlier_answer else [])])
+    return " ".join([error.for_annotators, *([EARLIER] if editor.has_unedited_answer else [])])
 
 
-def kept(editor: EditorState) -> list[str]:
+def edited_sentences(editor: EditorState) -> list[str]:
     """What of the screen an answer left alone, if anything."""
-    if not editor.kept:
+    if not editor.edited_controls:
         return []
-    names = ", ".join(editor.kept)
+    names = ", ".join(editor.edited_controls)
     return [f"Kept what you set: {names}. Delete it and ask again to have it replaced. {ASK_AGAIN}"]
 
 
-def answered(editor: EditorState, *, cut: bool, unknown: str, repeated: int) -> list[str]:
+def reply_sentences(editor: EditorState, *, cut: bool, unknown: str, repeated: int) -> list[str]:
     """What there is to say of an answer.
 
     `unknown`: of placeholders that name nothing, a sentence or nothing. `repeated`: so many spans were given before.
@@ -32,10 +32,10 @@ def answered(editor: EditorState, *, cut: bool, unknown: str, repeated: int) -> 
     sentences = [AnswerCut.for_annotators] if cut else []
     sentences += [unknown] if unknown else []
     sentences += [REPEATED.format(repeated)] if repeated else []
-    return [*sentences, *kept(editor)]
+    return [*sentences, *edited_sentences(editor)]
 
 
-def status(labeling: Labeling, editor: EditorState, sentences: Sequence[str]) -> list[Region]:
+def status_regions(labeling: Labeling, editor: EditorState, sentences: Sequence[str]) -> list[Region]:
     """The region of the status control, where the config has one: nothing to say clears what stands there.
 
     Label Studio (1.23.2) shows no box for a region without a text, and an empty box for one whose text is empty.

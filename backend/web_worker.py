@@ -23,9 +23,9 @@ from gunicorn.workers.gthread import (  # type: ignore[import-untyped]
     ThreadWorker,
 )
 
-from backend.request_reader import Incoming, Refusal
-from backend.memory import LARGE, give_back
-from backend.replies import failure_bytes
+from backend.memory import LARGE_BODY, release_memory
+from backend.replies import error_bytes
+from backend.request_reader import Refusal, RequestReader
 
 READ_S = 10.0
 SEND_S = 30.0
@@ -42,7 +42,7 @@ class Connection(TConn):  # type: ignore[misc]
     def __init__(self, worker: "WebWorker", client: socket.socket, address: Any, server: Any) -> None:
         super().__init__(worker.cfg, client, address, server)
         self.initialized = True  # there is no TLS to begin
-        self.incoming = Incoming(worker.largest_body)
+        self.incoming = RequestReader(worker.largest_body)
         self.request: Any = None  # a `Whole`, until a thread has read it
         self.deadline = 0.0
         self.counted = 0
@@ -115,14 +115,14 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
 
     def handle(self, conn: Connection) -> Any:
         """In a thread: a request, from its bytes alone."""
-        large = conn.counted > LARGE
+        large = conn.counted > LARGE_BODY
         conn.parser = get_parser(self.cfg, iter((conn.request.head,)), conn.client)
         try:
             return super().handle(conn)
         finally:
             conn.parser = conn.request = None
             if large:
-                give_back()
+                release_memory()
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
         if conn.request.cut:
@@ -147,7 +147,7 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         if client.fileno() < 0:  # dropped since the poller saw it
             return
         with self._dropping_broken(conn):
-            data = conn.sock.recv(min(CHUNK, max(SMALL, conn.incoming.missing)))
+            data = conn.sock.recv(min(CHUNK, max(SMALL, conn.incoming.missing_bytes)))
             if not data:
                 self._drop(conn)
             elif conn not in self._closing:
@@ -170,12 +170,12 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
             self._refuse(conn, conn.incoming.refusal)
         elif whole:
             self._count(conn, conn.incoming.size)
-            conn.request, conn.incoming = whole, Incoming(self.largest_body, whole.rest)
+            conn.request, conn.incoming = whole, RequestReader(self.largest_body, whole.rest)
             self._leave(conn)
             self.enqueue_req(conn)
         else:
             self._count(conn, conn.incoming.size)
-            if conn.incoming.wants_continue():
+            if conn.incoming.take_continue():
                 conn.sock.send(CONTINUE)
         while self._held > BODIES_HELD * self.largest_body and self._reading:
             largest = max(self._reading, key=lambda one: one.counted)
@@ -192,12 +192,12 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
         self._dropped += 1
         self._leave(conn)
         with self._dropping_broken(conn):
-            conn.sock.send(failure_bytes(refusal.status, refusal.sentence))
+            conn.sock.send(error_bytes(refusal.status, refusal.sentence))
             self._close_politely(conn)
 
     def _close_politely(self, conn: Connection) -> None:
         """A connection that is closed while bytes still come loses the answer on its way (RFC 9112, 9.6)."""
-        conn.incoming = Incoming(0)
+        conn.incoming = RequestReader(0)
         self._count(conn, 0)
         conn.sock.setblocking(False)
         conn.sock.shutdown(socket.SHUT_WR)

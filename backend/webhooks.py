@@ -121,7 +121,7 @@ def _came_along(services: Services, project: int, annotation: Annotation, text: 
         return True
     if annotation.parent_prediction is None or annotation.task is None:
         return False
-    given = services.answer_log.given(project, annotation.task)
+    given = services.answer_log.read(project, annotation.task)
     return any(answer.prompt == text and not answer.typed for answer in given)
 
 

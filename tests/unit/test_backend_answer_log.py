@@ -27,17 +27,17 @@ def test_adding_never_fails_and_keeps_the_order(log: AnswerLog) -> None:
     log.add([answer("first")])
     log.add([answer("second"), answer("elsewhere", task=2)])
 
-    assert [kept.text for kept in log.waiting(4, 1)] == ["first", "second"]
+    assert [kept.text for kept in log.pending(4, 1)] == ["first", "second"]
 
 
 def test_what_was_given_before_is_not_known(log: AnswerLog) -> None:
     log.add([answer("first")])
     with pytest.raises(StoreUnavailable):
-        log.given(4, 1)
+        log.read(4, 1)
 
 
 def test_nothing_is_certain(log: AnswerLog) -> None:
-    assert "Redis failed" in log.doubt([])
+    assert "Redis failed" in log.why_incomplete([])
 
 
 def test_what_cannot_be_written_down_goes_on_waiting(log: AnswerLog) -> None:
@@ -45,4 +45,4 @@ def test_what_cannot_be_written_down_goes_on_waiting(log: AnswerLog) -> None:
     with pytest.raises(StoreUnavailable):
         log.flush()
 
-    assert [kept.text for kept in log.waiting(4, 1)] == ["first"]
+    assert [kept.text for kept in log.pending(4, 1)] == ["first"]

@@ -4,7 +4,7 @@ import pytest
 
 from annotune.errors import LabelingInvalid
 from annotune.labeling.config import Labeling
-from backend.labeling_cache import LARGE, MOST, MOST_CHARACTERS, LabelingCache
+from backend.labeling_cache import LARGE_CONFIG, MAX_CHARACTERS, MAX_CONFIGS, LabelingCache
 
 SIMPLE = '<View><Text name="t" value="$q"/><TextArea name="r" toName="t"/></View>'
 
@@ -38,10 +38,10 @@ def test_a_config_is_parsed_once(parser: Parser) -> None:
 
 def test_the_one_used_longest_ago_goes_first(parser: Parser) -> None:
     configs = LabelingCache(parser)
-    for number in range(MOST):
+    for number in range(MAX_CONFIGS):
         configs(config(number))
     configs(config(0))
-    configs(config(MOST))
+    configs(config(MAX_CONFIGS))
     parser.parsed.clear()
     configs(config(0))
     configs(config(1))
@@ -51,7 +51,7 @@ def test_the_one_used_longest_ago_goes_first(parser: Parser) -> None:
 
 def test_all_together_have_a_bound_in_characters(parser: Parser) -> None:
     configs = LabelingCache(parser)
-    size = MOST_CHARACTERS // 10
+    size = MAX_CHARACTERS // 10
     for number in range(30):
         configs(config(number, size))
     parser.parsed.clear()
@@ -64,12 +64,12 @@ def test_all_together_have_a_bound_in_characters(parser: Parser) -> None:
 def test_a_config_that_is_large_alone_is_not_kept(parser: Parser) -> None:
     configs = LabelingCache(parser)
     for _ in range(2):
-        configs(config(1, MOST_CHARACTERS // 4))
+        configs(config(1, MAX_CHARACTERS // 4))
 
     assert len(parser.parsed) == 2
 
 
-@pytest.mark.parametrize("size", [1, LARGE + 1])
+@pytest.mark.parametrize("size", [1, LARGE_CONFIG + 1])
 def test_one_that_cannot_be_parsed_leaves_nothing_behind(parser: Parser, size: int) -> None:
     configs = LabelingCache(parser)
     for _ in range(2):

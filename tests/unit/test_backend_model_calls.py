@@ -13,7 +13,7 @@ from annotune.deadline import Deadline
 from annotune.errors import ModelServerBusy, ModelServerError
 from annotune.servers.pool import Servers
 from annotune.settings import Settings
-from backend.model_calls import MOST_REMEMBERED, REMEMBERED_S, ModelCalls
+from backend.model_calls import CACHED_S, MAX_CACHED, ModelCalls
 
 Eventually = Callable[..., object]
 
@@ -55,7 +55,7 @@ def test_the_same_question_at_once_is_asked_once(answers: ModelCalls, eventually
 def test_the_same_question_later_is_asked_again(answers: ModelCalls) -> None:
     asked: list[int] = []
     for _ in range(2):
-        answers.ask_once("key", lambda: (str(asked.append(1)),), Deadline.after(10), remember=False)
+        answers.ask_once("key", lambda: (str(asked.append(1)),), Deadline.after(10), cache=False)
 
     assert len(asked) == 2
 
@@ -71,7 +71,7 @@ def test_what_a_failed_question_held_is_free_at_once(answers: ModelCalls) -> Non
     gc.disable()
     try:
         with pytest.raises(ModelServerError) as caught:
-            answers.ask_once("key", ask, Deadline.after(10), remember=False)  # type: ignore[arg-type]
+            answers.ask_once("key", ask, Deadline.after(10), cache=False)  # type: ignore[arg-type]
         del caught
         assert held[0]() is None
     finally:
@@ -80,9 +80,9 @@ def test_what_a_failed_question_held_is_free_at_once(answers: ModelCalls) -> Non
 
 def test_an_error_is_not_kept(answers: ModelCalls) -> None:
     with pytest.raises(ModelServerError):
-        answers.ask_once("key", broken, Deadline.after(10), remember=True)  # type: ignore[arg-type]
+        answers.ask_once("key", broken, Deadline.after(10), cache=True)  # type: ignore[arg-type]
 
-    assert answers.ask_once("key", lambda: ("fine",), Deadline.after(10), remember=True) == ("fine",)
+    assert answers.ask_once("key", lambda: ("fine",), Deadline.after(10), cache=True) == ("fine",)
 
 
 @pytest.mark.parametrize(("threads", "places"), [(1, 1), (2, 1), (8, 7), (96, 88)])
@@ -91,10 +91,10 @@ def test_some_threads_stay_free_for_what_is_answered_at_once(threads: int, place
     answers = ModelCalls(settings, Servers(settings))
     with ExitStack() as held:
         for _ in range(places):
-            held.enter_context(answers.admitted())
-        with pytest.raises(ModelServerBusy, match="THREADS"), answers.admitted():
+            held.enter_context(answers.slot())
+        with pytest.raises(ModelServerBusy, match="THREADS"), answers.slot():
             pass
-    with answers.admitted():
+    with answers.slot():
         pass
 
 
@@ -108,22 +108,22 @@ def test_what_is_to_be_remembered_is_for_ten_seconds() -> None:
         return f"answer {len(asked)}"
 
     said = []
-    for seconds in (0, REMEMBERED_S - 1, 2):
+    for seconds in (0, CACHED_S - 1, 2):
         now[0] += seconds
-        said.append(answers.ask_once("key", ask, Deadline.after(10), remember=True))
+        said.append(answers.ask_once("key", ask, Deadline.after(10), cache=True))
 
     assert said == ["answer 1", "answer 1", "answer 2"]
-    assert answers.ask_once("key", ask, Deadline.after(10), remember=False) == "answer 3"
+    assert answers.ask_once("key", ask, Deadline.after(10), cache=False) == "answer 3"
 
 
 def test_the_memory_is_bounded() -> None:
     now = [100.0]
     settings = Settings()
     answers = ModelCalls(settings, Servers(settings), clock=lambda: now[0])
-    for number in range(MOST_REMEMBERED + 50):
-        answers.ask_once(number, lambda: "x", Deadline.after(10), remember=True)
-    assert len(answers._kept) == MOST_REMEMBERED
+    for number in range(MAX_CACHED + 50):
+        answers.ask_once(number, lambda: "x", Deadline.after(10), cache=True)
+    assert len(answers._kept) == MAX_CACHED
 
-    now[0] += REMEMBERED_S + 1
-    answers.ask_once("late", lambda: "x", Deadline.after(10), remember=True)
+    now[0] += CACHED_S + 1
+    answers.ask_once("late", lambda: "x", Deadline.after(10), cache=True)
     assert len(answers._kept) == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.replies import LONGEST_REASON, reason_phrase
+from backend.replies import MAX_REASON, reason_phrase
 
 
 @pytest.mark.parametrize(
@@ -23,5 +23,5 @@ def test_a_sentence_becomes_one_line_of_printable_ascii(sentence: str, phrase: s
 def test_a_long_sentence_is_cut_and_shows_it() -> None:
     phrase = reason_phrase("word " * 100)
 
-    assert len(phrase) == LONGEST_REASON
+    assert len(phrase) == MAX_REASON
     assert phrase.endswith("...")

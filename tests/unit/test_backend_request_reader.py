@@ -2,14 +2,14 @@
 
 import pytest
 
-from backend.request_reader import LARGEST_HEAD, Incoming
+from backend.request_reader import MAX_HEAD_BYTES, RequestReader
 
 HEAD = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def came(*pieces: bytes, largest: int = 100) -> Incoming:
-    incoming = Incoming(largest)
+def came(*pieces: bytes, largest: int = 100) -> RequestReader:
+    incoming = RequestReader(largest)
     for piece in pieces:
         incoming.feed(piece)
     return incoming
@@ -19,14 +19,14 @@ def came(*pieces: bytes, largest: int = 100) -> Incoming:
 @pytest.mark.parametrize("before", [b"", b"\r\n", b"\r\n\r\n"])
 def test_a_request_is_whole_however_its_bytes_come(step: int, before: bytes) -> None:
     sent = before + HEAD + b"hello"
-    incoming = Incoming(100)
+    incoming = RequestReader(100)
     for at in range(0, len(sent), step):
         assert incoming.take() is None
         incoming.feed(sent[at : at + step])
     whole = incoming.take()
 
     assert whole is not None
-    assert (whole.head, whole.body, whole.rest, whole.cut) == (HEAD, b"hello", b"", False)
+    assert (whole.head, whole.body, whole.rest, whole.too_large) == (HEAD, b"hello", b"", False)
 
 
 def test_what_comes_after_it_is_the_next_requests() -> None:
@@ -34,7 +34,7 @@ def test_what_comes_after_it_is_the_next_requests() -> None:
 
     assert whole is not None
     assert (whole.body, whole.rest) == (b"hello", GET)
-    following = Incoming(100, whole.rest)
+    following = RequestReader(100, whole.rest)
     following.feed(b"")
     assert following.take() is not None
 
@@ -43,12 +43,12 @@ def test_a_body_over_the_limit_is_not_waited_for() -> None:
     whole = came(HEAD, largest=4).take()
 
     assert whole is not None
-    assert (whole.cut, whole.body) == (True, b"")
+    assert (whole.too_large, whole.body) == (True, b"")
 
 
 def test_what_is_missing_is_known_once_the_head_is_there() -> None:
-    assert came(HEAD[:-1]).missing == 0
-    assert came(HEAD, b"he").missing == 3
+    assert came(HEAD[:-1]).missing_bytes == 0
+    assert came(HEAD, b"he").missing_bytes == 3
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_what_is_missing_is_known_once_the_head_is_there() -> None:
             (b"GET / HTTP/1.1\r\nContent-Length: %s\r\n\r\n" % value, 400)
             for value in (b"", b"-1", b"1,1", b"0x1", b"9" * 30)
         ],
-        (b"GET / HTTP/1.1\r\nX: " + b"x" * LARGEST_HEAD, 431),
-        (b"GET / HTTP/1.1\r\nX: " + b"x" * LARGEST_HEAD + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * MAX_HEAD_BYTES, 431),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * MAX_HEAD_BYTES + b"\r\n\r\n", 431),
     ],
 )
 def test_what_is_not_clear_is_refused(head: bytes, status: int) -> None:
@@ -86,7 +86,7 @@ def test_the_word_to_go_on_is_wanted_once_and_only_for_a_body_that_may_come() ->
     expecting = HEAD.replace(b"Host", b"expect: 100-Continue\r\nHost")
     incoming = came(expecting)
 
-    assert [incoming.wants_continue(), incoming.wants_continue()] == [True, False]
-    assert not came(expecting, b"hello").wants_continue()
-    assert not came(expecting, largest=4).wants_continue()
-    assert not came(HEAD).wants_continue()
+    assert [incoming.take_continue(), incoming.take_continue()] == [True, False]
+    assert not came(expecting, b"hello").take_continue()
+    assert not came(expecting, largest=4).take_continue()
+    assert not came(HEAD).take_continue()

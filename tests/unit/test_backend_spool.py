@@ -33,11 +33,11 @@ def folder(tmp_path: Path) -> Path:
 def test_another_process_reads_what_waits(folder: Path) -> None:
     mine, other = Spool(folder), Spool(folder)
     mine.add([answer("one \u2028 \U0001f48a")])
-    assert texts(other.waiting(4, 1)) == ["one \u2028 \U0001f48a"]
+    assert texts(other.pending(4, 1)) == ["one \u2028 \U0001f48a"]
 
     mine.add([answer("two"), answer("elsewhere", task=2)])
 
-    assert texts(other.waiting(4, 1)) == ["one \u2028 \U0001f48a", "two"]
+    assert texts(other.pending(4, 1)) == ["one \u2028 \U0001f48a", "two"]
     assert other.count() == 3
 
 
@@ -46,9 +46,9 @@ def test_only_the_owner_writes_down_what_it_still_holds(folder: Path) -> None:
     mine.add([answer("one")])
     written: list[Answer] = []
 
-    other.empty(written.extend)
+    other.drain(written.extend)
     assert written == []
-    mine.empty(written.extend)
+    mine.drain(written.extend)
 
     assert texts(written) == ["one"]
     assert (mine.count(), other.count(), list(folder.iterdir())) == (0, 0, [])
@@ -60,7 +60,7 @@ def test_what_a_process_left_is_written_down_by_the_next(folder: Path) -> None:
     gone.close()  # as the kernel does for a process that was killed
     written: list[Answer] = []
 
-    Spool(folder).empty(written.extend)
+    Spool(folder).drain(written.extend)
 
     assert texts(written) == ["one", "two"]
     assert list(folder.iterdir()) == []
@@ -74,8 +74,8 @@ def test_an_answer_that_was_cut_off_is_left_out(folder: Path, caplog: pytest.Log
     path.write_bytes(path.read_bytes()[:-20])
     written: list[Answer] = []
 
-    assert texts(Spool(folder).waiting(4, 1)) == ["one"]
-    Spool(folder).empty(written.extend)
+    assert texts(Spool(folder).pending(4, 1)) == ["one"]
+    Spool(folder).drain(written.extend)
 
     assert texts(written) == ["one"]
     assert "cut off" in caplog.text
@@ -89,11 +89,11 @@ def test_what_is_refused_stays(folder: Path) -> None:
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        spool.empty(refuse)
+        spool.drain(refuse)
 
-    assert texts(spool.waiting(4, 1)) == ["one"]
+    assert texts(spool.pending(4, 1)) == ["one"]
     spool.add([answer("two")])
-    assert sorted(texts(spool.waiting(4, 1))) == ["one", "two"]
+    assert sorted(texts(spool.pending(4, 1))) == ["one", "two"]
 
 
 def test_where_it_is_full_a_mark_is_left_that_all_processes_read(
@@ -102,9 +102,9 @@ def test_where_it_is_full_a_mark_is_left_that_all_processes_read(
     spool, other = Spool(folder, most_bytes=300), Spool(folder)
     spool.add([answer("one" * 20), answer("two" * 20, task=2), answer("three" * 20, task=3), answer("four", task=3)])
 
-    assert [kept.lost for kept in other.waiting(4, 1)] == [False]
-    assert [(kept.lost, kept.text, kept.prompt) for kept in other.waiting(4, 3)] == [(True, "", "")] * 2
-    assert (spool.dropped, spool.count(), spool.forgets) == (3, 4, False)
+    assert [kept.lost for kept in other.pending(4, 1)] == [False]
+    assert [(kept.lost, kept.text, kept.prompt) for kept in other.pending(4, 3)] == [(True, "", "")] * 2
+    assert (spool.dropped, spool.count(), spool.overflowed) == (3, 4, False)
     assert caplog.text.count("is full") == 1
 
 
@@ -114,7 +114,7 @@ def test_where_not_even_a_mark_has_room_nothing_is_certain_any_more(
     spool = Spool(folder, most_bytes=300, marks_bytes=200)
     spool.add(answer("one", task) for task in range(9))
 
-    assert spool.forgets
+    assert spool.overflowed
     assert spool.count() < 9
     assert caplog.text.count("no room for marks") == 1
 
@@ -126,7 +126,7 @@ def test_no_file_is_taken_for_one_that_was_left_while_its_owner_begins_it(folder
     def take_what_is_left() -> None:
         spool = Spool(folder)
         while not over.is_set():
-            spool.empty(taken.extend)
+            spool.drain(taken.extend)
 
     with ThreadPoolExecutor(2) as threads:
         takers = [threads.submit(take_what_is_left) for _ in range(2)]
@@ -137,7 +137,7 @@ def test_no_file_is_taken_for_one_that_was_left_while_its_owner_begins_it(folder
         over.set()
         for taker in takers:
             taker.result()
-    Spool(folder).empty(taken.extend)
+    Spool(folder).drain(taken.extend)
 
     assert {one.text for one in taken} == set(map(str, range(FILES)))
 
@@ -148,10 +148,10 @@ def test_what_waits_in_memory_is_found_while_it_is_written_down(tmp_path: Path) 
     spool.add([answer("one")])
     found: list[list[str]] = []
 
-    spool.empty(lambda _: found.append(texts(spool.waiting(4, 1))))
+    spool.drain(lambda _: found.append(texts(spool.pending(4, 1))))
 
     assert found == [["one"]]
-    assert spool.waiting(4, 1) == []
+    assert spool.pending(4, 1) == []
 
 
 def test_a_disk_that_is_full_spoils_no_other_answer(tmp_path: Path) -> None:
@@ -195,8 +195,8 @@ def test_without_a_folder_answers_wait_in_memory(tmp_path: Path, caplog: pytest.
 
     assert "SPOOL_DIR" in spool.check()
     assert "SPOOL_DIR" in caplog.text
-    assert texts(spool.waiting(4, 1)) == ["one"]
-    spool.empty(written.extend)
+    assert texts(spool.pending(4, 1)) == ["one"]
+    spool.drain(written.extend)
 
     assert texts(written) == ["one"]
     assert spool.count() == 0

@@ -10,7 +10,7 @@ from fake_model import SIMPLE, Backend, FakeModel, MakeBackend, region, task
 from annotune.errors import ModelServerError, ModelServerUnreachable
 from annotune.store.reports import MAX_BATCHES, Batch
 from backend.health import Health
-from backend.requests import MOST_TASKS
+from backend.requests import MAX_TASKS
 from embedded.redis import RedisServer
 
 AWAY = ModelServerUnreachable("the model server is not reachable: start it")
@@ -117,7 +117,7 @@ def test_the_log_has_one_line_for_each_batch(make_backend: MakeBackend, caplog: 
 REFUSED = {
     "no prompt": ({}, [task(1), task(2)], "PromptMissing"),
     "a field that is wrong": ({"default_prompt": "Go"}, [task(1), {"id": "two"}], "BodyInvalid"),
-    "too many tasks": ({"default_prompt": "Go"}, [{}] * (MOST_TASKS + 1), "BodyInvalid"),
+    "too many tasks": ({"default_prompt": "Go"}, [{}] * (MAX_TASKS + 1), "BodyInvalid"),
 }
 
 

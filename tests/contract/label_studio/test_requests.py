@@ -7,7 +7,7 @@ import pytest
 from fake_model import SIMPLE, Backend, MakeBackend, task
 
 from annotune.labeling.xml import MAX_CONFIG_CHARACTERS, MAX_DEPTH
-from backend.requests import MOST_TASKS
+from backend.requests import MAX_TASKS
 
 DEEP = 10_000
 PREDICT = {"tasks": [task()], "project": 4, "label_config": SIMPLE, "params": {"context": None}}
@@ -30,7 +30,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("/predict", PREDICT | {"tasks": [1]}, "tasks.0"),
     ("/predict", PREDICT | {"tasks": [{"data": {}}]}, "tasks.0.id"),
     ("/predict", PREDICT | {"tasks": [{"id": 1, "data": "x"}]}, "tasks.0.data"),
-    ("/predict", PREDICT | {"tasks": [1] * (MOST_TASKS + 1)}, "tasks"),
+    ("/predict", PREDICT | {"tasks": [1] * (MAX_TASKS + 1)}, "tasks"),
     ("/predict", PREDICT | {"tasks": [{"id": -1, "data": {}}]}, "tasks.0.id"),
     ("/predict", PREDICT | {"project": "four"}, "project"),
     ("/predict", PREDICT | {"project": None}, "project"),
