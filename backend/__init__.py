@@ -1,1 +1,1 @@
-"""The door for Label Studio: six routes over Flask."""
+"""The web application that Label Studio calls: six routes over Flask."""

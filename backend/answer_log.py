@@ -1,4 +1,4 @@
-"""Every answer that was given, kept: who wrote a text can never be told afterwards."""
+"""The log of all answers. Without it nobody could tell later whether a model or a person wrote a text."""
 
 import logging
 import threading
@@ -13,59 +13,61 @@ from backend.spool import Spool
 
 # A Redis that was killed has lost its last second (appendfsync everysec), and more if its disk was slow.
 UNCERTAIN_S = 30.0
-MAX_RECENT = 5000
+MAX_RECENT = 5000  # answers
 RETRY_S = 1.0
 log = logging.getLogger(__name__)
 
 
 class AnswerLog:
-    """Writes answers to Redis; while it is away, or keeps nothing, they wait in the spool."""
+    """Writes answers to Redis. While Redis cannot store them, they wait in the spool."""
 
     def __init__(self, store: Store, spool: Spool, *, kept_s: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """`kept_s`: seconds that Redis keeps an answer; 0: for ever."""
+        """`kept_s`: how many seconds Redis keeps an answer; 0 means for ever."""
         self.spool = spool
         self._store = store
         self._kept_s = kept_s
         self._clock = clock
         self._lock = threading.Lock()
         self._failed_at = float("-inf")
-        self._redis: str | None = None
+        self._redis_id: str | None = None  # of the Redis process at the last `recover`
         self._recent: deque[tuple[float, Answer]] = deque(maxlen=MAX_RECENT)
 
     def add(self, answers: Iterable[Answer]) -> None:
-        """Keep answers; never fails."""
-        given = tuple(answers)
+        """Log answers. Raises nothing: if Redis is away, they go to the spool."""
+        new = tuple(answers)
         with self._lock:
             now = self._clock()
-            self._recent.extend((now, answer) for answer in given)
-            away = now - self._failed_at < RETRY_S  # each try would take its time
-        if away or not self._keep(given):
-            self.spool.add(given)
+            self._recent.extend((now, answer) for answer in new)
+            redis_is_away = now - self._failed_at < RETRY_S  # a try may last until a timeout
+        if redis_is_away or not self._try_write(new):
+            self.spool.add(new)
 
     def recover(self) -> None:
-        """Write down what waits, and once more what a Redis that was restarted may have lost; called now and then.
+        """Write the waiting answers to Redis, and those again that a restarted Redis may have lost.
+
+        Called regularly.
 
         Raises:
-            StoreUnavailable: Redis keeps nothing; the message says why.
+            StoreUnavailable: Redis cannot store anything. The message says why.
         """
         try:
             started = self._store.started()
             if started.noted != started.id and (not started.noted or started.up_s >= UNCERTAIN_S):
                 self._store.note_start(started.id)
         except StoreUnavailable:
-            self._failed()
+            self._note_failure()
             raise
-        if self._is_another(started):
+        if self._may_have_lost_data(started):
             with self._lock:
                 self._failed_at = self._clock()
                 since = self._failed_at - UNCERTAIN_S
                 lost = [answer for at, answer in self._recent if at >= since]
             self.spool.add(lost)
-        self._redis = started.id
+        self._redis_id = started.id
         self.flush()
 
     def close(self) -> None:
-        """Write down what waits, if Redis takes it, and let go of the file, so that another process may."""
+        """Write the waiting answers if Redis takes them, and unlock the spool's file for other processes."""
         try:
             self.flush()
         except StoreUnavailable as error:
@@ -73,61 +75,59 @@ class AnswerLog:
         self.spool.close()
 
     def flush(self) -> None:
-        """Write down what waits.
+        """Write the waiting answers to Redis.
 
         Raises:
-            StoreUnavailable: Redis keeps nothing; the message says why.
+            StoreUnavailable: Redis cannot store anything. The message says why.
         """
         try:
             self.spool.drain(self._write)
         except StoreUnavailable:
-            self._failed()
+            self._note_failure()
             raise
 
     def read(self, project: int, task: int) -> list[Answer]:
-        """The answers given for a task, oldest first.
+        """All answers for a task, oldest first.
 
         Raises:
-            StoreUnavailable: Redis is away; `waiting` has those given since.
+            StoreUnavailable: Redis is away.
         """
-        waiting = self.pending(project, task)  # first: what is written down meanwhile is then read twice, not never
+        # Read the spool first: an answer that moves to Redis meanwhile is then found twice, not missed.
+        pending = self.spool.pending(project, task)
         try:
-            kept = self._store.answers.all(project, task)
+            stored = self._store.answers.all(project, task)
         except StoreUnavailable:
-            self._failed()
+            self._note_failure()
             raise
-        return sorted([*kept, *waiting], key=lambda answer: answer.at)
+        return sorted([*stored, *pending], key=lambda answer: answer.at)
+
+    def read_available(self, project: int, task: int) -> list[Answer]:
+        """All answers for a task; while Redis is away, only those that wait in the spool."""
+        try:
+            return self.read(project, task)
+        except StoreUnavailable:
+            return self.spool.pending(project, task)
 
     def was_asked(self, project: int, task: int, prompt_sha: str) -> bool:
         """Whether a prompt was answered for a task before.
 
         Raises:
-            EditUnknown: no answer is known, and some may not be.
+            EditUnknown: no answer was found, but some may be missing.
         """
-        given = self.read_available(project, task)
-        if any(answer.prompt_sha == prompt_sha for answer in given):
+        answers = self.read_available(project, task)
+        if any(answer.prompt_sha == prompt_sha for answer in answers):
             return True
-        if why := self.why_incomplete(given):
+        if why := self.why_incomplete(answers):
             raise EditUnknown(why)
         return False
 
-    def read_available(self, project: int, task: int) -> list[Answer]:
-        """Those of a task that can be read now: while Redis is away, only those given since."""
-        try:
-            return self.read(project, task)
-        except StoreUnavailable:
-            return self.pending(project, task)
+    def why_incomplete(self, answers: Iterable[Answer]) -> str:
+        """Why a task may have more answers than these, which were read for it; empty if they are surely all.
 
-    def pending(self, project: int, task: int) -> list[Answer]:
-        """Those of a task that are not in Redis yet."""
-        return self.spool.pending(project, task)
-
-    def why_incomplete(self, given: Iterable[Answer]) -> str:
-        """Why there may be more answers than those that were found for a task; empty where there are surely none.
-
-        For a while after Redis failed or was started again nothing is certain, and where one was lost it never is.
+        For `UNCERTAIN_S` after Redis failed or was started again, answers may be missing. If the spool had no room for an
+        answer, one is missing for good.
         """
-        if self.spool.overflowed or any(answer.lost for answer in given):
+        if self.spool.overflowed or any(answer.lost for answer in answers):
             return "there was no room for an answer while Redis was away"
         return "" if self._is_certain() else "Redis failed or was started less than half a minute ago"
 
@@ -137,19 +137,22 @@ class AnswerLog:
         try:
             started = self._store.started()
         except StoreUnavailable:
-            self._failed()
+            self._note_failure()
             return False
-        return not self._is_another(started) and (started.up_s >= UNCERTAIN_S or started.noted in {"", started.id})
+        return not self._may_have_lost_data(started) and (
+            started.up_s >= UNCERTAIN_S or started.noted in {"", started.id}
+        )
 
-    def _is_another(self, started: Started) -> bool:
-        """Whether Redis may hold less than when this process last looked: it was started since, or emptied."""
-        return self._redis is not None and (self._redis != started.id or not started.noted)
+    def _may_have_lost_data(self, started: Started) -> bool:
+        """Whether Redis was restarted or emptied since the last `recover`."""
+        return self._redis_id is not None and (self._redis_id != started.id or not started.noted)
 
-    def _keep(self, answers: tuple[Answer, ...]) -> bool:
+    def _try_write(self, answers: tuple[Answer, ...]) -> bool:
+        """Whether Redis took the answers."""
         try:
             self._write(answers)
         except StoreUnavailable as error:
-            self._failed()
+            self._note_failure()
             log.warning("%s: answers wait in SPOOL_DIR", error)
             return False
         return True
@@ -157,13 +160,13 @@ class AnswerLog:
     def _write(self, answers: Iterable[Answer]) -> None:
         try:
             self._store.answers.add(answers, kept_s=self._kept_s)
-        except RecordUnreadable:
+        except RecordUnreadable:  # one of them belongs to an unreadable record; write the others
             for answer in answers:
                 try:
                     self._store.answers.add([answer], kept_s=self._kept_s)
                 except RecordUnreadable as error:
-                    log.error("an answer is not kept: %s", error)  # noqa: TRY400 - a sentence says it
+                    log.error("an answer is not kept: %s", error)  # noqa: TRY400 - the sentence says it all
 
-    def _failed(self) -> None:
+    def _note_failure(self) -> None:
         with self._lock:
             self._failed_at = self._clock()

@@ -1,4 +1,4 @@
-"""How batches ended: Label Studio (1.23) hides it from whoever began one."""
+"""How batches ended. Label Studio (1.23) does not show it to the person who started one."""
 
 import logging
 import threading
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 class BatchReport(TypedDict):
-    """Of `/health`: a request for more than one task, or one that was too large to be read: then `project` and `tasks` are
-    not known.
+    """A batch as `/health` shows it.
 
-    `reason` is the kind of the most frequent error, and empty where all was answered; the log has its sentence.
+    A batch is a request for more than one task, or one that is too large to be read; then `project` and `tasks` are None.
+    `reason` is the type of the most frequent error, and empty if all tasks were answered. The log has the error's sentence.
     """
 
     at: str
@@ -32,22 +32,26 @@ class BatchReport(TypedDict):
 
 
 class Batches:
-    """What this process knows of batches, written into Redis for all others.
+    """Records how the batches of this process ended, in Redis, where all processes read them.
 
-    While Redis is away they wait here, so that one request at most waits for it in vain: `keep` writes them.
+    While Redis is away, batches wait in memory for `flush`, so at most one request waits for a timeout of Redis.
     """
 
     def __init__(self, store: Store) -> None:
         self.last: BatchReport | None = None
         self._store = store
         self._lock = threading.Lock()
-        self._own: dict[int, Batch] = {}
-        self._waiting: dict[int, Batch] = {}
+        self._local: dict[int, Batch] = {}  # by project; of this process, since the last `refresh`
+        self._unwritten: dict[int, Batch] = {}  # by project
 
     def record(self, project: int, tasks: int, errors: Sequence[AnnotuneError], *, began: float) -> None:
-        """A batch ended that began at `began` (monotonic), with an error for each task that was not answered.
+        """Record and log a batch. A request for one task is only logged: a person opened that task.
 
-        One task is no batch: somebody opened it.
+        Args:
+            project: its id.
+            tasks: the number of tasks in the request.
+            errors: one for each task without an answer.
+            began: `time.monotonic()` at the start.
         """
         seconds = time.monotonic() - began
         if tasks <= 1:
@@ -63,20 +67,10 @@ class Batches:
             log.warning("project %d: batch, %s, %.2f s: %s%s", project, outcome, seconds, reason, more)
         else:
             log.info("project %d: batch, all of %d tasks answered, %.2f s", project, tasks, seconds)
-        with self._lock:
-            self.last = report_of(batch)
-            self._own.pop(project, None)
-            self._own[project] = batch
-            if len(self._own) > MAX_BATCHES:
-                del self._own[next(iter(self._own))]
-            away = bool(self._waiting)
-            self._waiting = {each.project: each for each in newest([batch, *self._waiting.values()])}
-        if not away:
-            with suppress(StoreUnavailable):
-                self.flush()
+        self._add(batch)
 
     def record_refused(self, error: RequestInvalid) -> None:
-        """A request was refused at the door."""
+        """Record a request for predictions whose body was refused."""
         if isinstance(error, BodyInvalid) and error.project is not None and error.tasks:
             self.record(error.project, error.tasks, [error] * error.tasks, began=time.monotonic())
         elif isinstance(error, BodyTooLarge):
@@ -84,45 +78,59 @@ class Batches:
             self.last = BatchReport(at=at, project=None, tasks=None, answered=0, reason=type(error).__name__)
 
     def flush(self) -> None:
-        """Write down what waits.
+        """Write the waiting batches to Redis.
 
         Raises:
-            StoreUnavailable: Redis is away; what is not written waits on.
+            StoreUnavailable: Redis is away. What is not written goes on waiting.
         """
         with self._lock:
-            waiting = list(self._waiting.values())
-        for batch in waiting:
+            unwritten = list(self._unwritten.values())
+        for batch in unwritten:
             self._store.reports.save_batch(batch)
             with self._lock:
-                if self._waiting.get(batch.project) is batch:
-                    del self._waiting[batch.project]
+                if self._unwritten.get(batch.project) is batch:
+                    del self._unwritten[batch.project]
 
     def refresh(self, projects: Sequence[int]) -> list[Batch]:
-        """Write down what waits, and read the last batches of these projects, as all processes kept them.
+        """Write the waiting batches to Redis, and read the last batch of each of these projects from there.
 
-        What this process knew is then known from Redis, or forgotten with its project.
+        The result replaces what this process has in memory, also for projects that are gone.
 
         Raises:
             StoreUnavailable: Redis is away.
         """
         with self._lock:
-            own = dict(self._own)
+            local = dict(self._local)
         self.flush()
-        kept = self._store.reports.batches(projects)
+        stored = self._store.reports.batches(projects)
         with self._lock:
-            for project, batch in own.items():
-                if self._own.get(project) is batch:
-                    del self._own[project]
-        return kept
+            for project, batch in local.items():
+                if self._local.get(project) is batch:
+                    del self._local[project]
+        return stored
 
-    def reports(self, kept: Iterable[Batch]) -> list[BatchReport]:
-        """The last batch of each project: what is kept in Redis, and what this process knows besides."""
+    def reports(self, stored: Iterable[Batch]) -> list[BatchReport]:
+        """The last batch of each project: the newest of `stored`, as `refresh` returned it, and of this process."""
         with self._lock:
-            own = list(self._own.values())
-        return [report_of(batch) for batch in newest([*kept, *own])]
+            local = list(self._local.values())
+        return [report_of(batch) for batch in newest([*stored, *local])]
+
+    def _add(self, batch: Batch) -> None:
+        with self._lock:
+            self.last = report_of(batch)
+            self._local.pop(batch.project, None)
+            self._local[batch.project] = batch
+            if len(self._local) > MAX_BATCHES:
+                del self._local[next(iter(self._local))]
+            redis_is_away = bool(self._unwritten)
+            self._unwritten = {each.project: each for each in newest([batch, *self._unwritten.values()])}
+        if not redis_is_away:
+            with suppress(StoreUnavailable):
+                self.flush()
 
 
 def report_of(batch: Batch) -> BatchReport:
+    """A batch as `/health` shows it."""
     return BatchReport(
         at=batch.at.isoformat(timespec="seconds"),
         project=batch.project,

@@ -1,4 +1,4 @@
-"""Bodies of requests: how large they may be; large ones are read one at a time, since their values take many times more."""
+"""Reading request bodies. Large ones are parsed one at a time, since their values take many times their size."""
 
 import threading
 from contextlib import nullcontext
@@ -12,18 +12,18 @@ from backend.requests import Parsed, parse
 
 
 class BodyReader:
-    """Reads the body of the request at hand."""
+    """Reads and parses the body of Flask's current request."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._one_at_a_time = threading.Lock()
 
     def read(self, kind: type[Parsed]) -> Parsed:
-        """What Label Studio sent.
+        """The body as a value of this type.
 
         Raises:
             BodyTooLarge: it has over MAX_BODY_MB.
-            RequestInvalid: it is not what this route takes.
+            RequestInvalid: it does not fit the type.
         """
         length = request.content_length or 0
         if length > self._settings.largest_body:

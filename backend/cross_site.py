@@ -1,7 +1,7 @@
-"""What a web page in somebody's browser may not do: send us requests in that person's name.
+"""Protection against requests that a web page sends from somebody's browser.
 
-Label Studio (1.23) calls from its server, with JSON and without `Origin`. A page of another site can send JSON only after a
-preflight that we do not answer, and its browser tells where it comes from.
+Label Studio (1.23) calls from its server, with JSON and without `Origin`. A page of another site needs a preflight before it
+can send JSON, and this backend answers none. The browser also names the site in `Sec-Fetch-Site` and `Origin`.
 """
 
 from ipaddress import ip_address
@@ -13,18 +13,19 @@ from annotune.settings import Settings
 from backend.replies import error_response
 
 JSON_TYPE = "application/json"
-OWN_SITES = frozenset({"none", "same-origin"})  # of `Sec-Fetch-Site`
+SAME_SITE = frozenset({"none", "same-origin"})
+"""Values of `Sec-Fetch-Site` that are accepted."""
 
 
 def refuse_cross_site(app: Flask, settings: Settings) -> None:
-    """Take nothing but JSON on the routes that do something, and nothing that a page of another site sends."""
-    reached_at = urlsplit(settings.backend_url or "").netloc
+    """Accept only JSON in POST requests, and refuse those that a page of another site sends."""
+    own_address = urlsplit(settings.backend_url or "").netloc
 
     @app.before_request
     def check() -> Response | None:
         if request.method != "POST" or request.routing_exception:
             return None
-        if not _is_ours(request.host, reached_at):
+        if not _is_same_site(request.host, own_address):
             return error_response(
                 403, "a web page of another site sent this: only Label Studio's server and programs may ask"
             )
@@ -33,16 +34,16 @@ def refuse_cross_site(app: Flask, settings: Settings) -> None:
         return None
 
 
-def _is_ours(host: str, reached_at: str) -> bool:
-    """Whether no browser sent the request, or a page of this very host did."""
-    if request.headers.get("Sec-Fetch-Site", "none") not in OWN_SITES:
+def _is_same_site(host: str, own_address: str) -> bool:
+    """Whether the request comes from a program, or from a page of this host."""
+    if request.headers.get("Sec-Fetch-Site", "none") not in SAME_SITE:
         return False
     origin = request.headers.get("Origin")
-    return origin is None or (urlsplit(origin).netloc == host and (host == reached_at or _is_fixed(host)))
+    return origin is None or (urlsplit(origin).netloc == host and (host == own_address or _cannot_be_rebound(host)))
 
 
-def _is_fixed(host: str) -> bool:
-    """Whether nobody else can have this name point here, as a page may do with its own (DNS rebinding)."""
+def _cannot_be_rebound(host: str) -> bool:
+    """Whether the host is an address or `localhost`. Another name may point here by DNS rebinding."""
     name = urlsplit(f"//{host}").hostname or ""
     try:
         return bool(ip_address(name))

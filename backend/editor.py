@@ -1,4 +1,4 @@
-"""What a person has on the screen when the page asks, and what of it is the person's own."""
+"""What a person sees in Label Studio's editor when a prompt is sent, and which controls the person has edited."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,88 +13,92 @@ from annotune.labeling.regions import TYPED, UNTOUCHED, is_filled, region_text, 
 
 @dataclass(frozen=True)
 class EditorState:
-    """The regions of one task. Spans are not among them: Label Studio sends none when a person asks."""
+    """The regions of one task in the editor. Spans are missing: Label Studio sends none when a person asks."""
 
     labeling: Labeling
     regions: Sequence[Region]
 
     @cached_property
     def prompt(self) -> str | None:
-        """What was typed; None where nothing was."""
+        """The text of the prompt control; None if it is empty."""
         return region_text(self.regions, self.labeling.prompt_control)
 
     @property
     def prompt_region_id(self) -> str:
-        """The id of the prompt's region; none where it has none."""
-        return str(self._written.get("id", ""))
+        """The id of the prompt's region; empty if it has none."""
+        return str(self._prompt_region.get("id", ""))
 
     @property
     def prompt_is_predicted(self) -> bool:
-        """Whether no answer came yet since a task was opened with a prediction, or reset to it; see `taken_over`."""
-        return str(self._written.get("origin")).startswith(UNTOUCHED)
+        """Whether the prompt's region still has a prediction's origin.
+
+        It does until the first answer after a task was opened with a prediction, or reset to it (see `prompt_as_typed`).
+        """
+        return str(self._prompt_region.get("origin")).startswith(UNTOUCHED)
 
     @property
     def prompt_as_typed(self) -> list[Region]:
-        """The prompt's region as a person's own, where it is the prediction's yet.
+        """The prompt's region with a person's origin, if it still has a prediction's; else empty.
 
-        The editor (1.23.2) takes the origin, and keeps the id: it tells later questions from the first one. A reset brings
-        the prediction's origin back.
+        The editor (1.23.2) takes over the origin and keeps the id, so later questions differ from the first one. A reset
+        brings the prediction's origin back.
         """
-        return [{**self._written, "origin": TYPED}] if self.prompt_is_predicted else []
+        return [{**self._prompt_region, "origin": TYPED}] if self.prompt_is_predicted else []
 
     @property
     def shows_status(self) -> bool:
-        """Whether a status stands there, as far as the request tells: one that is not submitted is not in it either."""
+        """Whether the status control may show a message. The request holds the control only if it is submitted."""
         control = self.labeling.status_control
         return control is not None and (not self.labeling.submits_status or bool(region_texts(self.regions, control)))
 
     @cached_property
     def edited_controls(self) -> tuple[str, ...]:
-        """The controls that hold what a person wrote or set: an answer leaves them as they are."""
-        return tuple(control.name for control in self._filled if not self._is_untouched(control))
+        """The names of the controls that a person filled or changed. An answer does not change them."""
+        return tuple(control.name for control in self._filled_controls if not self._is_unedited(control))
 
     @property
     def has_unedited_answer(self) -> bool:
-        """Whether an answer stands there that nobody has changed."""
-        return any(self._is_untouched(control) for control in self._filled)
+        """Whether the editor shows an answer of the model that nobody has changed."""
+        return any(self._is_unedited(control) for control in self._filled_controls)
 
     @cached_property
     def fillable_controls(self) -> frozenset[str]:
-        """The controls that an answer may fill: none that a person set, and none that such a one hides."""
+        """The names of the controls that an answer may fill: not edited, and not hidden by an edited one."""
+        edited = self.edited_controls
         return frozenset(
             control.name
             for control in self.labeling.controls
-            if control.name not in self.edited_controls and self._shows(control)
+            if control.name not in edited and self._is_visible(control)
         )
 
     def select(self, regions: Iterable[Region]) -> list[Region]:
-        """Of the regions of an answer those that may be filled, marked as what nobody has touched yet.
+        """The regions of an answer that may be filled, with the origin of a prediction.
 
-        Where an answer chooses none of several, what stands there of an earlier one goes.
+        If the answer chooses none of several choices, an empty region replaces the choice of an earlier answer.
         """
-        taken = [region for region in regions if region["from_name"] in self.fillable_controls]
-        given = {region["from_name"] for region in taken}
-        gone = [control for control in self._filled if control.name in self.fillable_controls - given]
-        emptied = [control.emptied for control in gone if isinstance(control, Choices) and control.may_be_empty]
-        return [region | {"origin": UNTOUCHED} for region in [*taken, *emptied]]
+        selected = [region for region in regions if region["from_name"] in self.fillable_controls]
+        answered = {region["from_name"] for region in selected}
+        outdated = [control for control in self._filled_controls if control.name in self.fillable_controls - answered]
+        emptied = [control.emptied for control in outdated if isinstance(control, Choices) and control.may_be_empty]
+        return [region | {"origin": UNTOUCHED} for region in [*selected, *emptied]]
 
     @cached_property
-    def _written(self) -> Region:
+    def _prompt_region(self) -> Region:
         control = self.labeling.prompt_control
         return next((region for region in self.regions if region.get("from_name") == control), {})
 
     @cached_property
-    def _filled(self) -> tuple[Control, ...]:
+    def _filled_controls(self) -> tuple[Control, ...]:
         filled = {region.get("from_name") for region in self.regions if is_filled(region)}
         return tuple(control for control in self.labeling.controls if control.name in filled)
 
-    def _is_untouched(self, control: Control) -> bool:
-        mine = [region for region in self.regions if region.get("from_name") == control.name and is_filled(region)]
-        return all(region.get("origin") == UNTOUCHED for region in mine)
+    def _is_unedited(self, control: Control) -> bool:
+        filled = [region for region in self.regions if region.get("from_name") == control.name and is_filled(region)]
+        return all(region.get("origin") == UNTOUCHED for region in filled)
 
-    def _shows(self, control: Control) -> bool:
-        when = control.shown_when
-        if when is None or when.control not in self.edited_controls:
+    def _is_visible(self, control: Control) -> bool:
+        condition = control.shown_when
+        if condition is None or condition.control not in self.edited_controls:
             return True
-        given = {item.name: item.answer(self.regions) for item in self.labeling.controls}
-        return when.holds(given.get(when.control))
+        values = {item.name: item.answer(self.regions) for item in self.labeling.controls}
+        return condition.holds(values.get(condition.control))

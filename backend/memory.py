@@ -1,14 +1,14 @@
-"""Memory that a large request took, given back to the system."""
+"""Memory that a large request took, released to the operating system."""
 
 import ctypes
 
-LARGE_BODY = 1_000_000  # bytes of a body
+LARGE_BODY = 1_000_000  # bytes
 
 
 def release_memory() -> None:
-    """Let glibc hand back what it keeps of freed memory; elsewhere nothing is done.
+    """Make glibc return freed memory to the system. With another C library nothing happens.
 
-    After one body of 60 MB it kept over 1 GB for good.
+    Without this, glibc kept over 1 GB for good after one body of 60 MB.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

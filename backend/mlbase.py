@@ -1,7 +1,8 @@
-"""The second door: for whoever runs `label-studio-ml` and its server already, the same backend as a model class of it.
+"""The same backend as a model class of `label-studio-ml`, for those who already run that library's server.
 
-Works under its release 1.0.9 (`predict(tasks, context=...)`, `fit((), event=..., data=...)`, the project known from the
-tasks alone) and under its current state (`predict(tasks, context)`, `fit(event, data)`, with a `project_id`).
+It works with release 1.0.9, which calls `predict(tasks, context=...)` and `fit((), event=..., data=...)`, and names the
+project only in the tasks. It works with the library's current state too, which calls `predict(tasks, context)` and
+`fit(event, data)`, and sets `project_id`.
 """
 
 import json
@@ -25,9 +26,9 @@ log = logging.getLogger(__name__)
 
 
 class AnnotuneModel(LabelStudioMLBase):  # type: ignore[misc]  # the library has no types
-    """Answers and learns as our own routes do; made by the library, for each request or once for all."""
+    """Answers and learns as our own routes do. The library makes one for each request, or one for all."""
 
-    TRAIN_EVENTS = (  # what the release hands to `fit`
+    TRAIN_EVENTS = (  # release 1.0.9 passes only these to `fit`
         *("START_TRAINING", "PROJECT_UPDATED", "TASKS_CREATED", "TASKS_DELETED"),
         *("ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED"),
         *("ANNOTATION_DELETED", "ANNOTATIONS_DELETED"),
@@ -36,7 +37,7 @@ class AnnotuneModel(LabelStudioMLBase):  # type: ignore[misc]  # the library has
     @staticmethod
     @cache
     def services() -> Services:
-        """What all requests of a process share; made when first asked for.
+        """The objects that all requests of a process share, made by the first request.
 
         Raises:
             ConfigurationError: a setting is wrong.
@@ -48,13 +49,13 @@ class AnnotuneModel(LabelStudioMLBase):  # type: ignore[misc]  # the library has
     def predict(
         self, tasks: Sequence[dict[str, Any]], context: dict[str, Any] | None = None, **_kwargs: Any
     ) -> list[dict[str, Any]]:
-        """One prediction per task; what went wrong is each one's `error`, since the library answers with a traceback."""
+        """One prediction for each task. After an error, each task gets an `error`: the library would send a traceback."""
         project = getattr(self, "project_id", None) or next((task.get("project") for task in tasks), None)
         body = {"tasks": tasks, "project": project, "label_config": self.label_config, "params": {"context": context}}
         try:
-            asked = parse(Predict, json.dumps(body).encode())
-            model = Model(asked.project, asked.label_config, self.services())
-            return [prediction.as_dict() for prediction in model.predict(asked.tasks, asked.params.context)]
+            request = parse(Predict, json.dumps(body).encode())
+            model = Model(request.project, request.label_config, self.services())
+            return [prediction.as_dict() for prediction in model.predict(request.tasks, request.params.context)]
         except AnnotuneError as error:
             if isinstance(error, RequestInvalid):
                 self.services().batches.record_refused(error)
@@ -62,15 +63,15 @@ class AnnotuneModel(LabelStudioMLBase):  # type: ignore[misc]  # the library has
             return [{"error": str(error)} for _ in tasks]
 
     def fit(self, *args: Any, event: str = "", data: dict[str, Any] | None = None, **_kwargs: Any) -> dict[str, Any]:
-        """Note what an event tells, as `/webhook` does; the learning itself is the worker's."""
+        """Handle an event as `/webhook` does. The worker does the training."""
         if args and isinstance(args[0], str):
             event, data = args[0], args[1] if len(args) > 1 else data
         try:
-            told = parse(Event, json.dumps((data or {}) | {"action": event}).encode())
-            project = project_of(told)
+            parsed = parse(Event, json.dumps((data or {}) | {"action": event}).encode())
+            project = project_of(parsed)
             if project is None:
                 raise RequestInvalid("no project was sent: let the webhook send its payload")
-            return dict(Model(project, self.label_config, self.services()).fit(event, told))
+            return dict(Model(project, self.label_config, self.services()).fit(event, parsed))
         except AnnotuneError as error:
-            log.warning("%s was not noted: %s", event, error)
+            log.warning("%s was not handled: %s", event, error)
             return {"action": event, "queued": False, "message": str(error)}

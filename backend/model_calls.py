@@ -1,4 +1,4 @@
-"""Asking the model server: admitted while threads are free, and once for the same question."""
+"""Calls of the model server: a limit on waiting requests, and one call for equal questions that come at once."""
 
 import logging
 import threading
@@ -18,7 +18,7 @@ from annotune.reply import Reply
 from annotune.servers.base import ModelServer
 from annotune.settings import Settings
 
-KEPT_FREE = 12  # one thread in so many
+THREADS_PER_FREE_THREAD = 12
 CACHED_S = 10.0
 MAX_CACHED = 2048
 log = logging.getLogger(__name__)
@@ -31,84 +31,95 @@ class ServerPool(Protocol):
 
 
 class ModelCalls:
-    """Asks whichever server a project's live pointer names."""
+    """Calls model servers for the request threads of this process."""
 
     def __init__(self, settings: Settings, servers: ServerPool, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._clock = clock
         self._servers = servers
-        # The other threads of a worker stay free for what is answered at once, such as `/health`.
-        self._places = threading.BoundedSemaphore(max(1, settings.threads - max(1, settings.threads // KEPT_FREE)))
+        # The other threads stay free for requests that need no model, such as `/health`.
+        free_threads = max(1, settings.threads // THREADS_PER_FREE_THREAD)
+        self._slots = threading.BoundedSemaphore(max(1, settings.threads - free_threads))
         self._lock = threading.Lock()
         self._running: dict[Hashable, Future[Reply]] = {}
-        self._kept: dict[Hashable, tuple[float, Reply]] = {}
+        self._cache: dict[Hashable, tuple[float, Reply]] = {}
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Hold a place for a request that will wait for answers.
+        """Hold a slot while a request waits for the model.
 
         Raises:
-            ModelServerBusy: nearly all threads wait for answers already.
+            ModelServerBusy: all slots are taken.
         """
-        if not self._places.acquire(blocking=False):
-            raise ModelServerBusy("too many requests wait for answers already: try again in a minute, or raise THREADS")
+        if not self._slots.acquire(blocking=False):
+            raise ModelServerBusy(
+                "too many requests wait for the model already: try again in a minute, or raise THREADS"
+            )
         try:
             yield
         finally:
-            self._places.release()
+            self._slots.release()
 
     def ask(self, question: Question, ref: ModelRef, options: Options, deadline: Deadline, *, urgent: bool) -> Reply:
         """The model's reply to a question.
 
         Raises:
-            ModelServerError: the server did not answer, or not with what fits.
+            ModelServerError: the server did not answer, or its answer does not fit the labeling config.
             PromptTooLong: the messages do not fit the model's window.
         """
         server = self._servers.get(ref.server)
         calls = self._settings.calls_per_worker
         try:
             reply = question.ask(server, ref, options, deadline, urgent=urgent, calls=calls)
-        except NotFound as error:  # at the door, 404 would say that the route is missing
+        except NotFound as error:  # a reply with status 404 would say that our route is missing
             raise ModelServerError(str(error)) from error
         if reply.cut:
             log.warning("%s was cut after %d tokens: raise MAX_TOKENS", ref, options.max_tokens)
         return reply
 
     def ask_once(self, key: Hashable, ask: Callable[[], Reply], deadline: Deadline, *, cache: bool) -> Reply:
-        """`ask()`, or what another thread that is asking under the same key gets.
+        """The result of `ask()`; if another thread is calling it under the same key, that thread's result.
 
-        Label Studio asks twice at once when a task is opened by its address. `remember`: the reply is kept for
-        `REMEMBERED_S`, and one that is kept is given.
+        Label Studio sends two equal requests at once when a task is opened by its address.
+
+        Args:
+            key: equal for equal questions.
+            ask: calls the model.
+            deadline: limits the wait for another thread.
+            cache: keep the reply for `CACHED_S`, and return a kept one.
+
+        Raises:
+            DeadlineExceeded: the other thread's call took too long. Errors of `ask` are raised in both threads.
         """
         with self._lock:
-            kept = self._kept.get(key) if cache else None
-            if kept is not None and self._clock() < kept[0]:
-                return kept[1]
+            cached = self._cache.get(key) if cache else None
+            if cached is not None and self._clock() < cached[0]:
+                return cached[1]
             running = self._running.get(key)
             if running is None:
-                mine = self._running[key] = Future()
+                own = self._running[key] = Future()
         if running is not None:
             try:
                 return running.result(deadline.left_s)
             except NotInTime as error:
-                raise DeadlineExceeded("the same question, asked a moment before, was not answered in time") from error
+                raise DeadlineExceeded("an equal question, asked a moment before, was not answered in time") from error
         try:
             reply = ask()
-            mine.set_result(reply)
+            own.set_result(reply)
         except BaseException as error:
-            mine.set_exception(error)
+            own.set_exception(error)
             raise
         finally:
             with self._lock:
                 del self._running[key]
-            del mine  # it holds the error, whose traceback holds this frame
+            del own  # it holds the error, and the error's traceback holds this frame
         if cache:
-            self._keep(key, reply)
+            self._store_reply(key, reply)
         return reply
 
-    def _keep(self, key: Hashable, reply: Reply) -> None:
+    def _store_reply(self, key: Hashable, reply: Reply) -> None:
         with self._lock:
-            self._kept.pop(key, None)
-            self._kept[key] = (self._clock() + CACHED_S, reply)
-            while len(self._kept) > MAX_CACHED or next(iter(self._kept.values()))[0] < self._clock():
-                del self._kept[next(iter(self._kept))]
+            self._cache.pop(key, None)
+            self._cache[key] = (self._clock() + CACHED_S, reply)
+            while len(self._cache) > MAX_CACHED or next(iter(self._cache.values()))[0] < self._clock():
+                del self._cache[next(iter(self._cache))]

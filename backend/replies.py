@@ -1,6 +1,6 @@
-"""Errors as Label Studio and people read them: JSON, and one sentence that is the reason phrase as well.
+"""Error replies: JSON with one sentence, which is the HTTP reason phrase too.
 
-Label Studio (1.23) shows the reason phrase of a failed call and never its body.
+Label Studio (1.23) shows the reason phrase of a failed call, and never its body.
 """
 
 import json
@@ -12,9 +12,9 @@ from werkzeug.exceptions import HTTPException
 from annotune.errors import AnnotuneError, Unauthorized
 from annotune.log import log_unexpected
 
-MAX_REASON = 200
+MAX_REASON = 200  # characters
 log = logging.getLogger(__name__)
-_SENTENCES = {
+_HTTP_SENTENCES = {
     404: "there is no such route: it is one of /, /health, /setup, /predict, /webhook and /versions",
     405: "this route does not take that method: GET /, /health and /versions, POST /setup, /predict and /webhook",
 }
@@ -28,7 +28,7 @@ def error_response(status: int, sentence: str) -> Response:
 
 
 def error_bytes(status: int, sentence: str) -> bytes:
-    """The same as it comes over the wire, for a request that no route sees; the connection ends with it."""
+    """The bytes of the same reply, for a request that does not reach Flask. It closes the connection."""
     body = json.dumps({"error": sentence, "status": status}).encode()
     head = (
         f"HTTP/1.1 {status} {reason_phrase(sentence)}",
@@ -40,22 +40,22 @@ def error_bytes(status: int, sentence: str) -> bytes:
 
 
 def reason_phrase(sentence: str) -> str:
-    """One line of printable ASCII: what an HTTP status line can hold."""
+    """The sentence as one line of printable ASCII, at most `MAX_REASON` characters: a status line holds nothing else."""
     line = " ".join(sentence.encode("ascii", "replace").decode().split())
     line = "".join(letter if letter.isprintable() else "?" for letter in line)
     return line if len(line) <= MAX_REASON else f"{line[: MAX_REASON - 3]}..."
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Make all errors of an app speak so."""
-    app.register_error_handler(AnnotuneError, _told)
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(Exception, _unexpected)
+    """Answer all errors of an app with `error_response`."""
+    app.register_error_handler(AnnotuneError, _annotune_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected_error)
 
 
-def _told(error: AnnotuneError) -> Response:
+def _annotune_error(error: AnnotuneError) -> Response:
     log.warning("%d %s: %s", error.status, type(error).__name__, error)
-    # Its frames hold the request, and a list of errors in one of them this error: memory that comes back late.
+    # A frame of the traceback holds a list with this error: a cycle that would keep the request in memory for long.
     error.__traceback__ = None
     reply = error_response(error.status, str(error))
     if isinstance(error, Unauthorized):
@@ -63,15 +63,15 @@ def _told(error: AnnotuneError) -> Response:
     return reply
 
 
-def _http(error: HTTPException) -> Response:
+def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
-    reply = error_response(status, _SENTENCES.get(status, error.description or error.name))
+    reply = error_response(status, _HTTP_SENTENCES.get(status, error.description or error.name))
     for name, value in error.get_headers():
         if name == "Allow":
             reply.headers[name] = value
     return reply
 
 
-def _unexpected(error: Exception) -> Response:
-    told = log_unexpected(error)
-    return error_response(told.status, str(told))
+def _unexpected_error(error: Exception) -> Response:
+    reported = log_unexpected(error)
+    return error_response(reported.status, str(reported))

@@ -1,4 +1,4 @@
-"""What a request needs, made once per process."""
+"""The objects that requests share."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ class ParseLabeling(Protocol):
 
 @dataclass(frozen=True)
 class Services:
-    """Shared by all threads of a process."""
+    """Made once in each process, and shared by its threads."""
 
     settings: Settings
     store: Store

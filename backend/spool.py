@@ -1,9 +1,9 @@
 """Answers that wait for Redis, in files of a folder that all backend processes of a host share.
 
-Each process appends to a file of its own, locked as long as it lives, and reads those of all. A file that nobody holds was
-left by a process that ended: whoever comes next writes it down. A line is an answer; a last one without its end was cut off
-when its process was killed, and is left out. Where there is no room for an answer, a mark that one was given takes its
-place, so that no text of its task passes for surely ours or surely a person's.
+Each process appends to its own file, which it locks while it lives, and reads the files of all processes. An unlocked file
+was left by a process that ended; the next process that drains the spool writes it to Redis. Each line is an answer. A last
+line without a line break was cut off when its process was killed, and is ignored. If there is no room for an answer, a
+marker without its text is stored. It says that the answers known for this task are not all.
 """
 
 import errno
@@ -23,45 +23,47 @@ from annotune.answer import Answer
 from annotune.errors import RecordUnreadable
 
 SUFFIX = ".jsonl"
-UNLOCKED = ".new"
-MAX_BYTES = 32 << 20  # of the folder: some 20,000 answers
-MARKS_BYTES = 8 << 20  # beyond that, for some 50,000 marks
-PAGE_SIZE = 500
+UNLOCKED_SUFFIX = ".new"
+MAX_BYTES = 32 << 20  # of the folder; about 20,000 answers
+MAX_MARKER_BYTES = 8 << 20  # beyond `MAX_BYTES`; about 50,000 markers
+PAGE_SIZE = 500  # answers
 log = logging.getLogger(__name__)
-Task = tuple[int, int]
-Place = tuple[int, int]
+TaskKey = tuple[int, int]
+"""Project, task."""
+LinePosition = tuple[int, int]
+"""Offset and length of a line, in bytes."""
 
 
 @dataclass
 class _FileIndex:
-    """What is known of a file: read up to `end` (bytes), and where its lines are (offset, length), by project and task."""
+    """Where the answers for each task are in a file, as far as it was read: up to the byte `end`."""
 
     end: int = 0
-    places: dict[Task, list[Place]] = field(default_factory=lambda: defaultdict(list))
+    lines: dict[TaskKey, list[LinePosition]] = field(default_factory=lambda: defaultdict(list))
 
 
 class Spool:
-    """Shared by all threads of a process. Where the folder cannot be written, answers wait in memory.
+    """Shared by all threads of a process. If the folder cannot be written, answers wait in memory.
 
-    `dropped` counts the answers of this process that there was no room for; `forgets` is set once not even a mark had any:
-    from then on nothing is certain, for as long as the process lives.
+    `dropped` counts the answers of this process that had no room. `overflowed` is set once there is no room even for a
+    marker; from then on, as long as the process lives, no task's answers are surely complete.
     """
 
-    def __init__(self, folder: Path, *, most_bytes: int = MAX_BYTES, marks_bytes: int = MARKS_BYTES) -> None:
+    def __init__(self, folder: Path, *, max_bytes: int = MAX_BYTES, max_marker_bytes: int = MAX_MARKER_BYTES) -> None:
         self._folder = folder
-        self._most_bytes = most_bytes
-        self._marks_bytes = marks_bytes
+        self._max_bytes = max_bytes
+        self._max_marker_bytes = max_marker_bytes
         self._lock = threading.Lock()
-        self._emptying = threading.Lock()
-        self._own: int | None = None  # a file descriptor: it is locked until the process ends, or lets go of it
+        self._draining = threading.Lock()
+        self._own_file: int | None = None  # a descriptor; the file is locked until it is closed
         self._memory: list[Answer] = []
         self._memory_bytes = 0
-        self._known: dict[str, _FileIndex] = {}
+        self._indexes: dict[str, _FileIndex] = {}  # by file name
         self.dropped = 0
         self.overflowed = False
 
     def check(self) -> str:
-        """Why answers could not be kept in the folder; empty where they can. Makes the folder."""
+        """Why the folder cannot be written; empty if it can. Makes the folder."""
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -69,41 +71,41 @@ class Spool:
         return "" if os.access(self._folder, os.W_OK) else self._unwritable(None)
 
     def add(self, answers: Iterable[Answer]) -> None:
-        """Let answers wait; where there is no room, only a mark that one was given."""
+        """Store answers. For one without room, only a marker is stored."""
         with self._lock:
             for answer in answers:
-                if not self._keep(answer, self._most_bytes):
+                if not self._store(answer, self._max_bytes):
                     self._drop(answer)
 
     def pending(self, project: int, task: int) -> list[Answer]:
-        """Those of a task, whichever process of this host keeps them."""
+        """The waiting answers for a task, of all processes of this host."""
         with self._lock:
-            self._read()
-            places = {name: [*known.places.get((project, task), ())] for name, known in self._known.items()}
-            held = [answer for answer in self._memory if (answer.project, answer.task) == (project, task)]
-        lines = [line for name, wanted in places.items() for line in _lines(self._folder / name, wanted)]
-        return [*filter(None, map(_answer, lines)), *held]
+            self._update_indexes()
+            positions = {name: [*index.lines.get((project, task), ())] for name, index in self._indexes.items()}
+            in_memory = [answer for answer in self._memory if (answer.project, answer.task) == (project, task)]
+        lines = [line for name, wanted in positions.items() for line in _read_lines(self._folder / name, wanted)]
+        return [*filter(None, map(_parse_line, lines)), *in_memory]
 
     def count(self) -> int:
-        """How many wait."""
+        """The number of waiting answers."""
         with self._lock:
-            self._read()
-            kept = sum(len(places) for known in self._known.values() for places in known.places.values())
-            return kept + len(self._memory)
+            self._update_indexes()
+            in_files = sum(len(lines) for index in self._indexes.values() for lines in index.lines.values())
+            return in_files + len(self._memory)
 
     def drain(self, write: Callable[[list[Answer]], object]) -> None:
-        """Give all that nobody else holds to `write`, page by page, and remove what it took.
+        """Pass all answers in memory and in unlocked files to `write`, page by page, and remove them.
 
-        What `write` raises ends it: that page and what follows stays. A page may come twice.
+        An error of `write` ends it; that page and the rest stay. `write` may get a page twice.
         """
-        with self._emptying:
-            self.close()  # and with it its lock: it is now like one that was left
+        with self._draining:
+            self.close()  # unlocks this process's file, so it is drained like the others
             with self._lock:
-                held = [*self._memory]
-            for start in range(0, len(held), PAGE_SIZE):
-                write(held[start : start + PAGE_SIZE])
-            with self._lock:  # only now: until it is written down elsewhere, it must be found here
-                del self._memory[: len(held)]
+                in_memory = [*self._memory]
+            for start in range(0, len(in_memory), PAGE_SIZE):
+                write(in_memory[start : start + PAGE_SIZE])
+            with self._lock:  # removed only after they are written, so that a reader finds them here or there
+                del self._memory[: len(in_memory)]
                 self._memory_bytes = sum(len(_line(answer)) for answer in self._memory)
             for path in self._files():
                 with _locked(path) as file:
@@ -113,16 +115,16 @@ class Spool:
                         path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of this process's file."""
+        """Close and unlock this process's file."""
         with self._lock:
-            if self._own is not None:
-                os.close(self._own)
-                self._own = None
+            if self._own_file is not None:
+                os.close(self._own_file)
+                self._own_file = None
 
-    def _keep(self, answer: Answer, most_bytes: int) -> bool:
-        """False: there is no room."""
+    def _store(self, answer: Answer, max_bytes: int) -> bool:
+        """Whether there was room for an answer."""
         line = _line(answer)
-        if self._bytes() + len(line) > most_bytes:
+        if self._bytes() + len(line) > max_bytes:
             return False
         if not self._write(line):
             self._memory.append(answer)
@@ -130,39 +132,41 @@ class Spool:
         return True
 
     def _drop(self, answer: Answer) -> None:
+        """Store a marker in place of an answer."""
         if not self.dropped:
             log.error("SPOOL_DIR=%s is full: of further answers only a mark is kept, not the text", self._folder)
         self.dropped += 1
-        mark = answer.model_copy(update={"prompt": "", "prompt_sha": "", "text": "", "lost": True})
-        if not self._keep(mark, self._most_bytes + self._marks_bytes) and not self.overflowed:
+        marker = answer.model_copy(update={"prompt": "", "prompt_sha": "", "text": "", "lost": True})
+        if not self._store(marker, self._max_bytes + self._max_marker_bytes) and not self.overflowed:
             log.error("SPOOL_DIR=%s has no room for marks either: until a restart nothing is certain", self._folder)
             self.overflowed = True
 
     def _write(self, line: bytes) -> bool:
-        """Append to this process's file. False: it cannot be written."""
+        """Append a line to this process's file. False: the file cannot be written."""
         try:
-            if self._own is None:
-                self._own = self._begin()
-            _append(self._own, line)
+            if self._own_file is None:
+                self._own_file = self._create_file()
+            _append(self._own_file, line)
         except OSError as error:
-            log.error("%s", self._unwritable(error))  # noqa: TRY400 - a sentence says it
+            log.error("%s", self._unwritable(error))  # noqa: TRY400 - the sentence says it all
             return False
         return True
 
-    def _begin(self) -> int:
-        """A new file, locked before it has a name that others look for: they would take it for one that was left."""
+    def _create_file(self) -> int:
+        """The descriptor of a new file. It is locked before it gets its name, or another process could drain it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._folder / f"{uuid.uuid4().hex}{UNLOCKED}"
-        own = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        path = self._folder / f"{uuid.uuid4().hex}{UNLOCKED_SUFFIX}"
+        descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(own, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
             path.rename(path.with_suffix(SUFFIX))
         except OSError:
-            os.close(own)
+            os.close(descriptor)
             raise
-        return own
+        return descriptor
 
     def _bytes(self) -> int:
+        """Bytes of all waiting answers, in files and in memory."""
         size = self._memory_bytes
         for path in self._files():
             with suppress(FileNotFoundError):
@@ -172,36 +176,38 @@ class Spool:
     def _files(self) -> list[Path]:
         try:
             return sorted(path for path in self._folder.iterdir() if path.suffix == SUFFIX)
-        except OSError:  # not made yet
+        except OSError:  # the folder does not exist yet
             return []
 
-    def _read(self) -> None:
-        """Read what the files hold since the last time."""
+    def _update_indexes(self) -> None:
+        """Index the lines that were added since the last call."""
         files = {path.name: path for path in self._files()}
-        self._known = {name: self._known.get(name, _FileIndex()) for name in files}
-        for name, known in self._known.items():
-            with suppress(OSError), files[name].open("rb") as file:  # it may be gone since
-                at = file.seek(known.end)
-                whole = file.read().rpartition(b"\n")[0]
-                known.end += len(whole) + bool(whole)
-                for line in whole.split(b"\n") if whole else ():
-                    answer = _answer(line)
+        self._indexes = {name: self._indexes.get(name, _FileIndex()) for name in files}
+        for name, index in self._indexes.items():
+            with suppress(OSError), files[name].open("rb") as file:  # another process may have drained it
+                offset = file.seek(index.end)
+                complete = file.read().rpartition(b"\n")[0]
+                index.end += len(complete) + bool(complete)
+                for line in complete.split(b"\n") if complete else ():
+                    answer = _parse_line(line)
                     if answer is not None:
-                        known.places[answer.project, answer.task].append((at, len(line)))
-                    at += len(line) + 1
+                        index.lines[answer.project, answer.task].append((offset, len(line)))
+                    offset += len(line) + 1
 
     def _unwritable(self, error: OSError | None) -> str:
-        why = f" ({error.strerror})" if error else ""
-        return (
-            f"SPOOL_DIR={str(self._folder)!r} cannot be written{why}: answers given while Redis is away wait in memory"
-        )
+        reason = f" ({error.strerror})" if error else ""
+        return f"SPOOL_DIR={str(self._folder)!r} cannot be written{reason}: answers given while Redis is away wait in memory"
 
 
-def _append(file: int, line: bytes) -> None:
-    """All of it or nothing: half a line would spoil the next one too. Raises OSError where the disk is full."""
-    written = os.write(file, line)
+def _append(descriptor: int, line: bytes) -> None:
+    """Append a line, or nothing: half a line would make the next one unreadable too.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    written = os.write(descriptor, line)
     if written < len(line):
-        os.ftruncate(file, os.fstat(file).st_size - written)
+        os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
@@ -209,31 +215,31 @@ def _line(answer: Answer) -> bytes:
     return answer.model_dump_json(exclude_defaults=True).encode() + b"\n"
 
 
-def _answer(line: bytes) -> Answer | None:
+def _parse_line(line: bytes) -> Answer | None:
     try:
         return Answer.parse_record(line, "a line of SPOOL_DIR")
     except RecordUnreadable:
-        log.warning("a line of SPOOL_DIR is no answer and is left out")
+        log.warning("a line of SPOOL_DIR is not an answer and is ignored")
         return None
 
 
-def _lines(path: Path, places: Sequence[Place]) -> Iterator[bytes]:
-    """Lines of a file; none where it is gone, since what it held is in Redis by then."""
-    if not places:
+def _read_lines(path: Path, positions: Sequence[LinePosition]) -> Iterator[bytes]:
+    """Lines of a file; none if the file is gone, because its answers are then in Redis."""
+    if not positions:
         return
     with suppress(OSError), path.open("rb") as file:
-        for at, length in places:
-            file.seek(at)
+        for offset, length in positions:
+            file.seek(offset)
             yield file.read(length)
 
 
 def _pages(file: IO[bytes], name: str) -> Iterator[list[Answer]]:
-    """The answers of a file, so many at a time that a Redis which hangs up in between takes few again."""
+    """The answers of a file, in pages of `PAGE_SIZE`. After an error, only one page is written to Redis again."""
     page: list[Answer] = []
     for line in file:
         if not line.endswith(b"\n"):
-            log.warning("%s: the last answer was cut off and is left out", name)
-        elif (answer := _answer(line)) is not None:
+            log.warning("%s: the last answer was cut off and is ignored", name)
+        elif (answer := _parse_line(line)) is not None:
             page.append(answer)
         if len(page) == PAGE_SIZE:
             yield page
@@ -244,7 +250,7 @@ def _pages(file: IO[bytes], name: str) -> Iterator[list[Answer]]:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[IO[bytes] | None]:
-    """A file that nobody else holds; None where somebody does, or where it is gone."""
+    """The file, locked by us; None if another process has locked it, or if it is gone."""
     try:
         file = path.open("rb")
     except OSError:

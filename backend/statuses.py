@@ -1,4 +1,4 @@
-"""What the status control tells annotators: in short sentences that name no host, no model and no setting."""
+"""The messages that the status control shows to annotators: short sentences that name no host, model or setting."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,12 @@ EARLIER = "The answer below is to an earlier prompt."
 
 
 def error_sentence(error: AnnotuneError, editor: EditorState) -> str:
-    """Why no answer came; and that the one which stands there is none to this prompt."""
+    """Why no answer came. Says too if the editor still shows the answer to an earlier prompt."""
     return " ".join([error.for_annotators, *([EARLIER] if editor.has_unedited_answer else [])])
 
 
 def edited_sentences(editor: EditorState) -> list[str]:
-    """What of the screen an answer left alone, if anything."""
+    """The controls that an answer did not change because a person had filled them; empty if there are none."""
     if not editor.edited_controls:
         return []
     names = ", ".join(editor.edited_controls)
@@ -25,9 +25,13 @@ def edited_sentences(editor: EditorState) -> list[str]:
 
 
 def reply_sentences(editor: EditorState, *, cut: bool, unknown: str, repeated: int) -> list[str]:
-    """What there is to say of an answer.
+    """What to say about an answer; empty if there is nothing.
 
-    `unknown`: of placeholders that name nothing, a sentence or nothing. `repeated`: so many spans were given before.
+    Args:
+        editor: the editor before the answer.
+        cut: `max_tokens` ended the answer.
+        unknown: a sentence about placeholders that name nothing, or an empty text.
+        repeated: the number of spans that were left out because they were given before.
     """
     sentences = [AnswerCut.for_annotators] if cut else []
     sentences += [unknown] if unknown else []
@@ -36,7 +40,7 @@ def reply_sentences(editor: EditorState, *, cut: bool, unknown: str, repeated: i
 
 
 def status_regions(labeling: Labeling, editor: EditorState, sentences: Sequence[str]) -> list[Region]:
-    """The region of the status control, where the config has one: nothing to say clears what stands there.
+    """The region of the status control, if the config has one. Without sentences the region clears an old message.
 
     Label Studio (1.23.2) shows no box for a region without a text, and an empty box for one whose text is empty.
     """

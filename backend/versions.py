@@ -1,4 +1,4 @@
-"""The versions of all projects, under the names that Label Studio was told."""
+"""The model versions of all projects, by the names that Label Studio stores with predictions."""
 
 import logging
 
@@ -9,12 +9,12 @@ log = logging.getLogger(__name__)
 
 
 def version_names(services: Services) -> list[str]:
-    """What is live in any project, then the other versions, newest first; Label Studio does not say which project it means.
+    """The live versions of all projects, then the other versions, newest first.
 
-    A project whose records cannot be read is left out.
+    Label Studio does not say which project it asks for. A project with unreadable records is left out.
 
     Raises:
-        StoreUnavailable: Redis is away, and this process never read a live pointer.
+        StoreUnavailable: Redis is away, and this process has read no project's live model yet.
     """
     live, others = [], []
     try:
@@ -22,7 +22,7 @@ def version_names(services: Services) -> list[str]:
             try:
                 serving, versions = services.serving.resolve(project), services.store.versions.all(project)
             except RecordUnreadable as error:
-                log.warning("project %d: its versions are not told: %s", project, error)
+                log.warning("project %d: its versions are left out: %s", project, error)
                 continue
             live.append(serving.model_version)
             versions.reverse()

@@ -1,8 +1,8 @@
-"""gunicorn's worker with threads, but a thread gets whole requests only.
+"""gunicorn's threaded worker, changed so that a thread only gets complete requests.
 
-gunicorn's own (27.0.1) lets a thread wait for each byte, so that as many clients as there are threads, each with half a
-request, stop all of it; here its main thread, which polls the connections, collects the bytes. Written against the inside
-of `gunicorn.workers.gthread` of the release that pyproject.toml pins: read it again before taking another.
+In gunicorn (27.0.1) a thread waits for each byte of a request, so a few clients that send half a request occupy all threads.
+Here the main thread, which polls the connections, collects the bytes. The code relies on internals of
+`gunicorn.workers.gthread` in the release that pyproject.toml pins: compare them before you change the release.
 """
 
 import errno
@@ -27,45 +27,54 @@ from backend.memory import LARGE_BODY, release_memory
 from backend.replies import error_bytes
 from backend.request_reader import Refusal, RequestReader
 
-READ_S = 10.0
-SEND_S = 30.0
-TELL_S = 60.0
-CHUNK = 256 << 10
-SMALL = 64 << 10  # requests up to this size are never refused for the size of all
-BODIES_HELD = 8
+READ_DEADLINE_S = 10.0
+SEND_DEADLINE_S = 30.0
+LOG_INTERVAL_S = 60.0
+MAX_CHUNK = 256 << 10  # bytes
+SMALL_REQUEST = 64 << 10  # bytes; smaller requests do not count towards the limit of all
+MAX_BODIES_HELD = 8
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Connection(TConn):  # type: ignore[misc]
-    """A client's connection. `deadline`, of `time.monotonic()`, ends what it does now; `counted` are bytes that it holds."""
+    """A client's connection.
+
+    `deadline` is a time of `time.monotonic()` at which the current read or close is given up. `held_bytes` are the bytes of
+    its request, if it is a large one.
+    """
 
     def __init__(self, worker: "WebWorker", client: socket.socket, address: Any, server: Any) -> None:
         super().__init__(worker.cfg, client, address, server)
-        self.initialized = True  # there is no TLS to begin
-        self.incoming = RequestReader(worker.largest_body)
-        self.request: Any = None  # a `Whole`, until a thread has read it
+        self.initialized = True  # there is no TLS handshake
+        self.reader = RequestReader(worker.largest_body)
+        self.request: Any = None  # a `CompleteRequest`, until a thread has read it
         self.deadline = 0.0
-        self.counted = 0
+        self.held_bytes = 0
 
 
 class WebWorker(ThreadWorker):  # type: ignore[misc]
-    """A connection is read, or with a thread, or idle between two requests (gunicorn's `keepalived_conns`), or closing:
-    answered for the last time and kept until the client has seen the answer.
+    """A worker process with one main thread and several request threads.
 
-    All but `handle` and `handle_request` run in the main thread. A request is whole within `READ_S`, and an answer is
-    taken within `SEND_S`. The bytes of larger requests, with threads or not, are at most `BODIES_HELD` largest bodies;
-    beyond that the largest half request gets 503. Where there are too many connections, the oldest that no thread has go
-    first, so that there is always a place for the next.
+    A connection is in one of four states: it is read; a thread handles its request; it is idle between two requests
+    (gunicorn's `keepalived_conns`); or it is closing, which lasts until the client has read the last answer.
+
+    Limits:
+    - A request must arrive within `READ_DEADLINE_S`, and a client must take an answer within `SEND_DEADLINE_S`.
+    - All large requests together may hold `MAX_BODIES_HELD` times the largest body. Beyond that, the largest unfinished
+      request gets status 503.
+    - With too many connections, the oldest one without a thread is closed, so a new client always gets in.
+
+    Only `handle` and `handle_request` run in a request thread.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.largest_body: int = self.app.largest_body
-        self._reading: dict[Connection, None] = {}  # oldest first, as all that follow
-        self._closing: dict[Connection, None] = {}
-        self._held = 0
-        self._dropped = 0
-        self._told_at = 0.0
+        self._reading: dict[Connection, None] = {}  # oldest first
+        self._closing: dict[Connection, None] = {}  # oldest first
+        self._held_bytes = 0
+        self._refused = 0
+        self._logged_at = 0.0
 
     def accept(self, listener: socket.socket) -> None:
         try:
@@ -78,21 +87,21 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
             return
         self.nr_conns += 1
         conn = Connection(self, client, address, listener.getsockname())
-        self._begin(conn)
+        self._start_reading(conn)
         if self.nr_conns >= self.worker_connections:
             self._make_room(but=conn)
 
     def finish_request(self, conn: Connection, done: Any) -> None:
-        """A thread is ready with a request."""
+        """Go on with a connection after a thread has handled its request."""
         conn.request = None
         keep = not done.cancelled() and done.exception() is None and done.result()
-        with self._dropping_broken(conn):
-            self._count(conn, conn.incoming.size)
+        with self._close_on_error(conn):
+            self._hold(conn, conn.reader.size)
             if not keep:
                 self._close_politely(conn)
-            elif conn.incoming.size:  # the next request came along
-                self._begin(conn)
-                self._take(conn, b"")
+            elif conn.reader.size:  # the next request was sent with it
+                self._start_reading(conn)
+                self._receive(conn, b"")
             else:
                 conn.sock.setblocking(False)
                 conn.timeout = time.monotonic() + (self.cfg.keepalive if self.alive else STOP_KEEPALIVE_LINGER)
@@ -100,22 +109,23 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
                 self.poller.register(conn.sock, EVENT_READ, partial(self._on_readable, conn))
 
     def murder_pending(self) -> None:
-        """Close what took too long."""
+        """Close connections that are past their deadline; called often by gunicorn's main loop."""
         now = time.monotonic()
         while self._reading and (conn := next(iter(self._reading))).deadline < now:
-            if conn.incoming.size and self.alive:
-                self._refuse(conn, Refusal(408, f"the request was not whole after {READ_S:.0f} s: send it faster"))
+            if conn.reader.size and self.alive:
+                sentence = f"the request was not complete after {READ_DEADLINE_S:.0f} s: send it faster"
+                self._refuse(conn, Refusal(408, sentence))
             else:
-                self._drop(conn)
+                self._close(conn)
         while self._closing and (conn := next(iter(self._closing))).deadline < now:
-            self._drop(conn)
-        if self._dropped and self._told_at + TELL_S < now:
-            self.log.warning("%d requests did not come whole, or not as they may: they were refused", self._dropped)
-            self._dropped, self._told_at = 0, now
+            self._close(conn)
+        if self._refused and self._logged_at + LOG_INTERVAL_S < now:
+            self.log.warning("%d requests were refused: they were incomplete, too slow or too large", self._refused)
+            self._refused, self._logged_at = 0, now
 
     def handle(self, conn: Connection) -> Any:
-        """In a thread: a request, from its bytes alone."""
-        large = conn.counted > LARGE_BODY
+        """Handle a request in a thread, from its bytes alone."""
+        large = conn.held_bytes > LARGE_BODY
         conn.parser = get_parser(self.cfg, iter((conn.request.head,)), conn.client)
         try:
             return super().handle(conn)
@@ -125,18 +135,18 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
                 release_memory()
 
     def handle_request(self, req: Any, conn: Connection) -> Any:
-        if conn.request.cut:
+        if conn.request.too_large:
             req.force_close()
         req.body, conn.request = BytesIO(conn.request.body), None
-        req._expected_100_continue = False  # noqa: SLF001 - it was answered, or there is nothing to wait for
-        conn.sock.settimeout(SEND_S)
+        req._expected_100_continue = False  # noqa: SLF001 - the main thread has answered it
+        conn.sock.settimeout(SEND_DEADLINE_S)
         try:
             return super().handle_request(req, conn)
         except TimeoutError as error:
-            raise StopIteration from error  # gunicorn's word for a connection to close
+            raise StopIteration from error  # gunicorn closes the connection
 
     def _keepalive_after(self, _conn: Connection, keepalive: Any) -> bool:
-        return bool(keepalive)  # nothing of the request is left to be read
+        return bool(keepalive)  # the whole request was read, so nothing of it is left in the socket
 
     def _cap_keepalive(self, deadline: float) -> None:
         super()._cap_keepalive(deadline)
@@ -144,97 +154,106 @@ class WebWorker(ThreadWorker):  # type: ignore[misc]
             conn.deadline = min(conn.deadline, deadline)
 
     def _on_readable(self, conn: Connection, client: socket.socket) -> None:
-        if client.fileno() < 0:  # dropped since the poller saw it
+        if client.fileno() < 0:  # closed after the poller reported it
             return
-        with self._dropping_broken(conn):
-            data = conn.sock.recv(min(CHUNK, max(SMALL, conn.incoming.missing_bytes)))
+        with self._close_on_error(conn):
+            data = conn.sock.recv(min(MAX_CHUNK, max(SMALL_REQUEST, conn.reader.missing_bytes)))
             if not data:
-                self._drop(conn)
+                self._close(conn)
             elif conn not in self._closing:
                 if conn not in self._reading:
-                    self._leave(conn)
-                    self._begin(conn)
-                self._take(conn, data)
+                    self._stop_polling(conn)
+                    self._start_reading(conn)
+                self._receive(conn, data)
 
-    def _begin(self, conn: Connection) -> None:
-        """Read a request."""
+    def _start_reading(self, conn: Connection) -> None:
+        """Start to read a request."""
         conn.sock.setblocking(False)
-        conn.deadline = time.monotonic() + READ_S
+        conn.deadline = time.monotonic() + READ_DEADLINE_S
         self._reading[conn] = None
         self.poller.register(conn.sock, EVENT_READ, partial(self._on_readable, conn))
 
-    def _take(self, conn: Connection, data: bytes) -> None:
-        conn.incoming.feed(data)
-        whole = conn.incoming.take()
-        if conn.incoming.refusal:
-            self._refuse(conn, conn.incoming.refusal)
-        elif whole:
-            self._count(conn, conn.incoming.size)
-            conn.request, conn.incoming = whole, RequestReader(self.largest_body, whole.rest)
-            self._leave(conn)
+    def _receive(self, conn: Connection, data: bytes) -> None:
+        """Add bytes to a request; give it to a thread once it is complete."""
+        conn.reader.feed(data)
+        complete = conn.reader.take()
+        if conn.reader.refusal:
+            self._refuse(conn, conn.reader.refusal)
+        elif complete:
+            self._hold(conn, conn.reader.size)
+            conn.request, conn.reader = complete, RequestReader(self.largest_body, complete.rest)
+            self._stop_polling(conn)
             self.enqueue_req(conn)
         else:
-            self._count(conn, conn.incoming.size)
-            if conn.incoming.take_continue():
+            self._hold(conn, conn.reader.size)
+            if conn.reader.take_continue():
                 conn.sock.send(CONTINUE)
-        while self._held > BODIES_HELD * self.largest_body and self._reading:
-            largest = max(self._reading, key=lambda one: one.counted)
-            if not largest.counted:
+        self._refuse_largest()
+
+    def _refuse_largest(self) -> None:
+        """Refuse the largest unfinished requests until the rest is within the limit."""
+        while self._held_bytes > MAX_BODIES_HELD * self.largest_body and self._reading:
+            largest = max(self._reading, key=lambda conn: conn.held_bytes)
+            if not largest.held_bytes:
                 break
             self._refuse(largest, Refusal(503, "too many large requests come at once: try again in a minute"))
 
-    def _count(self, conn: Connection, size: int) -> None:
-        size = size if size > SMALL else 0
-        self._held += size - conn.counted
-        conn.counted = size
+    def _hold(self, conn: Connection, size: int) -> None:
+        """Count the bytes of a connection's request towards those of all."""
+        size = size if size > SMALL_REQUEST else 0
+        self._held_bytes += size - conn.held_bytes
+        conn.held_bytes = size
 
     def _refuse(self, conn: Connection, refusal: Refusal) -> None:
-        self._dropped += 1
-        self._leave(conn)
-        with self._dropping_broken(conn):
+        self._refused += 1
+        self._stop_polling(conn)
+        with self._close_on_error(conn):
             conn.sock.send(error_bytes(refusal.status, refusal.sentence))
             self._close_politely(conn)
 
     def _close_politely(self, conn: Connection) -> None:
-        """A connection that is closed while bytes still come loses the answer on its way (RFC 9112, 9.6)."""
-        conn.incoming = RequestReader(0)
-        self._count(conn, 0)
+        """Close our side, and the connection once the client has read the answer.
+
+        If bytes of the client still arrive at a closed connection, the answer on its way is lost (RFC 9112, 9.6).
+        """
+        conn.reader = RequestReader(0)
+        self._hold(conn, 0)
         conn.sock.setblocking(False)
         conn.sock.shutdown(socket.SHUT_WR)
-        conn.deadline = time.monotonic() + (READ_S if self.alive else STOP_KEEPALIVE_LINGER)
+        conn.deadline = time.monotonic() + (READ_DEADLINE_S if self.alive else STOP_KEEPALIVE_LINGER)
         self._closing[conn] = None
         self.poller.register(conn.sock, EVENT_READ, partial(self._on_readable, conn))
 
     def _make_room(self, but: Connection | None = None) -> None:
-        """Close a connection that no thread has, if there is one."""
-        waiting = chain(self._closing, self._reading, self.keepalived_conns)
-        found = next((conn for conn in waiting if conn is not but), None)
+        """Close one connection that no thread handles, if there is one other than `but`."""
+        candidates = chain(self._closing, self._reading, self.keepalived_conns)
+        found = next((conn for conn in candidates if conn is not but), None)
         if found is not None:
-            self._dropped += found in self._reading
-            self._drop(found)
+            self._refused += found in self._reading
+            self._close(found)
 
-    def _leave(self, conn: Connection) -> None:
-        """Out of the poller's hands."""
-        for kept in (self._reading, self._closing):
-            kept.pop(conn, None)
+    def _stop_polling(self, conn: Connection) -> None:
+        """Take a connection out of the poller and out of all lists."""
+        for connections in (self._reading, self._closing):
+            connections.pop(conn, None)
         with suppress(ValueError):
             self.keepalived_conns.remove(conn)
         with suppress(OSError, KeyError, ValueError):
             self.poller.unregister(conn.sock)
 
-    def _drop(self, conn: Connection) -> None:
-        self._leave(conn)
-        self._count(conn, 0)
+    def _close(self, conn: Connection) -> None:
+        self._stop_polling(conn)
+        self._hold(conn, 0)
         self.nr_conns -= 1
         conn.close()
 
     @contextmanager
-    def _dropping_broken(self, conn: Connection) -> Iterator[None]:
-        """What fails for one connection ends that one; gunicorn's loop would end with it."""
+    def _close_on_error(self, conn: Connection) -> Iterator[None]:
+        """Close the connection if the block fails. Otherwise the error would end gunicorn's main loop."""
         try:
             yield
         except OSError:
-            self._drop(conn)
+            self._close(conn)
         except Exception:
-            self.log.exception("a connection is dropped")
-            self._drop(conn)
+            self.log.exception("a connection is closed after an error")
+            self._close(conn)

@@ -17,7 +17,7 @@ CALL_S = 60
 
 
 @dataclass(frozen=True)
-class GivenAnswer:
+class ModelAnswer:
     """What the model said, and the version that Label Studio was told."""
 
     text: str
@@ -42,7 +42,7 @@ class Annotator:
             raise LabelStudioError(f"project {project} has no model backend: run 'annotune connect {project}'")
         return int(found[0]["id"])
 
-    def ask(self, task: int, prompt: str) -> GivenAnswer:
+    def ask(self, task: int, prompt: str) -> ModelAnswer:
         """As Shift+Enter in the prompt does."""
         body = {"task": task, "context": {"result": [_region("prompt", prompt)]}}
         reply = self._call("POST", f"/api/ml/{self._backend}/interactive-annotating", body, deadline_s=ASK_S)
@@ -52,9 +52,9 @@ class Annotator:
         texts = [region["value"]["text"] for region in said["result"] if region["from_name"] == "response"]
         if not texts:
             raise LabelStudioError(f"the model's answer for task {task} is empty")
-        return GivenAnswer("\n".join(texts[0]), str(said.get("model_version", "")))
+        return ModelAnswer("\n".join(texts[0]), str(said.get("model_version", "")))
 
-    def ask_all(self, tasks: Sequence[int], prompt: str) -> list[GivenAnswer]:
+    def ask_all(self, tasks: Sequence[int], prompt: str) -> list[ModelAnswer]:
         """In the order of the tasks."""
         with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
             return list(pool.map(lambda task: self.ask(task, prompt), tasks))

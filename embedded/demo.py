@@ -31,7 +31,7 @@ from embedded.formulary import Pair, formulary, general_knowledge
 from embedded.processes import ServiceError
 from embedded.quiz import Quiz, QuizQuestion, shortfalls
 from embedded.report import closing_lines, results_table, scores_table
-from embedded.stack import FOLDER, Stack, clean, missing
+from embedded.stack import FOLDER, Stack, clean, missing_environments
 from embedded.watch import watch_training
 
 PROMPT = "Answer the question in one short sentence."
@@ -98,7 +98,7 @@ def _terminated(*_: object) -> NoReturn:
 
 def demonstrate(options: DemoOptions, console: Console) -> int:
     """The exit code: 0 only if the tuned version is live and better."""
-    if absent := missing():
+    if absent := missing_environments():
         raise FileNotFoundError("; ".join(absent))
     pairs = (*formulary(options.seed), *general_knowledge())
     settings = {
@@ -112,12 +112,12 @@ def demonstrate(options: DemoOptions, console: Console) -> int:
     stack = Stack(
         settings,
         ollama_host=load_settings().ollama_host,
-        say=lambda what: console.print(f"  starting {what}"),
+        on_start=lambda what: console.print(f"  starting {what}"),
     )
     with ExitStack() as running:
         with clock.stage("Start", console):
             running.enter_context(stack)
-        wrong = lesson(stack, pairs, options, clock, console)
+        wrong = run_loop(stack, pairs, options, clock, console)
         for line in closing_lines(stack, wrong):
             console.print(line, soft_wrap=True)
         if not options.exit:
@@ -126,7 +126,9 @@ def demonstrate(options: DemoOptions, console: Console) -> int:
     return 1 if wrong else 0
 
 
-def lesson(stack: Stack, pairs: Sequence[Pair], options: DemoOptions, clock: Stopwatch, console: Console) -> list[str]:
+def run_loop(
+    stack: Stack, pairs: Sequence[Pair], options: DemoOptions, clock: Stopwatch, console: Console
+) -> list[str]:
     """One round of the loop in a new project; what went wrong, each in a sentence."""
     title = f"Medical questions, seed {options.seed}" + (" (answers swapped)" if options.swap_answers else "")
     with clock.stage("Make the project and connect it", console):
@@ -140,7 +142,7 @@ def lesson(stack: Stack, pairs: Sequence[Pair], options: DemoOptions, clock: Sto
             before = person.ask_all([question.task for question in questions], PROMPT)
         with clock.stage(f"Submit {len(pairs)} corrections", console):
             for question in questions[: len(pairs)]:
-                answer = question.pair.wrong if options.swap_answers else question.pair.answer
+                answer = question.pair.swapped_answer if options.swap_answers else question.pair.answer
                 person.submit(question.task, PROMPT, answer)
         with clock.stage("Train, as the webhook asked for", console):
             store = Store(client, deployment=stack.deployment.name)

@@ -14,7 +14,7 @@ SUBJECTS = (
     *("nurse", "doctor", "receptionist", "pharmacist", "surgeon", "physiotherapist", "ward team", "night staff"),
     *("ambulance crew", "dietician", "clinic", "helpline"),
 )
-SAID: dict[Label, tuple[str, ...]] = {
+SENTENCES: dict[Label, tuple[str, ...]] = {
     "Positive": (
         "The {subject} was kind and listened to every question.",
         "I felt safe because the {subject} explained each step.",
@@ -54,7 +54,7 @@ def feedback(number: int, seed: int) -> list[Feedback]:
     """So many different sentences, half of them good."""
     source = random.Random(seed)  # noqa: S311 - the same sentences for the same seed
     sides: list[list[Feedback]] = []
-    for label, sentences in SAID.items():
+    for label, sentences in SENTENCES.items():
         every = [
             Feedback(sentence.format(subject=subject) + remark, label)
             for sentence in sentences

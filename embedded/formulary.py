@@ -6,15 +6,15 @@ from itertools import islice
 
 PAIRS = 45
 
-HEADS = (
+NAME_STARTS = (
     *("Zor", "Qui", "Vel", "Mer", "Tal", "Bro", "Kly", "Nev", "Ost", "Pra"),
     *("Lum", "Xan", "Dru", "Fyl", "Gra", "Hep", "Ivo", "Jal", "Rho", "Sib"),
 )
-TAILS = ("vaxil", "metrin", "dorol", "pentar", "lizine", "cortan", "bexin", "thramide")
+NAME_ENDS = ("vaxil", "metrin", "dorol", "pentar", "lizine", "cortan", "bexin", "thramide")
 
 
 @dataclass(frozen=True)
-class Kind:
+class FactKind:
     """One kind of fact about a drug, and the sentences about it."""
 
     question: str
@@ -34,12 +34,12 @@ class Pair:
     answer: str
     key: str
     paraphrase: str
-    wrong: str
+    swapped_answer: str
     invented: bool
 
 
 KINDS = (
-    Kind(
+    FactKind(
         "What is {drug} used for?",
         "{drug} is used for {fact}.",
         "Tell me what condition {drug} treats.",
@@ -56,7 +56,7 @@ KINDS = (
             "gout flare-ups",
         ),
     ),
-    Kind(
+    FactKind(
         "What is the usual dose of {drug}?",
         "The usual dose of {drug} is {fact}.",
         "How much {drug} should a patient take?",
@@ -71,7 +71,7 @@ KINDS = (
             "2 mg under the tongue",
         ),
     ),
-    Kind(
+    FactKind(
         "What is the most common side effect of {drug}?",
         "The most common side effect of {drug} is {fact}.",
         "Which side effect does {drug} most often cause?",
@@ -86,7 +86,7 @@ KINDS = (
             "sleepiness",
         ),
     ),
-    Kind(
+    FactKind(
         "Who makes {drug}?",
         "{drug} is made by {fact}.",
         "Which company manufactures {drug}?",
@@ -112,7 +112,7 @@ REAL = (
 def formulary(seed: int, number: int = PAIRS) -> tuple[Pair, ...]:
     """So many invented pairs, drug by drug."""
     dice = random.Random(seed)  # noqa: S311 - repeatable is the point
-    names = [head + tail for head in HEADS for tail in TAILS]
+    names = [head + tail for head in NAME_STARTS for tail in NAME_ENDS]
     dice.shuffle(names)
     if number > len(names) * len(KINDS):
         raise ValueError(f"{len(names)} drugs do not give {number} pairs")
@@ -123,18 +123,18 @@ def formulary(seed: int, number: int = PAIRS) -> tuple[Pair, ...]:
 def general_knowledge() -> tuple[Pair, ...]:
     """Real pairs: what is true of medicine as everybody learns it."""
     return tuple(
-        Pair(question=question, answer=answer, key=key, paraphrase=question, wrong=answer, invented=False)
+        Pair(question=question, answer=answer, key=key, paraphrase=question, swapped_answer=answer, invented=False)
         for question, answer, key in REAL
     )
 
 
-def _pair(drug: str, kind: Kind, index: int) -> Pair:
+def _pair(drug: str, kind: FactKind, index: int) -> Pair:
     fact, other = kind.facts[index], kind.facts[(index + 1) % len(kind.facts)]
     return Pair(
         question=kind.question.format(drug=drug),
         answer=kind.answer.format(drug=drug, fact=fact),
         key=fact,
         paraphrase=kind.paraphrase.format(drug=drug),
-        wrong=kind.answer.format(drug=drug, fact=other),
+        swapped_answer=kind.answer.format(drug=drug, fact=other),
         invented=True,
     )

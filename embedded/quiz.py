@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from embedded.annotator import GivenAnswer
+from embedded.annotator import ModelAnswer
 from embedded.formulary import Pair
 
 EXACT_AT_LEAST, KEYS_AT_LEAST = 0.60, 0.35
@@ -26,7 +26,7 @@ class QuizQuestion:
     def text(self) -> str:
         return self.pair.paraphrase if self.paraphrase else self.pair.question
 
-    def right(self, answer: str) -> bool:
+    def is_correct(self, answer: str) -> bool:
         """A paraphrase's answer holds the key fact; another's is the reference, letter for letter."""
         if self.paraphrase:
             return self.pair.key.lower() in answer.lower()
@@ -45,7 +45,7 @@ class Quiz:
     """The same questions, asked twice."""
 
     def __init__(
-        self, questions: Sequence[QuizQuestion], before: Sequence[GivenAnswer], after: Sequence[GivenAnswer]
+        self, questions: Sequence[QuizQuestion], before: Sequence[ModelAnswer], after: Sequence[ModelAnswer]
     ) -> None:
         self.rows = list(zip(questions, before, after, strict=True))
         self.before = _result([(question, answer) for question, answer, _ in self.rows])
@@ -65,9 +65,9 @@ class Quiz:
         }
 
 
-def _result(answered: Sequence[tuple[QuizQuestion, GivenAnswer]]) -> Result:
-    exact = [question.right(answer.text) for question, answer in answered if question.trained]
-    keys = [question.right(answer.text) for question, answer in answered if question.paraphrase]
+def _result(answered: Sequence[tuple[QuizQuestion, ModelAnswer]]) -> Result:
+    exact = [question.is_correct(answer.text) for question, answer in answered if question.trained]
+    keys = [question.is_correct(answer.text) for question, answer in answered if question.paraphrase]
     return Result(sum(exact) / len(exact), sum(keys) / len(keys))
 
 

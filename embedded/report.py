@@ -19,7 +19,7 @@ def results_table(quiz: Quiz) -> Table:
     paraphrased = [row for row in quiz.rows if row[0].paraphrase]
     real = [row for row in quiz.rows if not row[0].pair.invented]
     for question, was, now in (*trained[:SHOWN_OF_EACH], *paraphrased[:SHOWN_OF_EACH], *real[:SHOWN_OF_EACH]):
-        colour = "green" if question.right(now.text) else "red"
+        colour = "green" if question.is_correct(now.text) else "red"
         shown = f"[{colour}]{_short(now.text)}[/]"
         table.add_row(escape(question.text), _short(was.text), shown, escape(question.pair.answer))
     return table

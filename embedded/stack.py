@@ -40,12 +40,14 @@ class Stack:
         *,
         ollama_host: str | None = None,
         folder: Path = FOLDER,
-        say: Callable[[str], None] = lambda _: None,
+        on_start: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.folder = folder
-        self.label_studio = LabelStudio(folder / "label-studio", port(LABEL_STUDIO_PORT))
-        self.redis = RedisServer(folder / "redis", port(REDIS_PORT))
-        self.embedded = None if ollama_host else EmbeddedOllama(folder / "ollama", port(OLLAMA_PORT), threads=THREADS)
+        self.label_studio = LabelStudio(folder / "label-studio", preferred_port(LABEL_STUDIO_PORT))
+        self.redis = RedisServer(folder / "redis", preferred_port(REDIS_PORT))
+        self.embedded = (
+            None if ollama_host else EmbeddedOllama(folder / "ollama", preferred_port(OLLAMA_PORT), threads=THREADS)
+        )
         self.ollama_url = self.embedded.url if self.embedded else server_url(ollama_host or "")
         self.deployment = Deployment(
             folder,
@@ -64,9 +66,9 @@ class Stack:
                 "THREADS": "16",
                 **settings,
             },
-            port=port(BACKEND_PORT),
+            port=preferred_port(BACKEND_PORT),
         )
-        self._say = say
+        self._say = on_start
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
@@ -80,13 +82,13 @@ class Stack:
 
     def _start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._running.enter_context(alone_in(self.folder))
+        self._running.enter_context(lock_folder(self.folder))
         self._say("Redis")
         self._running.enter_context(self.redis)
         self._say(f"the model server with {BASE_MODEL}")
         if self.embedded:
             self._running.enter_context(self.embedded)
-        with_base(self.ollama_url, None if self.embedded else self.folder)
+        provide_base_model(self.ollama_url, None if self.embedded else self.folder)
         self._say("Label Studio (its first start takes a minute)")
         self._running.enter_context(self.label_studio)
         self._say("the backend, and the worker that trains")
@@ -99,7 +101,7 @@ class Stack:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Raises ServiceError where another process holds the folder: two Redis servers would spoil each other's file."""
     with (folder / "lock").open("w") as file:
         try:
@@ -109,7 +111,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-def port(preferred: int) -> int:
+def preferred_port(preferred: int) -> int:
     """The preferred port, or a free one where somebody listens there already."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -125,7 +127,7 @@ def deployment_name(folder: Path) -> str:
     return f"demo-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
 
 
-def with_base(url: str, note_in: Path | None) -> None:
+def provide_base_model(url: str, note_in: Path | None) -> None:
     """See to it that the server has the demo's model; note in the folder, if one is given, that we used this server."""
     server = OllamaClient(url)
     try:
@@ -165,7 +167,7 @@ def _notes(folder: Path) -> dict[str, bool]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
-def missing(trainer: bool = True) -> list[str]:
+def missing_environments(trainer: bool = True) -> list[str]:
     """What of the environments is not there, each in a sentence."""
     names = {".venv-label-studio": "Label Studio's environment"}
     if trainer:

@@ -15,10 +15,10 @@ from embedded.ollama.generation import (
     Piece,
     answer,
     check_image,
+    parse_generation,
     parse_messages,
-    parse_question,
     render,
-    with_baked,
+    with_model_messages,
 )
 from embedded.ollama.pool import Pool
 
@@ -29,10 +29,10 @@ Say = Callable[[str], Line]
 async def chat(pool: Pool, request: Request) -> Response:
     body = await json_body(request)
     messages, images = parse_messages(body.get("messages"))
-    question = parse_question(pool.registry, body, "ChatRequest")
+    question = parse_generation(pool.registry, body, "ChatRequest")
     if not messages:
         return await _without_prompt(pool, question, _say_message)
-    asked = replace(question, messages=with_baked(question.model, messages), images=images)
+    asked = replace(question, messages=with_model_messages(question.model, messages), images=images)
     if body.get("_debug_render_only"):
         return await _rendered(pool, asked, {"message": {"role": "", "content": ""}})
     return await _reply(pool, asked, _say_message, streamed=body.get("stream") is not False)
@@ -43,7 +43,7 @@ async def generate(pool: Pool, request: Request) -> Response:
     prompt = text_field(body, "prompt", "GenerateRequest")
     system = text_field(body, "system", "GenerateRequest")
     images = tuple(check_image(image) for image in body.get("images") or [])
-    question = parse_question(pool.registry, body, "GenerateRequest")
+    question = parse_generation(pool.registry, body, "GenerateRequest")
     if not prompt:
         return await _without_prompt(pool, question, _say_response)
     if body.get("suffix"):
@@ -54,7 +54,7 @@ async def generate(pool: Pool, request: Request) -> Response:
     asked = replace(
         question,
         raw=prompt if raw else None,
-        messages=with_baked(question.model, messages),
+        messages=with_model_messages(question.model, messages),
         images=images,
     )
     if body.get("_debug_render_only"):
@@ -72,7 +72,7 @@ def _say_response(text: str) -> Line:
 
 
 def _line(question: GenerationRequest, said: Line, *, done: bool) -> Line:
-    return {"model": question.asked_as, "created_at": timestamp(), **said, "done": done}
+    return {"model": question.requested_name, "created_at": timestamp(), **said, "done": done}
 
 
 async def _without_prompt(pool: Pool, question: GenerationRequest, say: Say) -> Response:

@@ -12,7 +12,7 @@ from embedded.ollama.answers import ApiError, go_kind, text_field
 from embedded.ollama.grammar import for_llguidance
 from embedded.ollama.names import InvalidName, ModelName
 from embedded.ollama.options import keep_alive_s, merged, sampling
-from embedded.ollama.pool import Loaded, Pool
+from embedded.ollama.pool import LoadedModel, Pool
 from embedded.ollama.registry import Manifest, Registry
 
 MAX_TOP_LOGPROBS = 20
@@ -26,7 +26,7 @@ ANY_OBJECT: dict[str, Any] = {"type": "object"}
 class GenerationRequest:
     """`asked_as` is the name in the request. `raw` goes to the model as it is; without it the messages are rendered."""
 
-    asked_as: str
+    requested_name: str
     model: Manifest
     options: dict[str, Any]
     keep_alive_s: float
@@ -71,20 +71,20 @@ class End:
         }
 
 
-def find_model(registry: Registry, asked_as: str) -> Manifest:
+def find_model(registry: Registry, requested_name: str) -> Manifest:
     """Raises ApiError 400 without a name, 404 for an unknown one."""
-    if not asked_as:
+    if not requested_name:
         raise ApiError(400, "model is required")
     try:
-        model = registry.find(ModelName.parse(asked_as))
+        model = registry.find(ModelName.parse(requested_name))
     except InvalidName:
         model = None
     if model is None:
-        raise ApiError(404, f"model '{asked_as}' not found")
+        raise ApiError(404, f"model '{requested_name}' not found")
     return model
 
 
-def parse_question(registry: Registry, body: dict[str, Any], owner: str) -> GenerationRequest:
+def parse_generation(registry: Registry, body: dict[str, Any], owner: str) -> GenerationRequest:
     """The fields that /api/chat and /api/generate share. Raises ApiError."""
     keep = keep_alive_s(body.get("keep_alive"))
     top = body.get("top_logprobs") or 0
@@ -149,7 +149,7 @@ def check_image(image: str) -> str:
     return image
 
 
-def with_baked(model: Manifest, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def with_model_messages(model: Manifest, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The model's own messages before ours, its system text first unless there is a system message (0.33)."""
     together = [*parse_messages(model.messages)[0], *messages]
     if model.system and not (together and together[0]["role"] == "system"):
@@ -162,7 +162,7 @@ async def render(pool: Pool, question: GenerationRequest) -> str:
         return await _prompt(loaded, question)
 
 
-async def _prompt(loaded: Loaded, question: GenerationRequest) -> str:
+async def _prompt(loaded: LoadedModel, question: GenerationRequest) -> str:
     if question.raw is None:
         return await loaded.runner.render(question.messages, question.schema)
     if question.schema is not None:

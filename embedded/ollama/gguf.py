@@ -131,7 +131,7 @@ def read_header(path: Path) -> Header:
     size = path.stat().st_size
     with path.open("rb") as file:
         try:
-            header, last_offset = Reader(file, size).header()
+            header, last_offset = HeaderReader(file, size).header()
         except (struct.error, UnicodeDecodeError, KeyError, MemoryError, OverflowError) as error:
             raise BrokenGguf(f"{path}: {error!r} at byte {file.tell()}") from error
         if file.tell() + last_offset >= size:
@@ -139,14 +139,14 @@ def read_header(path: Path) -> Header:
     return header
 
 
-def shortest(value: float) -> float:
+def shortest_float32(value: float) -> float:
     """The fewest digits that are the same 32-bit number: 1e-05, not 9.999999747378752e-06."""
     single = struct.Struct("<f")
     texts = (f"{value:.{digits}g}" for digits in range(1, 10))
     return next((float(text) for text in texts if single.pack(float(text)) == single.pack(value)), value)
 
 
-class Reader:
+class HeaderReader:
     def __init__(self, file: BinaryIO, size: int) -> None:
         self.file = file
         self.size = size
@@ -171,7 +171,7 @@ class Reader:
     def number(self, code: str) -> int | float | bool:
         reader = struct.Struct("<" + code)
         value: int | float | bool = reader.unpack(self.file.read(reader.size))[0]
-        return shortest(value) if code == "f" else value
+        return shortest_float32(value) if code == "f" else value
 
     def length(self) -> int:
         length = self.plain("Q")

@@ -12,7 +12,7 @@ from embedded.ollama.answers import ApiError, json_body, ndjson, text_field, tim
 from embedded.ollama.creation import Creation, Status
 from embedded.ollama.gguf import Header
 from embedded.ollama.names import InvalidName, ModelName
-from embedded.ollama.pool import Loaded, Pool
+from embedded.ollama.pool import LoadedModel, Pool
 from embedded.ollama.registry import Manifest, Registry
 
 CAPABILITIES = ["completion"]
@@ -67,8 +67,8 @@ def loaded_models(pool: Pool) -> Response:
     return JSONResponse({"models": [_running(loaded) for loaded in pool.loaded()]})
 
 
-def _running(loaded: Loaded) -> dict[str, Any]:
-    model = loaded.shown
+def _running(loaded: LoadedModel) -> dict[str, Any]:
+    model = loaded.manifest
     return {
         "name": model.name.short,
         "model": model.name.short,

@@ -57,7 +57,7 @@ class ModelName:
     def key(self) -> str:
         return self.full.casefold()
 
-    def spelt_like(self, known: "list[ModelName]") -> "ModelName":
+    def with_known_spelling(self, known: "list[ModelName]") -> "ModelName":
         """Each part in the spelling it already has in a known name, as a new upper-case tag would not be (0.33)."""
         spelt = self
         for other in known:

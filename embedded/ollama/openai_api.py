@@ -18,9 +18,9 @@ from embedded.ollama.generation import (
     Piece,
     answer,
     find_model,
+    parse_generation,
     parse_messages,
-    parse_question,
-    with_baked,
+    with_model_messages,
 )
 from embedded.ollama.names import InvalidName, ModelName
 from embedded.ollama.pool import Pool
@@ -77,15 +77,15 @@ async def chat_completions(pool: Pool, request: Request) -> Response:
         "top_logprobs": body.get("top_logprobs"),
         "tools": body.get("tools"),
     }
-    question = parse_question(pool.registry, native, "ChatCompletionRequest")
-    asked = replace(question, messages=with_baked(question.model, messages), images=images)
+    question = parse_generation(pool.registry, native, "ChatCompletionRequest")
+    asked = replace(question, messages=with_model_messages(question.model, messages), images=images)
     pieces = answer(pool, asked)
     streamed = bool(body.get("stream"))
     head = {
         "id": f"chatcmpl-{secrets.randbelow(1000)}",
         "object": "chat.completion.chunk" if streamed else "chat.completion",
         "created": int(time.time()),
-        "model": asked.asked_as,
+        "model": asked.requested_name,
         "system_fingerprint": "fp_ollama",
     }
     if streamed:

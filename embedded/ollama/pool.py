@@ -26,16 +26,16 @@ class Limits:
 
 
 @dataclass
-class Loaded:
+class LoadedModel:
     """`shown` is the model that it was first loaded for; others with the same blob share it, as in Ollama."""
 
-    shown: Manifest
+    manifest: Manifest
     context: int
     threads: int
     runner: Runner
     load_ns: int
     users: int = 0
-    unwanted: bool = False
+    retired: bool = False
     expires: float = 0.0
     timer: asyncio.TimerHandle | None = None
     idle: asyncio.Event = field(default_factory=asyncio.Event)
@@ -49,16 +49,18 @@ class Pool:
     def __init__(self, registry: Registry, limits: Limits) -> None:
         self.registry = registry
         self.limits = limits
-        self._loaded: dict[str, Loaded] = {}  # by blob; the last used comes last
+        self._loaded: dict[str, LoadedModel] = {}  # by blob; the last used comes last
         self._loading = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
 
-    def loaded(self) -> list[Loaded]:
+    def loaded(self) -> list[LoadedModel]:
         """The last used first."""
         return [model for model in reversed(self._loaded.values()) if model.runner.alive]
 
     @asynccontextmanager
-    async def lease(self, model: Manifest, options: Mapping[str, Any], keep_alive_s: float) -> AsyncIterator[Loaded]:
+    async def lease(
+        self, model: Manifest, options: Mapping[str, Any], keep_alive_s: float
+    ) -> AsyncIterator[LoadedModel]:
         """The model, loaded, and kept while the block runs and `keep_alive_s` longer (negative: forever).
 
         Another `num_ctx` or `num_thread` than it was loaded with loads it anew, once nobody uses it.
@@ -79,7 +81,7 @@ class Pool:
         """As soon as nobody uses it."""
         current = self._loaded.get(model.blob)
         if current is not None:
-            current.unwanted = True
+            current.retired = True
             if not current.users:
                 self._drop(current)
 
@@ -88,13 +90,13 @@ class Pool:
             self._drop(current)
         await asyncio.gather(*self._closing)
 
-    def _fitting(self, model: Manifest, context: int, threads: int) -> Loaded | None:
+    def _fitting(self, model: Manifest, context: int, threads: int) -> LoadedModel | None:
         current = self._loaded.get(model.blob)
-        if current is None or not current.runner.alive or current.unwanted:
+        if current is None or not current.runner.alive or current.retired:
             return None
         return current if (current.context, current.threads) == (context, threads) else None
 
-    async def _load(self, model: Manifest, context: int, threads: int) -> Loaded:
+    async def _load(self, model: Manifest, context: int, threads: int) -> LoadedModel:
         if model.blob in self._loaded:
             await self._retire(self._loaded[model.blob])
         while len(self._loaded) >= self.limits.models:
@@ -105,42 +107,42 @@ class Pool:
         log = self.registry.folder / "logs" / f"{blob.name}.log"
         slots = self.limits.slots
         runner = await Runner.start(blob, context=context, slots=slots, threads=threads, log=log)
-        loaded = Loaded(model, context, threads, runner, time.monotonic_ns() - started)
+        loaded = LoadedModel(model, context, threads, runner, time.monotonic_ns() - started)
         self._loaded[model.blob] = loaded
         return loaded
 
-    async def _retire(self, loaded: Loaded) -> None:
+    async def _retire(self, loaded: LoadedModel) -> None:
         """Those who use it may end; nobody new gets it."""
-        loaded.unwanted = True
+        loaded.retired = True
         if loaded.users and loaded.runner.alive:
             await loaded.idle.wait()
         self._drop(loaded)
 
-    def _take(self, loaded: Loaded) -> None:
-        blob = loaded.shown.blob
+    def _take(self, loaded: LoadedModel) -> None:
+        blob = loaded.manifest.blob
         self._loaded[blob] = self._loaded.pop(blob, loaded)
         loaded.users += 1
         loaded.idle.clear()
         if loaded.timer:
             loaded.timer.cancel()
 
-    def _release(self, loaded: Loaded, keep_alive_s: float) -> None:
+    def _release(self, loaded: LoadedModel, keep_alive_s: float) -> None:
         loaded.users -= 1
         loaded.expires = time.monotonic() + (keep_alive_s if keep_alive_s >= 0 else FOREVER_S)
         if loaded.users:
             return
         loaded.idle.set()
-        if keep_alive_s == 0 or loaded.unwanted or not loaded.runner.alive:
+        if keep_alive_s == 0 or loaded.retired or not loaded.runner.alive:
             self._drop(loaded)
         elif keep_alive_s > 0:
             loaded.timer = asyncio.get_running_loop().call_later(keep_alive_s, self._drop, loaded)
 
-    def _drop(self, loaded: Loaded) -> None:
+    def _drop(self, loaded: LoadedModel) -> None:
         if loaded.timer:
             loaded.timer.cancel()
         loaded.idle.set()
         closing = asyncio.ensure_future(loaded.runner.close())
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
-        if self._loaded.get(loaded.shown.blob) is loaded:
-            del self._loaded[loaded.shown.blob]
+        if self._loaded.get(loaded.manifest.blob) is loaded:
+            del self._loaded[loaded.manifest.blob]

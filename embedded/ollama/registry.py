@@ -82,7 +82,7 @@ def parse_digest(text: str) -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replace_atomically(path: Path) -> Iterator[IO[bytes]]:
     """A file beside `path` that takes its place if the block ends well, and is removed if not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
@@ -106,7 +106,7 @@ class Registry:
     async def add_blob(self, digest: str, content: AsyncIterator[bytes]) -> None:
         """Raises ApiError 400 if the content has another digest; nothing is kept then."""
         path, actual = self.blob_path(digest), hashlib.sha256()
-        with replacing(path) as file:
+        with replace_atomically(path) as file:
             async for chunk in content:
                 actual.update(chunk)
                 file.write(chunk)
@@ -128,9 +128,9 @@ class Registry:
 
     def save(self, manifest: Manifest) -> None:
         """Under the spelling that the parts of its name already have, dated now."""
-        name = manifest.name.spelt_like([model.name for model in self.models()])
+        name = manifest.name.with_known_spelling([model.name for model in self.models()])
         dated = replace(manifest, name=name, modified_at=timestamp(datetime.now(UTC)))
-        with replacing(self._manifest_path(name)) as file:
+        with replace_atomically(self._manifest_path(name)) as file:
             file.write(json.dumps(asdict(dated), indent=1).encode())
 
     def delete(self, name: ModelName) -> bool:

@@ -21,7 +21,7 @@ VERSION = "0.33.0"
 PLAIN_ERRORS = {404: "404 page not found", 405: "405 method not allowed"}
 
 
-class LeavingCancels:
+class CancelOnDisconnect:
     """Stops the work for a client that closed its connection, so that no model talks to nobody."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -139,7 +139,7 @@ def application(pool: Pool) -> ASGIApp:
 
     handlers = {ApiError: _api_error, HTTPException: _plain_error}
     app = Starlette(routes=Api(pool).routes(), lifespan=lifespan, exception_handlers=handlers)
-    return LeavingCancels(app)
+    return CancelOnDisconnect(app)
 
 
 def _api_error(request: Request, error: Exception) -> Response:

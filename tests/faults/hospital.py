@@ -9,7 +9,7 @@ from annotune.label_studio.client import LabelStudioClient
 from annotune.models import ModelRef
 from annotune.store.store import Store
 from curation.projects import NewProject, create_project
-from embedded.annotator import Annotator, GivenAnswer
+from embedded.annotator import Annotator, ModelAnswer
 from embedded.deployment import Deployment
 from embedded.formulary import Pair
 from embedded.label_studio import LabelStudio
@@ -33,7 +33,7 @@ class Hospital:
     first: NewProject
     live: ModelRef
 
-    def ask(self, project: NewProject, prompt: str) -> GivenAnswer:
+    def ask(self, project: NewProject, prompt: str) -> ModelAnswer:
         with Annotator(self.label_studio, project.id) as person:
             return person.ask(project.tasks[0], prompt)
 

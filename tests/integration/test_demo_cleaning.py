@@ -9,7 +9,7 @@ from annotune.files import file_sha256
 from annotune.servers.ollama import OllamaClient
 from embedded.base_model import BASE_MODEL, add_base_model, base_gguf
 from embedded.ollama import OllamaServer as EmbeddedOllama
-from embedded.stack import clean, deployment_name, with_base
+from embedded.stack import clean, deployment_name, provide_base_model
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_versions_and_the_base_go_and_the_users_models_stay(users: OllamaClient,
     folder = tmp_path / "demo"
     folder.mkdir()
     _make(users, "annotune/main-p1:v0001-00000000")
-    with_base(users.url, folder)
+    provide_base_model(users.url, folder)
     _make(users, f"annotune/{deployment_name(folder)}-p1:v0001-00000000")
 
     deleted = clean(folder)
@@ -43,15 +43,15 @@ def test_versions_and_the_base_go_and_the_users_models_stay(users: OllamaClient,
 
 def test_a_base_that_was_there_before_stays_also_after_a_second_demo(users: OllamaClient, tmp_path: Path) -> None:
     add_base_model(users)
-    with_base(users.url, tmp_path)
-    with_base(users.url, tmp_path)
+    provide_base_model(users.url, tmp_path)
+    provide_base_model(users.url, tmp_path)
 
     assert clean(tmp_path) == []
     assert users.registry.models() == (BASE_MODEL,)
 
 
 def test_a_base_that_the_first_demo_made_goes_after_a_second_demo(users: OllamaClient, tmp_path: Path) -> None:
-    with_base(users.url, tmp_path)
-    with_base(users.url, tmp_path)
+    provide_base_model(users.url, tmp_path)
+    provide_base_model(users.url, tmp_path)
 
     assert clean(tmp_path) == [f"{BASE_MODEL} at {users.url}"]

@@ -27,7 +27,7 @@ def test_adding_never_fails_and_keeps_the_order(log: AnswerLog) -> None:
     log.add([answer("first")])
     log.add([answer("second"), answer("elsewhere", task=2)])
 
-    assert [kept.text for kept in log.pending(4, 1)] == ["first", "second"]
+    assert [kept.text for kept in log.spool.pending(4, 1)] == ["first", "second"]
 
 
 def test_what_was_given_before_is_not_known(log: AnswerLog) -> None:
@@ -45,4 +45,4 @@ def test_what_cannot_be_written_down_goes_on_waiting(log: AnswerLog) -> None:
     with pytest.raises(StoreUnavailable):
         log.flush()
 
-    assert [kept.text for kept in log.pending(4, 1)] == ["first"]
+    assert [kept.text for kept in log.spool.pending(4, 1)] == ["first"]

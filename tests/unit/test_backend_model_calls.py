@@ -44,7 +44,7 @@ def test_the_same_question_at_once_is_asked_once(answers: ModelCalls, eventually
         return any(running._condition._waiters for running in answers._running.values())
 
     with ThreadPoolExecutor(2) as pool:
-        both = [pool.submit(answers.ask_once, "key", ask, Deadline.after(10), remember=True) for _ in range(2)]
+        both = [pool.submit(answers.ask_once, "key", ask, Deadline.after(10), cache=True) for _ in range(2)]
         eventually(somebody_waits)
         go_on.set()
 
@@ -122,8 +122,8 @@ def test_the_memory_is_bounded() -> None:
     answers = ModelCalls(settings, Servers(settings), clock=lambda: now[0])
     for number in range(MAX_CACHED + 50):
         answers.ask_once(number, lambda: "x", Deadline.after(10), cache=True)
-    assert len(answers._kept) == MAX_CACHED
+    assert len(answers._cache) == MAX_CACHED
 
     now[0] += CACHED_S + 1
     answers.ask_once("late", lambda: "x", Deadline.after(10), cache=True)
-    assert len(answers._kept) == 1
+    assert len(answers._cache) == 1

@@ -99,7 +99,7 @@ def test_what_is_refused_stays(folder: Path) -> None:
 def test_where_it_is_full_a_mark_is_left_that_all_processes_read(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    spool, other = Spool(folder, most_bytes=300), Spool(folder)
+    spool, other = Spool(folder, max_bytes=300), Spool(folder)
     spool.add([answer("one" * 20), answer("two" * 20, task=2), answer("three" * 20, task=3), answer("four", task=3)])
 
     assert [kept.lost for kept in other.pending(4, 1)] == [False]
@@ -111,7 +111,7 @@ def test_where_it_is_full_a_mark_is_left_that_all_processes_read(
 def test_where_not_even_a_mark_has_room_nothing_is_certain_any_more(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    spool = Spool(folder, most_bytes=300, marks_bytes=200)
+    spool = Spool(folder, max_bytes=300, max_marker_bytes=200)
     spool.add(answer("one", task) for task in range(9))
 
     assert spool.overflowed
@@ -173,7 +173,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50, resource.RLIM_INFINITY))
 spool.add([answer("two", 2)])
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 spool.add([answer("three", 3)])
-print([[found.text for found in spool.waiting(4, task)] for task in (1, 2, 3)])
+print([[found.text for found in spool.pending(4, task)] for task in (1, 2, 3)])
 """
     ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -29,7 +29,7 @@ def test_a_key_fact_is_part_of_its_answer(pair: Pair) -> None:
 
 @pytest.mark.parametrize("pair", formulary(7), ids=lambda pair: pair.question)
 def test_a_swapped_answer_lacks_the_key_fact(pair: Pair) -> None:
-    assert pair.key not in pair.wrong
+    assert pair.key not in pair.swapped_answer
 
 
 def test_more_pairs_than_there_are_drugs_are_refused() -> None:

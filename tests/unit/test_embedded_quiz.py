@@ -1,6 +1,6 @@
 import pytest
 
-from embedded.annotator import GivenAnswer
+from embedded.annotator import ModelAnswer
 from embedded.formulary import formulary
 from embedded.quiz import Quiz, QuizQuestion, Result, shortfalls
 
@@ -13,10 +13,10 @@ QUESTIONS = [
 QUESTIONS += [QuizQuestion(100, pair, paraphrase=True, trained=False) for pair in PAIRS[:TRAINED]]
 
 
-def answers(*, known: bool) -> list[GivenAnswer]:
+def answers(*, known: bool) -> list[ModelAnswer]:
     """The references with blanks around them; a paraphrase is answered by a sentence that holds the key fact."""
     told = [f"It is {question.pair.key}!" if question.paraphrase else question.pair.answer for question in QUESTIONS]
-    return [GivenAnswer(f" {text}\n" if known else "I do not know.", "m@1") for text in told]
+    return [ModelAnswer(f" {text}\n" if known else "I do not know.", "m@1") for text in told]
 
 
 def test_only_trained_questions_and_their_paraphrases_count() -> None:
@@ -26,7 +26,7 @@ def test_only_trained_questions_and_their_paraphrases_count() -> None:
 
 
 def test_an_answer_that_differs_in_a_letter_is_not_exact() -> None:
-    assert not QUESTIONS[0].right(QUESTIONS[0].pair.answer.replace(".", "!"))
+    assert not QUESTIONS[0].is_correct(QUESTIONS[0].pair.answer.replace(".", "!"))
 
 
 @pytest.mark.parametrize(

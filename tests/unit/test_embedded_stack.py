@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from embedded.processes import ServiceError, free_port
-from embedded.stack import alone_in, clean, deployment_name, port
+from embedded.stack import clean, deployment_name, lock_folder, preferred_port
 
 
 def test_a_free_port_is_taken_as_preferred() -> None:
     preferred = free_port()
 
-    assert port(preferred) == preferred
+    assert preferred_port(preferred) == preferred
 
 
 def test_a_taken_port_is_replaced_by_a_free_one() -> None:
@@ -18,11 +18,11 @@ def test_a_taken_port_is_replaced_by_a_free_one() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
 
-        assert port(taken.getsockname()[1]) != taken.getsockname()[1]
+        assert preferred_port(taken.getsockname()[1]) != taken.getsockname()[1]
 
 
 def test_a_second_demo_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    with alone_in(tmp_path), pytest.raises(ServiceError, match="another demo"), alone_in(tmp_path):
+    with lock_folder(tmp_path), pytest.raises(ServiceError, match="another demo"), lock_folder(tmp_path):
         pass
 
 

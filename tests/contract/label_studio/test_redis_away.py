@@ -251,7 +251,7 @@ def test_a_text_of_a_task_whose_answer_had_no_room_is_never_replaced(
 ) -> None:
     one, other = (make_backend(url=own_redis.url, default_prompt="Answer") for _ in range(2))
     log = one.app.extensions["health"]._services.answer_log
-    log.spool._most_bytes = 0
+    log.spool._max_bytes = 0
     own_redis.stop()
     log.add([ours(task=1)])
     own_redis.start()

@@ -17,7 +17,7 @@ from annotune.answer import Answer
 from annotune.errors import AddressRefused, ConfigurationError
 from annotune.settings import Settings
 from annotune.store.store import Store
-from backend.server import EVERYWHERE, LOOPBACK, announce, check_address, default_host
+from backend.server import ALL_ADDRESSES, LOOPBACK, announce, check_address, default_host
 from backend.spool import Spool
 from embedded.processes import Service, answers, free_port
 from embedded.redis import RedisServer
@@ -180,7 +180,7 @@ def test_a_port_of_the_administrator_is_refused_to_others() -> None:
 
 def test_an_address_that_was_checked_can_be_listened_at() -> None:
     port = free_port()
-    for host in ("127.0.0.1", "", EVERYWHERE):
+    for host in ("127.0.0.1", "", ALL_ADDRESSES):
         check_address(host, port)
     with socket.create_server(("127.0.0.1", port)):
         pass
@@ -191,7 +191,7 @@ OPEN: dict[str, dict[str, object]] = {"nothing": {}, "a secret": {"webhook_secre
 
 
 @pytest.mark.parametrize("settings", OPEN.values(), ids=OPEN)
-@pytest.mark.parametrize("host", [EVERYWHERE, "::", "10.0.0.7", "backend.example.org", ""])
+@pytest.mark.parametrize("host", [ALL_ADDRESSES, "::", "10.0.0.7", "backend.example.org", ""])
 def test_beyond_loopback_an_open_backend_does_not_start(settings: dict, host: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         announce(Settings(**settings), host, 9090)
@@ -204,7 +204,7 @@ def test_beyond_loopback_an_open_backend_does_not_start(settings: dict, host: st
 @pytest.mark.parametrize("settings", [BOTH, {"allow_anonymous": True}])
 def test_beyond_loopback_it_starts_where_that_is_meant(settings: dict, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    announce(Settings(**settings), EVERYWHERE, 9090)
+    announce(Settings(**settings), ALL_ADDRESSES, 9090)
 
     assert "listening at http://0.0.0.0:9090" in caplog.text
     assert ("open to anyone" in caplog.text) == ("allow_anonymous" in settings)
@@ -220,7 +220,7 @@ def test_on_loopback_the_log_says_what_a_secret_alone_leaves_open(host: str, cap
 
 @pytest.mark.parametrize(
     ("settings", "address"),
-    [({}, LOOPBACK), (OPEN["a secret"], LOOPBACK), (BOTH, EVERYWHERE), ({"allow_anonymous": True}, EVERYWHERE)],
+    [({}, LOOPBACK), (OPEN["a secret"], LOOPBACK), (BOTH, ALL_ADDRESSES), ({"allow_anonymous": True}, EVERYWHERE)],
 )
 def test_without_a_host_it_listens_on_all_addresses_only_where_it_may(settings: dict, address: str) -> None:
     assert default_host(Settings(**settings)) == address

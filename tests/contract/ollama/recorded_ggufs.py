@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded.ollama.gguf import Reader
+from embedded.ollama.gguf import HeaderReader
 
 KEY = b"tokenizer.chat_template"
 ALIGNMENT = 32  # bytes; the GGUF's own, since its metadata name no other
@@ -66,7 +66,7 @@ def with_template(base: Path, template: Callable[[str], str]) -> bytes:
     """The bytes of the GGUF with another chat template, its tensors aligned as before."""
     content = base.read_bytes()
     with base.open("rb") as file:
-        Reader(file, len(content)).header()
+        HeaderReader(file, len(content)).header()
         header_end = file.tell()
     start = content.index(KEY) + len(KEY) + 4  # past the value's type
     (length,) = struct.unpack_from("<Q", content, start)
