@@ -173,7 +173,9 @@ class Model:
         regions = editor.select(reply.regions)
         new = without_spans(self.labeling, regions, before)
         unknown_told = describe_unknown(unknown_placeholders(editor.prompt or "", task.data), task.data)
-        sentences = statuses.reply_sentences(editor, cut=reply.cut, unknown=unknown_told, repeated=len(regions) - len(new))
+        sentences = statuses.reply_sentences(
+            editor, cut=reply.cut, unknown=unknown_told, repeated=len(regions) - len(new)
+        )
         taken_over = editor.prompt_as_typed if span_controls(self.labeling) else []
         return [*taken_over, *new, *statuses.status_regions(self.labeling, editor, sentences)], reply.score
 

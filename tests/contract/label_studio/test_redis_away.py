@@ -255,7 +255,7 @@ def test_a_text_of_a_task_whose_answer_had_no_room_is_never_replaced(
     own_redis.stop()
     log.add([ours(task=1)])
     own_redis.start()
-    log.look()
+    log.recover()
 
     editor = [PROMPT, region("response", "whose words?")]
     lost = other.predict(task(1), editor=editor, config=UNPROTECTED)

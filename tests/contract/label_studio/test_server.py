@@ -220,7 +220,7 @@ def test_on_loopback_the_log_says_what_a_secret_alone_leaves_open(host: str, cap
 
 @pytest.mark.parametrize(
     ("settings", "address"),
-    [({}, LOOPBACK), (OPEN["a secret"], LOOPBACK), (BOTH, ALL_ADDRESSES), ({"allow_anonymous": True}, EVERYWHERE)],
+    [({}, LOOPBACK), (OPEN["a secret"], LOOPBACK), (BOTH, ALL_ADDRESSES), ({"allow_anonymous": True}, ALL_ADDRESSES)],
 )
 def test_without_a_host_it_listens_on_all_addresses_only_where_it_may(settings: dict, address: str) -> None:
     assert default_host(Settings(**settings)) == address
