@@ -15,19 +15,18 @@ from trainer.checks import check_label_studio_key
 def test_a_wrong_secret_and_another_deployment_are_told(
     studio: LabelStudioClient, label_studio: LabelStudio, deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkup, "FIRST_REPORT_S", 5.0)
     deployment = deploy()
     project = create_project(studio, title="Review", config=labeling_config("review"), data=[{"question": "Is it?"}])
 
     def connect(**changed: str) -> Result:
         return CliRunner().invoke(annotune, ["connect", str(project.id)], env=deployment.environment | changed)
 
-    first, secret, elsewhere, again = (
-        connect(),
-        connect(WEBHOOK_SECRET="not-it"),
-        connect(DEPLOYMENT="other"),
-        connect(),
-    )
+    first = connect()
+    with monkeypatch.context() as short:  # what does not come is waited for
+        short.setattr(checkup, "FIRST_REPORT_S", 1.0)
+        short.setattr(checkup, "EVENT_S", 1.0)
+        secret, elsewhere = connect(WEBHOOK_SECRET="not-it"), connect(DEPLOYMENT="other")
+    again = connect()
 
     assert (first.exit_code, first.stderr) == (0, "")
     assert "worker: alive, and it can learn" in first.stdout

@@ -399,13 +399,13 @@ def called(label_studio: LabelStudio, project: int, version: str) -> str:
         return studio.projects.get(project).model_version
 
 
-def test_a_backend_that_bears_its_version_as_its_title_is_ours_still(run, studio, project, label_studio) -> None:
+def test_a_backend_that_bears_its_version_as_its_title_is_ours_still(run, studio, project, store, label_studio) -> None:
     """The project follows the title, and shows nothing of ours once it is disconnected."""
     version = "annotune/main-p4:v0003-1a2b3c4d@9f8e7d6c"
     run("connect", project)
     assert called(label_studio, project, version) == version
 
-    with Backend() as moved:
+    with Backend(store) as moved:
         run("connect", project, "--url", moved.url)
         [[row], _] = rows(studio, project)
         assert (row["url"], row["title"], row["description"]) == (moved.url, version, "annotune")
