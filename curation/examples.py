@@ -90,8 +90,9 @@ def collect_examples(
         latest = _latest(task.annotations, labeling, left_out)
         if latest is None:
             continue
+        answers = answers_of(task.id)
         try:
-            made = maker.make(task, latest, answers_of(task.id))
+            made = maker.make(task, latest, answers)
         except Exception as error:  # noqa: BLE001 - whatever a task holds, the others become examples
             _log.warning("project %d: task %d is left out: %s", project, task.id, log_unexpected(error))
             made = "unreadable"

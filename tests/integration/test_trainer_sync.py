@@ -12,6 +12,7 @@ from label_studio_double import LabelStudioDouble, region
 from trainer_doubles import ended_run, with_settings
 
 from annotune.answer import Answer
+from annotune.errors import RecordUnreadable
 from annotune.prompt import ProjectPrompt
 from annotune.runs import SyncSummary, TrainingRequest
 from annotune.store.projects import FORGOTTEN_S
@@ -128,6 +129,17 @@ def test_an_odd_task_is_left_out_and_counted(
 
     assert (tally.usable, tally.left_out) == (1, {"unreadable": 1})
     assert str(PROJECT * 1000 + 1) in caplog.text
+
+
+def test_answers_that_cannot_be_read_are_named_and_end_the_sync(
+    context: TrainerContext, double: LabelStudioDouble
+) -> None:
+    double.submit(PROJECT, 0, "one")
+    key = context.store.keys.of(PROJECT, f"answers:{PROJECT * 1000}")
+    context.store._redis.rpush(key, "{")
+
+    with pytest.raises(RecordUnreadable, match=key):
+        current_examples(context, PROJECT)
 
 
 def test_a_task_without_an_id_is_left_out(
@@ -396,7 +408,7 @@ def test_the_answers_of_a_forgotten_project_end_and_no_others(context: TrainerCo
     assert [kept.text for kept in context.store.answers.known(99, 1)] == ["so"]
 
 
-def test_a_sync_at_many_tasks_asks_redis_little(
+def test_a_sync_of_many_tasks_asks_redis_little(
     context: TrainerContext, double: LabelStudioDouble, redis_url: str
 ) -> None:
     double.submit_all(PROJECT)
