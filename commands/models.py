@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from functools import partial
 
 import click
 
 from annotune.errors import RecordUnreadable
 from annotune.models import ModelRef, version_number
-from annotune.overview import VersionOverview, version_overviews
+from annotune.overview import VersionOverview
 from annotune.servers.ollama import OllamaClient
 from commands.context import PROJECT, CommandContext
 from commands.output import json_option, say, say_json, say_table, table_of
@@ -41,18 +40,13 @@ def models() -> None:
 @click.pass_obj
 def list_models(context: CommandContext, project: int | None, as_json: bool) -> None:
     """List the versions of PROJECT, or of all projects; a star marks the model that answers."""
-    projects = [project] if project else context.api.context.store.projects.all()
-    if not projects and not as_json:
+    found = {project: context.api.models(project)} if project else context.api.all_models()
+    if not found and not as_json:
         say("no projects yet: run 'annotune connect PROJECT'")
     objects: list[dict[str, object]] = []
-    read = context.api.models if project else partial(version_overviews, context.api.context.store)
-    for each in projects:
-        try:
-            versions = read(each)
-        except RecordUnreadable as error:
-            if project:
-                raise
-            say(f"project {each}: {error}", err=True)
+    for each, versions in found.items():
+        if isinstance(versions, RecordUnreadable):
+            say(f"project {each}: {versions}", err=True)
             continue
         objects += map(_object, versions)
         if not as_json:

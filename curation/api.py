@@ -12,13 +12,14 @@ message says what to do. All methods raise `StoreUnavailable` if Redis does not 
 `Unauthorized` if Label Studio does not answer as it should.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from annotune import promotion
+from annotune.errors import RecordUnreadable
 from annotune.ids import parse_ranges
 from annotune.models import ModelRef
 from annotune.overview import (
@@ -189,6 +190,22 @@ class Annotune:
         """
         self.context.check_project(project)
         return version_overviews(self.context.store, project)
+
+    def all_models(self) -> Mapping[int, list[VersionOverview] | RecordUnreadable]:
+        """As `models`, for each known project. Where another version of Annotune wrote the records, the error.
+
+        Example:
+            >>> list(annotune.all_models())
+            [4]
+        """
+        found: dict[int, list[VersionOverview] | RecordUnreadable] = {}
+        store = self.context.store
+        for project in store.projects.all():
+            try:
+                found[project] = version_overviews(store, project)
+            except RecordUnreadable as error:
+                found[project] = error
+        return found
 
     def live_model(self, project: int) -> ModelRef | DefaultModel:
         """The model that answers the project.

@@ -78,25 +78,6 @@ def _ignore(_counts: BatchCounts) -> None:
     pass
 
 
-@contextmanager
-def open_batch(context: Context, plan: Plan) -> Iterator["BatchPrediction"]:
-    """A batch that holds its project: no other process can predict the project at the same time.
-
-    Raises:
-        InUse: another process predicts the project.
-        StoreUnavailable: Redis does not answer.
-    """
-    # This process makes all calls, so the limit is not divided among web workers.
-    settings = context.settings.model_copy(update={"workers": 1})
-    with closing(Servers(settings)) as servers, lease(context.patient_store, plan.project, LEASE) as held:
-        if not held.taken:
-            raise InUse(
-                f"project {plan.project} is being predicted by {held.holder}: wait for its end (a run that was killed"
-                f" frees the project within {LEASE_TIMING.ttl_s:.0f} s)"
-            )
-        yield BatchPrediction(context, plan, servers, lease_lost=held.lost)
-
-
 class BatchPrediction:
     """One batch. `counts` can be read at any time, also after an error."""
 
@@ -217,3 +198,22 @@ class BatchPrediction:
         )
         with suppress(StoreUnavailable):
             self._context.store.reports.save_batch(batch)
+
+
+@contextmanager
+def open_batch(context: Context, plan: Plan) -> Iterator[BatchPrediction]:
+    """A batch that holds its project: no other process can predict the project at the same time.
+
+    Raises:
+        InUse: another process predicts the project.
+        StoreUnavailable: Redis does not answer.
+    """
+    # This process makes all calls, so the limit is not divided among web workers.
+    settings = context.settings.model_copy(update={"workers": 1})
+    with closing(Servers(settings)) as servers, lease(context.patient_store, plan.project, LEASE) as held:
+        if not held.taken:
+            raise InUse(
+                f"project {plan.project} is being predicted by {held.holder}: wait for its end (a run that was killed"
+                f" frees the project within {LEASE_TIMING.ttl_s:.0f} s)"
+            )
+        yield BatchPrediction(context, plan, servers, lease_lost=held.lost)
