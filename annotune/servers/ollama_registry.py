@@ -19,7 +19,7 @@ BLOCK_BYTES = 1 << 20
 
 
 class OllamaRegistry:
-    """The registry of one Ollama. Each call has a deadline of `REGISTRY_S`, where nothing else is said.
+    """The registry of one Ollama. Each call has a deadline of `REGISTRY_S`, unless its docstring names another.
 
     All methods raise ModelServerError where Ollama does not answer as it should.
     """

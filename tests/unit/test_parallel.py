@@ -144,7 +144,7 @@ def test_a_call_gets_its_share_of_what_is_left(tasks: int, limit: int, share_s: 
 
 
 def test_what_a_failed_call_held_is_free_at_once(eventually: Eventually) -> None:
-    """Without the collector of circles, which looks at what is large and old last."""
+    """Without the garbage collector, which reaches large old cycles last."""
     held: list[weakref.ref[Task]] = []
 
     def fail(_: Deadline) -> str:

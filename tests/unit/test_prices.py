@@ -53,7 +53,7 @@ def test_the_shipped_table_says_when_it_was_noted_and_knows_the_default_model() 
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("noted = ", "no TOML"),
         ("[usd_per_million_tokens]", "noted"),
@@ -63,11 +63,11 @@ def test_the_shipped_table_says_when_it_was_noted_and_knows_the_default_model() 
         (TABLE + "usd = 3", "usd"),
     ],
 )
-def test_a_wrong_table_is_told_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+def test_a_wrong_table_is_named_with_its_place(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "prices.toml"
     path.write_text(text)
 
-    with pytest.raises(ConfigurationError, match=said):
+    with pytest.raises(ConfigurationError, match=message):
         Prices.load(path)
 
 

@@ -26,7 +26,7 @@ def token(text: str, probability: float, **others: float) -> Token:
     return Token(text, math.log(probability), tuple((name, math.log(value)) for name, value in listed.items()))
 
 
-def said(*tokens: Token, finish: str = "stop") -> Completion:
+def completion(*tokens: Token, finish: str = "stop") -> Completion:
     text = "".join(one.text for one in tokens)
     return Completion(text, "m", 1, len(tokens), 0.0, finish, tokens)  # type: ignore[arg-type]
 
@@ -36,20 +36,20 @@ TAIL = (token('"}', 0.9),)
 
 
 def test_free_text_has_the_geometric_mean_of_its_tokens() -> None:
-    assert score(FREE, said(token("So", 0.5), token(".", 0.125))) == pytest.approx(0.25)
+    assert score(FREE, completion(token("So", 0.5), token(".", 0.125))) == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("finish", ["length"])
 def test_a_cut_answer_has_none(finish: str) -> None:
-    assert score(FREE, said(token("So", 0.5), finish=finish)) is None
+    assert score(FREE, completion(token("So", 0.5), finish=finish)) is None
 
 
 @pytest.mark.parametrize(("logprob", "sure"), [(5000.0, 1.0), (math.inf, 1.0), (-math.inf, 0.0), (math.nan, None)])
 def test_a_probability_that_is_none_harms_nothing(logprob: float, sure: float | None) -> None:
     odd = Token("yes", logprob, (("no", -math.inf),))
 
-    assert score(FREE, said(odd)) == sure
-    assert score(labeling("yes", "no"), said(*HEAD, token('"', 1), odd, *TAIL)) in {1.0, None}
+    assert score(FREE, completion(odd)) == sure
+    assert score(labeling("yes", "no"), completion(*HEAD, token('"', 1), odd, *TAIL)) in {1.0, None}
 
 
 def test_without_probabilities_there_is_none() -> None:
@@ -59,13 +59,13 @@ def test_without_probabilities_there_is_none() -> None:
 def test_a_label_is_weighed_against_the_other_labels_alone() -> None:
     chosen = token("Positive", 0.02, Positive=0.02, Negative=0.01, Sent=0.5, I=0.3)
 
-    assert score(labeling("Positive", "Negative"), said(*HEAD, chosen, *TAIL)) == pytest.approx(2 / 3)
+    assert score(labeling("Positive", "Negative"), completion(*HEAD, chosen, *TAIL)) == pytest.approx(2 / 3)
 
 
 def test_labels_that_begin_alike_are_weighed_where_they_part() -> None:
     first = token("Very", 0.5, Very=0.5, Not=0.25)
     second = token(" good", 0.3, **{" good": 0.3, " bad": 0.1, " much": 0.6})
-    found = score(labeling("Very good", "Very bad", "Not"), said(*HEAD, first, second, *TAIL))
+    found = score(labeling("Very good", "Very bad", "Not"), completion(*HEAD, first, second, *TAIL))
 
     assert found == pytest.approx(2 / 3 * 3 / 4)
 
@@ -73,7 +73,7 @@ def test_labels_that_begin_alike_are_weighed_where_they_part() -> None:
 def test_a_label_that_begins_another_is_weighed_against_its_going_on() -> None:
     tokens = (*HEAD, token("Pain", 0.9, Pain=0.9), token('"}', 0.6, **{'"}': 0.6, "ful": 0.2}))
 
-    assert score(labeling("Pain", "Painful"), said(*tokens)) == pytest.approx(0.75)
+    assert score(labeling("Pain", "Painful"), completion(*tokens)) == pytest.approx(0.75)
 
 
 def test_a_token_may_hold_the_quote_and_the_label_s_beginning() -> None:
@@ -83,11 +83,11 @@ def test_a_token_may_hold_the_quote_and_the_label_s_beginning() -> None:
         token('itive"}', 1.0),
     )
 
-    assert score(labeling("Positive", "Negative"), said(*tokens)) == pytest.approx(0.75)
+    assert score(labeling("Positive", "Negative"), completion(*tokens)) == pytest.approx(0.75)
 
 
 def test_the_only_label_says_nothing() -> None:
-    assert score(labeling("Positive"), said(*HEAD, token("Positive", 0.5, Positive=0.5), *TAIL)) is None
+    assert score(labeling("Positive"), completion(*HEAD, token("Positive", 0.5, Positive=0.5), *TAIL)) is None
 
 
 def test_of_several_labels_the_least_sure_one_counts_and_text_does_not() -> None:
@@ -105,7 +105,7 @@ def test_of_several_labels_the_least_sure_one_counts_and_text_does_not() -> None
         *TAIL,
     )
 
-    assert score(labeling("Positive", "Negative", more=more), said(*tokens)) == pytest.approx(0.6)
+    assert score(labeling("Positive", "Negative", more=more), completion(*tokens)) == pytest.approx(0.6)
 
 
 def test_controls_that_are_no_single_label_have_none() -> None:
@@ -114,7 +114,9 @@ def test_controls_that_are_no_single_label_have_none() -> None:
         '<Choice value="B"/></Choices></View>'
     )
 
-    assert score(several, said(token('{"label": ["', 0.5), token("A", 0.5, A=0.5, B=0.2), token('"]}', 0.5))) is None
+    assert (
+        score(several, completion(token('{"label": ["', 0.5), token("A", 0.5, A=0.5, B=0.2), token('"]}', 0.5))) is None
+    )
 
 
 def test_tokens_that_are_not_the_answer_have_none() -> None:
@@ -128,4 +130,4 @@ def test_a_label_with_a_quote_in_it_is_found_as_it_is_written() -> None:
     config = labeling("the &quot;good&quot; one", "bad")
     tokens = (*HEAD, token('the \\"good\\" one', 0.6, bad=0.2), *TAIL)
 
-    assert score(config, said(*tokens)) == pytest.approx(0.75)
+    assert score(config, completion(*tokens)) == pytest.approx(0.75)

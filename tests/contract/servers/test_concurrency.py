@@ -18,8 +18,8 @@ from annotune.servers.openai import OpenAIClient
 
 LONG_S, SHORT_S = 20.0, 0.2
 BUSY = Reply(503, headers=(("Retry-After", "0"),))
-OLLAMA_SAID = {"message": {"content": "So."}, "done": True}
-OPENAI_SAID = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "So."}}]}
+OLLAMA_REPLY = {"message": {"content": "So."}, "done": True}
+OPENAI_REPLY = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "So."}}]}
 COMPLETION = Completion(text="So.", model="m", prompt_tokens=1, tokens=1, seconds=0, finish="stop")
 
 Script = Callable[..., Vendor]
@@ -111,7 +111,7 @@ def test_what_is_not_busy_is_not_tried_again(
 def test_a_server_that_is_busy_once_answers(
     vendor: Script, adapter: Callable[[str], ModelServer], request_: ChatRequest
 ) -> None:
-    asked = vendor(BUSY, json_reply(OLLAMA_SAID | OPENAI_SAID))
+    asked = vendor(BUSY, json_reply(OLLAMA_REPLY | OPENAI_REPLY))
 
     assert LimitedServer(adapter(asked.url), 1).chat(request_, Deadline.after(LONG_S)).text == "So."
     assert len(asked.asked) == 2
@@ -220,7 +220,7 @@ def test_no_key_stands_in_the_log_even_at_debug(
     set_up("DEBUG")
     logging.root.addHandler(caplog.handler)
     try:
-        openai(vendor(json_reply(OPENAI_SAID)).url).chat(request_, Deadline.after(LONG_S))
+        openai(vendor(json_reply(OPENAI_REPLY)).url).chat(request_, Deadline.after(LONG_S))
     finally:
         logging.root.handlers[:] = handlers
         logging.root.setLevel(level)

@@ -40,13 +40,13 @@ Script = Callable[..., Vendor]
 SHORT_S, LONG_S = 0.5, 20.0
 PNG = b"\x89PNG\r\n\x1a\n" + b"x" * 50
 PERSONAL = "eyJh.eyJi.c2ln"
-SAID = {
+REPLY = {
     "message": {"role": "assistant", "content": "So."},
     "done": True,
     "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "So."}}],
 }
 # What one or another takes for a right answer.
-RIGHT: dict[str, Any] = SAID | {
+REPLIES: dict[str, Any] = REPLY | {
     "_debug_info": {"rendered_template": "So."},
     "version": "0.33.2",
     "models": [],
@@ -57,7 +57,7 @@ RIGHT: dict[str, Any] = SAID | {
     "id": 4,
     "title": "Four",
     "label_config": "<View/>",
-    "label_studio": {"ok": False, "detail": "told at last"},
+    "label_studio": {"ok": False, "detail": "sent at last"},
 }
 SLOW = ("headers", "processing", "dribble", "byte")
 
@@ -73,7 +73,7 @@ def request_(request_: ChatRequest) -> ChatRequest:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our own constants; the rest is told its deadline by the call."""
+    """Our own constants. All other calls are given a deadline."""
     for name in ("annotune.servers.ollama_registry.REGISTRY_S", "annotune.servers.ollama_registry.CREATE_S"):
         monkeypatch.setattr(name, SHORT_S)
     monkeypatch.setattr("curation.checkup.CHECK_S", SHORT_S)
@@ -173,7 +173,7 @@ def test_a_call_ends_at_its_deadline_and_its_connection_with_it(
             return True, slow.how_it_ended() if slow.asked else "left"
         return False, slow.how_it_ended()
 
-    servers = [vendor(replace(json_reply(RIGHT), fault=fault)) for fault in SLOW]
+    servers = [vendor(replace(json_reply(REPLIES), fault=fault)) for fault in SLOW]
     with ThreadPoolExecutor(len(SLOW)) as threads:
         ended = dict(zip(SLOW, threads.map(asked, servers), strict=True))
 
@@ -181,7 +181,7 @@ def test_a_call_ends_at_its_deadline_and_its_connection_with_it(
 
 
 def test_a_dribbling_backend_is_not_waited_for_by_connect(vendor: Script) -> None:
-    slow = vendor(replace(json_reply(RIGHT), fault="headers"))
+    slow = vendor(replace(json_reply(REPLIES), fault="headers"))
 
     assert list(_failed_at_backend(BackendAddress(slow.url, None, None, {}))) == []
     assert slow.how_it_ended() == "left"
@@ -191,7 +191,7 @@ def test_a_dribbling_backend_is_not_waited_for_by_connect(vendor: Script) -> Non
 def test_after_a_deadline_the_next_call_has_a_connection_of_its_own(
     vendor: Script, request: pytest.FixtureRequest, request_: ChatRequest, name: str
 ) -> None:
-    right = json_reply(RIGHT)
+    right = json_reply(REPLIES)
     asked = vendor(right, replace(right, fault="dribble"), right)
     server = request.getfixturevalue(name)(asked.url)
     server.chat(request_, Deadline.after(LONG_S))
@@ -207,7 +207,7 @@ def test_after_a_deadline_the_next_call_has_a_connection_of_its_own(
 def test_a_server_that_takes_a_picture_by_the_sip_is_left(
     vendor: Script, request: pytest.FixtureRequest, request_: ChatRequest, name: str
 ) -> None:
-    asked = vendor(replace(json_reply(RIGHT), fault="sip"))
+    asked = vendor(replace(json_reply(REPLIES), fault="sip"))
     heavy = replace(request_, images=(Image(PNG + bytes(12_000_000), "image/png"),))  # more than sockets keep
     with pytest.raises(DeadlineExceeded):
         request.getfixturevalue(name)(asked.url).chat(heavy, Deadline.after(2 * SHORT_S))
@@ -219,19 +219,19 @@ def test_a_server_that_takes_a_picture_by_the_sip_is_left(
 def test_a_proxy_of_the_environment_is_asked_and_bound_too(
     vendor: Script, request_: ChatRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = vendor(json_reply(RIGHT), replace(json_reply(RIGHT), fault="headers"))
+    proxy = vendor(json_reply(REPLIES), replace(json_reply(REPLIES), fault="headers"))
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
     with closing(OpenAIClient.from_settings(Settings(openai_base_url="http://models.example/v1"))) as server:
         server.chat(request_, Deadline.after(LONG_S))
         with pytest.raises(DeadlineExceeded):
             server.chat(request_, Deadline.after(2 * SHORT_S))
 
-    assert [proxy.how_it_ended(), proxy.how_it_ended()] == ["told", "left"]
+    assert [proxy.how_it_ended(), proxy.how_it_ended()] == ["sent", "left"]
     assert proxy.paths == ["http://models.example/v1/chat/completions"] * 2
 
 
 FLOODS: dict[str, Reply] = {
-    "an answer": replace(json_reply(RIGHT), fault="flood"),
+    "an answer": replace(json_reply(REPLIES), fault="flood"),
     "an error": replace(json_reply({"error": {"message": "oh"}}, 500), fault="flood"),
 }
 
@@ -280,7 +280,7 @@ def test_what_comes_packed_unasked_is_not_unpacked(
     vendor: Script, request: pytest.FixtureRequest, request_: ChatRequest, name: str, status: int
 ) -> None:
     headers = (("Content-Type", "application/json"), ("Content-Encoding", "gzip"))
-    asked = vendor(Reply(status, gzip.compress(b" " * (8 * SMALL_BYTES) + json.dumps(RIGHT).encode()), headers))
+    asked = vendor(Reply(status, gzip.compress(b" " * (8 * SMALL_BYTES) + json.dumps(REPLIES).encode()), headers))
     with pytest.raises(ModelServerError):
         request.getfixturevalue(name)(asked.url).chat(request_, Deadline.after(LONG_S))
 
@@ -291,7 +291,7 @@ def test_what_comes_packed_unasked_is_not_unpacked(
 def test_headers_without_end_are_no_answer(
     vendor: Script, request: pytest.FixtureRequest, request_: ChatRequest, name: str
 ) -> None:
-    asked = vendor(json_reply(RIGHT, X_Long="a" * 1_000_000))
+    asked = vendor(json_reply(REPLIES, X_Long="a" * 1_000_000))
     with pytest.raises(ModelServerUnreachable):
         request.getfixturevalue(name)(asked.url).chat(request_, Deadline.after(LONG_S))
 
@@ -302,10 +302,10 @@ def test_the_largest_answer_that_was_asked_for_is_taken(
 ) -> None:
     """As OpenAI writes it, indented: 2048 tokens, each with 20 candidates."""
     token = {"token": " word", "logprob": -12.345678901234567, "bytes": list(b" word")}
-    said = [token | {"top_logprobs": [token] * 20}] * 2048
-    choice = SAID["choices"][0] | {"logprobs": {"content": said}}
+    tokens = [token | {"top_logprobs": [token] * 20}] * 2048
+    choice = REPLY["choices"][0] | {"logprobs": {"content": tokens}}
     largest = replace(request_, max_tokens=2048)
-    body = json.dumps(SAID | ({"logprobs": said} if name == "ollama" else {"choices": [choice]}), indent=2).encode()
+    body = json.dumps(REPLY | ({"logprobs": tokens} if name == "ollama" else {"choices": [choice]}), indent=2).encode()
     assert SMALL_BYTES < len(body) < most_bytes(largest)
 
     answer = request.getfixturevalue(name)(vendor(Reply(body=body)).url).chat(largest, Deadline.after(LONG_S))
@@ -332,7 +332,7 @@ def test_an_upload_has_a_deadline_by_its_size(vendor: Script, gguf: Any, monkeyp
     with pytest.raises(DeadlineExceeded), closing(OllamaClient(asked.url)) as server:
         server.registry.push(gguf, "ab")
 
-    assert [asked.how_it_ended(), asked.how_it_ended()] == ["told", "left"]
+    assert [asked.how_it_ended(), asked.how_it_ended()] == ["sent", "left"]
 
 
 def test_an_upload_that_goes_on_may_take_long(vendor: Script, gguf: Any) -> None:

@@ -24,7 +24,7 @@ from annotune.servers.ollama import OllamaClient
 Script = Callable[..., Vendor]
 Adapter = Callable[[str], OllamaClient]
 LONG_S, SHORT_S = 20.0, 0.3
-SAID = {
+REPLY = {
     "model": "llama3",
     "message": {"role": "assistant", "content": "So."},
     "done": True,
@@ -50,11 +50,11 @@ ANSWERS: dict[str, tuple[Reply, type[Exception], str]] = {
     "false gzip": (Reply(headers=(("Content-Encoding", "gzip"),), body=b"no"), ModelServerError, "OLLAMA_ENDPOINT"),
     "a list": (json_reply([1]), AnswerRefused, "no result"),
     "an error with 200": (json_reply({"error": "went wrong"}), AnswerRefused, "went wrong"),
-    "not done": (json_reply(SAID | {"done": False}), AnswerRefused, "broke off"),
+    "not done": (json_reply(REPLY | {"done": False}), AnswerRefused, "broke off"),
     "no message": (json_reply({"done": True}), AnswerRefused, "broke off"),
-    "content of another type": (json_reply(SAID | {"message": {"content": [1]}}), AnswerRefused, "broke off"),
-    "counts of another type": (json_reply(SAID | {"eval_count": None}), ModelServerError, "OLLAMA_ENDPOINT"),
-    "logprobs of another type": (json_reply(SAID | {"logprobs": [{}]}), ModelServerError, "OLLAMA_ENDPOINT"),
+    "content of another type": (json_reply(REPLY | {"message": {"content": [1]}}), AnswerRefused, "broke off"),
+    "counts of another type": (json_reply(REPLY | {"eval_count": None}), ModelServerError, "OLLAMA_ENDPOINT"),
+    "logprobs of another type": (json_reply(REPLY | {"logprobs": [{}]}), ModelServerError, "OLLAMA_ENDPOINT"),
     "401": (json_reply({"error": "unauthorized"}, 401), ModelServerError, "401.*unauthorized.*OLLAMA_ENDPOINT"),
     "404 of the model": (json_reply({"error": "model 'llama3' not found"}, 404), NotFound, "ollama pull llama3"),
     "404 of a web server": (Reply(404, b"<html>404 Not Found"), ModelServerError, "OLLAMA_ENDPOINT"),
@@ -94,7 +94,7 @@ def test_a_version_of_ours_that_is_not_there_comes_back_by_a_rebuild_and_by_no_p
 
 
 def test_a_chat_is_asked_in_these_very_words(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
-    asked = vendor(json_reply(SAID))
+    asked = vendor(json_reply(REPLY))
     ollama(asked.url).chat(request_, Deadline.after(LONG_S))
     (request,) = asked.asked
 
@@ -114,7 +114,7 @@ def test_a_chat_is_asked_in_these_very_words(vendor: Script, ollama: Adapter, re
 def test_seed_schema_and_logprobs_are_asked_for_where_wanted(
     vendor: Script, ollama: Adapter, request_: ChatRequest
 ) -> None:
-    asked = vendor(json_reply(SAID))
+    asked = vendor(json_reply(REPLY))
     schema = {"type": "object"}
     ollama(asked.url).chat(replace(request_, seed=3, schema=schema, logprobs=True), Deadline.after(LONG_S))
     body = asked.asked[0].body
@@ -126,15 +126,15 @@ def test_seed_schema_and_logprobs_are_asked_for_where_wanted(
 def test_an_answer_comes_with_its_counts(
     vendor: Script, ollama: Adapter, request_: ChatRequest, reason: str, finish: str
 ) -> None:
-    reply = SAID | {"done_reason": reason, "logprobs": [{"token": "So", "logprob": -0.5}]}
-    said = ollama(vendor(json_reply(reply)).url).chat(request_, Deadline.after(LONG_S))
+    reply = REPLY | {"done_reason": reason, "logprobs": [{"token": "So", "logprob": -0.5}]}
+    completion = ollama(vendor(json_reply(reply)).url).chat(request_, Deadline.after(LONG_S))
 
-    assert (said.text, said.prompt_tokens, said.tokens, said.finish) == ("So.", 11, 3, finish)
-    assert said.logprobs == (Token("So", -0.5),)
+    assert (completion.text, completion.prompt_tokens, completion.tokens, completion.finish) == ("So.", 11, 3, finish)
+    assert completion.logprobs == (Token("So", -0.5),)
 
 
 def test_an_empty_answer_is_an_answer(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
-    reply = SAID | {"message": {"role": "assistant", "content": ""}}
+    reply = REPLY | {"message": {"role": "assistant", "content": ""}}
 
     assert ollama(vendor(json_reply(reply)).url).chat(request_, Deadline.after(LONG_S)).text == ""
 
@@ -156,7 +156,7 @@ def test_a_server_that_is_not_there_is_told_by_its_setting(ollama: Adapter, requ
 
 
 def test_a_connection_is_kept(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
-    asked = vendor(json_reply(SAID))
+    asked = vendor(json_reply(REPLY))
     server = ollama(asked.url)
     for _ in range(3):
         server.chat(request_, Deadline.after(LONG_S))
@@ -168,7 +168,7 @@ def test_a_connection_is_kept(vendor: Script, ollama: Adapter, request_: ChatReq
 def test_a_kept_connection_that_breaks_is_tried_once_more(
     vendor: Script, ollama: Adapter, request_: ChatRequest, fault: str
 ) -> None:
-    asked = vendor(json_reply(SAID), Reply(fault=fault), json_reply(SAID))
+    asked = vendor(json_reply(REPLY), Reply(fault=fault), json_reply(REPLY))
     server = ollama(asked.url)
     server.chat(request_, Deadline.after(LONG_S))
 
@@ -177,10 +177,10 @@ def test_a_kept_connection_that_breaks_is_tried_once_more(
 
 
 def test_a_restarted_server_answers_the_next_request(ollama: Adapter, request_: ChatRequest) -> None:
-    with Vendor([json_reply(SAID)]) as first:
+    with Vendor([json_reply(REPLY)]) as first:
         server = ollama(first.url)
         server.chat(request_, Deadline.after(LONG_S))
-    with Vendor([json_reply(SAID)], port=first.port) as second:
+    with Vendor([json_reply(REPLY)], port=first.port) as second:
         assert server.chat(request_, Deadline.after(LONG_S)).text == "So."
     assert len(second.asked) == 1
 
@@ -188,7 +188,7 @@ def test_a_restarted_server_answers_the_next_request(ollama: Adapter, request_: 
 def test_an_answer_that_breaks_off_is_not_asked_for_again(
     vendor: Script, ollama: Adapter, request_: ChatRequest
 ) -> None:
-    asked = vendor(Reply(body=b'{"do', fault="half"), json_reply(SAID))
+    asked = vendor(Reply(body=b'{"do', fault="half"), json_reply(REPLY))
 
     with pytest.raises(ModelServerUnreachable):
         ollama(asked.url).chat(request_, Deadline.after(LONG_S))
@@ -196,7 +196,7 @@ def test_an_answer_that_breaks_off_is_not_asked_for_again(
 
 
 def test_half_a_surrogate_pair_is_the_requests_fault(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
-    asked = vendor(json_reply(SAID))
+    asked = vendor(json_reply(REPLY))
     broken = replace(request_, messages=(replace(request_.messages[1], content="\ud800"),))
 
     with pytest.raises(RequestInvalid, match="surrogate"):
@@ -228,22 +228,22 @@ def test_the_rendered_text_is_shown(vendor: Script, ollama: Adapter, request_: C
 
 def test_a_server_that_renders_nothing_is_too_old(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
     with pytest.raises(AnswerRefused, match="older"):
-        ollama(vendor(json_reply(SAID)).url).render(request_, Deadline.after(LONG_S))
+        ollama(vendor(json_reply(REPLY)).url).render(request_, Deadline.after(LONG_S))
 
 
 def test_the_candidates_of_each_token_are_asked_for_and_read(
     vendor: Script, ollama: Adapter, request_: ChatRequest
 ) -> None:
     likely = [{"token": "So", "logprob": -0.5}, {"token": "No", "logprob": -1.5}]
-    asked = vendor(json_reply(SAID | {"logprobs": [likely[0] | {"top_logprobs": likely}]}))
-    said = ollama(asked.url).chat(replace(request_, logprobs=True, top_logprobs=20), Deadline.after(LONG_S))
+    asked = vendor(json_reply(REPLY | {"logprobs": [likely[0] | {"top_logprobs": likely}]}))
+    completion = ollama(asked.url).chat(replace(request_, logprobs=True, top_logprobs=20), Deadline.after(LONG_S))
 
     assert asked.asked[0].body["top_logprobs"] == 20
-    assert said.logprobs == (Token("So", -0.5, (("So", -0.5), ("No", -1.5))),)
+    assert completion.logprobs == (Token("So", -0.5, (("So", -0.5), ("No", -1.5))),)
 
 
 def test_a_picture_goes_with_the_last_message(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
-    asked = vendor(json_reply(SAID))
+    asked = vendor(json_reply(REPLY))
     ollama(asked.url).chat(replace(request_, images=(Image(b"png", "image/png"),)), Deadline.after(LONG_S))
 
     system, user = asked.asked[0].body["messages"]
@@ -260,25 +260,25 @@ def test_a_model_without_vision_is_told_so(vendor: Script, ollama: Adapter, requ
 
 def test_thoughts_are_no_answer_and_have_no_score(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
     logprobs = [{"token": "hm", "logprob": -0.5}, {"token": "So.", "logprob": -0.1}]
-    kept_apart = SAID | {"message": {"content": "So.", "thinking": "hm"}, "logprobs": logprobs}
-    left_in = SAID | {"message": {"content": "<think>hm</think>\n\nSo."}, "logprobs": logprobs}
+    kept_apart = REPLY | {"message": {"content": "So.", "thinking": "hm"}, "logprobs": logprobs}
+    left_in = REPLY | {"message": {"content": "<think>hm</think>\n\nSo."}, "logprobs": logprobs}
     server = ollama(vendor(json_reply(kept_apart), json_reply(left_in)).url)
-    said = [server.chat(replace(request_, think=True), Deadline.after(LONG_S)) for _ in range(2)]
+    completions = [server.chat(replace(request_, think=True), Deadline.after(LONG_S)) for _ in range(2)]
 
-    assert [(one.text, one.logprobs) for one in said] == [("So.", None)] * 2
+    assert [(one.text, one.logprobs) for one in completions] == [("So.", None)] * 2
 
 
 @pytest.mark.parametrize("message", [{"content": "", "thinking": "hm"}, {"content": "<think>hm"}])
 def test_an_answer_cut_within_its_thoughts_is_refused(
     vendor: Script, ollama: Adapter, request_: ChatRequest, message: dict[str, str]
 ) -> None:
-    asked = vendor(json_reply(SAID | {"message": message, "done_reason": "length"}))
+    asked = vendor(json_reply(REPLY | {"message": message, "done_reason": "length"}))
 
     with pytest.raises(AnswerRefused, match="MAX_TOKENS"):
         ollama(asked.url).chat(replace(request_, think=True), Deadline.after(LONG_S))
 
 
-def test_a_model_that_does_not_think_says_which_setting_to_mend(
+def test_a_model_that_does_not_think_names_the_setting_to_fix(
     vendor: Script, ollama: Adapter, request_: ChatRequest
 ) -> None:
     refused = vendor(json_reply({"error": '"llama3" does not support thinking'}, 400))
@@ -290,13 +290,13 @@ def test_a_model_that_does_not_think_says_which_setting_to_mend(
 def test_thoughts_whose_beginning_the_template_wrote_are_no_answer(
     vendor: Script, ollama: Adapter, request_: ChatRequest
 ) -> None:
-    asked = vendor(json_reply(SAID | {"message": {"content": "hm, so\n</think>\nSo."}}))
+    asked = vendor(json_reply(REPLY | {"message": {"content": "hm, so\n</think>\nSo."}}))
 
     assert ollama(asked.url).chat(replace(request_, think=True), Deadline.after(LONG_S)).text == "So."
 
 
 def test_thoughts_without_an_answer_are_refused(vendor: Script, ollama: Adapter, request_: ChatRequest) -> None:
-    asked = vendor(json_reply(SAID | {"message": {"content": "<think>hm"}}))
+    asked = vendor(json_reply(REPLY | {"message": {"content": "<think>hm"}}))
 
     with pytest.raises(AnswerRefused, match="gave no answer"):
         ollama(asked.url).chat(request_, Deadline.after(LONG_S))

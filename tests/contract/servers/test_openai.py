@@ -33,7 +33,7 @@ Script = Callable[..., Vendor]
 Adapter = Callable[..., OpenAIClient]
 LONG_S, SHORT_S = 20.0, 0.3
 CHOICE = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "So."}}
-SAID = {
+REPLY = {
     "id": "c",
     "object": "chat.completion",
     "created": 1,
@@ -59,12 +59,12 @@ ANSWERS: dict[str, tuple[Reply, type[Exception], str]] = {
     "empty": (Reply(body=b""), ModelServerError, "OPENAI_BASE_URL"),
     "deep JSON": (Reply(body=b"[" * 100_000), ModelServerError, "OPENAI_BASE_URL"),
     "a list": (json_reply([1]), ModelServerError, "OPENAI_BASE_URL"),
-    "no choices": (json_reply(SAID | {"choices": []}), ModelServerError, "OPENAI_BASE_URL"),
-    "choices of another type": (json_reply(SAID | {"choices": "x"}), ModelServerError, "OPENAI_BASE_URL"),
-    "no message": (json_reply(SAID | {"choices": [{}]}), ModelServerError, "OPENAI_BASE_URL"),
-    "usage of another type": (json_reply(SAID | {"usage": 3}), ModelServerError, "OPENAI_BASE_URL"),
+    "no choices": (json_reply(REPLY | {"choices": []}), ModelServerError, "OPENAI_BASE_URL"),
+    "choices of another type": (json_reply(REPLY | {"choices": "x"}), ModelServerError, "OPENAI_BASE_URL"),
+    "no message": (json_reply(REPLY | {"choices": [{}]}), ModelServerError, "OPENAI_BASE_URL"),
+    "usage of another type": (json_reply(REPLY | {"usage": 3}), ModelServerError, "OPENAI_BASE_URL"),
     "no text": (
-        json_reply(SAID | {"choices": [CHOICE | {"message": {"role": "assistant", "content": None}}]}),
+        json_reply(REPLY | {"choices": [CHOICE | {"message": {"role": "assistant", "content": None}}]}),
         AnswerRefused,
         "without a text",
     ),
@@ -138,7 +138,7 @@ def test_an_answer_that_is_none_is_an_error_of_ours(
 
 
 def test_a_chat_is_asked_in_these_very_words(vendor: Script, openai: Adapter, request_: ChatRequest, key: str) -> None:
-    asked = vendor(json_reply(SAID))
+    asked = vendor(json_reply(REPLY))
     openai(asked.url).chat(request_, Deadline.after(LONG_S))
     (request,) = asked.asked
 
@@ -155,7 +155,7 @@ def test_a_chat_is_asked_in_these_very_words(vendor: Script, openai: Adapter, re
 def test_seed_schema_and_logprobs_are_asked_for_where_wanted(
     vendor: Script, openai: Adapter, request_: ChatRequest
 ) -> None:
-    asked = vendor(json_reply(SAID))
+    asked = vendor(json_reply(REPLY))
     schema: dict[str, Any] = {"type": "object"}
     openai(asked.url).chat(replace(request_, seed=3, schema=schema, logprobs=True), Deadline.after(LONG_S))
     body = asked.asked[0].body
@@ -185,7 +185,7 @@ def test_openai_itself_is_asked_by_the_newer_name_of_max_tokens() -> None:
 def test_azure_is_asked_at_its_deployment_by_the_name_that_its_version_knows(
     vendor: Script, openai: Adapter, request_: ChatRequest, key: str, api_version: str, name: str
 ) -> None:
-    asked = vendor(json_reply(SAID))
+    asked = vendor(json_reply(REPLY))
     server = openai(f"{asked.url}/", azure=True, azure_api_version=api_version)
     server.chat(replace(request_, model="medical-4o"), Deadline.after(LONG_S))
     (request,) = asked.asked
@@ -198,7 +198,7 @@ def test_azure_is_asked_at_its_deployment_by_the_name_that_its_version_knows(
 def test_a_project_with_another_azure_deployment_is_answered_by_it(
     vendor: Script, openai: Adapter, request_: ChatRequest
 ) -> None:
-    asked = vendor(json_reply(SAID))
+    asked = vendor(json_reply(REPLY))
     server = openai(asked.url, azure=True, azure_deployment_name="the-default")
     server.chat(replace(request_, model="another"), Deadline.after(LONG_S))
 
@@ -222,18 +222,18 @@ def test_an_answer_comes_with_its_counts(
     vendor: Script, openai: Adapter, request_: ChatRequest, reason: str | None, finish: str
 ) -> None:
     given = {"content": [{"token": "So", "logprob": -0.5, "bytes": None, "top_logprobs": []}]}
-    reply = SAID | {"choices": [CHOICE | {"finish_reason": reason, "logprobs": given}]}
-    said = openai(vendor(json_reply(reply)).url).chat(request_, Deadline.after(LONG_S))
+    reply = REPLY | {"choices": [CHOICE | {"finish_reason": reason, "logprobs": given}]}
+    completion = openai(vendor(json_reply(reply)).url).chat(request_, Deadline.after(LONG_S))
 
-    assert (said.text, said.prompt_tokens, said.tokens, said.finish) == ("So.", 11, 3, finish)
-    assert said.logprobs == (Token("So", -0.5),)
+    assert (completion.text, completion.prompt_tokens, completion.tokens, completion.finish) == ("So.", 11, 3, finish)
+    assert completion.logprobs == (Token("So", -0.5),)
 
 
 def test_an_answer_without_usage_is_an_answer(vendor: Script, openai: Adapter, request_: ChatRequest) -> None:
-    reply = {name: value for name, value in SAID.items() if name != "usage"}
-    said = openai(vendor(json_reply(reply)).url).chat(request_, Deadline.after(LONG_S))
+    reply = {name: value for name, value in REPLY.items() if name != "usage"}
+    completion = openai(vendor(json_reply(reply)).url).chat(request_, Deadline.after(LONG_S))
 
-    assert (said.text, said.tokens) == ("So.", 0)
+    assert (completion.text, completion.tokens) == ("So.", 0)
 
 
 def test_a_hanging_server_ends_at_the_deadline_after_one_request(
@@ -256,7 +256,7 @@ def test_a_retry_after_that_is_no_length_of_time_is_ignored(
 
 
 def test_a_connection_is_kept(vendor: Script, openai: Adapter, request_: ChatRequest) -> None:
-    asked = vendor(json_reply(SAID))
+    asked = vendor(json_reply(REPLY))
     server = openai(asked.url)
     for _ in range(3):
         server.chat(request_, Deadline.after(LONG_S))
@@ -265,10 +265,10 @@ def test_a_connection_is_kept(vendor: Script, openai: Adapter, request_: ChatReq
 
 
 def test_a_restarted_server_answers_the_next_request(openai: Adapter, request_: ChatRequest) -> None:
-    with Vendor([json_reply(SAID)]) as first:
+    with Vendor([json_reply(REPLY)]) as first:
         server = openai(first.url)
         server.chat(request_, Deadline.after(LONG_S))
-    with Vendor([json_reply(SAID)], port=first.port) as second:
+    with Vendor([json_reply(REPLY)], port=first.port) as second:
         assert server.chat(request_, Deadline.after(LONG_S)).text == "So."
     assert len(second.asked) == 1
 
@@ -277,7 +277,7 @@ def test_half_a_surrogate_pair_is_the_requests_fault(vendor: Script, openai: Ada
     broken = replace(request_, messages=(replace(request_.messages[1], content="\ud800"),))
 
     with pytest.raises(RequestInvalid, match="surrogate"):
-        openai(vendor(json_reply(SAID)).url).chat(broken, Deadline.after(LONG_S))
+        openai(vendor(json_reply(REPLY)).url).chat(broken, Deadline.after(LONG_S))
 
 
 def test_check_tells_a_wrong_key_and_asks_no_model(vendor: Script, openai: Adapter, key: str) -> None:
@@ -330,7 +330,7 @@ def test_a_missing_or_wrong_setting_of_azure_is_named(settings: dict[str, str]) 
 
 
 def test_a_server_without_keys_is_asked_without_one_of_ours(vendor: Script, request_: ChatRequest) -> None:
-    asked = vendor(json_reply(SAID))
+    asked = vendor(json_reply(REPLY))
     server = OpenAIClient.from_settings(load_settings(openai_base_url=f"{asked.url}/v1/"))
     server.chat(request_, Deadline.after(LONG_S))
     server.close()
@@ -340,7 +340,7 @@ def test_a_server_without_keys_is_asked_without_one_of_ours(vendor: Script, requ
 
 
 def test_a_picture_goes_with_the_last_message(vendor: Script, openai: Adapter, request_: ChatRequest) -> None:
-    asked = vendor(json_reply(SAID))
+    asked = vendor(json_reply(REPLY))
     openai(asked.url).chat(replace(request_, images=(Image(b"png", "image/png"),)), Deadline.after(LONG_S))
 
     assert asked.asked[0].body["messages"][-1]["content"] == [
@@ -361,7 +361,7 @@ def test_what_a_server_refuses_and_an_answer_can_do_without_is_left_out_from_the
 ) -> None:
     no_logprobs = json_reply({"error": {"message": "'logprobs' is not supported", "param": "logprobs"}}, 400)
     no_format = json_reply({"error": {"message": "unknown field response_format"}}, 400)
-    asked = vendor(no_logprobs, no_format, json_reply(SAID))
+    asked = vendor(no_logprobs, no_format, json_reply(REPLY))
     server = openai(asked.url)
     wanted = replace(request_, logprobs=True, top_logprobs=20, schema={"type": "object"})
     for _ in range(2):
@@ -373,7 +373,7 @@ def test_what_a_server_refuses_and_an_answer_can_do_without_is_left_out_from_the
 
 def test_thoughts_left_in_the_text_are_no_answer(vendor: Script, openai: Adapter, request_: ChatRequest) -> None:
     message = {"role": "assistant", "content": "<think>hm</think>So."}
-    asked = vendor(json_reply(SAID | {"choices": [CHOICE | {"message": message}]}))
+    asked = vendor(json_reply(REPLY | {"choices": [CHOICE | {"message": message}]}))
 
     assert openai(asked.url).chat(request_, Deadline.after(LONG_S)).text == "So."
 
@@ -384,16 +384,16 @@ def test_a_server_that_dribbles_is_left_at_the_deadline(vendor: Script, openai: 
 
 
 @pytest.mark.parametrize(
-    "told",
+    "message",
     [
         "This model's maximum context length is 8192 tokens. However, your messages resulted in 9001 tokens.",
         "the request exceeds the available context size (n_prompt_tokens 9001, n_ctx 8192)",
     ],
 )
 def test_a_prompt_that_does_not_fit_is_refused_with_the_numbers(
-    vendor: Script, openai: Adapter, request_: ChatRequest, told: str
+    vendor: Script, openai: Adapter, request_: ChatRequest, message: str
 ) -> None:
-    refused = vendor(json_reply({"error": {"message": told, "code": "context_length_exceeded"}}, 400))
+    refused = vendor(json_reply({"error": {"message": message, "code": "context_length_exceeded"}}, 400))
 
     with pytest.raises(PromptTooLong, match=r"9001.*8192|8192.*9001"):
         openai(refused.url).chat(request_, Deadline.after(LONG_S))

@@ -58,7 +58,7 @@ class Vendor:
     asked: list[Asked] = field(default_factory=list)
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     stopping: threading.Event = field(default_factory=threading.Event)
-    ends: "queue.Queue[Literal['told', 'left']]" = field(default_factory=queue.Queue)
+    ends: "queue.Queue[Literal['sent', 'left']]" = field(default_factory=queue.Queue)
 
     @property
     def url(self) -> str:
@@ -68,8 +68,8 @@ class Vendor:
     def paths(self) -> list[str]:
         return [request.path for request in self.asked]
 
-    def how_it_ended(self) -> Literal["told", "left"]:
-        """Of the next reply: it was told to the end, or the client had left before."""
+    def how_it_ended(self) -> Literal["sent", "left"]:
+        """How the next reply ended: it was sent whole, or the client had left before."""
         return self.ends.get(timeout=PATIENCE_S)
 
     def __enter__(self) -> Self:
@@ -131,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             ends.put("left")
         else:
-            ends.put("told")
+            ends.put("sent")
 
     def _reply(self) -> None:
         vendor = self.server.vendor
