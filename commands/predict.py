@@ -69,9 +69,9 @@ def predict(
     under way are pushed. A second one ends it at once.
     """
     plan = context.api.plan(project, tasks=ids, model=model, only_missing=only_missing)
-    wanted = sum(map(len, ids)) if ids else plan.found
-    if wanted > plan.found:
-        say(f"of the {wanted} ids given, {plan.found} are tasks of project {project}", err=True)
+    listed = sum(map(len, ids)) if ids else plan.found
+    if listed > plan.found:
+        say(f"of the {listed} ids given, {plan.found} are tasks of project {project}", err=True)
     if dry_run:
         table = Prices.load(prices)
         _print_estimate(plan, context.api.estimate(plan, prices=table, questions=QUESTIONS_SHOWN if ids else 1), table)
@@ -173,7 +173,7 @@ def _print_cost(plan: Plan, estimate: Estimate, prices: Prices) -> None:
     if estimate.price is None:
         say(f"cost: no price known for {plan.ref}: give --prices FILE")
     elif estimate.price == FREE:
-        say("cost: none, the model server is one's own")
+        say("cost: none, the model server is your own")
     else:
         about = "" if estimate.is_exact else "about "
         say(f"cost: at most {about}{estimate.cost_usd:,.2f} USD (prices as noted on {prices.noted})")

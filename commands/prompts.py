@@ -113,7 +113,7 @@ def diff(context: CommandContext, project: int, older: str, newer: str) -> None:
     type=click.File(encoding=TEXT_FILE),
     help="A file with the project's system prompt. An empty file: none.",
 )
-@click.option("--pin", is_flag=True, help="Use it whatever is submitted later.")
+@click.option("--pin", is_flag=True, help="Use it also when another is submitted.")
 @click.pass_obj
 def set_prompt(context: CommandContext, project: int, file: TextIO, system: TextIO | None, pin: bool) -> None:
     """Make the text of FILE the prompt of PROJECT. Default: standard input (`-`).
@@ -127,8 +127,8 @@ def set_prompt(context: CommandContext, project: int, file: TextIO, system: Text
     say(f"project {project} has a new prompt of {len(version.text)} characters: version {version.number}")
     if change.unpinned:
         say(
-            f"version {change.unpinned} was pinned, and is no more: the next prompt that is submitted is used. To keep the"
-            f" new one: annotune prompts use {project} {version.number}"
+            f"version {change.unpinned} is no longer pinned: the next prompt that is submitted is used. To keep the new one:"
+            f" annotune prompts use {project} {version.number}"
         )
     for warning in change.warnings:
         say(warning, err=True)
@@ -146,7 +146,7 @@ def use(context: CommandContext, project: int, version: str) -> None:
         now = f"{which} is used" if used else "there is none yet"
         say(f"project {project}: the last submitted prompt is used from now on ({now})")
     else:
-        say(f"project {project}: {which} of its prompt is used, whatever is submitted")
+        say(f"project {project}: {which} of its prompt is used, also when another is submitted")
     context.warn_without_worker()
 
 

@@ -19,9 +19,9 @@ from curation.training import Training
 def train(context: CommandContext, project: int, no_wait: bool) -> None:
     """Request a training of a new version for PROJECT, and watch it. Ctrl-C (or SIGTERM) ends the watching only."""
     training = context.api.train(project)
-    say(f"project {project}: a training is {'queued' if training.is_new else 'wanted or running already'}")
+    say(f"project {project}: a training is {'queued' if training.is_new else 'requested or running already'}")
     if training.lacks:
-        say(f"at the last look at Label Studio: {training.lacks}", err=True)
+        say(f"when the worker last read Label Studio: {training.lacks}", err=True)
     if not training.has_worker:
         say("no worker is alive: the training waits until 'annotune worker' runs", err=True)
     if no_wait:

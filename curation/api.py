@@ -442,7 +442,7 @@ class Annotune:
             project: its number.
             text: the prompt as written. Placeholders such as `{text}` stay.
             system: the project's system prompt. An empty text means none; None leaves it as it is.
-            pin: use it whatever is submitted later.
+            pin: use it also when another is submitted.
 
         Raises:
             PromptMissing: the text is empty.
@@ -512,7 +512,9 @@ class Annotune:
     # Examples and trainings
 
     def examples(self, project: int) -> ExampleSet:
-        """The examples that a training of the project would learn from now. Nothing is stored.
+        """The examples that a training of the project would learn from now, and those that it would hold out.
+
+        Nothing is stored. Before a project has enough annotations for a training, none is held out.
 
         Raises:
             NotFound: there is no such project.

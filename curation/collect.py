@@ -8,10 +8,7 @@ from curation.examples import ExampleSet, collect_examples
 
 
 def project_examples(context: Context, project: int) -> ExampleSet:
-    """What a training of the project would learn from now. Nothing is stored.
-
-    A text stays in the split that the worker assigned it to. A text without a split counts as one to train on: the worker
-    assigns texts when a project has enough examples.
+    """What a training of the project would learn from now, and what would be held out. Nothing is stored.
 
     Raises:
         NotFound: there is no such project.
@@ -22,17 +19,9 @@ def project_examples(context: Context, project: int) -> ExampleSet:
     settings, store = context.settings, context.store
     labeling = context.labeling(context.label_studio.projects.get(project).label_config)
     tasks = list(context.label_studio.tasks.annotated(project))
-    recorded = store.splits.all(project)
 
     def split(texts: Sequence[str]) -> SplitAssignment:
-        distinct = dict.fromkeys(texts)
-        return SplitAssignment(
-            splits={sha: recorded[sha] for sha in distinct if sha in recorded},
-            new={},
-            unassigned=sum(sha not in recorded for sha in distinct),
-            min_train=settings.min_examples,
-            has_repeats=len(distinct) < len(texts),
-        )
+        return store.splits.preview(project, texts, settings.min_examples)
 
     answers = store.answers.known_by_task(project, [task.id for task in tasks])
     system = store.prompts.system(project)

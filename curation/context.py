@@ -86,7 +86,7 @@ class Context:
         if found.evaluate_predictions_automatically:
             raise LabelStudioError(
                 f"project {project} has evaluate_predictions_automatically on: Label Studio would itself fetch predictions"
-                f" for all tasks that are only looked at; switch it off there (PATCH /api/projects/{project})"
+                f" for all tasks that are only read: switch it off there (PATCH /api/projects/{project})"
             )
         return found
 

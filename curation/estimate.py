@@ -137,6 +137,6 @@ class _Tally:
 
 
 def _prompt_tokens(server: ModelServer, request: ChatRequest) -> int:
-    """The tokens of a prompt. The server tells them with an answer of one token, which is not used."""
+    """The tokens of a prompt. The server reports them with an answer of one token, which is not used."""
     bare = replace(request, max_tokens=1, schema=None, logprobs=False, top_logprobs=0, images=(), think=False)
     return server.chat(bare, Deadline.after(COUNT_S)).prompt_tokens

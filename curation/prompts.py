@@ -90,7 +90,7 @@ def set_prompt(
         project: its id in Label Studio.
         text: the prompt as written, with its placeholders.
         system: the project's system prompt. An empty one means none; None leaves it as it is.
-        pin: use it whatever is submitted later.
+        pin: use it also when another is submitted.
 
     Raises:
         PromptMissing: the text is empty.

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from annotune.errors import ConfigurationError, TrainingRefused
@@ -25,8 +25,8 @@ class Training:
     is_new: bool
     lacks: str
     has_worker: bool
-    _context: Context
-    _run_before: str | None
+    _context: Context = field(repr=False)
+    _run_before: str | None = field(repr=False)
 
     def watch(self) -> Iterator[Progress]:
         """The progress of the training, every `POLL_S` seconds until it has ended.

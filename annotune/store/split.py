@@ -36,6 +36,13 @@ class SplitStore(Records):
             assigned: SplitAssignment = self._redis.transaction(change, key, number, value_from_callable=True)
         return assigned
 
+    def preview(self, project: int, texts: Sequence[str], min_train: int) -> SplitAssignment:
+        """What `assign` would return now. Nothing is saved."""
+        key, number = self._keys.of(project, "sides"), self._keys.of(project, "number")
+        with redis_errors(key):
+            recorded, last_number = _read(self._redis.hgetall(key), key), self._redis.get(number)
+        return assign_splits(recorded, texts, min_train, has_trained=int(last_number or 0) > 0)
+
     def restore(self, project: int, saved: Mapping[str, SplitName], *, emptied: bool) -> None:
         """Write back splits that were saved elsewhere.
 

@@ -16,6 +16,7 @@ from annotune.errors import TrainingRefused
 from annotune.models import ModelVersion
 from annotune.prompt import ProjectPrompt
 from annotune.runs import Progress, TrainingRun
+from annotune.split import text_sha
 from annotune.store.store import Store
 from curation import api
 from curation.api import Annotune
@@ -133,16 +134,28 @@ def test_a_training_is_watched_to_its_end(annotune: Annotune, store: Store) -> N
     assert training.wait().id == "r1"
 
 
-def test_examples_and_dataset_hold_what_people_submitted(
+def test_examples_and_dataset_hold_what_a_training_would_learn(
     annotune: Annotune, studio: LabelStudioDouble, store: Store, tmp_path: Path
 ) -> None:
-    for number in range(3):
-        studio.submit(4, number, f"Answer {number}", prompt="Answer.")
-    everything = annotune.examples(4)
-    assert (len(everything.train), len(everything.held_out), store.splits.all(4)) == (3, 0, {})
-    assert everything.lacks
+    studio.add_project(4, questions=18)
+    studio.submit_all(4)
 
-    found = annotune.dataset(4, tmp_path / "dataset")
+    examples = annotune.examples(4)
+    dataset = annotune.dataset(4, tmp_path / "dataset")
 
-    assert [example.answer for example in found.train] == ["Answer 0", "Answer 1", "Answer 2"]
-    assert (tmp_path / "dataset" / "manifest.json").is_file()
+    assert (len(examples.train), len(examples.held_out), examples.lacks) == (13, 5, "")
+    assert (dataset.train, dataset.held_out) == (examples.train, examples.held_out)
+    assert store.splits.all(4) == {}, "reading the examples assigns nothing"
+    shas = [text_sha(f"Question {number}?") for number in range(18)]
+    assigned = store.splits.assign(4, shas, annotune.settings.min_examples)
+    assert sorted(assigned.splits.values()).count("eval") == 5
+    assert annotune.examples(4).held_out == examples.held_out
+
+
+def test_a_project_with_too_few_annotations_lacks_some(annotune: Annotune, studio: LabelStudioDouble) -> None:
+    studio.submit_all(4)
+
+    examples = annotune.examples(4)
+
+    assert (len(examples.train), len(examples.held_out)) == (3, 0)
+    assert "submit 12 more" in examples.lacks

@@ -129,7 +129,7 @@ def test_setting_a_prompt_ends_a_pin_unless_it_is_to_be_pinned(run: Annotune, st
     assert used(store) == "One"
 
     said = run("set", 4, typed="Three").stdout
-    assert "version 1 was pinned, and is no more" in said
+    assert "version 1 is no longer pinned" in said
     assert "annotune prompts use 4 3" in said
     assert used(store) == "Three"
     assert "pinned" not in run("set", 4, typed="Three").stdout

@@ -97,7 +97,7 @@ def test_no_wait_queues_one_training_and_returns(run, project, store, redis_url)
 
     again = run("train", project, "--no-wait")
 
-    assert "wanted or running already" in again.stdout
+    assert "requested or running already" in again.stdout
     wanted = store.training.requested(project)
     assert wanted is not None
     assert wanted.requested_by == "command"
