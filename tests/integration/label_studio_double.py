@@ -24,11 +24,11 @@ def region(control: str, text: str) -> dict[str, Any]:
 
 @dataclass
 class LabelStudioDouble:
-    """Its projects (id -> tasks), what it was asked, and the status and body that it answers everything with, if set.
+    """Keeps its projects (id -> tasks) and the requests that it got (`asked`).
 
-    `push_refusal` is the same for predictions that are pushed, by task, `rewrite_refusal` for changes of stored ones, by
-    their ids, and `change_refusal` for changes of a project or a backend, which are noted in `changes`. `shown` is what each
-    project shows the predictions of (its `model_version`).
+    If `refusal` is set, it answers everything with that status and body. `push_refusal` is the same for new predictions, by
+    task; `rewrite_refusal` for changes of stored predictions, by their ids; `change_refusal` for changes of a project or a
+    backend, which `changes` lists. `shown` is the `model_version` of each project: whose predictions it shows.
     """
 
     projects: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
@@ -165,7 +165,7 @@ class LabelStudioDouble:
         return shown | told | {"evaluate_predictions_automatically": project in self.evaluating}
 
     def connect(self, project: int, told: str, title: str = "annotune") -> dict[str, Any]:
-        """A backend that tells a version; Label Studio then shows a new project its predictions, by its title."""
+        """Connect a backend that answers with a version. A new project then shows its predictions, by its title."""
         backend = {"id": project * 10, "project": project, "url": "http://backend:9090", "title": title}
         backend |= {
             "description": "",

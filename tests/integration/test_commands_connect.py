@@ -34,8 +34,8 @@ WELL = Check(ok=True, detail="well")
 class Backend:
     """Answers as a backend does, and remembers each request's path and headers.
 
-    `secret` is what its webhook asks for, `store` where it notes changes; it tells the `reports` of its health one after
-    the other, the last for ever.
+    `secret` is what its webhook asks for, `store` where it counts changes. It gives the `reports` of its health one after
+    the other, then the last one each time.
     """
 
     def __init__(self, store: Store | None = None) -> None:
@@ -45,7 +45,7 @@ class Backend:
         self.refusal = ""
         self.secret = ""
         self.store = store
-        self.hears_label_studio = True
+        self.takes_label_studio = True
         self.reports = [report("1")]
         backend = self
 
@@ -63,7 +63,7 @@ class Backend:
                 refused = backend.password and self.path == "/setup" and "Authorization" not in self.headers
                 status = 401 if refused else 400 if backend.refusal else 200
                 if self.path == "/webhook":
-                    status = backend.hear(self.headers, json.loads(body))
+                    status = backend.take_event(self.headers, json.loads(body))
                 self._answer(status, {"model_version": "small@0a1b2c3d"})
 
             def _answer(self, status: int, body: dict[str, Any]) -> None:
@@ -78,10 +78,10 @@ class Backend:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def hear(self, headers: Mapping[str, str], event: dict[str, Any]) -> int:
+    def take_event(self, headers: Mapping[str, str], event: dict[str, Any]) -> int:
         if self.secret and headers.get("X-Annotune-Secret") != self.secret:
             return 401
-        if self.store and (self.hears_label_studio or headers["User-Agent"].startswith("python-httpx")):
+        if self.store and (self.takes_label_studio or headers["User-Agent"].startswith("python-httpx")):
             self.store.changes.note(event["project"]["id"])
         return 200
 
@@ -170,7 +170,7 @@ def run(label_studio: LabelStudio, redis_url: str, backend: Backend, ollama: str
 
 
 def rows(studio: Client, project: int) -> tuple[list[dict], list[dict]]:
-    """Backends and webhooks of a project, without what each look at them changes."""
+    """Backends and webhooks of a project, without the fields that each request changes."""
     moving = {"updated_at", "created_at"}
     backends = [each.dict() for each in studio.ml.list(project=project)]
     hooks = [each.dict() for each in studio.webhooks.list(project=str(project))]
@@ -212,8 +212,8 @@ def _elsewhere(backend: Backend, store: Store) -> None:
     backend.store = Store(store._redis, deployment="other")
 
 
-def _deaf(backend: Backend, store: Store) -> None:
-    backend.hears_label_studio = False
+def _without_label_studio(backend: Backend, store: Store) -> None:
+    backend.takes_label_studio = False
 
 
 def _no_worker(backend: Backend, store: Store) -> None:
@@ -232,7 +232,7 @@ def _looking(backend: Backend, store: Store) -> None:
     store.workers.report(WorkerReport(label_studio=WELL, recipe=WELL), 600)
 
 
-def _blind(backend: Backend, store: Store) -> None:
+def _without_ollama(backend: Backend, store: Store) -> None:
     backend.reports = [report("1", label_studio=False), report("1", label_studio=False), report("2", ollama=False)]
 
 
@@ -244,12 +244,12 @@ def _blind(backend: Backend, store: Store) -> None:
             "events: Label Studio's events do not reach this Redis: the backend refuses the webhook's secret",
         ),
         (_elsewhere, "stores them elsewhere: REDIS_URL and DEPLOYMENT must be the same"),
-        (_deaf, "takes an event from here, but Label Studio sends none"),
+        (_without_label_studio, "takes an event from here, but Label Studio sends none"),
         (_no_worker, "worker: none is alive, so nothing is learnt: run 'annotune worker'"),
         (_no_key, "worker: alive, but it cannot learn: LABEL_STUDIO_API_KEY is not set"),
         (_no_trainer, "training: no python"),
         (_looking, "training: the trainer is still being checked: connect again"),
-        (_blind, "ollama: the backend does not reach it from where it runs: ollama is not reachable"),
+        (_without_ollama, "ollama: the backend does not reach it from where it runs: ollama is not reachable"),
     ],
 )
 def test_what_will_not_work_is_told_alone_and_by_the_exit_code(
@@ -374,9 +374,9 @@ def test_what_is_half_made_is_repaired(spoil, run, studio, project, backend) -> 
 
     assert result.exit_code == 0, result.output
     assert "nothing changed" not in result.stdout
-    [[mended], [mended_hook]] = rows(studio, project)
-    assert {**mended, "id": 0} == {**made, "id": 0}
-    assert {**mended_hook, "id": 0} == {**hook, "id": 0}
+    [[repaired], [repaired_hook]] = rows(studio, project)
+    assert {**repaired, "id": 0} == {**made, "id": 0}
+    assert {**repaired_hook, "id": 0} == {**hook, "id": 0}
 
 
 def test_a_backend_that_moved_takes_its_row_and_webhook_along(run, studio, project, store) -> None:
@@ -392,7 +392,7 @@ def test_a_backend_that_moved_takes_its_row_and_webhook_along(run, studio, proje
 
 
 def called(label_studio: LabelStudio, project: int, version: str) -> str:
-    """Give the project's backend a version as its title, as the worker does: what the project shows then."""
+    """Give the project's backend a version as its title, as the worker does; what the project shows then."""
     with closing(LabelStudioClient(label_studio.url, label_studio.api_key)) as studio:
         [backend] = studio.backends.of_project(project)
         studio.backends.rename(project, backend, version)

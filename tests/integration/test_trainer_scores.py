@@ -1,4 +1,4 @@
-"""Label Studio shows the scores of what answers: its backend's title, and the project with it, follow each change."""
+"""Label Studio shows the scores of the version that answers: the backend's title and the project follow each change."""
 
 import logging
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def context(context_with: Callable[..., TrainerContext]) -> TrainerContext:
     return made
 
 
-def told(context: TrainerContext) -> str:
+def serving_version(context: TrainerContext) -> str:
     return ServingResolver(context.settings, context.store).resolve(PROJECT).model_version
 
 
@@ -75,13 +75,13 @@ def run(context: TrainerContext, *arguments: object, **changed: str) -> Result:
 
 
 def test_the_project_shows_what_answers_after_each_change(context: TrainerContext, double: LabelStudioDouble) -> None:
-    backend_of_project = double.connect(PROJECT, told(context))
+    backend_of_project = double.connect(PROJECT, serving_version(context))
     seen = []
 
     def follow() -> None:
-        backend_of_project["model_version"] = told(context)  # as Label Studio hears it by /setup
+        backend_of_project["model_version"] = serving_version(context)  # as Label Studio hears it by /setup
         sync(context, PROJECT)
-        assert backend_of(double)["title"] == double.shown[PROJECT] == told(context)
+        assert backend_of(double)["title"] == double.shown[PROJECT] == serving_version(context)
         seen.append(double.shown[PROJECT])
 
     follow()
@@ -104,7 +104,7 @@ def test_the_project_shows_what_answers_after_each_change(context: TrainerContex
 
 def test_what_label_studio_shows_already_is_changed_no_more(context: TrainerContext, double: LabelStudioDouble) -> None:
     """A change of a project comes back as PROJECT_UPDATED, which brings the next look."""
-    double.connect(PROJECT, told(context))
+    double.connect(PROJECT, serving_version(context))
     double.shown[PROJECT] = ""
     for _ in range(3):
         sync(context, PROJECT)
@@ -113,11 +113,11 @@ def test_what_label_studio_shows_already_is_changed_no_more(context: TrainerCont
         ("/api/ml/40", ["auth_method", "description", "extra_params", "project", "title", "url"]),
         ("/api/projects/4/", ["model_version"]),
     ]
-    assert double.shown[PROJECT] == told(context)
+    assert double.shown[PROJECT] == serving_version(context)
 
 
 def test_a_project_that_shows_what_answers_is_read_once(context: TrainerContext, double: LabelStudioDouble) -> None:
-    double.connect(PROJECT, told(context))
+    double.connect(PROJECT, serving_version(context))
     sync(context, PROJECT)
     double.asked.clear()
 
@@ -129,12 +129,12 @@ def test_a_project_that_shows_what_answers_is_read_once(context: TrainerContext,
 def test_what_a_connection_was_given_stays_beside_the_title(context: TrainerContext, double: LabelStudioDouble) -> None:
     """Label Studio checks a change whole: what is not sent along counts as not given."""
     given = {"auth_method": "BASIC_AUTH", "basic_auth_user": "ls", "extra_params": {"temperature": 0.2}}
-    double.connect(PROJECT, told(context), title="Our model").update(given)
+    double.connect(PROJECT, serving_version(context), title="Our model").update(given)
     sync(context, PROJECT)
 
     [(_, sent)] = double.changes
     assert sent == given | {
-        "title": told(context),
+        "title": serving_version(context),
         "description": "Our model",
         "url": "http://backend:9090",
         "project": PROJECT,
@@ -145,7 +145,7 @@ def test_what_a_connection_was_given_stays_beside_the_title(context: TrainerCont
 def test_what_a_person_chose_to_show_stays_and_is_told_once(
     context: TrainerContext, double: LabelStudioDouble, caplog: pytest.LogCaptureFixture
 ) -> None:
-    double.connect(PROJECT, told(context))
+    double.connect(PROJECT, serving_version(context))
     double.shown[PROJECT] = "their-model-v1 [draft]"
     for _ in range(3):
         sync(context, PROJECT)
@@ -156,7 +156,7 @@ def test_what_a_person_chose_to_show_stays_and_is_told_once(
 
     double.shown[PROJECT] = "annotune"
     sync(context, PROJECT)
-    assert double.shown[PROJECT] == told(context)
+    assert double.shown[PROJECT] == serving_version(context)
     assert "scores" not in run(context, "status").stdout
 
 
@@ -179,7 +179,7 @@ def test_where_label_studio_refuses_it_is_told_once_and_the_look_goes_on(
     said: str,
 ) -> None:
     caplog.set_level(logging.WARNING)
-    double.connect(PROJECT, told(context))
+    double.connect(PROJECT, serving_version(context))
     double.change_refusal = refusal
     double.submit(PROJECT, 0, "40 mg", prompt="")
     for _ in range(2):
@@ -193,7 +193,7 @@ def test_where_label_studio_refuses_it_is_told_once_and_the_look_goes_on(
 
     double.change_refusal = None
     sync(context, PROJECT)
-    assert double.shown[PROJECT] == told(context)
+    assert double.shown[PROJECT] == serving_version(context)
     assert context.store.reports.scores_missing(PROJECT) == ""
 
 
@@ -214,17 +214,17 @@ def test_a_project_without_a_backend_is_left_alone(context: TrainerContext, doub
 def test_a_model_or_prompt_of_the_environment_comes_with_the_workers_start(
     context: TrainerContext, context_with: Callable[..., TrainerContext], double: LabelStudioDouble
 ) -> None:
-    double.connect(PROJECT, told(context))
+    double.connect(PROJECT, serving_version(context))
     sync(context, PROJECT)
     restarted = context_with(openai_provider="ollama", openai_model="large", default_prompt="Say it.")
-    backend_of(double)["model_version"] = told(restarted)
+    backend_of(double)["model_version"] = serving_version(restarted)
 
     Reconciler(restarted.store, restarted.jobs, reconcile_s=300).run()
 
     assert restarted.jobs.queued("changes") == [PROJECT]
     sync(restarted, PROJECT)
-    assert double.shown[PROJECT] == told(restarted)
-    assert told(restarted).startswith("large@")
+    assert double.shown[PROJECT] == serving_version(restarted)
+    assert serving_version(restarted).startswith("large@")
 
 
 COMMANDS = {
@@ -246,9 +246,9 @@ def test_a_command_that_changes_what_answers_queues_a_look(
     context.store.versions.save(VERSION)
     prompt(context, "What is the mood?")
     prompt(context, "How is the mood?")
-    before = told(context)
+    before = serving_version(context)
     with serving(ollama) as url:
         run(context, *arguments, OLLAMA_ENDPOINT=url)
 
-    assert told(context) != before or arguments[:2] == ("models", "use")
+    assert serving_version(context) != before or arguments[:2] == ("models", "use")
     assert context.jobs.queued("changes") == [PROJECT]
