@@ -32,7 +32,7 @@ def _range(part: str) -> range:
     match = _PART.fullmatch(part)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if not 1 <= first <= last <= MAX_ID:
-        raise RequestInvalid(f"{part!r} is no id and no range of ids: write '5' or '10-20'")
+        raise RequestInvalid(f"{part!r} is neither an id nor a range of ids: write '5' or '10-20'")
     return range(first, last + 1)
 
 

@@ -44,9 +44,9 @@ class ChangeStore(Records):
         self._projects = projects
 
     def note(self, *projects: int) -> list[int]:
-        """Raise the counters of projects; return those that a "changed" job must be queued for, since none waits.
+        """Raise the counters of projects. Return the projects for which no "changed" job waits, so that one must be queued.
 
-        An unreadable counter is logged and passed over, unless it is the only project's.
+        A project whose counter is unreadable is logged and passed over, unless it is the only one.
 
         Raises:
             TooManyProjects: see `ProjectStore.remember`.
@@ -89,13 +89,13 @@ class ChangeStore(Records):
             self._redis.set(self._keys.of(project, "looked"), count)
 
     def note_queued(self, project: int) -> bool:
-        """True: a "changed" job must be queued, since none waits."""
+        """True: no "changed" job waits, so one must be queued."""
         with redis_errors():
             key = self._keys.of(project, "queued")
             return bool(self._redis.eval(CLAIM, 1, key, uuid.uuid4().hex, QUEUED_S * 1000))
 
     def take_queued(self, project: int) -> None:
-        """A "changed" job has begun: the next change needs another."""
+        """A "changed" job has begun. The next change needs another one."""
         with redis_errors():
             self._redis.delete(self._keys.of(project, "queued"))
 
@@ -113,8 +113,8 @@ class ChangeStore(Records):
             for project in page:
                 (count, synced), requested, training, syncing = islice(replies, 1 + len(_HELD))
                 changed = (count or "0") != (synced or "0")
-                each = Due(project, bool(requested and not training), changed and not syncing)
-                found += [each] if each.training or each.changed else []
+                due = Due(project, bool(requested and not training), changed and not syncing)
+                found += [due] if due.training or due.changed else []
         return found
 
     def summary(self, project: int) -> SyncSummary | None:

@@ -46,18 +46,18 @@ class JobSpec:
         """
         extra = sorted(name for name, value in fields.items() if value and name not in _PLAIN_FIELDS)
         if extra:
-            raise JobRefused(f"it has what no job of ours has ({', '.join(extra)[:MAX_BYTES]})")
+            raise JobRefused(f"it has fields that no job of Annotune has ({', '.join(extra)[:MAX_BYTES]})")
         try:
             job, instance, arguments, named = json.loads(_plain(fields.get("data", b"")))
         except (ValueError, TypeError, RecursionError):
-            raise JobRefused("it is no JSON list of four") from None
+            raise JobRefused("its data is no JSON list of four items") from None
         if not isinstance(job, str) or job not in LIMITS_S:
-            raise JobRefused("its function is none of ours")
+            raise JobRefused("its function is no job of Annotune")
         if instance is not None or named != {} or not isinstance(arguments, list) or len(arguments) != 1:
-            raise JobRefused("its arguments are not one project's id")
+            raise JobRefused("its arguments are not the id of one project")
         [project] = arguments
         if type(project) is not int or not 0 <= project < MAX_PROJECT:
-            raise JobRefused("its arguments are not one project's id")
+            raise JobRefused("its arguments are not the id of one project")
         return cls(job, project)
 
 
@@ -69,5 +69,5 @@ def _plain(data: bytes) -> bytes:
     except zlib.error:
         plain = data
     if len(plain) > MAX_BYTES:
-        raise JobRefused(f"it is longer than {MAX_BYTES} bytes")
+        raise JobRefused(f"its data is longer than {MAX_BYTES} bytes")
     return plain

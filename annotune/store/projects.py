@@ -12,7 +12,7 @@ from annotune.store.scripts import REMEMBER
 
 MAX_PROJECTS = 10_000
 # Keys that the next sync or webhook writes again. They are deleted with a project that Label Studio does not have.
-PASSING = ("changes", "looked", "queued", "tally", "training", "progress", "parameters", "batch", "scores")
+TRANSIENT = ("changes", "looked", "queued", "tally", "training", "progress", "parameters", "batch", "scores")
 FORGOTTEN_S = 30 * DAY_S  # a wrong LABEL_STUDIO_URL looks as if all projects were gone
 
 
@@ -46,8 +46,8 @@ class ProjectStore(Records):
                 refused = self._redis.eval(REMEMBER, 1, self._keys.projects, MAX_PROJECTS, *page)
             if refused:
                 raise TooManyProjects(
-                    f"project {refused} is not taken in, since {MAX_PROJECTS} are known already: 'annotune status'"
-                    " lists them; disconnect those that are none, or let a worker forget what Label Studio does not have"
+                    f"project {refused} is refused, because {MAX_PROJECTS} projects are known already: 'annotune status'"
+                    " lists them. Disconnect those that do not exist, or start a worker, which forgets them"
                 )
 
     def forget(self, project: int) -> None:
@@ -55,6 +55,6 @@ class ProjectStore(Records):
         with redis_errors():
             pipe = self._redis.pipeline()
             pipe.srem(self._keys.projects, project)
-            pipe.delete(*(self._keys.of(project, name) for name in PASSING))
+            pipe.delete(*(self._keys.of(project, name) for name in TRANSIENT))
             pipe.execute()
         self._answers.shorten(project, kept_s=FORGOTTEN_S)

@@ -17,7 +17,7 @@ local function reply(number)
 end
 """
 # Keys: live, past. Arguments: seconds, expected, new, most of the past. The pointer moves only if it is still the expected
-# one; '' stands for none.
+# one; '' means that there is none.
 SWAP = (
     _ONCE
     + """

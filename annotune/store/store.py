@@ -1,4 +1,7 @@
-"""All that Annotune keeps in Redis, over one connection. The keys and what they hold: see keys.py."""
+"""The state of a deployment in Redis: one class for each concern, over one connection. keys.py lists the keys.
+
+The store's own keys (see keys.py): `probe`, `start`.
+"""
 
 from dataclasses import dataclass
 from typing import Self
@@ -30,7 +33,7 @@ PROBE_S = 60
 
 @dataclass(frozen=True)
 class Started:
-    """A start of Redis: `id` is another for each; `noted` is the one that was noted in it, empty where none was."""
+    """A start of Redis: its id, the seconds since, and the id that was noted last (empty if none was)."""
 
     id: str
     up_s: float
@@ -74,12 +77,12 @@ class Store:
         self._redis.close()
 
     def probe(self) -> None:
-        """Write something: a Redis that is full, or a read-only replica, answers all the same."""
+        """Write a key. A Redis that is full, and a read-only replica, still answer reads."""
         with redis_errors():
             self._redis.set(self.keys.probe, "1", ex=PROBE_S)
 
     def started(self) -> Started:
-        """When Redis was started, and which start was noted in it."""
+        """When Redis was started, and the start that was noted last."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             pipe.info("server")
@@ -88,6 +91,7 @@ class Store:
         return Started(id=str(server["run_id"]), up_s=float(server["uptime_in_seconds"]), noted=str(noted or ""))
 
     def note_start(self, id_: str) -> None:
+        """Note the id of a start of Redis. One that has another id noted was restarted from what it had saved."""
         with redis_errors():
             self._redis.set(self.keys.start, id_)
 

@@ -70,7 +70,7 @@ class WorkerStore(Records):
             self._redis.set(self._keys.worker, str(time.time()), px=int(ttl_s * 1000))
 
     def alive(self) -> bool:
-        """Whether any worker is."""
+        """Whether any worker is alive."""
         with redis_errors():
             return bool(self._redis.exists(self._keys.worker))
 
@@ -82,7 +82,7 @@ class WorkerStore(Records):
                 self._redis.set(self._keys.findings, report.model_dump_json(), px=int(ttl_s * 1000))
 
     def leave(self) -> None:
-        """Called by a worker that ends: what it said holds no more. Another one that is alive says it again at once."""
+        """Called by a worker that ends. Deletes heartbeat and report; another worker that is alive soon writes its own."""
         with redis_errors():
             self._redis.delete(self._keys.worker, self._keys.findings)
 

@@ -83,6 +83,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "serving.read": lambda store: store.serving.read(1),
     "splits.all": lambda store: store.splits.all(1),
     "splits.assign": lambda store: store.splits.assign(1, TEXTS, 5),
+    "splits.preview": lambda store: store.splits.preview(1, TEXTS, 5),
     "splits.restore": lambda store: store.splits.restore(1, {TEXTS[0]: "train"}, emptied=False),
     "trained.add_learnt": lambda store: store.trained.add_learnt(1, {1: "a"}),
     "trained.learnt": lambda store: store.trained.learnt(1),

@@ -14,7 +14,7 @@ from annotune.store.connection import open_store
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 
-MARKED = "Versions up to 0.2 also wrote"
+OLD = "Versions up to 0.2 also wrote"
 VARIABLES = {"D": "main", "P": "1", "T": "[0-9]+", "ID": "[0-9a-f]+", "NAME": "[a-z]+"}
 # A deletion in between would hide a key that another call writes.
 LAST = ("training.end", "changes.take_queued", "leases.release", "workers.leave", "prompts.unpin", "live.swap_back")
@@ -29,7 +29,7 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
 def described() -> list[str]:
     """The patterns of keys.py, without those that only old versions wrote."""
     text = str(keys.__doc__)
-    return re.findall(r"^    (annotune:D:\S+)", text.partition(MARKED)[0], re.MULTILINE)
+    return re.findall(r"^    (annotune:D:\S+)", text.partition(OLD)[0], re.MULTILINE)
 
 
 def matches(pattern: str, key: str) -> bool:
@@ -63,9 +63,8 @@ def test_each_key_is_described_once_and_named_by_the_module_that_writes_it(redis
     patterns = described()
     store = Store.connect(redis_url)
     modules = {type(value).__module__ for name, value in vars(store).items() if not name.startswith("_")}
-    texts = [str(import_module(name).__doc__) for name in modules if name != keys.__name__]
+    texts = [str(import_module(name).__doc__) for name in {*modules, Store.__module__} - {keys.__name__}]
     named = {name for text in texts if "see keys.py" in text for name in re.findall(r"`([^`]+)`", text)}
 
     assert len(set(patterns)) == len(patterns)
-    own = {"annotune:D:probe", "annotune:D:start"}  # the store's own
-    assert [each for each in patterns if re.sub("^annotune:D:(P:)?", "", each) not in named and each not in own] == []
+    assert [pattern for pattern in patterns if re.sub("^annotune:D:(P:)?", "", pattern) not in named] == []

@@ -5,7 +5,7 @@ from fake_model import SIMPLE, Backend
 
 from annotune.serving import ServingResolver
 from annotune.settings import Settings
-from annotune.store.projects import PASSING
+from annotune.store.projects import TRANSIENT
 from annotune.store.store import Store
 
 MOST = 10_000
@@ -64,7 +64,7 @@ def test_a_forgotten_project_that_made_nothing_leaves_no_key(backend: Backend) -
     store = backend.store
     store.changes.set_synced(NEW, 1)
     left = {key.removeprefix(store.keys.of(NEW, "")) for key in store._redis.keys(store.keys.of(NEW, "*"))}
-    assert left <= set(PASSING)
+    assert left <= set(TRANSIENT)
     assert {"changes", "training", "parameters"} <= left
 
     store.projects.forget(NEW)
