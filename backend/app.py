@@ -20,7 +20,7 @@ from backend.webhooks import project_of
 
 
 def create_app(settings: Settings, *, store: Store, servers: ServerPool, jobs: JobQueue) -> Flask:
-    """The web application. `app.extensions["health"]` looks at the parts once it is started.
+    """The web application. The server starts the background checks, `app.extensions["health"]`.
 
     Raises:
         ConfigurationError: the settings contradict each other.

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Model:
-    """Made for one request. `label_config` is None where an event did not tell it."""
+    """Made for one request. `label_config` is None if an event has none."""
 
     project: int
     label_config: str | None
@@ -41,183 +41,221 @@ class Model:
 
     @cached_property
     def labeling(self) -> Labeling:
-        """Raises LabelingInvalid where the config cannot be served."""
+        """The parsed labeling config.
+
+        Raises:
+            LabelingInvalid: there is no config, or it cannot be served.
+        """
         if self.label_config is None:
             raise LabelingInvalid("no labeling config was sent: send the field 'label_config'")
         return self.services.labeling(self.label_config)
 
     def set_up(self, extra_params: Mapping[str, Any] | None = None) -> str:
-        """The model version that Label Studio is told; it asks often, so that no model is called here.
+        """Store the connection's parameters, and return the model version.
+
+        Label Studio asks often, so no model is called here.
 
         Raises:
             LabelingInvalid: the labeling config cannot be served.
             RequestInvalid: a parameter of the connection is wrong.
-            StoreUnavailable: Redis is away, and this process does not know the project.
+            StoreUnavailable: Redis is away, and this process has not read the project yet.
         """
         log.debug("project %d: the model fills %s", self.project, [control.name for control in self.labeling.controls])
-        live, store = self.services.serving, self.services.store
-        parameters = ExtraParams.parse(extra_params, self.services.settings, live.default.ref)
-        with suppress(StoreUnavailable):  # what is known of the project still holds
+        serving, store = self.services.serving, self.services.store
+        parameters = ExtraParams.parse(extra_params, self.services.settings, serving.default.ref)
+        with suppress(StoreUnavailable):  # what this process has read of the project still counts
             store.projects.remember(self.project)
             if parameters != store.extra_params.get(self.project):
                 store.extra_params.set(self.project, parameters)
                 self.services.jobs.changed(self.project)
-        return live.resolve(self.project).model_version
+        return serving.resolve(self.project).model_version
 
     def predict(
-        self,
-        tasks: Sequence[Task],
-        context: Context | None = None,
-        **_kwargs: Any,
+        self, tasks: Sequence[Task], context: Context | None = None, **_kwargs: Any
     ) -> list[Prediction | Unanswered]:
-        """One prediction per task, in order.
+        """One prediction for each task, in order.
 
-        Without a context Label Studio fetches predictions to keep: each carries the project's prompt and the answer, and a
-        task that could not be answered is told apart, since an empty prediction would be stored and stand for an answer.
-        With a context a person is at work: the prompt on the screen is asked, and where there is none, nothing is.
+        Without a context, Label Studio stores the predictions. Each has the project's prompt and the answer to it. A task
+        without an answer gets an error, since an empty prediction would be stored as an answer.
+
+        With a context, a person is working in the editor. The prompt in the editor is asked; without one, nothing is.
 
         Raises:
             RequestInvalid: the labeling config, all tasks or the prompt cannot be used.
             ModelServerError: the model server answered none of the tasks.
-            StoreUnavailable: Redis is away, and this process does not know what it has to.
+            StoreUnavailable: Redis is away, and this process has not read the project yet.
         """
         began = time.monotonic()
         deadline = Deadline.after(self.services.settings.model_deadline_s)
         if context is None:
-            return self._batch(deadline, tasks, began)
-        editor = EditorState(self.labeling, context.result)
+            return self._predict_batch(tasks, deadline, began)
+        return self._answer_person(tasks, EditorState(self.labeling, context.result), deadline, began)
+
+    def fit(self, event: str, data: Event, **_kwargs: Any) -> Acknowledged:
+        """Handle an event. The worker does the training.
+
+        Raises:
+            StoreUnavailable: the event asks for a training, and Redis is away.
+        """
+        return handle_event(self.services, self.project, event, data)
+
+    # A batch, or a task that is opened
+
+    def _predict_batch(self, tasks: Sequence[Task], deadline: Deadline, began: float) -> list[Prediction | Unanswered]:
+        """Predictions to store. Raises the first error if no task was answered."""
+        record = partial(self.services.batches.record, self.project, len(tasks), began=began)
+        errors: list[AnnotuneError] = []
+        try:
+            serving = self.services.serving.resolve(self.project)
+            with self.services.model_calls.slot():
+                outcomes = self._predict_tasks(tasks, serving, deadline)
+            errors = [outcome for outcome in outcomes if isinstance(outcome, AnnotuneError)]
+            if errors and len(errors) == len(outcomes):
+                raise errors[0]
+        except AnnotuneError as error:
+            record(errors or [error] * len(tasks))
+            raise
+        record(errors)
+        return [Unanswered(str(outcome)) if isinstance(outcome, AnnotuneError) else outcome for outcome in outcomes]
+
+    def _predict_tasks(
+        self, tasks: Sequence[Task], serving: Serving, deadline: Deadline
+    ) -> list[Prediction | AnnotuneError]:
+        """A prediction or an error for each task. Raises PromptMissing."""
+        prompt = serving.required_prompt(self.project)
+        calls = [partial(self._predict_task, task, serving, prompt) for task in tasks]
+        outcomes = map_within_deadline(calls, self.services.settings.calls_per_worker, deadline)
+        self._warn_of_unknown_placeholders(tasks, prompt)
+        return outcomes
+
+    def _predict_task(self, task: Task, serving: Serving, prompt: Prompt, deadline: Deadline) -> Prediction:
+        reply = self._ask(task, serving, prompt, deadline)
+        return build_prediction(self.labeling, prompt, reply, serving.model_version)
+
+    def _warn_of_unknown_placeholders(self, tasks: Sequence[Task], prompt: Prompt) -> None:
+        """Log once for a whole batch which placeholders name nothing."""
+        check = PlaceholderCheck(prompt.text)
+        for task in tasks:
+            check.add(task.data)
+        if check.warning:
+            log.warning("project %d: %s", self.project, check.warning)
+
+    # A person in the editor
+
+    def _answer_person(
+        self, tasks: Sequence[Task], editor: EditorState, deadline: Deadline, began: float
+    ) -> list[Prediction | Unanswered]:
+        """What changes in the editor: nothing if it has no prompt."""
         try:
             serving = self.services.serving.resolve(self.project)
         except AnnotuneError as error:
             if editor.prompt is None or self.labeling.status_control is None:
                 raise
-            return [self._refuse(error, editor, task, "") for task in tasks]
-        predictions: list[Prediction | Unanswered] = [self._react(serving, deadline, editor, task) for task in tasks]
+            return [self._show_error(error, editor, task, model_version="") for task in tasks]
+        if editor.prompt is None:
+            return [Prediction((), serving.model_version) for _ in tasks]
+        serving = serving.with_prompt(editor.prompt)
+        prompt = serving.required_prompt(self.project)
+        predictions: list[Prediction | Unanswered] = [
+            self._answer_task(task, editor, serving, prompt, deadline) for task in tasks
+        ]
         seconds = time.monotonic() - began
         log.info("project %d: interactive, %d tasks, %s, %.2f s", self.project, len(tasks), serving.ref, seconds)
         return predictions
 
-    def fit(self, event: str, data: Event, **_kwargs: Any) -> Acknowledged:
-        """Note what an event tells; the learning itself is the worker's.
-
-        Raises:
-            StoreUnavailable: a training was asked for while Redis is away.
-        """
-        return handle_event(self.services, self.project, event, data)
-
-    def _batch(self, deadline: Deadline, tasks: Sequence[Task], began: float) -> list[Prediction | Unanswered]:
-        """The predictions of a batch, or of a task that is opened. Raises the first error where none was made."""
-        note = partial(self.services.batches.record, self.project, len(tasks), began=began)
-        failed: list[AnnotuneError] = []
+    def _answer_task(
+        self, task: Task, editor: EditorState, serving: Serving, prompt: Prompt, deadline: Deadline
+    ) -> Prediction:
+        """The answer to the prompt in the editor, or the reason why there is none."""
         try:
-            serving = self.services.serving.resolve(self.project)
-            with self.services.model_calls.slot():
-                made = self._each(serving, deadline, tasks)
-            failed = [outcome for outcome in made if isinstance(outcome, AnnotuneError)]
-            if failed and len(failed) == len(made):
-                raise failed[0]
-        except AnnotuneError as error:
-            note(failed or [error] * len(tasks))
-            raise
-        note(failed)
-        return [Unanswered(str(outcome)) if isinstance(outcome, AnnotuneError) else outcome for outcome in made]
-
-    def _each(self, serving: Serving, deadline: Deadline, tasks: Sequence[Task]) -> list[Prediction | AnnotuneError]:
-        """What came of each task. Raises PromptMissing."""
-        prompt = serving.required_prompt(self.project)
-        calls = [partial(self._prepare, serving, task) for task in tasks]
-        made = map_within_deadline(calls, self.services.settings.calls_per_worker, deadline)
-        self._tell_unknown(prompt, tasks)
-        return made
-
-    def _tell_unknown(self, prompt: Prompt, tasks: Sequence[Task]) -> None:
-        """Log the placeholders that name nothing in a batch, once for all its tasks."""
-        doubts = PlaceholderCheck(prompt.text)
-        for task in tasks:
-            doubts.add(task.data)
-        if doubts.warning:
-            log.warning("project %d: %s", self.project, doubts.warning)
-
-    def _prepare(self, serving: Serving, task: Task, deadline: Deadline) -> Prediction:
-        reply = self._ask(serving, deadline, task)
-        return build_prediction(self.labeling, serving.required_prompt(self.project), reply, serving.model_version)
-
-    def _react(self, serving: Serving, deadline: Deadline, editor: EditorState, task: Task) -> Prediction:
-        """What changes on an annotator's screen: nothing, unless a prompt was asked."""
-        if editor.prompt is None:
-            return Prediction((), serving.model_version)
-        serving = serving.with_prompt(editor.prompt)
-        try:
-            prompt = serving.required_prompt(self.project)
-            if editor.edited_controls and not self.labeling.protects_edits and self._was_asked(prompt, task):
-                return Prediction((), serving.model_version)  # a person changed an answer
-            regions, score = self._respond(serving, deadline, editor, task)
+            if self._is_only_an_edit(task, editor, prompt):
+                return Prediction((), serving.model_version)
+            regions, score = self._answer_regions(task, editor, serving, prompt, deadline)
         except Exception as error:
             if self.labeling.status_control is None:
                 raise
-            return self._refuse(error, editor, task, serving.model_version)
+            return self._show_error(error, editor, task, serving.model_version)
         return self.labeling.check(Prediction(tuple(in_page_order(regions)), serving.model_version, score))
 
-    def _respond(
-        self, serving: Serving, deadline: Deadline, editor: EditorState, task: Task
+    def _is_only_an_edit(self, task: Task, editor: EditorState, prompt: Prompt) -> bool:
+        """Whether a person changed an answer and asked nothing.
+
+        Label Studio sends the same request when a person changes an answer in a smart control as when a person asks. So a
+        prompt that was answered before, beside an edited control, is not asked again.
+
+        Raises:
+            EditUnknown: answers may be missing from the log.
+        """
+        if not editor.edited_controls or self.labeling.protects_edits:
+            return False
+        control = self.labeling.prompt_control
+        if any(region_text(regions, control) == prompt.text for regions in task.predictions):
+            return True
+        return self.services.answer_log.was_asked(self.project, task.id, prompt.sha)
+
+    def _answer_regions(
+        self, task: Task, editor: EditorState, serving: Serving, prompt: Prompt, deadline: Deadline
     ) -> tuple[list[Region], float | None]:
-        """The regions that the prompt on the screen brings, and the score; what a person wrote or set stays."""
+        """The regions of the answer to the prompt in the editor, and its score. Edited controls get none."""
         if not editor.fillable_controls:
-            log.info(
-                "project %d: task %d: a person set all that the model fills: it is not asked", self.project, task.id
-            )
+            log.info("project %d: task %d: a person has set all controls: no model is asked", self.project, task.id)
             return statuses.status_regions(self.labeling, editor, statuses.edited_sentences(editor)), None
         with self.services.model_calls.slot():
-            before = self._given_before(editor, task)
-            reply = self._ask(serving, deadline, task, place=editor.prompt_region_id)
-        regions = editor.select(reply.regions)
-        new = without_spans(self.labeling, regions, before)
-        unknown_told = describe_unknown(unknown_placeholders(editor.prompt or "", task.data), task.data)
+            earlier = self._earlier_spans(task, editor)
+            reply = self._ask(task, serving, prompt, deadline, prompt_region_id=editor.prompt_region_id)
+        selected = editor.select(reply.regions)
+        regions = without_spans(self.labeling, selected, earlier)
         sentences = statuses.reply_sentences(
-            editor, cut=reply.cut, unknown=unknown_told, repeated=len(regions) - len(new)
+            editor,
+            cut=reply.cut,
+            unknown=describe_unknown(unknown_placeholders(prompt.text, task.data), task.data),
+            repeated=len(selected) - len(regions),
         )
-        taken_over = editor.prompt_as_typed if span_controls(self.labeling) else []
-        return [*taken_over, *new, *statuses.status_regions(self.labeling, editor, sentences)], reply.score
+        typed_prompt = editor.prompt_as_typed if span_controls(self.labeling) else []
+        return [*typed_prompt, *regions, *statuses.status_regions(self.labeling, editor, sentences)], reply.score
 
-    def _given_before(self, editor: EditorState, task: Task) -> frozenset[SpanKey]:
-        """The spans that are on the screen, or were deleted there; what the log lacks while Redis is away is given again."""
+    def _earlier_spans(self, task: Task, editor: EditorState) -> frozenset[SpanKey]:
+        """The spans that are in the editor, or were deleted there. Those that the log lacks may be given again."""
         if not span_controls(self.labeling):
             return frozenset()
         answers = [] if editor.prompt_is_predicted else self.services.answer_log.read_available(self.project, task.id)
         return earlier_spans(self.labeling, editor.prompt_region_id, answers, task.predictions)
 
-    def _refuse(self, error: Exception, editor: EditorState, task: Task, told: str) -> Prediction:
-        """What tells an annotator why nothing came, since Label Studio shows none an error."""
-        known = error if isinstance(error, AnnotuneError) else log_unexpected(error)
-        log.warning("project %d: task %d: %s: %s", self.project, task.id, type(error).__name__, known)
-        regions = statuses.status_regions(self.labeling, editor, [statuses.error_sentence(known, editor)])
-        return self.labeling.check(Prediction(tuple(regions), told))
+    def _show_error(self, error: Exception, editor: EditorState, task: Task, model_version: str) -> Prediction:
+        """The error in the status control, since Label Studio shows annotators none."""
+        shown = error if isinstance(error, AnnotuneError) else log_unexpected(error)
+        log.warning("project %d: task %d: %s: %s", self.project, task.id, type(error).__name__, shown)
+        regions = statuses.status_regions(self.labeling, editor, [statuses.error_sentence(shown, editor)])
+        return self.labeling.check(Prediction(tuple(regions), model_version))
 
-    def _was_asked(self, prompt: Prompt, task: Task) -> bool:
-        """Was this very prompt answered before? Then the request is no question.
+    # Both
 
-        Label Studio sends the same request when a person changes an answer whose control is smart as when one asks. Raises
-        EditUnknown where nobody can know.
+    def _ask(
+        self,
+        task: Task,
+        serving: Serving,
+        prompt: Prompt,
+        deadline: Deadline,
+        *,
+        prompt_region_id: str | None = None,
+    ) -> Reply:
+        """The model's reply, which is logged.
+
+        `prompt_region_id` names the region in which a person typed the prompt; such a call goes before those of batches.
         """
-        control = self.labeling.prompt_control
-        stored = any(region_text(regions, control) == prompt.text for regions in task.predictions)
-        return stored or self.services.answer_log.was_asked(self.project, task.id, prompt.sha)
-
-    def _ask(self, serving: Serving, deadline: Deadline, task: Task, *, place: str | None = None) -> Reply:
-        """The reply to a prompt. `place`: the region on the screen in which a person wrote it."""
-        prompt = serving.required_prompt(self.project)
-        question = Question(self.labeling, prompt, task.data, self._images(task, deadline))
-        urgent = place is not None
+        question = Question(self.labeling, prompt, task.data, self._fetch_images(task, deadline))
+        urgent = prompt_region_id is not None
 
         def ask() -> Reply:
             reply = self.services.model_calls.ask(question, serving.ref, serving.options, deadline, urgent=urgent)
-            answers = answers_given(self.project, task.id, prompt, reply, serving.model_version, place=place)
-            self.services.answer_log.add(answers)
+            self.services.answer_log.add(
+                answers_given(self.project, task.id, prompt, reply, serving.model_version, place=prompt_region_id)
+            )
             return reply
 
-        key = (self.project, task.id, serving.ref, serving.options, question.sha, place)
+        key = (self.project, task.id, serving.ref, serving.options, question.sha, prompt_region_id)
         return self.services.model_calls.ask_once(key, ask, deadline, cache=not urgent)
 
-    def _images(self, task: Task, deadline: Deadline) -> tuple[Image, ...]:
+    def _fetch_images(self, task: Task, deadline: Deadline) -> tuple[Image, ...]:
         addresses = [item.address(task.data) for item in self.labeling.objects if item.is_image]
         return tuple(self.services.images.fetch(address, deadline) for address in addresses)

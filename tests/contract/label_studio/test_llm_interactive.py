@@ -44,7 +44,7 @@ def test_row_02_a_refusal_is_no_label(backend: Backend) -> None:
     reply = backend.predict(task(), editor=[region("prompt", "Choose")], config=TOPICS)
 
     assert reply.status_code == 503
-    assert "does not fit" in reply.json["error"]
+    assert "do not fit" in reply.json["error"]
 
 
 @pytest.mark.parametrize(
