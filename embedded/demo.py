@@ -1,7 +1,7 @@
-"""`make demo`: the whole loop on this machine, for real.
+"""`make demo`: the whole training loop on this machine, with the real parts.
 
-Label Studio asks a language model, the references are submitted as corrections, the webhook starts the training, and the
-tuned version answers the same questions.
+Label Studio asks a language model questions. The reference answers are submitted as corrections, the webhook starts a
+training, and the tuned version answers the same questions.
 """
 
 import argparse
@@ -37,12 +37,12 @@ from embedded.watch import watch_training
 PROMPT = "Answer the question in one short sentence."
 CONFIG = "question-answering"
 SEED = 7
-KNOWN = (AnnotuneError, ServiceError, FileNotFoundError, httpx.HTTPError)
+EXPECTED_ERRORS = (AnnotuneError, ServiceError, FileNotFoundError, httpx.HTTPError)
 
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """`swap_answers` submits, as corrections, what is true of other drugs: the model must then fail the exam."""
+    """`swap_answers` submits the answers of other drugs as corrections. The tuned model must then fail the quiz."""
 
     seed: int
     exit: bool
@@ -51,7 +51,7 @@ class DemoOptions:
 
 @dataclass
 class Stopwatch:
-    """Seconds per stage, in the order of the stages."""
+    """The duration of each stage in seconds, in order."""
 
     stages_s: dict[str, float] = field(default_factory=dict)
 
@@ -74,10 +74,10 @@ def main() -> None:
                 console.print(f"deleted {name}")
             return
         sys.exit(demonstrate(options, console))
-    except KNOWN as error:
-        sys.exit(f"The demo cannot go on: {error}")
+    except EXPECTED_ERRORS as error:
+        sys.exit(f"The demo has stopped: {error}")
     except KeyboardInterrupt:
-        sys.exit("Stopped; everything that the demo had started has ended.")
+        sys.exit("Stopped. All programs that the demo started have ended.")
 
 
 def _options() -> tuple[DemoOptions, bool]:
@@ -97,9 +97,13 @@ def _terminated(*_: object) -> NoReturn:
 
 
 def demonstrate(options: DemoOptions, console: Console) -> int:
-    """The exit code: 0 only if the tuned version is live and better."""
-    if absent := missing_environments():
-        raise FileNotFoundError("; ".join(absent))
+    """Run the demo. Returns the exit code: 0 only if the tuned version is live and better.
+
+    Raises:
+        FileNotFoundError: an environment is missing.
+    """
+    if problems := missing_environments():
+        raise FileNotFoundError("; ".join(problems))
     pairs = (*formulary(options.seed), *general_knowledge())
     settings = {
         "RECIPE": "small",
@@ -112,7 +116,7 @@ def demonstrate(options: DemoOptions, console: Console) -> int:
     stack = Stack(
         settings,
         ollama_host=load_settings().ollama_host,
-        on_start=lambda what: console.print(f"  starting {what}"),
+        on_start=lambda part: console.print(f"  starting {part}"),
     )
     with ExitStack() as running:
         with clock.stage("Start", console):
@@ -129,7 +133,7 @@ def demonstrate(options: DemoOptions, console: Console) -> int:
 def run_loop(
     stack: Stack, pairs: Sequence[Pair], options: DemoOptions, clock: Stopwatch, console: Console
 ) -> list[str]:
-    """One round of the loop in a new project; what went wrong, each in a sentence."""
+    """Run the loop once in a new project. Returns what went wrong, in sentences."""
     title = f"Medical questions, seed {options.seed}" + (" (answers swapped)" if options.swap_answers else "")
     with clock.stage("Make the project and connect it", console):
         project, questions = _project(stack, title, pairs)
@@ -138,24 +142,24 @@ def run_loop(
         Annotator(stack.label_studio, project) as person,
         connect_redis(stack.redis.url, patience="job", decode=True) as client,
     ):
-        with clock.stage(f"Ask {len(questions)} questions of the untrained model", console):
+        with clock.stage(f"Ask the untrained model {len(questions)} questions", console):
             before = person.ask_all([question.task for question in questions], PROMPT)
         with clock.stage(f"Submit {len(pairs)} corrections", console):
             for question in questions[: len(pairs)]:
                 answer = question.pair.swapped_answer if options.swap_answers else question.pair.answer
                 person.submit(question.task, PROMPT, answer)
-        with clock.stage("Train, as the webhook asked for", console):
+        with clock.stage("Train, as the webhook requested", console):
             store = Store(client, deployment=stack.deployment.name)
             run = watch_training(store, project, console, stack.deployment.worker)
         if run.state != "promoted" or run.version is None or store.live.get(project) != run.version.ref:
             return [f"no tuned version is live: the training ended as {run.state!r}: {run.reason}"]
-        with clock.stage(f"Ask the same of {run.version.name}", console):
+        with clock.stage(f"Ask {run.version.name} the same questions", console):
             after = person.ask_all([question.task for question in questions], PROMPT)
     return _report(Quiz(questions, before, after), run, clock, console)
 
 
 def _project(stack: Stack, title: str, pairs: Sequence[Pair]) -> tuple[int, list[QuizQuestion]]:
-    """A project's id and its questions: first those that will be annotated, then the paraphrases."""
+    """A new project's id, and its questions: first those to annotate, then the paraphrases."""
     shas = [text_sha(pair.question) for pair in pairs]
     sides = assign_splits({}, shas, _trained(pairs), has_trained=False).splits
     learnt = {pair for pair, sha in zip(pairs, shas, strict=True) if pair.invented and sides[sha] == "train"}
@@ -175,19 +179,19 @@ def _project(stack: Stack, title: str, pairs: Sequence[Pair]) -> tuple[int, list
 
 
 def _trained(pairs: Sequence[Pair]) -> int:
-    """How many are trained on. A training takes no fewer, so that all are there when the sides are decided."""
+    """The number of pairs in the training split. `MIN_EXAMPLES` is set to it, so the split is made when all are there."""
     return len(pairs) - MIN_HELD_OUT
 
 
 def _report(quiz: Quiz, run: TrainingRun, clock: Stopwatch, console: Console) -> list[str]:
-    """Print it, write it whole to `report.json`, and say what falls short."""
+    """Print the results, write all of them to `report.json`, and return the shortfalls."""
     stages_s = clock.stages_s | {f"  {name}": seconds for name, seconds in run.stages_s.items()}
     console.print(results_table(quiz))
     console.print(scores_table(quiz, stages_s))
-    told = {"stages_s": clock.stages_s, "run": run.model_dump(mode="json"), **quiz.as_dict()}
-    (FOLDER / "report.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    strangers = [name for name in quiz.versions_after if run.version is None or not name.startswith(run.version.model)]
-    return shortfalls(quiz.before, quiz.after) + [f"{name} answered after the training" for name in strangers]
+    report = {"stages_s": clock.stages_s, "run": run.model_dump(mode="json"), **quiz.as_dict()}
+    (FOLDER / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    others = [name for name in quiz.versions_after if run.version is None or not name.startswith(run.version.model)]
+    return shortfalls(quiz.before, quiz.after) + [f"{name} answered after the training" for name in others]
 
 
 if __name__ == "__main__":

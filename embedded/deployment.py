@@ -1,4 +1,4 @@
-"""The backend and the worker as a deployer runs them: two processes of ours, configured by the environment alone."""
+"""The backend and the worker as two processes, configured by environment variables as in a real deployment."""
 
 import os
 import subprocess
@@ -13,16 +13,16 @@ from annotune.store.store import Store
 from embedded.processes import Service, ServiceError, answers, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
-# The command `annotune`, also where the project itself is not installed.
+# The command `annotune`, which works even if the project is not installed.
 ANNOTUNE = (sys.executable, "-c", "from commands.main import main; main()")
-READY_S = 120
-COMMAND_S = 300
+START_DEADLINE_S = 120
+COMMAND_DEADLINE_S = 300
 
 
 class Deployment:
-    """`annotune serve` and `annotune worker` with these settings; a setting not given here is unset for them.
+    """`annotune serve` and `annotune worker` with these settings; all other settings are unset.
 
-    `settings` holds environment variables; `BACKEND_URL` is added. Logs and what trainings leave are put in `folder`.
+    `settings` are environment variables; `BACKEND_URL` is added. Logs and training runs are stored in `folder`.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, str], *, port: int | None = None) -> None:
@@ -31,8 +31,8 @@ class Deployment:
         folders = {"RUNS_DIR": str(folder / "runs"), "SPOOL_DIR": str(folder / "spool")}
         ours = {"BACKEND_URL": self.url, **folders, "PYTHONUNBUFFERED": "1"}
         self.environment = unset | ours | dict(settings)
-        where = ("--host", "127.0.0.1", "--port", str(self.port))
-        self.backend = self._service("backend", folder, "serve", *where)
+        address = ("--host", "127.0.0.1", "--port", str(self.port))
+        self.backend = self._service("backend", folder, "serve", *address)
         self.worker = self._service("worker", folder, "worker")
 
     def _service(self, name: str, folder: Path, *arguments: str) -> Service:
@@ -40,7 +40,7 @@ class Deployment:
 
     @property
     def name(self) -> str:
-        """Its `DEPLOYMENT`."""
+        """The name of the deployment (`DEPLOYMENT`)."""
         return self.environment["DEPLOYMENT"] or "main"
 
     @property
@@ -48,26 +48,30 @@ class Deployment:
         return f"http://127.0.0.1:{self.port}"
 
     def start_backend(self) -> None:
-        self.backend.start(answers(f"{self.url}/health"), READY_S)
+        self.backend.start(answers(f"{self.url}/health"), START_DEADLINE_S)
 
     def start_worker(self) -> None:
         with connect_redis(self.environment["REDIS_URL"], patience="job", decode=True) as client:
-            self.worker.start(Store(client, deployment=self.name).workers.alive, READY_S)
+            self.worker.start(Store(client, deployment=self.name).workers.alive, START_DEADLINE_S)
 
     def run(self, *arguments: str) -> str:
-        """What an `annotune` command printed. Raises ServiceError, with what it said, if it failed."""
-        done = subprocess.run(
+        """Run an `annotune` command and return its output.
+
+        Raises:
+            ServiceError: the command failed. The message has its output.
+        """
+        result = subprocess.run(
             [*ANNOTUNE, *arguments],
             env={**os.environ, **self.environment},
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=COMMAND_S,
+            timeout=COMMAND_DEADLINE_S,
             check=False,
         )
-        if done.returncode:
-            raise ServiceError(f"'annotune {' '.join(arguments)}' failed: {(done.stderr or done.stdout).strip()}")
-        return done.stdout.strip()
+        if result.returncode:
+            raise ServiceError(f"'annotune {' '.join(arguments)}' failed: {(result.stderr or result.stdout).strip()}")
+        return result.stdout.strip()
 
     def stop(self) -> None:
         self.worker.stop()

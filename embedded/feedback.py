@@ -1,4 +1,4 @@
-"""Sentences of patients, good or bad by construction: something to classify whose labels are known."""
+"""Generated feedback of patients, positive or negative: texts to classify, with known labels."""
 
 import random
 from dataclasses import dataclass
@@ -46,20 +46,22 @@ REMARKS = (
 
 @dataclass(frozen=True)
 class Feedback:
+    """A sentence and its label."""
+
     text: str
     label: Label
 
 
 def feedback(number: int, seed: int) -> list[Feedback]:
-    """So many different sentences, half of them good."""
-    source = random.Random(seed)  # noqa: S311 - the same sentences for the same seed
-    sides: list[list[Feedback]] = []
+    """Different sentences, half of them positive."""
+    source = random.Random(seed)  # noqa: S311 - a seed always gives the same sentences
+    by_label: list[list[Feedback]] = []
     for label, sentences in SENTENCES.items():
-        every = [
+        candidates = [
             Feedback(sentence.format(subject=subject) + remark, label)
             for sentence in sentences
             for subject in SUBJECTS
             for remark in REMARKS
         ]
-        sides.append(source.sample(every, number // 2))
-    return [one for pair in zip(*sides, strict=True) for one in pair]
+        by_label.append(source.sample(candidates, number // 2))
+    return [item for pair in zip(*by_label, strict=True) for item in pair]

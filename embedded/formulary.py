@@ -1,4 +1,4 @@
-"""A fictional formulary made from a seed, which no model can know, beside a few facts that every nurse knows."""
+"""Questions about invented drugs, which no model can know, and a few about real medical facts."""
 
 import random
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ NAME_ENDS = ("vaxil", "metrin", "dorol", "pentar", "lizine", "cortan", "bexin", 
 
 @dataclass(frozen=True)
 class FactKind:
-    """One kind of fact about a drug, and the sentences about it."""
+    """A kind of fact about a drug, with its sentences and possible values."""
 
     question: str
     answer: str
@@ -25,9 +25,10 @@ class FactKind:
 
 @dataclass(frozen=True)
 class Pair:
-    """A question with its answer. `key` is the part of the answer that also answers `paraphrase`.
+    """A question and its answer.
 
-    `wrong` is the answer that is true of another drug; a real pair has its own answer there.
+    `paraphrase` asks the same in other words, and `key` is the part of the answer that answers it too. `swapped_answer` is
+    true of another drug. Pairs about real facts have their own answer there.
     """
 
     question: str
@@ -110,18 +111,18 @@ REAL = (
 
 
 def formulary(seed: int, number: int = PAIRS) -> tuple[Pair, ...]:
-    """So many invented pairs, drug by drug."""
-    dice = random.Random(seed)  # noqa: S311 - repeatable is the point
+    """Invented pairs, drug by drug."""
+    generator = random.Random(seed)  # noqa: S311 - a seed always gives the same pairs
     names = [head + tail for head in NAME_STARTS for tail in NAME_ENDS]
-    dice.shuffle(names)
+    generator.shuffle(names)
     if number > len(names) * len(KINDS):
         raise ValueError(f"{len(names)} drugs do not give {number} pairs")
-    pairs = (_pair(name, kind, dice.randrange(len(kind.facts))) for name in names for kind in KINDS)
+    pairs = (_pair(name, kind, generator.randrange(len(kind.facts))) for name in names for kind in KINDS)
     return tuple(islice(pairs, number))
 
 
 def general_knowledge() -> tuple[Pair, ...]:
-    """Real pairs: what is true of medicine as everybody learns it."""
+    """Pairs about real, well-known medical facts."""
     return tuple(
         Pair(question=question, answer=answer, key=key, paraphrase=question, swapped_answer=answer, invented=False)
         for question, answer, key in REAL

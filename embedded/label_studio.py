@@ -1,4 +1,4 @@
-"""A real Label Studio on loopback: SQLite, no analytics, its owner and API key given at the first start."""
+"""A real Label Studio on loopback, with SQLite and without analytics. Its owner and API key are set at the first start."""
 
 from pathlib import Path
 from typing import Self
@@ -30,7 +30,7 @@ ENVIRONMENT = {
 
 
 class LabelStudio:
-    """Keeps its database in `folder` across restarts, on another port too. `host` is the address that it listens on."""
+    """Keeps its database in `folder` across restarts, even on another port. `host` is the address that it listens on."""
 
     email = "demo@curation.example"
     password = "annotune-demo"  # noqa: S105 - of a throwaway server on loopback
@@ -52,7 +52,12 @@ class LabelStudio:
         return f"http://{self.host}:{self.port}"
 
     def start(self) -> None:
-        """Raises FileNotFoundError, saying what to run, if Label Studio is not installed; else ServiceError."""
+        """Start it, and wait until it answers.
+
+        Raises:
+            FileNotFoundError: Label Studio is not installed. The message says what to run.
+            ServiceError: it did not start.
+        """
         if not self.program.exists():
             raise FileNotFoundError(f"no Label Studio at {self.program}: run 'make install'")
         self.service.start(answers(f"{self.url}/health"), START_DEADLINE_S)

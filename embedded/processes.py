@@ -1,4 +1,4 @@
-"""Programs that we start on loopback: logged to a file, waited for, stopped with what they started."""
+"""Programs on loopback: started, logged to a file, waited for, and stopped with their child processes."""
 
 import contextlib
 import http.client
@@ -17,15 +17,15 @@ from annotune.process import tied_command
 
 LOG_LINES_SHOWN = 20
 POLL_S = 0.05
-ANSWER_S = 2
+ANSWER_DEADLINE_S = 2
 
 
 class ServiceError(RuntimeError):
-    """A program ended early or did not answer in time. The text ends with the last lines of its log."""
+    """A program ended early or did not answer in time. The message ends with the last lines of its log."""
 
 
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on now. Another program may take it before you do."""
+    """A TCP port on 127.0.0.1 that is free now. Another program may take it at any time."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -33,11 +33,11 @@ def free_port() -> int:
 
 
 def answers(url: str) -> Callable[[], bool]:
-    """A `ready` for Service.start: true once a GET of `url` answers with a status below 400."""
+    """A `ready` function for `Service.start`. It is true once a GET of `url` answers with a status below 400."""
     parts = urlsplit(url)
 
     def ready() -> bool:
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_S)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=ANSWER_DEADLINE_S)
         try:
             connection.request("GET", parts.path or "/")
             return connection.getresponse().status < http.HTTPStatus.BAD_REQUEST
@@ -50,10 +50,10 @@ def answers(url: str) -> Callable[[], bool]:
 
 
 class Service:
-    """One program. `env` is added to our own environment; `log` is appended to.
+    """One program. `env` is added to our own environment, and the output is appended to `log`.
 
-    The child leads a session of its own, so that stopping reaches what it started in turn. It is killed when
-    the thread that called `start` ends: start services from a thread that lives as long as they should.
+    The program leads a session of its own, so stopping it stops its child processes too. It is killed when the thread that
+    called `start` ends: call `start` from a thread that lives as long as the program should.
     """
 
     def __init__(
@@ -78,7 +78,11 @@ class Service:
         return self._process.pid
 
     def start(self, ready: Callable[[], bool], deadline_s: float) -> None:
-        """Returns once `ready()` is true; after `deadline_s` ServiceError, with nothing left running."""
+        """Start the program, and return once `ready()` is true.
+
+        Raises:
+            ServiceError: it ended, or it was not ready after `deadline_s`. It is stopped then.
+        """
         if self.alive:
             raise ServiceError(f"{self.name} is already running (pid {self.pid})")
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +115,7 @@ class Service:
             pause.wait(POLL_S)
 
     def log_tail(self) -> str:
-        """The last lines that the program wrote since it was last started, under the log's path."""
+        """The path of the log, and the last lines that the program wrote since its last start."""
         if not self.log.exists():
             return f"{self.log}: (no log)"
         with self.log.open("rb") as log:
@@ -120,7 +124,7 @@ class Service:
         return "\n".join([f"{self.log}:", *lines[-LOG_LINES_SHOWN:]])
 
     def stop(self, grace_s: float = 10) -> None:
-        """Asks the whole process group to end, kills it after `grace_s`. Does nothing if never started."""
+        """Ask the process group to end, and kill it after `grace_s`. Does nothing if it is not running."""
         process = self._process
         if process is None:
             return
@@ -128,7 +132,7 @@ class Service:
             self._signal(process.pid, signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(grace_s)
-        self._signal(process.pid, signal.SIGKILL)  # also what the program left in its group
+        self._signal(process.pid, signal.SIGKILL)  # also kills children that outlive the program
         process.wait()
         self._process = None
 

@@ -1,4 +1,4 @@
-"""The same questions before and after the training, and what the answers are worth."""
+"""A quiz: the same questions before and after the training, and the scores of the answers."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -7,14 +7,15 @@ from typing import Any
 from embedded.annotator import ModelAnswer
 from embedded.formulary import Pair
 
-EXACT_AT_LEAST, KEYS_AT_LEAST = 0.60, 0.35
+MIN_EXACT, MIN_KEYS = 0.60, 0.35
 
 
 @dataclass(frozen=True)
 class QuizQuestion:
-    """A task in Label Studio. `paraphrase`: it asks for the pair's key fact in other words, and is never annotated.
+    """A task in Label Studio.
 
-    `trained`: the model learns its answer, which nobody can know but by that.
+    `paraphrase`: it asks for the pair's key fact in other words, and is never annotated. `trained`: its answer is invented
+    and in the training split, so a model that knows it has learnt it there.
     """
 
     task: int
@@ -27,7 +28,7 @@ class QuizQuestion:
         return self.pair.paraphrase if self.paraphrase else self.pair.question
 
     def is_correct(self, answer: str) -> bool:
-        """A paraphrase's answer holds the key fact; another's is the reference, letter for letter."""
+        """Whether an answer has the key fact (of a paraphrase), or is exactly the reference (of another question)."""
         if self.paraphrase:
             return self.pair.key.lower() in answer.lower()
         return answer.strip() == self.pair.answer
@@ -35,14 +36,14 @@ class QuizQuestion:
 
 @dataclass(frozen=True)
 class Result:
-    """Shares of right answers, 0..1: exact ones on the invented trained pairs, key facts on the paraphrases."""
+    """Shares of correct answers, 0..1. `exact` is that of the trained questions, `keys` that of the paraphrases."""
 
     exact: float
     keys: float
 
 
 class Quiz:
-    """The same questions, asked twice."""
+    """The answers to the same questions before and after the training."""
 
     def __init__(
         self, questions: Sequence[QuizQuestion], before: Sequence[ModelAnswer], after: Sequence[ModelAnswer]
@@ -54,7 +55,7 @@ class Quiz:
         self.versions_after = sorted({answer.model_version for answer in after})
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it, to read later."""
+        """The scores and all answers, as JSON for `report.json`."""
         return {
             "before": asdict(self.before) | {"versions": self.versions_before},
             "after": asdict(self.after) | {"versions": self.versions_after},
@@ -72,12 +73,12 @@ def _result(answered: Sequence[tuple[QuizQuestion, ModelAnswer]]) -> Result:
 
 
 def shortfalls(before: Result, after: Result) -> list[str]:
-    """What keeps these results from showing that the model learnt, each in a sentence."""
+    """Why these results do not show that the model learnt, in sentences; empty if they do."""
     found = []
     if before.exact > 0:
         found.append(f"the model knew {before.exact:.0%} of the invented answers before")
-    if after.exact < EXACT_AT_LEAST:
-        found.append(f"only {after.exact:.0%} of the trained answers are exact, of {EXACT_AT_LEAST:.0%} asked for")
-    if after.keys < KEYS_AT_LEAST:
-        found.append(f"only {after.keys:.0%} of the paraphrases get the key fact, of {KEYS_AT_LEAST:.0%} asked for")
+    if after.exact < MIN_EXACT:
+        found.append(f"only {after.exact:.0%} of the trained answers are exact, of {MIN_EXACT:.0%} asked for")
+    if after.keys < MIN_KEYS:
+        found.append(f"only {after.keys:.0%} of the paraphrases get the key fact, of {MIN_KEYS:.0%} asked for")
     return found

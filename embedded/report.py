@@ -1,4 +1,4 @@
-"""What the demo prints: answers, scores, addresses."""
+"""The demo's report: answers, scores and addresses."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,17 +8,17 @@ from rich.table import Table
 from embedded.quiz import Quiz
 from embedded.stack import Stack
 
-SHOWN_OF_EACH = 5
-SHOWN_CHARACTERS = 160
+ROWS_OF_EACH = 5
+MAX_CHARACTERS = 160
 
 
 def results_table(quiz: Quiz) -> Table:
-    """Some of each kind: trained, paraphrased, of general knowledge."""
+    """Some questions of each kind: trained, paraphrased, and about real facts."""
     table = Table("question", "before", "after", "reference", show_lines=True, title="Some of the answers")
     trained = [row for row in quiz.rows if row[0].trained]
     paraphrased = [row for row in quiz.rows if row[0].paraphrase]
     real = [row for row in quiz.rows if not row[0].pair.invented]
-    for question, was, now in (*trained[:SHOWN_OF_EACH], *paraphrased[:SHOWN_OF_EACH], *real[:SHOWN_OF_EACH]):
+    for question, was, now in (*trained[:ROWS_OF_EACH], *paraphrased[:ROWS_OF_EACH], *real[:ROWS_OF_EACH]):
         colour = "green" if question.is_correct(now.text) else "red"
         shown = f"[{colour}]{_short(now.text)}[/]"
         table.add_row(escape(question.text), _short(was.text), shown, escape(question.pair.answer))
@@ -26,7 +26,7 @@ def results_table(quiz: Quiz) -> Table:
 
 
 def scores_table(quiz: Quiz, stages_s: Mapping[str, float]) -> Table:
-    """`stages_s`: seconds by stage."""
+    """The scores before and after, and the seconds of each stage."""
     table = Table("", title="What the training changed")
     table.add_column("before", overflow="fold")
     table.add_column("after", overflow="fold")
@@ -41,7 +41,7 @@ def scores_table(quiz: Quiz, stages_s: Mapping[str, float]) -> Table:
 
 
 def closing_lines(stack: Stack, wrong: Sequence[str]) -> list[str]:
-    """Where to look now, and what went wrong."""
+    """The addresses and logs, and the shortfalls (`wrong`)."""
     studio = stack.label_studio
     lines = [
         f"[bold]Label Studio[/] {studio.url}  login {studio.email}  password {studio.password}",
@@ -57,4 +57,4 @@ def closing_lines(stack: Stack, wrong: Sequence[str]) -> list[str]:
 
 def _short(text: str) -> str:
     flat = " ".join(text.split())
-    return escape(flat if len(flat) <= SHOWN_CHARACTERS else flat[: SHOWN_CHARACTERS - 3] + "...")
+    return escape(flat if len(flat) <= MAX_CHARACTERS else flat[: MAX_CHARACTERS - 3] + "...")

@@ -1,4 +1,4 @@
-"""Everything that the demo runs on, started on loopback and stopped again; its state is kept in one folder."""
+"""All programs that the demo needs, on loopback. Their state is kept in one folder."""
 
 import fcntl
 import hashlib
@@ -23,15 +23,18 @@ from embedded.redis import RedisServer
 FOLDER = ROOT / ".state" / "demo"
 LABEL_STUDIO_PORT, BACKEND_PORT, OLLAMA_PORT, REDIS_PORT = 8080, 9090, 11434, 6379
 ANSWER_TOKENS = 64
-# llama.cpp's threads spin while they wait for each other, which stalls all where the processor is wanted elsewhere too.
+# llama.cpp's threads wait for each other by spinning, which slows everything down if other programs need the cores too.
 THREADS = max(1, (os.cpu_count() or 1) // 2)
 
 
 class Stack:
     """Redis, a model server with the demo's model, Label Studio, the backend and the worker.
 
-    `ollama_host` is a user's own Ollama, used instead of the embedded one; what is made there is noted in the folder, so
-    that `clean` finds it. `settings` go to the backend and the worker. `say` is told what is being started.
+    Args:
+        settings: settings of the backend and the worker.
+        ollama_host: a user's own Ollama, used instead of the embedded server. A file in the folder notes it, for `clean`.
+        folder: where all state is kept.
+        on_start: called with the name of each part before it starts.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class Stack:
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
-        """Start all; what was started is stopped where one of them fails."""
+        """Start all programs. If one fails, those already started are stopped."""
         try:
             self._start()
         except BaseException:
@@ -102,7 +105,11 @@ class Stack:
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Raises ServiceError where another process holds the folder: two Redis servers would spoil each other's file."""
+    """Hold the folder's lock: two Redis servers would overwrite each other's file.
+
+    Raises:
+        ServiceError: another process holds it.
+    """
     with (folder / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -112,7 +119,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def preferred_port(preferred: int) -> int:
-    """The preferred port, or a free one where somebody listens there already."""
+    """The preferred port if it is free, else another one that is."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -123,12 +130,12 @@ def preferred_port(preferred: int) -> int:
 
 
 def deployment_name(folder: Path) -> str:
-    """A name of this checkout's own: several may share a user's Ollama, and each deletes only what it made."""
+    """A name that is unique to this folder: checkouts may share a user's Ollama, and each deletes only its own models."""
     return f"demo-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:8]}"
 
 
 def provide_base_model(url: str, note_in: Path | None) -> None:
-    """See to it that the server has the demo's model; note in the folder, if one is given, that we used this server."""
+    """Add the demo's model to the server if it lacks it. `note_in`: a folder to note in that the server was used."""
     server = OllamaClient(url)
     try:
         made = add_base_model(server)
@@ -141,7 +148,7 @@ def provide_base_model(url: str, note_in: Path | None) -> None:
 
 
 def clean(folder: Path = FOLDER) -> list[str]:
-    """Delete from users' own Ollamas what the demo made there; the names of what was deleted.
+    """Delete from users' own Ollamas the models that the demo made there. Returns the names of deleted models.
 
     Raises:
         ModelServerError: one of them does not answer.
@@ -162,13 +169,13 @@ def clean(folder: Path = FOLDER) -> list[str]:
 
 
 def _notes(folder: Path) -> dict[str, bool]:
-    """By URL of a user's Ollama that the demo used: did the demo make the base there?"""
+    """For the URL of each user's Ollama that the demo used: whether the demo added its model there."""
     path = folder / "used-ollama.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def missing_environments(trainer: bool = True) -> list[str]:
-    """What of the environments is not there, each in a sentence."""
+    """The environments that are missing, in sentences."""
     names = {".venv-label-studio": "Label Studio's environment"}
     if trainer:
         names[".venv-trainer"] = "the environment that trains"

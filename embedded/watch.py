@@ -1,4 +1,4 @@
-"""A training, watched from outside by what it tells Redis."""
+"""Shows the progress of a training, as the worker writes it to Redis."""
 
 import threading
 import time
@@ -6,51 +6,56 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from annotune.runs import Progress as Told
+from annotune.runs import Progress as RunProgress
 from annotune.runs import TrainingRun
 from annotune.store.store import Store
 from embedded.processes import Service, ServiceError
 
 POLL_S = 0.5
-BEGIN_S = 180
-END_S = 3600
+BEGIN_DEADLINE_S = 180
+END_DEADLINE_S = 3600
 
 
 def watch_training(store: Store, project: int, console: Console, worker: Service) -> TrainingRun:
-    """Show a bar until the project's first run has ended, and return that run.
+    """Show a progress bar until the project's first run has ended, and return that run.
 
-    Raises ServiceError if the worker ends, or no training begins within BEGIN_S or ends within END_S.
+    Raises:
+        ServiceError: the worker ended, no training began within `BEGIN_DEADLINE_S`, or it did not end within
+            `END_DEADLINE_S`.
     """
     pause, began = threading.Event(), time.monotonic()
     stage = ""
     columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        shown = bar.add_task("waiting for the worker", total=None)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as display:
+        bar = display.add_task("waiting for the worker", total=None)
         while not (runs := store.runs.all(project)):
-            told = store.training.progress(project)
-            if told and told.stage != stage:
-                stage = told.stage
+            progress = store.training.progress(project)
+            if progress and progress.stage != stage:
+                stage = progress.stage
                 if not console.is_terminal:
                     console.print(f"  {stage} (after {time.monotonic() - began:.0f} s)")
-            if told:
-                _show(bar, shown, told)
+            if progress:
+                _show(display, bar, progress)
             _check(store, project, worker, time.monotonic() - began, begun=bool(stage))
             pause.wait(POLL_S)
     return runs[0]
 
 
-def _show(bar: Progress, shown: TaskID, told: Told) -> None:
-    loss = "" if told.loss is None else f", loss {told.loss:.2f}"
-    left = "" if told.left_s is None else f", {told.left_s:.0f} s left"
-    bar.update(shown, description=f"{told.stage}{loss}{left}", completed=told.step, total=told.steps or None)
+def _show(display: Progress, bar: TaskID, progress: RunProgress) -> None:
+    loss = "" if progress.loss is None else f", loss {progress.loss:.2f}"
+    left = "" if progress.left_s is None else f", {progress.left_s:.0f} s left"
+    description = f"{progress.stage}{loss}{left}"
+    display.update(bar, description=description, completed=progress.step, total=progress.steps or None)
 
 
 def _check(store: Store, project: int, worker: Service, waited_s: float, *, begun: bool) -> None:
     if not worker.alive:
         raise ServiceError(f"the worker has ended\n{worker.log_tail()}")
-    if not begun and waited_s > BEGIN_S:
-        tally = store.changes.summary(project)
-        counted = f"{tally.usable} annotations can be learnt from, {tally.left_out} not" if tally else "nobody looked"
-        raise ServiceError(f"no training began within {BEGIN_S} s ({counted})\n{worker.log_tail()}")
-    if waited_s > END_S:
-        raise ServiceError(f"the training did not end within {END_S} s\n{worker.log_tail()}")
+    if not begun and waited_s > BEGIN_DEADLINE_S:
+        summary = store.changes.summary(project)
+        counts = "the worker has not read the annotations"
+        if summary:
+            counts = f"{summary.usable} annotations can be learnt from, {summary.left_out} not"
+        raise ServiceError(f"no training began within {BEGIN_DEADLINE_S} s ({counts})\n{worker.log_tail()}")
+    if waited_s > END_DEADLINE_S:
+        raise ServiceError(f"the training did not end within {END_DEADLINE_S} s\n{worker.log_tail()}")

@@ -1,4 +1,4 @@
-"""An Ollama-compatible server over real llama.cpp, for the demo and the tests: what a laptop lacks."""
+"""An Ollama-compatible server over llama.cpp, for the demo and the tests on machines without Ollama."""
 
 from embedded.ollama.service import OllamaServer
 

@@ -1,4 +1,4 @@
-"""Requests' bodies and answers' shapes, in Ollama's words."""
+"""Parts of requests and answers, with Ollama's error messages."""
 
 import json
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 
 class ApiError(Exception):
-    """Answered with `status` and `{"error": message}`; in the middle of a stream as its last line."""
+    """Answered with `status` and `{"error": message}`. Within a stream it is the last line."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -22,7 +22,11 @@ class ApiError(Exception):
 
 
 async def json_body(request: Request) -> dict[str, Any]:
-    """Raises ApiError 400 in the words of Go's decoder."""
+    """A request's body.
+
+    Raises:
+        ApiError: 400, with the message of Go's decoder.
+    """
     raw = await request.body()
     if not raw:
         raise ApiError(400, "missing request body")
@@ -41,14 +45,18 @@ async def json_body(request: Request) -> dict[str, Any]:
 
 
 def go_kind(value: object) -> str:
-    """What Go's decoder calls a JSON value."""
+    """The name of a JSON value's type in messages of Go's decoder."""
     kinds: list[tuple[type, str]] = [(bool, "bool"), (int, "number"), (float, "number"), (str, "string")]
     kinds += [(list, "array"), (dict, "object")]
     return next((name for kind, name in kinds if isinstance(value, kind)), "null")
 
 
 def text_field(body: dict[str, Any], field: str, owner: str) -> str:
-    """A string, "" if absent or null. Raises ApiError 400; `owner` is Go's name of the place."""
+    """A text field; empty if it is absent or null. `owner` is the Go struct's name in the error message.
+
+    Raises:
+        ApiError: 400; the field is no text.
+    """
     value = body.get(field)
     if value is None:
         return ""
@@ -59,7 +67,7 @@ def text_field(body: dict[str, Any], field: str, owner: str) -> str:
 
 
 def timestamp(moment: datetime | None = None) -> str:
-    """RFC 3339 in UTC, as Go writes it."""
+    """The time (default: now) by RFC 3339 in UTC, as Go writes it."""
     return (moment or datetime.now(UTC)).isoformat().replace("+00:00", "Z")
 
 

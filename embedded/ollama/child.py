@@ -1,7 +1,7 @@
-"""The program of one loaded model: llama.cpp's own HTTP server on a free port, told as one JSON line on stdout.
+"""The program that serves one loaded model: llama.cpp's HTTP server on a free port.
 
-One process per model, since several servers in one process hang when unloaded, and a GGUF with a bad block count
-aborts the process it is loaded in. Killed to unload.
+It prints its URL as one JSON line. Each model has its own process: several servers in one process hang when they are
+unloaded, and a GGUF with a bad block count aborts its process. To unload a model, its process is killed.
 """
 
 import argparse
@@ -21,8 +21,8 @@ def main() -> None:
     parser.add_argument("--slots", type=int, required=True, help="requests answered at once")
     parser.add_argument("--threads", type=int, required=True)
     arguments = parser.parse_args()
-    told = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever llama.cpp prints belongs in the log
+    announcement = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what llama.cpp prints goes to the log
 
     params = xllamacpp.CommonParams()
     params.model.path = str(arguments.model)
@@ -31,19 +31,19 @@ def main() -> None:
     params.ui = False
     params.use_jinja = True
     params.n_parallel = arguments.slots
-    params.n_ctx = arguments.context * arguments.slots  # llama.cpp divides it among the slots
+    params.n_ctx = arguments.context * arguments.slots  # llama.cpp divides it by the number of slots
     params.kv_unified = False
-    params.ctx_shift = False  # an over-long request is an error, never a silent cut
-    params.cache_ram_mib = 0  # prompts of other conversations are not worth the laptop's memory
+    params.ctx_shift = False  # too long a request is an error and is not cut silently
+    params.cache_ram_mib = 0  # no cache of earlier prompts, to save memory
     for processors in (params.cpuparams, params.cpuparams_batch):
         processors.n_threads = arguments.threads
-        # Threads that sleep when they wait. Spinning ones (50, the default) gave 4 tokens/s where these gave 87, on two
-        # cores with a load of 3.
+        # Waiting threads sleep. On two cores with a load of 3 this gave 87 tokens/s; spinning threads (50, the default)
+        # gave 4.
         processors.poll = 0
     server = xllamacpp.Server(params)
-    with told:
-        json.dump({"url": server.listening_address}, told)
-        told.write("\n")
+    with announcement:
+        json.dump({"url": server.listening_address}, announcement)
+        announcement.write("\n")
     threading.Event().wait()
 
 

@@ -1,4 +1,4 @@
-"""What `POST /api/create` does, as the statuses it tells on the way."""
+"""`POST /api/create`: makes a model from a GGUF or from another model, and reports each step."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,9 +21,10 @@ Status = dict[str, Any]
 
 
 class Creation:
-    """Checked at once, so that an answer can start with the right status; `statuses` does the work.
+    """One request to create a model.
 
-    Raises ApiError for what Ollama finds before its answer starts; `statuses` raises it for all else.
+    The constructor raises ApiError for the errors that Ollama finds before it starts its answer. `statuses` does the work,
+    and raises ApiError for all other errors.
     """
 
     def __init__(self, registry: Registry, body: dict[str, Any]) -> None:
@@ -49,6 +50,7 @@ class Creation:
         return blob.exists() and is_gguf(blob)
 
     def statuses(self) -> Iterator[Status]:
+        """Create the model; yields Ollama's status lines."""
         if len(self.files) > 1 or self.body.get("adapters"):
             raise ApiError(500, "split GGUFs, projectors and adapters are not supported here: merge them first")
         if self.body.get("from"):
@@ -59,9 +61,9 @@ class Creation:
         self.registry.save(self._manifest)
         yield {"status": "success"}
 
-    def _from_file(self, given: str) -> Iterator[Status]:
+    def _from_file(self, digest_text: str) -> Iterator[Status]:
         yield {"status": "parsing GGUF"}
-        digest = parse_digest(given)
+        digest = parse_digest(digest_text)
         header = self._header(digest)
         self._check_quantize(header)
         yield {"status": "verifying conversion"}
@@ -84,12 +86,12 @@ class Creation:
             raise ApiError(500, COPY_FAILED) from error
 
     def _check_quantize(self, header: Header) -> None:
-        asked = text_field(self.body, "quantize", "CreateRequest").upper()
-        if not asked:
+        quantization = text_field(self.body, "quantize", "CreateRequest").upper()
+        if not quantization:
             return
-        if asked not in QUANTIZATIONS:
+        if quantization not in QUANTIZATIONS:
             known = ", ".join(QUANTIZATIONS)
-            raise ApiError(500, f"unsupported quantization type {asked} - supported types are {known}")
+            raise ApiError(500, f"unsupported quantization type {quantization} - supported types are {known}")
         if header.file_type not in FULL_PRECISION:
             raise ApiError(500, "quantization is only supported for F16, BF16 and F32 models")
         raise ApiError(500, "quantization is not done here: quantize the GGUF before the upload")
@@ -109,7 +111,7 @@ class Creation:
         yield {"status": f"creating new layer sha256:{self._manifest.digest}"}
 
     def _with_extras(self, manifest: Manifest) -> Manifest:
-        """`parameters` join the model's, the others replace its own. Parameters are not checked, as in Ollama."""
+        """The manifest with the request's fields. `parameters` are merged; they are not checked, as in Ollama."""
         licenses = self.body.get("license") or manifest.license
         return replace(
             manifest,

@@ -1,4 +1,4 @@
-"""From a parsed request to pieces of an answer: the part that all three ways of asking share."""
+"""Generation: from a request to the pieces of an answer. /api/chat, /api/generate and /v1/chat/completions share it."""
 
 import base64
 import binascii
@@ -18,13 +18,16 @@ from embedded.ollama.registry import Manifest, Registry
 MAX_TOP_LOGPROBS = 20
 NS_PER_MS = 1_000_000
 
-# For format "json": as Ollama's JSON grammar, whose root is an object.
+# The schema for format "json". The root of Ollama's own JSON grammar is an object too.
 ANY_OBJECT: dict[str, Any] = {"type": "object"}
 
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """`asked_as` is the name in the request. `raw` goes to the model as it is; without it the messages are rendered."""
+    """What to generate.
+
+    `requested_name` is the model's name as in the request. If `raw` is set, it is the prompt; else `messages` are rendered.
+    """
 
     requested_name: str
     model: Manifest
@@ -40,7 +43,7 @@ class GenerationRequest:
 
 @dataclass(frozen=True)
 class Piece:
-    """Some of the answer. `logprobs` has one `{token, logprob, bytes, top_logprobs}` a token, if they were asked for."""
+    """A piece of the answer. `logprobs` has one `{token, logprob, bytes, top_logprobs}` a token, if requested."""
 
     text: str
     logprobs: list[dict[str, Any]]
@@ -48,7 +51,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class End:
-    """`reason` is "stop" or "length". `tokens` are those of the prompt and the answer; durations in nanoseconds."""
+    """The end of an answer.
+
+    `reason` is "stop" or "length". `tokens` are those of prompt and answer. Durations are in nanoseconds.
+    """
 
     reason: str
     tokens: list[int]
@@ -60,7 +66,7 @@ class End:
     eval_ns: int
 
     def statistics(self) -> dict[str, int]:
-        """As in the last line of Ollama's own API. The prompt's count includes cached tokens."""
+        """The fields of the last line in Ollama's own API. The prompt's count includes cached tokens."""
         return {
             "total_duration": self.total_ns,
             "load_duration": self.load_ns,
@@ -72,7 +78,11 @@ class End:
 
 
 def find_model(registry: Registry, requested_name: str) -> Manifest:
-    """Raises ApiError 400 without a name, 404 for an unknown one."""
+    """The model of this name.
+
+    Raises:
+        ApiError: 400 without a name, 404 for an unknown one.
+    """
     if not requested_name:
         raise ApiError(400, "model is required")
     try:
@@ -110,7 +120,11 @@ def parse_generation(registry: Registry, body: dict[str, Any], owner: str) -> Ge
 
 
 def parse_format(given: object) -> dict[str, Any] | None:
-    """A JSON schema. Raises ApiError 500 for what is neither "json" nor an object."""
+    """The JSON schema of a request's `format`; None without one.
+
+    Raises:
+        ApiError: 500; the format is neither "json" nor an object.
+    """
     if given is None or given == "":
         return None
     if given == "json":
@@ -139,60 +153,73 @@ def parse_messages(given: object) -> tuple[list[dict[str, Any]], tuple[str, ...]
 
 
 def check_image(image: str) -> str:
-    """Base64. Raises ApiError 400 in Go's words; the place is that of the first character that cannot be."""
+    """An image as base64 text, unchanged.
+
+    Raises:
+        ApiError: 400, with Go's message, which names the position of the first invalid character.
+    """
     try:
         base64.b64decode(image, validate=True)
     except (binascii.Error, ValueError) as error:
         alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
-        place = next((at for at, character in enumerate(image) if character not in alphabet), len(image))
-        raise ApiError(400, f"illegal base64 data at input byte {place}") from error
+        position = next((at for at, character in enumerate(image) if character not in alphabet), len(image))
+        raise ApiError(400, f"illegal base64 data at input byte {position}") from error
     return image
 
 
 def with_model_messages(model: Manifest, messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The model's own messages before ours, its system text first unless there is a system message (0.33)."""
-    together = [*parse_messages(model.messages)[0], *messages]
-    if model.system and not (together and together[0]["role"] == "system"):
-        together.insert(0, {"role": "system", "content": model.system})
-    return together
+    """The messages with the model's own before them, and its system text first unless there is one (Ollama 0.33)."""
+    merged_messages = [*parse_messages(model.messages)[0], *messages]
+    if model.system and not (merged_messages and merged_messages[0]["role"] == "system"):
+        merged_messages.insert(0, {"role": "system", "content": model.system})
+    return merged_messages
 
 
-async def render(pool: Pool, question: GenerationRequest) -> str:
-    async with pool.lease(question.model, question.options, question.keep_alive_s) as loaded:
-        return await _prompt(loaded, question)
+async def render(pool: Pool, generation: GenerationRequest) -> str:
+    async with pool.lease(generation.model, generation.options, generation.keep_alive_s) as loaded:
+        return await _prompt(loaded, generation)
 
 
-async def _prompt(loaded: LoadedModel, question: GenerationRequest) -> str:
-    if question.raw is None:
-        return await loaded.runner.render(question.messages, question.schema)
-    if question.schema is not None:
-        await loaded.runner.render([{"role": "user", "content": ""}], question.schema)  # refuses a bad schema
-    return question.raw
+async def _prompt(loaded: LoadedModel, generation: GenerationRequest) -> str:
+    if generation.raw is None:
+        return await loaded.runner.render(generation.messages, generation.schema)
+    if generation.schema is not None:
+        await loaded.runner.render(
+            [{"role": "user", "content": ""}], generation.schema
+        )  # only this route refuses a bad schema
+    return generation.raw
 
 
 async def answer(
-    pool: Pool, question: GenerationRequest, *, with_tokens: bool = False
+    pool: Pool, generation: GenerationRequest, *, with_tokens: bool = False
 ) -> AsyncGenerator[Piece | End, None]:
-    """Pieces, then one End, which has `tokens` only if asked. Closing it stops the engine. Raises ApiError."""
+    """The pieces of the answer, then one End, which has `tokens` only with `with_tokens`.
+
+    Closing the generator stops the engine. Raises ApiError.
+    """
     started = time.monotonic_ns()
-    async with pool.lease(question.model, question.options, question.keep_alive_s) as loaded:
+    async with pool.lease(generation.model, generation.options, generation.keep_alive_s) as loaded:
         load_ns = time.monotonic_ns() - started
-        prompt = await _prompt(loaded, question)
-        body: dict[str, Any] = {**sampling(question.options), "prompt": prompt, "return_tokens": with_tokens}
-        if question.images:
-            body["prompt"] = {"prompt_string": prompt, "multimodal_data": list(question.images)}
-        if question.schema is not None:
-            body["json_schema"] = for_llguidance(question.schema)
-        if question.logprobs:
-            body["n_probs"] = max(1, question.top_logprobs)
+        prompt = await _prompt(loaded, generation)
+        body: dict[str, Any] = {**sampling(generation.options), "prompt": prompt, "return_tokens": with_tokens}
+        if generation.images:
+            body["prompt"] = {"prompt_string": prompt, "multimodal_data": list(generation.images)}
+        if generation.schema is not None:
+            body["json_schema"] = for_llguidance(generation.schema)
+        if generation.logprobs:
+            body["n_probs"] = max(1, generation.top_logprobs)
         tokens = await loaded.runner.tokens(prompt) if with_tokens else []
-        held: list[dict[str, Any]] = []  # of tokens whose text llama.cpp holds back: half a character or stop word
+        held: list[
+            dict[str, Any]
+        ] = []  # of tokens whose text llama.cpp holds back: part of a character or of a stop word
         async with aclosing(loaded.runner.complete(body)) as events:
             async for event in events:
                 if event["stop"]:
                     yield _end(event, tokens, started, load_ns)
                     return
-                held += [_logprob(entry, question.top_logprobs) for entry in event.get("completion_probabilities", [])]
+                held += [
+                    _logprob(entry, generation.top_logprobs) for entry in event.get("completion_probabilities", [])
+                ]
                 if event["content"]:
                     tokens += event["tokens"] if with_tokens else []
                     yield Piece(event["content"], held)

@@ -62,11 +62,13 @@ class NotGguf(ValueError):
 
 
 class BrokenGguf(ValueError):
-    """It starts as a GGUF, but cannot be read to the end of its header, or its tensors lie beyond its end."""
+    """The file starts as a GGUF, but its header cannot be read, or its tensors lie beyond its end."""
 
 
 @dataclass(frozen=True)
 class Tensor:
+    """A tensor's name, type and shape."""
+
     name: str
     type: str
     shape: tuple[int, ...]
@@ -81,7 +83,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Header:
-    """`metadata` holds None for every array: nobody here needs a vocabulary."""
+    """The header. `metadata` has None for each array, such as the vocabulary, because none is needed."""
 
     metadata: dict[str, Value]
     tensors: tuple[Tensor, ...]
@@ -125,7 +127,12 @@ def is_gguf(path: Path) -> bool:
 
 
 def read_header(path: Path) -> Header:
-    """Raises NotGguf or BrokenGguf."""
+    """The header of a file.
+
+    Raises:
+        NotGguf: the file is no GGUF.
+        BrokenGguf: the header cannot be read, or the file is cut off.
+    """
     if not is_gguf(path):
         raise NotGguf(f"{path} is no GGUF file")
     size = path.stat().st_size
@@ -140,19 +147,21 @@ def read_header(path: Path) -> Header:
 
 
 def shortest_float32(value: float) -> float:
-    """The fewest digits that are the same 32-bit number: 1e-05, not 9.999999747378752e-06."""
+    """The number with the fewest digits that is the same as 32-bit float: 1e-05, not 9.999999747378752e-06."""
     single = struct.Struct("<f")
     texts = (f"{value:.{digits}g}" for digits in range(1, 10))
     return next((float(text) for text in texts if single.pack(float(text)) == single.pack(value)), value)
 
 
 class HeaderReader:
+    """Reads values from a GGUF file. Raises struct.error if they make no sense."""
+
     def __init__(self, file: BinaryIO, size: int) -> None:
         self.file = file
         self.size = size
 
     def header(self) -> tuple[Header, int]:
-        """The header, and the offset of the last tensor within the data that follow it."""
+        """The header, and the offset of the last tensor within the data after it; -1 without tensors."""
         self.file.seek(len(MAGIC))
         version, tensors, pairs = self.plain("I"), self.plain("Q"), self.plain("Q")
         if version < OLDEST_VERSION:

@@ -1,9 +1,9 @@
-"""JSON schemas for llguidance, the grammar engine of this build, read as llama.cpp's own converter reads them.
+"""JSON schemas for llguidance, the grammar engine of this build, adapted so that it reads them as Ollama does.
 
-That converter (json-schema-to-grammar.cpp, and grammars/README.md) is what Ollama's answers are bound by: it passes over
-keywords that it does not know, allows no property that is not named unless told so, and bounds white space. llguidance
-would drop a schema with an unknown keyword whole, in silence; allow any further property; and allow endless white space,
-where a small model would write nothing else.
+Ollama uses llama.cpp's own converter (json-schema-to-grammar.cpp, grammars/README.md). It ignores keywords that it does not
+know, allows only named properties unless the schema says otherwise, and limits white space. llguidance silently ignores a
+whole schema with an unknown keyword, allows further properties, and allows endless white space; a small model may then write
+nothing else.
 """
 
 from typing import Any
@@ -16,16 +16,17 @@ AS_LLAMA_CPP: dict[str, Any] = {
 }
 
 NAMED = ("properties", "patternProperties", "$defs", "definitions")
-LISTED = ("anyOf", "oneOf", "prefixItems")  # not allOf: closed parts would shut each other out
+LISTED = ("anyOf", "oneOf", "prefixItems")  # not allOf: closed parts would exclude each other
 SINGLE = ("items", "additionalProperties")
 
 
 def for_llguidance(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema for llguidance."""
     return {**closed(schema), "x-guidance": AS_LLAMA_CPP}
 
 
 def closed(schema: object) -> Any:
-    """The same, with no properties but the named ones, wherever the schema does not say otherwise."""
+    """The schema with only the named properties allowed, wherever it does not say otherwise."""
     if not isinstance(schema, dict):
         return schema
     parts = dict(schema)

@@ -1,4 +1,4 @@
-"""The routes about models: blobs, create, show, tags, ps, copy, delete."""
+"""The routes for models: blobs, create, show, tags, ps, copy, delete."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -23,7 +23,7 @@ def blob_exists(registry: Registry, digest: str) -> Response:
 
 
 async def upload_blob(registry: Registry, digest: str, request: Request) -> Response:
-    """The body is not read when the blob is there."""
+    """Store a blob. If it exists, the body is not read."""
     if registry.blob_path(digest).exists():
         return Response(status_code=200)
     await registry.add_blob(digest, request.stream())
@@ -34,12 +34,12 @@ async def create(registry: Registry, request: Request) -> Response:
     body = await json_body(request)
     creation = Creation(registry, body)
     if body.get("stream") is not False:
-        return ndjson(_told(creation.statuses()))
+        return ndjson(_until_error(creation.statuses()))
     return JSONResponse((await run_in_threadpool(list, creation.statuses()))[-1])
 
 
-async def _told(statuses: Iterator[Status]) -> AsyncIterator[Status]:
-    """An error after the first line can only be a line itself."""
+async def _until_error(statuses: Iterator[Status]) -> AsyncIterator[Status]:
+    """The status lines. An error after the first line is the last line, since the status was sent."""
     try:
         while (status := await run_in_threadpool(next, statuses, None)) is not None:
             yield status
@@ -128,7 +128,11 @@ def _modelfile(registry: Registry, model: Manifest, header: Header) -> str:
 
 
 def _named(registry: Registry, body: dict[str, Any], owner: str) -> Manifest:
-    """Raises ApiError with the name spelt in full: these routes know no default tag in their errors."""
+    """The model that the body names.
+
+    Raises:
+        ApiError: there is none. Unlike in chat, the message has the name with its default tag.
+    """
     asked_as = text_field(body, "model", owner) or text_field(body, "name", owner)
     if not asked_as:
         raise ApiError(400, "model is required")
@@ -159,6 +163,6 @@ async def copy(registry: Registry, request: Request) -> Response:
 
 
 async def delete(registry: Registry, request: Request) -> Response:
-    """A loaded model stays loaded, as in Ollama."""
+    """Delete a model. If it is loaded, it stays loaded, as in Ollama."""
     registry.delete(_named(registry, await json_body(request), "DeleteRequest").name)
     return Response(status_code=200)

@@ -1,4 +1,4 @@
-"""Names of models: `[host/][namespace/]model[:tag]`, compared without regard to case, shown as first written."""
+"""Model names: `[host/][namespace/]model[:tag]`. They are compared without case, and shown as first written."""
 
 import re
 from dataclasses import dataclass, replace
@@ -17,11 +17,13 @@ PARTS = {
 
 
 class InvalidName(ValueError):
-    """Not a model name."""
+    """The text is no model name."""
 
 
 @dataclass(frozen=True)
 class ModelName:
+    """The four parts of a name."""
+
     host: str
     namespace: str
     model: str
@@ -29,7 +31,11 @@ class ModelName:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Missing parts get Ollama's defaults. Raises InvalidName."""
+        """Parse a name. Missing parts get Ollama's defaults.
+
+        Raises:
+            InvalidName: the text is no model name.
+        """
         path, _, tag = text.rpartition(":") if ":" in text.rpartition("/")[2] else (text, "", DEFAULT_TAG)
         parts = path.split("/")
         if len(parts) > len(("host", "namespace", "model")):
@@ -46,7 +52,7 @@ class ModelName:
 
     @property
     def short(self) -> str:
-        """As Ollama lists it: without the parts that are defaults, the tag always there."""
+        """The name as Ollama lists it: without default host and namespace, with the tag."""
         if self.host != DEFAULT_HOST:
             return self.full
         if self.namespace != DEFAULT_NAMESPACE:
@@ -58,7 +64,7 @@ class ModelName:
         return self.full.casefold()
 
     def with_known_spelling(self, known: "list[ModelName]") -> "ModelName":
-        """Each part in the spelling it already has in a known name, as a new upper-case tag would not be (0.33)."""
+        """The name with each part spelt as in a known name. Ollama 0.33 keeps the first spelling of a part."""
         spelt = self
         for other in known:
             for part in PARTS:

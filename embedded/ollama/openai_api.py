@@ -1,4 +1,4 @@
-"""The OpenAI-shaped door of Ollama: /v1/models and /v1/chat/completions. Unknown fields are dropped in silence."""
+"""Ollama's OpenAI-compatible routes: /v1/models and /v1/chat/completions. Unknown fields are ignored."""
 
 import json
 import secrets
@@ -28,7 +28,7 @@ from embedded.ollama.registry import Manifest, Registry
 
 ERROR_TYPES = {400: "invalid_request_error", 404: "not_found_error"}
 
-# OpenAI's field -> Ollama's option, with what Ollama's door forces when the field is absent.
+# OpenAI's field -> Ollama's option, and the value that Ollama sets if the field is absent.
 OPTIONS: dict[str, tuple[str, Any]] = {
     "max_tokens": ("num_predict", None),
     "temperature": ("temperature", 1.0),
@@ -77,26 +77,26 @@ async def chat_completions(pool: Pool, request: Request) -> Response:
         "top_logprobs": body.get("top_logprobs"),
         "tools": body.get("tools"),
     }
-    question = parse_generation(pool.registry, native, "ChatCompletionRequest")
-    asked = replace(question, messages=with_model_messages(question.model, messages), images=images)
-    pieces = answer(pool, asked)
+    generation = parse_generation(pool.registry, native, "ChatCompletionRequest")
+    generation = replace(generation, messages=with_model_messages(generation.model, messages), images=images)
+    pieces = answer(pool, generation)
     streamed = bool(body.get("stream"))
     head = {
         "id": f"chatcmpl-{secrets.randbelow(1000)}",
         "object": "chat.completion.chunk" if streamed else "chat.completion",
         "created": int(time.time()),
-        "model": asked.requested_name,
+        "model": generation.requested_name,
         "system_fingerprint": "fp_ollama",
     }
     if streamed:
         usage = bool((body.get("stream_options") or {}).get("include_usage"))
         first = await anext(pieces)
         return StreamingResponse(_events(head, first, pieces, usage=usage), media_type="text/event-stream")
-    return await _whole(head, pieces)
+    return await _complete(head, pieces)
 
 
 def _split(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """A message whose content is a list of parts becomes one message a part, as at Ollama's door."""
+    """One message for each part of a message's content, as Ollama splits it."""
     content = message.get("content")
     if not isinstance(content, list):
         return [message]
@@ -116,16 +116,16 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def _options(body: dict[str, Any]) -> dict[str, Any]:
-    options = {ours: body.get(theirs, forced) for theirs, (ours, forced) in OPTIONS.items()}
+    options = {ours: body.get(theirs, default) for theirs, (ours, default) in OPTIONS.items()}
     if isinstance(options["stop"], str):
         options["stop"] = [options["stop"]]
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _format(given: dict[str, Any] | None) -> object:
-    kind = (given or {}).get("type")
-    if kind == "json_schema" and given:
-        return (given.get("json_schema") or {}).get("schema")
+def _format(response_format: dict[str, Any] | None) -> object:
+    kind = (response_format or {}).get("type")
+    if kind == "json_schema" and response_format:
+        return (response_format.get("json_schema") or {}).get("schema")
     return "json" if kind == "json_object" else None
 
 
@@ -138,7 +138,7 @@ def _content(logprobs: list[dict[str, Any]]) -> Chunk:
     return {"logprobs": {"content": logprobs}} if logprobs else {}
 
 
-async def _whole(head: Chunk, pieces: AsyncGenerator[Piece | End, None]) -> Response:
+async def _complete(head: Chunk, pieces: AsyncGenerator[Piece | End, None]) -> Response:
     async with aclosing(pieces):
         texts, logprobs = [], []
         async for piece in pieces:

@@ -1,4 +1,4 @@
-"""A request's options, merged over the model's own and Ollama's defaults, with Ollama's errors for wrong types."""
+"""The options of a request, over those of the model and Ollama's defaults. Wrong types give Ollama's errors."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 from embedded.ollama.answers import ApiError
 
-# Ollama's api/types.go, struct Options: what each must be, in the words of its error.
+# The type of each option, as its error names it (Ollama's api/types.go, struct Options).
 INTEGERS = {"num_ctx", "num_thread", "num_predict", "num_keep", "seed", "top_k", "repeat_last_n", "num_batch"}
 FLOATS = {"temperature", "top_p", "min_p", "typical_p"}
 FLOATS |= {"repeat_penalty", "presence_penalty", "frequency_penalty"}
@@ -23,7 +23,7 @@ SAMPLING = {
     "typical_p": ("typical_p", 1.0),
     "temperature": ("temperature", 0.8),
     "repeat_last_n": ("repeat_last_n", 64),
-    "repeat_penalty": ("repeat_penalty", 1.0),  # off, as the recorded greedy answers show
+    "repeat_penalty": ("repeat_penalty", 1.0),  # off: the recorded greedy answers show it
     "presence_penalty": ("presence_penalty", 0.0),
     "frequency_penalty": ("frequency_penalty", 0.0),
     "stop": ("stop", []),
@@ -34,15 +34,19 @@ UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0,
 DURATION = re.compile(r"([0-9]*\.?[0-9]+)(ns|us|µs|ms|s|m|h)")
 
 
-def merged(baked: Mapping[str, Any], asked: object) -> dict[str, Any]:
-    """The known options, checked; unknown ones are ignored, as Ollama does. Raises ApiError 500 for a wrong type."""
-    given = {**baked, **(asked if isinstance(asked, dict) else {})}
-    for name, value in given.items():
+def merged(model_options: Mapping[str, Any], requested: object) -> dict[str, Any]:
+    """The model's options with those of the request over them. Unknown options are ignored, as in Ollama.
+
+    Raises:
+        ApiError: 500; an option has a wrong type.
+    """
+    options = {**model_options, **(requested if isinstance(requested, dict) else {})}
+    for name, value in options.items():
         _check(name, value)
     known = INTEGERS | FLOATS | ARRAYS
     return {
         name: int(value) if name in INTEGERS else value
-        for name, value in given.items()
+        for name, value in options.items()
         if name in known and value is not None
     }
 
@@ -62,12 +66,16 @@ def _check(name: str, value: object) -> None:
 
 
 def sampling(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Checked options, as the fields of a request to llama-server's /completion."""
+    """The options as fields of a request to llama-server's /completion."""
     return {theirs: options.get(ours, default) for ours, (theirs, default) in SAMPLING.items()}
 
 
 def keep_alive_s(value: object) -> float:
-    """Seconds; negative means forever. None is Ollama's default. Raises ApiError 400 in Go's words."""
+    """Seconds that a model stays loaded; negative means for ever. None gives Ollama's default.
+
+    Raises:
+        ApiError: 400, with Go's message; the value is no duration.
+    """
     if value is None:
         return KEEP_ALIVE_S
     if isinstance(value, int | float) and not isinstance(value, bool):

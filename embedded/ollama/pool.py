@@ -1,4 +1,4 @@
-"""Which models are loaded, for how long, and who is using them."""
+"""The loaded models: loads them, counts their users, and unloads them after a time."""
 
 import asyncio
 import os
@@ -12,12 +12,12 @@ from typing import Any
 from embedded.ollama.registry import Manifest, Registry
 from embedded.ollama.runner import Runner
 
-FOREVER_S = 100 * 365 * 24 * 3600.0  # what `expires_at` says of a model that stays
+FOREVER_S = 100 * 365 * 24 * 3600.0  # for `expires_at` of a model that stays loaded
 
 
 @dataclass(frozen=True)
 class Limits:
-    """`slots` requests at once per model, `context` tokens each unless asked otherwise, `models` loaded at once."""
+    """`slots` are requests at once for each model, `context` tokens for each by default, `models` loaded at once."""
 
     slots: int = 2
     context: int = 2048
@@ -27,7 +27,11 @@ class Limits:
 
 @dataclass
 class LoadedModel:
-    """`shown` is the model that it was first loaded for; others with the same blob share it, as in Ollama."""
+    """A loaded blob.
+
+    `manifest` is the model that it was first loaded for. Other models with the same blob share it, as in Ollama. A `retired`
+    one gets no new users, and is unloaded when nobody uses it. `expires` is a time of `time.monotonic()`.
+    """
 
     manifest: Manifest
     context: int
@@ -46,51 +50,54 @@ class LoadedModel:
 
 
 class Pool:
+    """Loads models when they are needed, and unloads them."""
+
     def __init__(self, registry: Registry, limits: Limits) -> None:
         self.registry = registry
         self.limits = limits
-        self._loaded: dict[str, LoadedModel] = {}  # by blob; the last used comes last
+        self._loaded: dict[str, LoadedModel] = {}  # by blob; the last used is last
         self._loading = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
 
     def loaded(self) -> list[LoadedModel]:
-        """The last used first."""
+        """The loaded models, last used first."""
         return [model for model in reversed(self._loaded.values()) if model.runner.alive]
 
     @asynccontextmanager
     async def lease(
         self, model: Manifest, options: Mapping[str, Any], keep_alive_s: float
     ) -> AsyncIterator[LoadedModel]:
-        """The model, loaded, and kept while the block runs and `keep_alive_s` longer (negative: forever).
+        """The loaded model, kept while the block runs and `keep_alive_s` longer (negative: for ever).
 
-        Another `num_ctx` or `num_thread` than it was loaded with loads it anew, once nobody uses it.
+        If `num_ctx` or `num_thread` differ from those that it was loaded with, it is loaded again once nobody uses it.
         """
         context = min(options.get("num_ctx") or self.limits.context, model.details.context_length or 2**31)
         threads = options.get("num_thread") or self.limits.threads
-        current = self._fitting(model, context, threads)
+        current = self._find(model, context, threads)
         if current is None:
             async with self._loading:
-                current = self._fitting(model, context, threads) or await self._load(model, context, threads)
-        self._take(current)
+                current = self._find(model, context, threads) or await self._load(model, context, threads)
+        self._acquire(current)
         try:
             yield current
-        finally:  # nothing is awaited here: the client may have left
+        finally:  # nothing is awaited here, because the client may be gone and this task cancelled
             self._release(current, keep_alive_s)
 
     def unload(self, model: Manifest) -> None:
-        """As soon as nobody uses it."""
+        """Unload a model as soon as nobody uses it."""
         current = self._loaded.get(model.blob)
         if current is not None:
             current.retired = True
             if not current.users:
-                self._drop(current)
+                self._unload(current)
 
     async def close(self) -> None:
+        """Unload all models."""
         for current in list(self._loaded.values()):
-            self._drop(current)
+            self._unload(current)
         await asyncio.gather(*self._closing)
 
-    def _fitting(self, model: Manifest, context: int, threads: int) -> LoadedModel | None:
+    def _find(self, model: Manifest, context: int, threads: int) -> LoadedModel | None:
         current = self._loaded.get(model.blob)
         if current is None or not current.runner.alive or current.retired:
             return None
@@ -112,13 +119,13 @@ class Pool:
         return loaded
 
     async def _retire(self, loaded: LoadedModel) -> None:
-        """Those who use it may end; nobody new gets it."""
+        """Unload a model once its present users have ended."""
         loaded.retired = True
         if loaded.users and loaded.runner.alive:
             await loaded.idle.wait()
-        self._drop(loaded)
+        self._unload(loaded)
 
-    def _take(self, loaded: LoadedModel) -> None:
+    def _acquire(self, loaded: LoadedModel) -> None:
         blob = loaded.manifest.blob
         self._loaded[blob] = self._loaded.pop(blob, loaded)
         loaded.users += 1
@@ -133,11 +140,11 @@ class Pool:
             return
         loaded.idle.set()
         if keep_alive_s == 0 or loaded.retired or not loaded.runner.alive:
-            self._drop(loaded)
+            self._unload(loaded)
         elif keep_alive_s > 0:
-            loaded.timer = asyncio.get_running_loop().call_later(keep_alive_s, self._drop, loaded)
+            loaded.timer = asyncio.get_running_loop().call_later(keep_alive_s, self._unload, loaded)
 
-    def _drop(self, loaded: LoadedModel) -> None:
+    def _unload(self, loaded: LoadedModel) -> None:
         if loaded.timer:
             loaded.timer.cancel()
         loaded.idle.set()

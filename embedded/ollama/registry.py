@@ -1,4 +1,4 @@
-"""Models on disk: blobs by the SHA-256 of their content, and one JSON manifest per name."""
+"""The models on disk: blobs, named by the SHA-256 of their content, and a JSON manifest for each model name."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ MILLION, BILLION = 10**6, 10**9
 
 @dataclass(frozen=True)
 class Details:
-    """What Ollama tells about the weights: `parameter_size` is like "134.52M"."""
+    """What Ollama reports about the weights. `parameter_size` is a text such as "134.52M"."""
 
     family: str
     parameter_size: str
@@ -36,7 +36,7 @@ class Details:
         return cls(header.architecture, size, header.file_type, header.context_length, header.embedding_length)
 
     def brief(self) -> dict[str, Any]:
-        """As in `show` and `ps`."""
+        """The details in answers of `show` and `ps`."""
         return {
             "parent_model": "",
             "format": "gguf",
@@ -47,14 +47,14 @@ class Details:
         }
 
     def full(self) -> dict[str, Any]:
-        """As in `tags`."""
+        """The details in answers of `tags`."""
         lengths = {"context_length": self.context_length, "embedding_length": self.embedding_length}
         return self.brief() | lengths
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A model: a GGUF blob and what was given beside it at create. `modified_at` is RFC 3339."""
+    """A model: a GGUF blob, and the other fields of the request that created it. `modified_at` is by RFC 3339."""
 
     name: ModelName
     blob: str
@@ -68,13 +68,17 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """The same for a copy: of the content, not of the name."""
+        """The SHA-256 of the content. A copy under another name has the same."""
         content = {key: value for key, value in asdict(self).items() if key not in {"name", "modified_at"}}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def parse_digest(text: str) -> str:
-    """`sha256:<64 hex>`, also given with a dash. Raises ApiError 400."""
+    """A digest as `sha256:<64 hex digits>`. A dash is accepted in place of the colon.
+
+    Raises:
+        ApiError: 400; the text is no digest.
+    """
     found = DIGEST.fullmatch(text)
     if not found:
         raise ApiError(400, "invalid digest format")
@@ -83,7 +87,7 @@ def parse_digest(text: str) -> str:
 
 @contextmanager
 def replace_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """A file beside `path` that takes its place if the block ends well, and is removed if not."""
+    """A new file, which replaces `path` at the end of the block. After an error it is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as file:
         try:
@@ -96,15 +100,25 @@ def replace_atomically(path: Path) -> Iterator[IO[bytes]]:
 
 
 class Registry:
+    """The folder of models."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def blob_path(self, digest: str) -> Path:
-        """Where it is or would be. Raises ApiError 400 for what is no digest."""
+        """The path of a blob, whether it exists or not.
+
+        Raises:
+            ApiError: 400; the text is no digest.
+        """
         return self.folder / "blobs" / parse_digest(digest).replace(":", "-")
 
     async def add_blob(self, digest: str, content: AsyncIterator[bytes]) -> None:
-        """Raises ApiError 400 if the content has another digest; nothing is kept then."""
+        """Store a blob.
+
+        Raises:
+            ApiError: 400; the content has another digest. Nothing is stored then.
+        """
         path, actual = self.blob_path(digest), hashlib.sha256()
         with replace_atomically(path) as file:
             async for chunk in content:
@@ -118,7 +132,7 @@ class Registry:
         return read_header(self.blob_path(manifest.blob))
 
     def models(self) -> list[Manifest]:
-        """The latest first."""
+        """All models, newest first."""
         files = (self.folder / "manifests").glob("*.json")
         return sorted((_read(file) for file in files), key=lambda model: model.modified_at, reverse=True)
 
@@ -127,14 +141,14 @@ class Registry:
         return _read(file) if file.exists() else None
 
     def save(self, manifest: Manifest) -> None:
-        """Under the spelling that the parts of its name already have, dated now."""
+        """Store a model with the current time. Parts of its name are spelt as in the names that exist."""
         name = manifest.name.with_known_spelling([model.name for model in self.models()])
         dated = replace(manifest, name=name, modified_at=timestamp(datetime.now(UTC)))
         with replace_atomically(self._manifest_path(name)) as file:
             file.write(json.dumps(asdict(dated), indent=1).encode())
 
     def delete(self, name: ModelName) -> bool:
-        """False if there was none. Blobs that no other model uses go with it."""
+        """Delete a model, and its blob if no other model uses it. False: there is no such model."""
         manifest = self.find(name)
         if manifest is None:
             return False
@@ -144,7 +158,7 @@ class Registry:
         return True
 
     def _manifest_path(self, name: ModelName) -> Path:
-        # One flat folder, keyed without case, so that names that differ only in case share a file on any disk.
+        # The key has no upper case, so names that differ only in case share a file on any file system.
         return self.folder / "manifests" / (name.key.replace("/", "%") + ".json")
 
 

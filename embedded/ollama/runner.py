@@ -1,4 +1,4 @@
-"""One loaded model: its process, and llama-server's HTTP API in it (tools/server/README.md of llama.cpp)."""
+"""The process of one loaded model, and a client of its HTTP API (tools/server/README.md of llama.cpp)."""
 
 import asyncio
 import json
@@ -17,21 +17,27 @@ from embedded.ollama.answers import ApiError
 LOAD_DEADLINE_S = 120
 DIED = "an error was encountered while running the model: unexpected EOF"
 
-# An answer may take as long as it takes; the client decides when to leave.
+# There is no limit on the time of an answer: the client decides how long it waits.
 TIMEOUT = httpx.Timeout(None, connect=10)
 
 
 @dataclass(frozen=True)
 class Runner:
+    """A loaded model. `free_slots` limits the answers at once."""
+
     process: asyncio.subprocess.Process
     client: httpx.AsyncClient
     free_slots: asyncio.Semaphore
 
     @classmethod
     async def start(cls, model: Path, *, context: int, slots: int, threads: int, log: Path) -> "Runner":
-        """Raises ApiError 500, with llama.cpp's last line, if the model cannot be loaded within LOAD_DEADLINE_S."""
+        """Load a model.
+
+        Raises:
+            ApiError: 500, with llama.cpp's last line; the model was not loaded within `LOAD_DEADLINE_S`.
+        """
         sizes = ["--context", str(context), "--slots", str(slots), "--threads", str(threads)]
-        # By path, and without that path's folder to import from: the package would be imported for nothing.
+        # Run by its path and with -P, so that this package is not imported.
         program = [sys.executable, "-P", str(Path(__file__).with_name("child.py"))]
         command = [*program, "--model", str(model), *sizes]
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +54,7 @@ class Runner:
         except BaseException:
             _kill(process)
             raise
-        # No connection is used twice: llama-server closes idle ones, which would look like its death.
+        # Connections are not reused: llama-server closes idle ones, which would look as if it had died.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, limits=limits, trust_env=False)
         return cls(process, client, asyncio.Semaphore(slots))
@@ -58,21 +64,21 @@ class Runner:
         return self.process.returncode is None
 
     async def close(self) -> None:
-        """Kills it at once; whoever is being answered gets DIED."""
+        """Kill the process. Requests that are being answered fail with `DIED`."""
         _kill(self.process)
         await self.client.aclose()
         await self.process.wait()
 
     async def _ended(self) -> None:
-        """So that whoever asks next sees that it is not alive."""
+        """Kill the process and wait for it, so that `alive` is false for the next request."""
         _kill(self.process)
         await self.process.wait()
 
     async def render(self, messages: list[dict[str, Any]], schema: dict[str, Any] | None) -> str:
-        """The prompt that the GGUF's own Jinja template makes.
+        """The prompt, rendered by the GGUF's own Jinja template.
 
-        The schema changes nothing in it. It goes along because only this route refuses a bad one: the build's grammar
-        engine (llguidance) would answer without any constraint, in silence.
+        The schema does not change it. It is sent because only this route refuses a bad schema: with one, the build's grammar
+        engine (llguidance) would silently answer without any constraint.
         """
         body: dict[str, Any] = {"messages": messages}
         if schema is not None:
@@ -81,7 +87,7 @@ class Runner:
         return rendered
 
     async def tokens(self, text: str) -> list[int]:
-        """As the model reads a rendered prompt."""
+        """The tokens of a rendered prompt."""
         body = {"content": text, "add_special": True, "parse_special": True}
         numbers: list[int] = (await self._post("/tokenize", body))["tokens"]
         return numbers
@@ -97,10 +103,10 @@ class Runner:
         return answer
 
     async def complete(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
-        """The events of /completion, the last with `"stop": true`.
+        """The events of /completion. The last one has `"stop": true`.
 
-        Always streamed, also for a client that wants it in one piece: closing this generator is then what stops the
-        engine (an answer in one piece goes on for nobody). Raises ApiError.
+        The answer is always streamed, even if our client wants it in one piece, so that closing this generator stops the
+        engine. Without streaming the engine goes on after the client has left. Raises ApiError.
         """
         request = self.client.build_request("POST", "/completion", json={**body, "stream": True})
         async with self.free_slots:
@@ -120,7 +126,7 @@ class Runner:
 
 
 def _check(status: int, text: str) -> None:
-    """An error of the engine arrives at Ollama's clients as its JSON text, inside `error`."""
+    """Raise an engine's error as ApiError. Ollama passes the engine's JSON text on within `error`."""
     if status >= httpx.codes.BAD_REQUEST:
         raise ApiError(status, text)
 
@@ -136,4 +142,4 @@ async def _first_line(process: asyncio.subprocess.Process) -> bytes:
 
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "it printed nothing"

@@ -15,14 +15,14 @@ from embedded.ollama import chat, models_api, openai_api
 from embedded.ollama.answers import ApiError
 from embedded.ollama.pool import Pool
 
-# The Ollama whose answers this server was held to.
+# The version of Ollama whose recorded answers this server is tested against.
 VERSION = "0.33.0"
 
 PLAIN_ERRORS = {404: "404 page not found", 405: "405 method not allowed"}
 
 
 class CancelOnDisconnect:
-    """Stops the work for a client that closed its connection, so that no model talks to nobody."""
+    """Cancels a request when its client closes the connection, so that no model generates for nobody."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -32,14 +32,14 @@ class CancelOnDisconnect:
             await self.app(scope, receive, send)
             return
         messages: asyncio.Queue[Message] = asyncio.Queue(maxsize=4)
-        left = asyncio.create_task(_pump(receive, messages))
+        disconnected = asyncio.create_task(_pump(receive, messages))
         work = asyncio.create_task(_run(self.app, scope, messages, send))
         try:
-            await asyncio.wait({left, work}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({disconnected, work}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (left, work):
+            for task in (disconnected, work):
                 task.cancel()
-            await asyncio.wait({left, work})
+            await asyncio.wait({disconnected, work})
         if not work.cancelled():
             work.result()
 
@@ -49,7 +49,7 @@ async def _run(app: ASGIApp, scope: Scope, messages: asyncio.Queue[Message], sen
 
 
 async def _pump(receive: Receive, messages: asyncio.Queue[Message]) -> None:
-    """Ends when the client has left."""
+    """Pass messages on until the client disconnects."""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -58,7 +58,7 @@ async def _pump(receive: Receive, messages: asyncio.Queue[Message]) -> None:
 
 
 class Api:
-    """One method a route; what they do is in the modules they call."""
+    """One method for each route; they call the modules that do the work."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
@@ -130,6 +130,8 @@ class Api:
 
 
 def application(pool: Pool) -> ASGIApp:
+    """The application. It unloads all models when it stops."""
+
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         try:

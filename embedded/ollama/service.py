@@ -1,4 +1,4 @@
-"""The server as a child program, for whoever needs an Ollama that is not there."""
+"""The embedded server as a child process."""
 
 import hashlib
 import sys
@@ -15,7 +15,7 @@ CREATE_DEADLINE_S = 120
 
 
 class OllamaServer:
-    """Keeps its models in `folder` (created if absent) across restarts; listens on 127.0.0.1."""
+    """Keeps its models in `folder` across restarts, and listens on 127.0.0.1."""
 
     def __init__(self, folder: Path, port: int | None = None, slots: int = 2, threads: int | None = None) -> None:
         self.folder = folder
@@ -23,7 +23,7 @@ class OllamaServer:
         command = [sys.executable, "-m", "embedded.ollama", "--port", str(self.port)]
         command += ["--models", str(folder), "--slots", str(slots)]
         command += ["--threads", str(threads)] if threads else []
-        # Run from the folder that holds this package, which is installed nowhere.
+        # Run in the folder of the package, since the package may not be installed.
         root = Path(__file__).resolve().parents[2]
         self.service = Service("ollama", command, env={}, log=folder / "ollama.log", cwd=root)
 
@@ -39,12 +39,16 @@ class OllamaServer:
         self.service.stop()
 
     def restart(self) -> None:
-        """The same port, the same models, none of them loaded."""
+        """Restart it on the same port with the same models; none of them is loaded."""
         self.stop()
         self.start()
 
     def add_model(self, name: str, gguf: Path, parameters: Mapping[str, Any] | None = None) -> None:
-        """Uploads and registers it, also over a model of the same name. Raises httpx.HTTPStatusError."""
+        """Upload and register a model; it replaces one of the same name.
+
+        Raises:
+            httpx.HTTPStatusError: the server refused it.
+        """
         with gguf.open("rb") as file:
             digest = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
         body = {"model": name, "files": {gguf.name: digest}, "parameters": dict(parameters or {}), "stream": False}
