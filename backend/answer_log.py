@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from annotune.answer import Answer
 from annotune.errors import EditUnknown, RecordUnreadable, StoreUnavailable
-from annotune.store.store import Started, Store
+from annotune.store.store import RedisStart, Store
 from backend.spool import Spool
 
 # A Redis that was killed has lost its last second (appendfsync everysec), and more if its disk was slow.
@@ -143,7 +143,7 @@ class AnswerLog:
             started.up_s >= UNCERTAIN_S or started.noted in {"", started.id}
         )
 
-    def _may_have_lost_data(self, started: Started) -> bool:
+    def _may_have_lost_data(self, started: RedisStart) -> bool:
         """Whether Redis was restarted or emptied since the last `recover`."""
         return self._redis_id is not None and (self._redis_id != started.id or not started.noted)
 

@@ -9,7 +9,7 @@ from annotune.runs import TrainingRun
 from commands.context import PROJECT, CommandContext
 from commands.output import PlainConsole, say
 from commands.signals import Stopped, stoppable
-from curation.training import Training
+from curation.training import RequestedTraining
 
 
 @click.command()
@@ -35,7 +35,7 @@ def train(context: CommandContext, project: int, no_wait: bool) -> None:
     _print_result(training.result())
 
 
-def _watch(console: PlainConsole, training: Training) -> None:
+def _watch(console: PlainConsole, training: RequestedTraining) -> None:
     """Show the progress until the training has ended: as a bar, or as a line for each stage without a terminal."""
     columns = (
         TextColumn("{task.description}", markup=False),

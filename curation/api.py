@@ -41,7 +41,7 @@ from curation.checkup import checkup
 from curation.collect import project_examples
 from curation.compare import TASKS, Comparison, compare_prompts
 from curation.connect import Connected, Disconnected, connect_project, disconnect_project
-from curation.context import Context
+from curation.context import CurationContext
 from curation.dataset import Dataset, write_dataset
 from curation.estimate import Estimate, estimate
 from curation.examples import ExampleSet
@@ -58,7 +58,7 @@ from curation.prompts import (
     use_prompt,
 )
 from curation.repair import RepairReport, repair_predictions
-from curation.training import Training, request_training
+from curation.training import RequestedTraining, request_training
 
 
 class Annotune:
@@ -68,7 +68,7 @@ class Annotune:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.context = Context(settings)
+        self.context = CurationContext(settings)
 
     @classmethod
     def from_environment(cls, **overrides: Any) -> Self:
@@ -546,7 +546,7 @@ class Annotune:
         examples = self.examples(project)
         return write_dataset(Path(folder), examples.train, examples.held_out)
 
-    def train(self, project: int) -> Training:
+    def train(self, project: int) -> RequestedTraining:
         """Request a training from the worker. `Training.watch` yields its progress, and `Training.wait` its end.
 
         Raises:

@@ -12,7 +12,7 @@ from annotune.network import AnswerTooLarge, get, post
 from annotune.serving import ServingResolver
 from annotune.store.workers import Check, WorkerReport
 from curation.backend_address import BackendAddress
-from curation.context import Context
+from curation.context import CurationContext
 
 CHECK_S = 10.0
 EVENT_S = 6.0  # Label Studio gives a webhook 1 s
@@ -23,22 +23,22 @@ STILL_CHECKED = "is still being checked: connect again in a minute"
 POLL_S = 0.1
 
 
-class Part(BaseModel):
+class BackendPart(BaseModel):
     """The state of one part in the body of a backend's `/health`."""
 
     ok: bool | None
     detail: str
 
 
-class Health(BaseModel):
+class BackendHealth(BaseModel):
     """The parts of the body of `/health` that only the backend can check."""
 
     checked_at: str | None
-    label_studio: Part
-    model_servers: dict[str, Part]
+    label_studio: BackendPart
+    model_servers: dict[str, BackendPart]
 
 
-def checkup(context: Context, project: int, address: BackendAddress) -> Iterator[Check]:
+def checkup(context: CurationContext, project: int, address: BackendAddress) -> Iterator[Check]:
     """Check one part after the other. Raises StoreUnavailable if Redis is away."""
     context.store.probe()
     yield check_model(context.settings, ServingResolver(context.settings, context.store).resolve(project))
@@ -47,7 +47,7 @@ def checkup(context: Context, project: int, address: BackendAddress) -> Iterator
     yield from _failed_at_backend(address)
 
 
-def _check_worker(context: Context) -> Iterator[Check]:
+def _check_worker(context: CurationContext) -> Iterator[Check]:
     """Is a worker alive, can it learn, and can it train?"""
     report, worker = _final_report(context), check_worker(context.store)
     if not worker.ok:
@@ -69,7 +69,7 @@ def _check_worker(context: Context) -> Iterator[Check]:
         yield Check(part="training", ok=bool(trainer.ok), detail=detail)
 
 
-def _final_report(context: Context) -> WorkerReport | None:
+def _final_report(context: CurationContext) -> WorkerReport | None:
     """The worker's report. A worker that has just started gets time to finish its checks."""
     began = time.monotonic()
     while True:
@@ -85,7 +85,7 @@ def _is_unfinished(report: WorkerReport) -> bool:
     return learns is None or bool(learns and trains and report.trainer.ok is None)
 
 
-def _check_events(context: Context, project: int, address: BackendAddress) -> Check:
+def _check_events(context: CurationContext, project: int, address: BackendAddress) -> Check:
     """Do Label Studio's events reach this Redis? Saving the project unchanged makes Label Studio send one."""
     before = context.store.changes.count(project)
     context.label_studio.projects.save_unchanged(project)
@@ -95,7 +95,7 @@ def _check_events(context: Context, project: int, address: BackendAddress) -> Ch
     return Check(part="events", ok=False, detail=f"Label Studio's events do not reach this Redis: {reason}")
 
 
-def _event_arrives(context: Context, project: int, before: int) -> bool:
+def _event_arrives(context: CurationContext, project: int, before: int) -> bool:
     ends = time.monotonic() + EVENT_S
     while context.store.changes.count(project) <= before:
         if time.monotonic() > ends:
@@ -104,7 +104,7 @@ def _event_arrives(context: Context, project: int, before: int) -> bool:
     return True
 
 
-def _why_events_are_lost(context: Context, project: int, address: BackendAddress) -> str:
+def _why_events_are_lost(context: CurationContext, project: int, address: BackendAddress) -> str:
     """Send an event to the backend from here, and see whether it arrives."""
     before = context.store.changes.count(project)
     event = {"action": "PROJECT_UPDATED", "project": {"id": project}}
@@ -144,7 +144,7 @@ def _failed_at_backend(address: BackendAddress) -> Iterator[Check]:
     yield from _failed(health) if health else ()
 
 
-def _failed(health: Health) -> list[Check]:
+def _failed(health: BackendHealth) -> list[Check]:
     parts = {"Label Studio": health.label_studio} | health.model_servers
     return [
         Check(part=name, ok=False, detail=f"the backend does not reach it from where it runs: {part.detail}")
@@ -153,8 +153,10 @@ def _failed(health: Health) -> list[Check]:
     ]
 
 
-def _read_health(address: BackendAddress) -> Health | None:
+def _read_health(address: BackendAddress) -> BackendHealth | None:
     try:
-        return Health.model_validate_json(get(f"{address.url}/health", Deadline.after(CHECK_S), trust_env=True).content)
+        return BackendHealth.model_validate_json(
+            get(f"{address.url}/health", Deadline.after(CHECK_S), trust_env=True).content
+        )
     except (httpx.HTTPError, httpx.InvalidURL, AnswerTooLarge, ValidationError):
         return None  # only Label Studio reaches it, or it is another kind of backend

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from annotune.split import SplitAssignment
-from curation.context import Context
+from curation.context import CurationContext
 from curation.examples import ExampleSet, collect_examples
 
 
-def project_examples(context: Context, project: int) -> ExampleSet:
+def project_examples(context: CurationContext, project: int) -> ExampleSet:
     """What a training of the project would learn from now, and what would be held out. Nothing is stored.
 
     Raises:

@@ -21,7 +21,7 @@ from annotune.prompt import PlaceholderCheck, Prompt, PromptVersion
 from annotune.question import Question
 from annotune.servers.pool import Servers
 from annotune.serving import ServingResolver, resolve_model
-from curation.context import Context
+from curation.context import CurationContext
 from curation.predict import ENDS_BATCH
 
 TASKS = 10
@@ -59,7 +59,7 @@ class Comparison:
 
 
 def compare_prompts(
-    context: Context, project: int, first: str, second: str, *, tasks: int = TASKS, model: str | None = None
+    context: CurationContext, project: int, first: str, second: str, *, tasks: int = TASKS, model: str | None = None
 ) -> Comparison:
     """Ask a model with two versions of the prompt about the same tasks, annotated tasks first. Nothing is stored.
 
@@ -117,7 +117,7 @@ class _Asker:
 
 
 def _ask_all(
-    context: Context, asker: _Asker, prompts: Sequence[Prompt], tasks: Sequence[TaskRow]
+    context: CurationContext, asker: _Asker, prompts: Sequence[Prompt], tasks: Sequence[TaskRow]
 ) -> list[_Reply | AnnotuneError]:
     """The replies about the first task to each prompt, then those about the second task, and so on."""
     settings = context.settings.model_copy(update={"workers": 1})
@@ -135,7 +135,7 @@ def _answer(task: TaskRow, version: int, reply: _Reply | AnnotuneError) -> Compa
     return ComparedAnswer(task.id, version, reply.text, reply.agreement, reply.score)
 
 
-def _annotated_first(context: Context, project: int, number: int) -> list[TaskRow]:
+def _annotated_first(context: CurationContext, project: int, number: int) -> list[TaskRow]:
     """So many tasks: annotated ones first, then others, both from the beginning of the project."""
     tasks = islice(context.label_studio.tasks.by_id(project, ALL), SEARCHED * number)
     annotated_first = sorted(tasks, key=lambda task: all(annotation.was_cancelled for annotation in task.annotations))

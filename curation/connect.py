@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from annotune.errors import ConfigurationError, StoreUnavailable
 from curation.backend_address import BackendAddress
 from curation.connection import ConnectionChange, ProjectConnection
-from curation.context import Context
+from curation.context import CurationContext
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Disconnected:
     error: str = ""
 
 
-def connect_project(context: Context, project: int, url: str | None = None) -> Connected:
+def connect_project(context: CurationContext, project: int, url: str | None = None) -> Connected:
     """Connect a project. A failure changes nothing, and connecting it twice changes nothing more.
 
     Args:
@@ -49,7 +49,7 @@ def connect_project(context: Context, project: int, url: str | None = None) -> C
     return Connected(change, address)
 
 
-def disconnect_project(context: Context, project: int) -> Disconnected:
+def disconnect_project(context: CurationContext, project: int) -> Disconnected:
     """Disconnect a project, and delete the answers that Redis keeps of it. Versions and prompts stay.
 
     Raises:

@@ -18,7 +18,7 @@ from annotune.store.store import Store
 TITLE_S = 5.0
 
 
-class Context:
+class CurationContext:
     """Each part is opened when it is first used. `close` closes them all."""
 
     def __init__(self, settings: Settings) -> None:

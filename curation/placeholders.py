@@ -6,12 +6,12 @@ from itertools import islice
 from annotune.errors import LabelingInvalid
 from annotune.ids import ALL
 from annotune.prompt import describe_unknown, unknown_placeholders
-from curation.context import Context
+from curation.context import CurationContext
 
 SAMPLE = 20
 
 
-def placeholder_warnings(context: Context, project: int, text: str, system: str) -> list[str]:
+def placeholder_warnings(context: CurationContext, project: int, text: str, system: str) -> list[str]:
     """Sentences about placeholders of a prompt that name nothing, and about placeholders of a system prompt.
 
     The names come from the labeling config and from the first `SAMPLE` tasks. Without Label Studio there are no warnings.
@@ -34,7 +34,7 @@ def placeholder_warnings(context: Context, project: int, text: str, system: str)
     return warnings
 
 
-def _fields(context: Context, project: int) -> set[str]:
+def _fields(context: CurationContext, project: int) -> set[str]:
     """The fields that the labeling config shows, and those of the first tasks."""
     row = context.label_studio.projects.get(project)
     fields: set[str] = set()

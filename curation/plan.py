@@ -14,7 +14,7 @@ from annotune.options import Options
 from annotune.prompt import PlaceholderCheck, Prompt
 from annotune.question import Question
 from annotune.serving import ServingResolver, resolve_model
-from curation.context import Context
+from curation.context import CurationContext
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Plan:
 
 
 def make_plan(
-    context: Context, project: int, *, model: str | None, ids: Sequence[range] | None, only_missing: bool
+    context: CurationContext, project: int, *, model: str | None, ids: Sequence[range] | None, only_missing: bool
 ) -> Plan:
     """Plan predictions by the project's model and prompt, as the backend would ask now.
 

@@ -31,7 +31,7 @@ from annotune.reply import Reply, answers_given, build_prediction
 from annotune.servers.base import ModelServer
 from annotune.servers.pool import Servers
 from annotune.store.reports import Batch
-from curation.context import Context
+from curation.context import CurationContext
 from curation.plan import Plan
 
 # Every task would meet these errors, so the first one ends the batch.
@@ -81,7 +81,9 @@ def _ignore(_counts: BatchCounts) -> None:
 class BatchPrediction:
     """One batch. `counts` can be read at any time, also after an error."""
 
-    def __init__(self, context: Context, plan: Plan, servers: Servers, *, lease_lost: Callable[[], bool]) -> None:
+    def __init__(
+        self, context: CurationContext, plan: Plan, servers: Servers, *, lease_lost: Callable[[], bool]
+    ) -> None:
         """`lease_lost` becomes true when another process may predict the project, so that this one has to stop."""
         self.counts = BatchCounts(placeholders=PlaceholderCheck(plan.prompt.text))
         self._context = context
@@ -201,7 +203,7 @@ class BatchPrediction:
 
 
 @contextmanager
-def open_batch(context: Context, plan: Plan) -> Iterator[BatchPrediction]:
+def open_batch(context: CurationContext, plan: Plan) -> Iterator[BatchPrediction]:
     """A batch that holds its project: no other process can predict the project at the same time.
 
     Raises:

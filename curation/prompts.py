@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from annotune.errors import PromptMissing
 from annotune.prompt import ProjectPrompt, Prompt, PromptVersion
-from curation.context import Context
+from curation.context import CurationContext
 from curation.placeholders import placeholder_warnings
 
 LATEST = "latest"
@@ -35,7 +35,7 @@ class PromptChange:
     warnings: tuple[str, ...]
 
 
-def list_prompts(context: Context, project: int) -> list[ListedPrompt]:
+def list_prompts(context: CurationContext, project: int) -> list[ListedPrompt]:
     """All versions of the project's prompt, newest first.
 
     Raises:
@@ -55,7 +55,7 @@ def list_prompts(context: Context, project: int) -> list[ListedPrompt]:
     ]
 
 
-def find_prompt(context: Context, project: int, version: str = "") -> PromptVersion | None:
+def find_prompt(context: CurationContext, project: int, version: str = "") -> PromptVersion | None:
     """A version of the project's prompt, or the one in use. None if the project has no prompt of its own.
 
     Raises:
@@ -67,7 +67,7 @@ def find_prompt(context: Context, project: int, version: str = "") -> PromptVers
     return prompts.find(project, version) if version else prompts.used(project)
 
 
-def system_prompt(context: Context, project: int, version: str = "") -> str:
+def system_prompt(context: CurationContext, project: int, version: str = "") -> str:
     """The system prompt of a version, or the one that the project uses: its own, else SYSTEM_PROMPT.
 
     Raises:
@@ -81,7 +81,7 @@ def system_prompt(context: Context, project: int, version: str = "") -> str:
 
 
 def set_prompt(
-    context: Context, project: int, text: str, *, system: str | None = None, pin: bool = False
+    context: CurationContext, project: int, text: str, *, system: str | None = None, pin: bool = False
 ) -> PromptChange:
     """Make a text the project's prompt. It is used until another is submitted, or always if it is pinned.
 
@@ -113,7 +113,7 @@ def set_prompt(
     return PromptChange(version=version, unpinned=None if pin else pinned, warnings=tuple(warnings))
 
 
-def use_prompt(context: Context, project: int, version: str) -> PromptVersion | None:
+def use_prompt(context: CurationContext, project: int, version: str) -> PromptVersion | None:
     """Pin a version of the project's prompt. `latest` ends the pin, so that the last submitted prompt is used.
 
     Returns the version that is used now. None: the project has no prompt yet.
@@ -134,7 +134,7 @@ def use_prompt(context: Context, project: int, version: str) -> PromptVersion | 
     return found
 
 
-def diff_prompts(context: Context, project: int, older: str, newer: str = "") -> list[str]:
+def diff_prompts(context: CurationContext, project: int, older: str, newer: str = "") -> list[str]:
     """A unified diff of two versions of the prompt, system prompt first. Without `newer`, of the one in use.
 
     Raises:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from annotune.errors import LabelStudioError, LabelStudioUnreachable, NotFound
 from annotune.label_studio.client import LabelStudioClient
-from curation.context import Context
+from curation.context import CurationContext
 from curation.span_repair import ShiftedSpans, shifted_spans
 
 
@@ -24,7 +24,7 @@ class RepairReport:
     failed: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
 
-def repair_predictions(context: Context, project: int, *, dry_run: bool = False) -> RepairReport:
+def repair_predictions(context: CurationContext, project: int, *, dry_run: bool = False) -> RepairReport:
     """Put shifted spans of Annotune's own predictions in their places. Doing it twice changes nothing more.
 
     Args:

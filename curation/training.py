@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from annotune.errors import ConfigurationError, TrainingRefused
 from annotune.recipe import Recipe, recipe_names
 from annotune.runs import Progress, TrainingRequest, TrainingRun
-from curation.context import Context
+from curation.context import CurationContext
 
 POLL_S = 0.5
 
 
 @dataclass(frozen=True)
-class Training:
+class RequestedTraining:
     """A training that was requested.
 
     `is_new` is False if one was requested or running already; then this is that one. `lacks` says which annotations were
@@ -25,7 +25,7 @@ class Training:
     is_new: bool
     lacks: str
     has_worker: bool
-    _context: Context = field(repr=False)
+    _context: CurationContext = field(repr=False)
     _run_before: str | None = field(repr=False)
 
     def watch(self) -> Iterator[Progress]:
@@ -63,7 +63,7 @@ class Training:
         return self.result()
 
 
-def request_training(context: Context, project: int) -> Training:
+def request_training(context: CurationContext, project: int) -> RequestedTraining:
     """Request a training of a new version for the project.
 
     Raises:
@@ -88,7 +88,7 @@ def request_training(context: Context, project: int) -> Training:
     if is_new:
         context.jobs.train(project)
     summary = store.changes.summary(project)
-    return Training(
+    return RequestedTraining(
         project=project,
         is_new=is_new,
         lacks=summary.lacks if summary else "",
@@ -98,5 +98,5 @@ def request_training(context: Context, project: int) -> Training:
     )
 
 
-def _newest_run(context: Context, project: int) -> TrainingRun | None:
+def _newest_run(context: CurationContext, project: int) -> TrainingRun | None:
     return next(iter(context.store.runs.all(project)), None)

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from annotune.errors import ConfigurationError, TrainingCancelled, TrainingFailed
 from annotune.process import tied_command
 from trainer.environment import script_environment
-from trainer.events import LINE, Converted, Done, Event, Failed, Merged, Prepared, Trained
+from trainer.events import LINE, Converted, Done, Event, Merged, Prepared, ScriptFailed, Trained
 
 SCRIPTS = Path(str(files("trainer") / "scripts"))
 NICE = 15
@@ -132,7 +132,7 @@ def _read_result(
             raise TrainingFailed(
                 f"{step.script}.py printed a line that is no event; see {step.script}.log in the run's folder"
             ) from error
-        if isinstance(event, Failed):
+        if isinstance(event, ScriptFailed):
             raise TrainingFailed(f"{step.script}: {event.message}")
         on_event(event)
     code = process.wait()

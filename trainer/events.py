@@ -41,7 +41,7 @@ class Entered(FrozenModel):
     event: Literal["loading", "converting", "quantising"]
 
 
-class Failed(FrozenModel):
+class ScriptFailed(FrozenModel):
     """The last line of a script that failed. `message` is a sentence for a person."""
 
     event: Literal["error"]
@@ -57,7 +57,9 @@ class Done(BaseModel):
 
 
 Event = Started | Stepped | Measured | Entered
-LINE: TypeAdapter[Event | Failed | Done] = TypeAdapter(Annotated[Event | Failed | Done, Field(discriminator="event")])
+LINE: TypeAdapter[Event | ScriptFailed | Done] = TypeAdapter(
+    Annotated[Event | ScriptFailed | Done, Field(discriminator="event")]
+)
 
 
 class Prepared(FrozenModel):

@@ -8,14 +8,14 @@ a password.
 
 from typing import Any
 
-from annotune.label_studio.connection import Connection
+from annotune.label_studio.connection import LabelStudioConnection
 from annotune.label_studio.rows import BackendRow, BackendSettings
 
 
 class Backends:
     """All methods raise as `Connection.call` does."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: LabelStudioConnection) -> None:
         self._connection = connection
 
     def of_project(self, project: int) -> list[BackendRow]:

@@ -4,7 +4,7 @@ from typing import Self
 
 from annotune.errors import ConfigurationError
 from annotune.label_studio.backends import Backends
-from annotune.label_studio.connection import CALL_S, RETRIES, TIMEOUT_S, Connection
+from annotune.label_studio.connection import CALL_S, RETRIES, TIMEOUT_S, LabelStudioConnection
 from annotune.label_studio.predictions import Predictions
 from annotune.label_studio.projects import Projects
 from annotune.label_studio.tasks import Tasks
@@ -29,7 +29,7 @@ class LabelStudioClient:
         Raises:
             Unauthorized: a personal access token that has expired.
         """
-        self._connection = Connection(url, api_key, timeout_s=timeout_s, call_s=call_s, retries=retries)
+        self._connection = LabelStudioConnection(url, api_key, timeout_s=timeout_s, call_s=call_s, retries=retries)
         self.url = self._connection.url
         self.projects = Projects(self._connection)
         self.tasks = Tasks(self._connection)

@@ -18,7 +18,7 @@ CALL_S = 600.0
 RETRIES = 2
 
 
-class Connection:
+class LabelStudioConnection:
     """The SDK's client of one Label Studio, reached through `call` only. It connects when first used."""
 
     def __init__(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from annotune.label_studio.connection import Connection
+from annotune.label_studio.connection import LabelStudioConnection
 from annotune.label_studio.rows import PredictionRow, read_predictions
 from annotune.labeling.prediction import Prediction, Region
 
@@ -10,7 +10,7 @@ from annotune.labeling.prediction import Prediction, Region
 class Predictions:
     """All methods raise as `Connection.call` does."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: LabelStudioConnection) -> None:
         self._connection = connection
 
     def of_task(self, task: int) -> tuple[PredictionRow, ...]:

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 from label_studio_sdk import ImportApiRequest
 
-from annotune.label_studio.connection import Connection
+from annotune.label_studio.connection import LabelStudioConnection
 from annotune.label_studio.rows import ProjectRow
 
 
 class Projects:
     """All methods raise as `Connection.call` does."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: LabelStudioConnection) -> None:
         self._connection = connection
 
     def get(self, project: int) -> ProjectRow:

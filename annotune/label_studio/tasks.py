@@ -14,7 +14,7 @@ from label_studio_sdk.core import ApiError
 from label_studio_sdk.core.pagination import SyncPager
 
 from annotune.ids import ALL, ranges_after
-from annotune.label_studio.connection import Connection
+from annotune.label_studio.connection import LabelStudioConnection
 from annotune.label_studio.rows import TaskRow, read_task
 
 PAGE_TASKS = 200
@@ -38,7 +38,7 @@ _ANNOTATED = json.dumps(
 class Tasks:
     """All methods raise as `Connection.call` does."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: LabelStudioConnection) -> None:
         self._connection = connection
 
     def annotated(self, project: int) -> Iterator[TaskRow]:

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from annotune.label_studio.connection import Connection
+from annotune.label_studio.connection import LabelStudioConnection
 from annotune.label_studio.rows import WebhookRow, WebhookSettings
 
 
 class Webhooks:
     """All methods raise as `Connection.call` does."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: LabelStudioConnection) -> None:
         self._connection = connection
 
     def of_project(self, project: int) -> list[WebhookRow]:

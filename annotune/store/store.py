@@ -32,7 +32,7 @@ PROBE_S = 60
 
 
 @dataclass(frozen=True)
-class Started:
+class RedisStart:
     """A start of Redis: its id, the seconds since, and the id that was noted last (empty if none was)."""
 
     id: str
@@ -81,14 +81,14 @@ class Store:
         with redis_errors():
             self._redis.set(self.keys.probe, "1", ex=PROBE_S)
 
-    def started(self) -> Started:
+    def started(self) -> RedisStart:
         """When Redis was started, and the start that was noted last."""
         with redis_errors():
             pipe = self._redis.pipeline(transaction=False)
             pipe.info("server")
             pipe.get(self.keys.start)
             server, noted = pipe.execute()
-        return Started(id=str(server["run_id"]), up_s=float(server["uptime_in_seconds"]), noted=str(noted or ""))
+        return RedisStart(id=str(server["run_id"]), up_s=float(server["uptime_in_seconds"]), noted=str(noted or ""))
 
     def note_start(self, id_: str) -> None:
         """Note the id of a start of Redis. One that has another id noted was restarted from what it had saved."""

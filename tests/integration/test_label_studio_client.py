@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from annotune.errors import AnnotuneError, ConfigurationError, LabelStudioError, NotFound, Unauthorized
 from annotune.label_studio.client import LabelStudioClient
-from annotune.label_studio.connection import Connection
+from annotune.label_studio.connection import LabelStudioConnection
 from annotune.label_studio.rows import ProjectRow
 from annotune.label_studio.tasks import PAGE_TASKS
 from annotune.settings import Settings
@@ -178,7 +178,7 @@ VENDOR_ERRORS = [
 @pytest.mark.parametrize("error", VENDOR_ERRORS, ids=lambda error: type(error).__name__)
 def test_every_error_of_the_vendors_is_mapped(error: Exception) -> None:
     with (
-        closing(Connection("http://label-studio", "legacy")) as connection,
+        closing(LabelStudioConnection("http://label-studio", "legacy")) as connection,
         pytest.raises(AnnotuneError, match=r"Label Studio|LABEL_STUDIO"),
         connection.call("project 4"),
     ):

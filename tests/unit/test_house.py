@@ -166,3 +166,14 @@ def test_importing_a_module_opens_no_connection_and_reads_no_setting() -> None:
     )
 
     assert result.returncode == 0, result.stderr
+
+
+def test_a_name_stands_for_one_thing() -> None:
+    """No two public classes have one name."""
+    places: dict[str, list[str]] = {}
+    for path in sources(*PACKAGES):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(short(path))
+
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
