@@ -47,6 +47,13 @@ class Deployment:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def start(self) -> None:
+        """Start both. They load at the same time."""
+        with connect_redis(self.environment["REDIS_URL"], patience="job", decode=True) as client:
+            self.worker.start(lambda: True, START_DEADLINE_S)
+            self.start_backend()
+            self.worker.wait_until(Store(client, deployment=self.name).workers.alive, START_DEADLINE_S)
+
     def start_backend(self) -> None:
         self.backend.start(answers(f"{self.url}/health"), START_DEADLINE_S)
 

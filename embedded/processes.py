@@ -98,12 +98,17 @@ class Service:
                 start_new_session=True,
             )
         try:
-            self._wait_until(ready, deadline_s)
+            self.wait_until(ready, deadline_s)
         except BaseException:
             self.stop(grace_s=0)
             raise
 
-    def _wait_until(self, ready: Callable[[], bool], deadline_s: float) -> None:
+    def wait_until(self, ready: Callable[[], bool], deadline_s: float) -> None:
+        """Return once `ready()` is true.
+
+        Raises:
+            ServiceError: the program ended first, or `ready()` was not true within `deadline_s`.
+        """
         pause = threading.Event()
         deadline = time.monotonic() + deadline_s
         while not ready():

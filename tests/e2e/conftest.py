@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import cache
 from pathlib import Path
@@ -70,17 +71,17 @@ def describe(label_studio: LabelStudio, kept_redis: RedisServer, model_server: S
     return deployment
 
 
-def started(deployment: Deployment) -> Deployment:
-    deployment.start_backend()
-    deployment.start_worker()
-    return deployment
-
-
 @pytest.fixture
 def deploy(describe: Describe, tmp_path: Path) -> Iterator[Deploy]:
     """`deploy(NAME="value", ...)`: a backend and a worker for this test alone."""
     with ExitStack() as running:
-        yield lambda **settings: started(running.enter_context(describe(tmp_path, **settings)))
+
+        def start(**settings: str) -> Deployment:
+            deployment = running.enter_context(describe(tmp_path, **settings))
+            deployment.start()
+            return deployment
+
+        yield start
 
 
 @pytest.fixture(scope="session")
@@ -89,13 +90,17 @@ def deployed(describe: Describe, tmp_path_factory: pytest.TempPathFactory) -> It
 
     A test makes a project of its own, and leaves both running as they are.
     """
-    with ExitStack() as running:
+    running: list[Deployment] = []
 
-        @cache
-        def shared(**settings: str) -> Deployment:
-            return started(running.enter_context(describe(tmp_path_factory.mktemp("deployed"), **settings)))
+    @cache
+    def start(**settings: str) -> Deployment:
+        running.append(describe(tmp_path_factory.mktemp("deployed"), **settings))
+        running[-1].start()
+        return running[-1]
 
-        yield shared
+    yield start
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(Deployment.stop, running))
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ def test_interrupted_and_run_again_each_task_has_one_prediction(
     deployment: Deployment,
     studio: LabelStudioClient,
     store_of,
+    run,
     model_server: ServedModel,
     eventually: Eventually,
 ) -> None:
@@ -44,7 +45,7 @@ def test_interrupted_and_run_again_each_task_has_one_prediction(
     def versions() -> list[list[str | None]]:
         return [[found.model_version for found in task.predictions] for task in studio.tasks.by_id(project.id)]
 
-    rehearsed = deployment.run("predict", str(project.id), "--dry-run")
+    rehearsed = run(deployment, "predict", str(project.id), "--dry-run")
     assert f"{TASKS} tasks would be asked of ollama:{model_server.model} as {version}, 0 skipped" in rehearsed
     assert f"(counted on {TASKS} tasks)" in rehearsed
     assert versions() == [[]] * TASKS
@@ -66,7 +67,7 @@ def test_interrupted_and_run_again_each_task_has_one_prediction(
     assert f"{pushed} predictions pushed" in told
     assert pushed < TASKS
 
-    again = deployment.run("predict", str(project.id), "--tasks", f"{project.tasks[0]}-{project.tasks[-1]}")
+    again = run(deployment, "predict", str(project.id), "--tasks", f"{project.tasks[0]}-{project.tasks[-1]}")
 
     assert f"{TASKS - pushed} predictions pushed, {pushed} tasks skipped, 0 failed" in again
     assert versions() == [[version]] * TASKS
