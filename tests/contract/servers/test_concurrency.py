@@ -137,6 +137,16 @@ def test_a_hanging_server_is_one_request(
     assert len(asked.asked) == 1
 
 
+def test_after_the_deadline_no_server_is_asked(
+    vendor: Script, adapter: Callable[[str], ModelServer], request_: ChatRequest
+) -> None:
+    asked = vendor(json_reply(OLLAMA_REPLY | OPENAI_REPLY))
+
+    with pytest.raises(DeadlineExceeded, match="MODEL_DEADLINE_S"):
+        LimitedServer(adapter(asked.url), 1).chat(request_, Deadline.after(-1))
+    assert asked.asked == []
+
+
 def test_a_retry_waits_as_long_as_the_server_says(request_: ChatRequest) -> None:
     waits: list[float] = []
 

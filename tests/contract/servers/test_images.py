@@ -9,7 +9,7 @@ import pytest
 from vendor import Reply, Vendor, json_reply
 
 from annotune.deadline import Deadline
-from annotune.errors import RequestInvalid
+from annotune.errors import DeadlineExceeded, RequestInvalid
 from annotune.images import ImageFetcher
 from annotune.settings import Settings
 
@@ -219,3 +219,12 @@ def test_many_at_once_are_fetched(vendor: Script) -> None:
         thread.join()
 
     assert made == [PNG] * 8
+
+
+@pytest.mark.parametrize("address", ["/data/upload/1/a.png", "data:image/png;base64,iVBORw0KGgo="])
+def test_after_the_deadline_nothing_is_fetched(vendor: Script, address: str) -> None:
+    studio = vendor(SEEN)
+
+    with pytest.raises(DeadlineExceeded):
+        pictures(studio, label_studio_api_key=LEGACY).fetch(address, Deadline.after(-1))
+    assert studio.asked == []
