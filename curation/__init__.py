@@ -1,1 +1,1 @@
-"""The dataset workflow: what people annotated, as examples to learn from."""
+"""From annotations to examples, and from a model to predictions. `curation.api` is the Python API."""
