@@ -1,4 +1,4 @@
-"""The arrows between the rooms, read from the imports."""
+"""The house as docs/design.md describes it: arrows, sizes, the map of modules, the walks."""
 
 import ast
 import re
@@ -33,7 +33,13 @@ READS_ENVIRONMENT = {
     "trainer/scripts/job_protocol.py": "sets what libraries read at their import, in the training's own process",
     "trainer/scripts/train.py": "sets what Unsloth reads, in the training's own process",
 }
-LONGEST_LINES = 310  # of a module, docstrings not counted
+# In lines, docstrings not counted.
+LONGEST_MODULE = 300
+LONGEST_FUNCTION = 50
+LONGER_FUNCTIONS = {"backend/app.py create_app": "the table of routes"}
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+STOREYS = {"annotune": 0, "curation": 1, "backend": 2, "trainer": 2, "commands": 3}
 
 
 def sources(*folders: str) -> list[Path]:
@@ -53,12 +59,36 @@ def imported(path: Path) -> Iterator[str]:
             yield f"{path.parent.name}.{node.module or ''}" if node.level else str(node.module)
 
 
+def docstring_lines(node: ast.AST) -> int:
+    if not isinstance(node, ast.Module | ast.ClassDef | FUNCTION) or ast.get_docstring(node, clean=False) is None:
+        return 0
+    return (node.body[0].end_lineno or 0) - node.body[0].lineno + 1
+
+
 def lines_of_code(path: Path) -> int:
     """The lines of a module without those of its docstrings."""
     text = path.read_text(encoding="utf-8")
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, documented) and ast.get_docstring(node)]
-    return len(text.splitlines()) - sum((node.body[0].end_lineno or 0) - node.body[0].lineno + 1 for node in nodes)
+    return len(text.splitlines()) - sum(docstring_lines(node) for node in ast.walk(ast.parse(text)))
+
+
+def functions(path: Path) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """The functions of a module and the methods of its classes, as `function` and `Class.method`."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, FUNCTION):
+            yield node.name, node
+        elif isinstance(node, ast.ClassDef):
+            yield from ((f"{node.name}.{inner.name}", inner) for inner in node.body if isinstance(inner, FUNCTION))
+
+
+def section(title: str) -> str:
+    """A part of the page, up to the next title of its level."""
+    return DESIGN.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def walk() -> list[tuple[str, str, str, str]]:
+    """The hops of the walks: the caller's file and function, the callee's file and function."""
+    row = r"^\| `([\w/]+\.py)` `([\w.]+)` \| `([\w/]+\.py)` `([\w.]+)` \| \S.* \|$"
+    return re.findall(row, section("Two walks"), re.MULTILINE)
 
 
 def tops(path: Path) -> set[str]:
@@ -144,10 +174,46 @@ def test_only_one_module_prints_so_that_nothing_that_people_wrote_steers_a_termi
     }
 
 
-def test_no_module_is_longer_than_a_reader_bears() -> None:
-    long = {short(path): lines for path in sources(*PACKAGES) if (lines := lines_of_code(path)) > LONGEST_LINES}
+def test_no_module_is_long() -> None:
+    long = {short(path): lines for path in sources(*PACKAGES) if (lines := lines_of_code(path)) > LONGEST_MODULE}
 
     assert long == {}
+
+
+def test_no_function_is_long() -> None:
+    long = {
+        f"{short(path)} {function.name}"
+        for path in sources(*PACKAGES)
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(function, FUNCTION)
+        and (function.end_lineno or 0) - function.lineno + 1 - docstring_lines(function) > LONGEST_FUNCTION
+    }
+
+    assert long == set(LONGER_FUNCTIONS)
+
+
+def test_the_map_names_each_module_and_no_other() -> None:
+    folder, named = "", []
+    for line in section("The map").splitlines():
+        if heading := re.fullmatch(r"\*\*`([a-z_/]+/)`\*\*", line):
+            folder = heading[1]
+        elif row := re.fullmatch(r"\| `([a-z0-9_]+\.py)` \| \S.* \|", line):
+            named.append(folder + row[1])
+
+    modules = [short(path) for path in sources(*PACKAGES) if path.name not in {"__init__.py", "__main__.py"}]
+    assert sorted(named) == sorted(modules)
+
+
+def test_each_hop_of_a_walk_is_a_call_in_its_own_room_or_a_lower_one() -> None:
+    hops = walk()
+    assert len(hops) > 20
+    for caller_file, caller, callee_file, callee in hops:
+        assert STOREYS[callee_file.split("/")[0]] <= STOREYS[caller_file.split("/")[0]], (caller_file, callee_file)
+        source = (ROOT / caller_file).read_text(encoding="utf-8")
+        assert callee in dict(functions(ROOT / callee_file)), (callee_file, callee)
+        body = dict(functions(ROOT / caller_file))[caller]
+        name = callee.removesuffix(".__init__").rpartition(".")[2]
+        assert re.search(rf"\b{name}\b", ast.get_source_segment(source, body) or ""), (caller_file, caller, callee)
 
 
 def test_importing_a_module_opens_no_connection_and_reads_no_setting() -> None:
