@@ -1,7 +1,7 @@
-"""What the backend adds to a model server's own time: the first part of `make bench-serve`.
+"""The time that the backend adds to a model server's own: the first part of `make bench-serve`.
 
-Real parts: Redis and gunicorn, asked over kept HTTP connections; the model server takes a known time with a known number
-of slots (`benchmarks/slow_model.py`). Ends with 1 if a figure is over its limit.
+Redis and gunicorn are real, and are asked over persistent HTTP connections. The model server takes a known time and has a
+known number of slots (`benchmarks/slow_model.py`). The exit code is 1 if a figure is over its limit.
 """
 
 import http.client
@@ -28,15 +28,16 @@ CONFIG = labeling_config("question-answering")
 CALL_S = 0.2
 SLOTS = 8
 BATCH = 64
-ASKED = 300
+QUESTIONS = 300
+WARM_UP = 20  # questions
 PEOPLE = 64
-LOOKS = 300
+HEALTH_REQUESTS = 300
 LONG_BATCH = 250
 
 
 @dataclass(frozen=True)
 class Figure:
-    """`value` and `limit` in `unit`."""
+    """A measured value and its limit, both in `unit`."""
 
     name: str
     value: float
@@ -45,7 +46,7 @@ class Figure:
 
 
 class Caller:
-    """One kept connection."""
+    """One persistent connection."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
@@ -63,15 +64,15 @@ class Caller:
         body = reply.read()
         if reply.status != http.HTTPStatus.OK:
             raise SystemExit(f"a request failed: {reply.status} {body[:200]!r}")
-        found: dict[str, Any] = json.loads(body)
-        return found
+        values: dict[str, Any] = json.loads(body)
+        return values
 
     def close(self) -> None:
         self._connection.close()
 
 
 def predict(first: int, number: int, *, typed: str | None = None) -> bytes:
-    """A body of `/predict`: a batch, or a person's question."""
+    """A body of `/predict`: a batch, or with `typed` a person's question. `first` is the id of its first task."""
     prompt = {"from_name": "prompt", "to_name": "chat", "type": "textarea", "value": {"text": [typed]}}
     return json.dumps(
         {
@@ -84,12 +85,13 @@ def predict(first: int, number: int, *, typed: str | None = None) -> bytes:
 
 
 def answered(reply: dict[str, Any]) -> int:
+    """The number of tasks with a prediction."""
     return sum("result" in item for item in reply["results"])
 
 
 @contextmanager
 def running(slots: int, call_s: float) -> Iterator[tuple[Deployment, int]]:
-    """The backend beside such a model server, whose port is told too."""
+    """The backend, and the port of its model server, which has this many slots and takes `call_s` for an answer."""
     with tempfile.TemporaryDirectory() as scratch:
         folder, port = Path(scratch), free_port()
         command = [sys.executable, "-m", "benchmarks.slow_model", str(port), str(slots), str(call_s)]
@@ -122,7 +124,7 @@ def _listens(port: int) -> bool:
 
 
 def batch(port: int) -> Figure:
-    """Seconds of a batch, after a smaller one that warms up."""
+    """Seconds of a batch, after a smaller one to warm up."""
     caller = Caller(port)
     caller.post("/predict", predict(10_000, SLOTS))
     began = time.monotonic()
@@ -135,32 +137,32 @@ def batch(port: int) -> Figure:
 
 
 def interactive(port: int, model_port: int) -> Figure:
-    """Milliseconds at the median that the backend adds, question by question beside the same call made directly."""
+    """The median of the milliseconds that the backend adds. Each question is compared with a direct call right before it."""
     person, direct = Caller(port), Caller(model_port)
     chat = {"model": "slow", "messages": [{"role": "user", "content": "Explain\n\nWhat of 1?"}], "stream": False}
     body = json.dumps(chat).encode()
-    through, bare = [], []
-    for n in range(ASKED + 20):
+    through_s, direct_s = [], []
+    for n in range(QUESTIONS + WARM_UP):
         began = time.monotonic()
         direct.post("/api/chat", body)
         between = time.monotonic()
         person.post("/predict", predict(n, 1, typed="Explain"))
-        if n >= 20:
-            bare.append(between - began)
-            through.append(time.monotonic() - between)
+        if n >= WARM_UP:
+            direct_s.append(between - began)
+            through_s.append(time.monotonic() - between)
     person.close()
     direct.close()
-    added = (statistics.median(through) - statistics.median(bare)) * 1000
-    return Figure(f"a person's question, added at the median of {ASKED}", added, 4, "ms")
+    added = (statistics.median(through_s) - statistics.median(direct_s)) * 1000
+    return Figure(f"a person's question, added at the median of {QUESTIONS}", added, 4, "ms")
 
 
 def health(port: int) -> Figure:
-    """99th percentile of `/health` in milliseconds while people ask at once, again and again."""
-    over = threading.Event()
+    """The 99th percentile of `/health` in milliseconds, while many people ask all the time."""
+    stop = threading.Event()
 
     def ask(number: int) -> int:
         caller, asked = Caller(port), 0
-        while not over.is_set():
+        while not stop.is_set():
             caller.post("/predict", predict(number, 1, typed=f"Explain {asked}"))
             asked += 1
         caller.close()
@@ -168,25 +170,27 @@ def health(port: int) -> Figure:
 
     with ThreadPoolExecutor(PEOPLE) as people:
         asking = [people.submit(ask, 1000 + number) for number in range(PEOPLE)]
-        looker, seconds = Caller(port), []
-        for _ in range(LOOKS):
+        caller, seconds = Caller(port), []
+        for _ in range(HEALTH_REQUESTS):
             began = time.monotonic()
-            looker.get("/health")
+            caller.get("/health")
             seconds.append(time.monotonic() - began)
             time.sleep(0.02)
-        over.set()
-        looker.close()
-        asked = sum(one.result() for one in asking)
-    p99 = sorted(seconds)[int(LOOKS * 0.99)] * 1000
-    return Figure(f"/health beside {PEOPLE} people ({asked} answers), 99th percentile of {LOOKS}", p99, 100, "ms")
+        stop.set()
+        caller.close()
+        asked = sum(count.result() for count in asking)
+    p99 = sorted(seconds)[int(HEALTH_REQUESTS * 0.99)] * 1000
+    return Figure(
+        f"/health beside {PEOPLE} people ({asked} answers), 99th percentile of {HEALTH_REQUESTS}", p99, 100, "ms"
+    )
 
 
 def person_in_batch(port: int) -> Figure:
-    """Seconds of a person's question within a batch that has all the places."""
+    """Seconds of a person's question while a batch has all slots."""
     with ThreadPoolExecutor(1) as other:
         body = predict(50_000, LONG_BATCH)
         long = other.submit(lambda: Caller(port).post("/predict", body))
-        time.sleep(2 * CALL_S)  # the batch is under way
+        time.sleep(2 * CALL_S)  # by then the batch is running
         person = Caller(port)
         seconds = []
         for n in range(5):
@@ -196,7 +200,7 @@ def person_in_batch(port: int) -> Figure:
         person.close()
         if answered(long.result()) != LONG_BATCH:
             raise SystemExit("not all tasks of the long batch were answered")
-    # At most the rest of one call and the person's own.
+    # It waits for the rest of one call of the batch, and for its own.
     return Figure(f"a person's question in a batch of {LONG_BATCH}, one slot, slowest of 5", max(seconds), 0.5, "s")
 
 

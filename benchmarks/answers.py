@@ -1,8 +1,8 @@
-"""What answers of a small model are worth: `make bench-answers`.
+"""The quality of a small model's answers: `make bench-answers`.
 
-Asks SmolLM2-135M on the embedded Ollama-compatible server to classify 200 generated sentences of patients, by structured
-output, as a batch does. Prints how many answers fit the labeling config, and the accuracy in thirds of the score. Ends
-with 1 if an answer does not fit, or if the accuracy does not rise from the lowest third to the highest.
+SmolLM2-135M on the embedded server classifies 200 generated sentences of patients, with structured output, as in a batch.
+The script prints how many answers fit the labeling config, and the accuracy in each third of the scores. The exit code is 1
+if an answer does not fit, or if the highest third is not more accurate than the lowest.
 """
 
 import sys
@@ -38,26 +38,26 @@ def main() -> int:
         client = OllamaClient(server.url)
         add_base_model(client)
         began = time.monotonic()
-        for one in feedback(TASKS, seed):
-            question = Question(labeling, Prompt(PROMPT, TEMPLATE), {"text": one.text})
+        for item in feedback(TASKS, seed):
+            question = Question(labeling, Prompt(PROMPT, TEMPLATE), {"text": item.text})
             try:
                 reply = question.ask(client, ref, options, Deadline.after(60), urgent=False, calls=1)
             except AnswerRefused as error:
                 print(error)
                 refused += 1
                 continue
-            right = reply.regions[0]["value"]["choices"] == [one.label]
-            scored.append((-1.0 if reply.score is None else reply.score, right))
+            is_correct = reply.regions[0]["value"]["choices"] == [item.label]
+            scored.append((-1.0 if reply.score is None else reply.score, is_correct))
         seconds = time.monotonic() - began
         client.close()
     scored.sort()
     thirds = [scored[len(scored) * part // 3 : len(scored) * (part + 1) // 3] for part in range(3)]
-    accuracy = [sum(right for _, right in third) / len(third) for third in thirds]
+    accuracy = [sum(is_correct for _, is_correct in third) / len(third) for third in thirds]
     print(f"{len(scored)} of {TASKS} answers fit the labeling config, {seconds:.0f} s, seed {seed}")
     print(f"without a score: {sum(score < 0 for score, _ in scored)}")
-    print(f"accuracy: {sum(right for _, right in scored) / len(scored):.0%}")
+    print(f"accuracy: {sum(is_correct for _, is_correct in scored) / len(scored):.0%}")
     for name, third, share in zip(("lowest", "middle", "highest"), thirds, accuracy, strict=True):
-        print(f"{name:8} third of scores {third[0][0]:.3f} to {third[-1][0]:.3f}: {share:.0%} right")
+        print(f"{name:8} third of scores {third[0][0]:.3f} to {third[-1][0]:.3f}: {share:.0%} correct")
     return int(refused > 0 or accuracy[0] >= accuracy[2])
 
 

@@ -1,8 +1,8 @@
 """Memory of the backend after many large requests: `make bench-memory`.
 
-Real parts: Redis and gunicorn, on loopback. Bodies and configs are shaped as Label Studio (1.23.2) sends them; hostile ones
-come last and are told apart. Ends with 1 if the figure at rest is over its limit. The peak is the kernel's own
-(`VmHWM`, reset before each part) of the web process.
+Redis and gunicorn are real, on loopback. Bodies and configs look as Label Studio (1.23.2) sends them; hostile ones come last
+and are listed apart. The exit code is 1 if the memory at rest is over its limit. The peak is the kernel's figure for the web
+process (`VmHWM`, reset before each part).
 """
 
 import http.client
@@ -24,8 +24,8 @@ CONFIG = labeling_config("question-answering")
 BODIES = 200
 CONFIGS = 200
 BODY_MB = 15.9
-SIDE_BY_SIDE = 4
-REST_S = 3
+CONCURRENT_REQUESTS = 4
+SETTLE_S = 3
 LIMIT_MB = 400
 TEXT = "A patient with type 2 diabetes asks about metformin, and what to do when a dose was forgotten. " * 20
 
@@ -35,7 +35,7 @@ def region(control: str, text: str) -> dict[str, object]:
 
 
 def task(number: int) -> dict[str, object]:
-    """As Label Studio sends it with a batch: with all that it keeps of it."""
+    """A task as Label Studio sends it with a batch, with all its fields."""
     result = [region("prompt", "Answer in one sentence."), region("response", TEXT[:400])]
     return {
         "id": number,
@@ -64,19 +64,19 @@ def task(number: int) -> dict[str, object]:
 
 
 def predict(tasks: str, config: str = CONFIG) -> bytes:
-    """A batch. `tasks`: JSON."""
-    told = json.dumps({"project": "4.1795359701", "label_config": config, "params": {"context": None}})
-    return f'{told[:-1]}, "tasks": {tasks}}}'.encode()
+    """The body of a batch. `tasks` is JSON."""
+    body = json.dumps({"project": "4.1795359701", "label_config": config, "params": {"context": None}})
+    return f'{body[:-1]}, "tasks": {tasks}}}'.encode()
 
 
-def shaped() -> bytes:
-    """The largest body that may come."""
+def realistic_body() -> bytes:
+    """The largest body that is accepted, of tasks as Label Studio sends them."""
     one = len(json.dumps(task(100_000)))
     return predict(json.dumps([task(number) for number in range(int(BODY_MB * 1e6) // (one + 2))]))
 
 
 def filled(cell: str) -> bytes:
-    """A body of one task after another whose data hold this a thousand times."""
+    """A body of tasks whose data have this JSON value a thousand times each."""
     one = f'{{"id": 1, "data": {{"a": [{",".join([cell] * 1000)}]}}}}'
     return predict(f"[{','.join([one] * (int(BODY_MB * 1e6) // (len(one) + 1)))}]")
 
@@ -87,7 +87,7 @@ def small_tasks(number: int) -> bytes:
 
 
 def config(number: int) -> str:
-    """Some 200 labels with hints: 12 kB."""
+    """A labeling config of 200 choices with hints, of 12 kB."""
     labels = "".join(f'<Choice value="class {number}-{n}" hint="of the kind {n}, as told"/>' for n in range(200))
     return f'<View><Text name="chat" value="$question"/><Choices name="c" toName="chat">{labels}</Choices></View>'
 
@@ -105,7 +105,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
 
 
 class Process:
-    """The web process that gunicorn started."""
+    """The memory of the web process that gunicorn started."""
 
     def __init__(self, parent: int) -> None:
         [child] = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
@@ -117,7 +117,7 @@ class Process:
     def peak_mb(self) -> float:
         return self._field("VmHWM")
 
-    def forget_peak(self) -> None:
+    def reset_peak(self) -> None:
         (self._folder / "clear_refs").write_text("5")
 
     def _field(self, name: str) -> float:
@@ -135,31 +135,33 @@ def post(port: int, path: str, body: bytes) -> int:
 
 
 def measure(port: int, process: Process) -> float:
-    """Prints the figures; megabytes at rest after what Label Studio sends."""
+    """Print the figures. Returns the megabytes at rest after the realistic requests."""
     print(f"{'':44}{'seconds':>10}{'peak MB':>10}{'rest MB':>10}  answers")
-    time.sleep(REST_S)
+    time.sleep(SETTLE_S)
     print(f"{'started':44}{'':>10}{process.peak_mb():>10.0f}{process.held_mb():>10.0f}")
 
     def part(name: str, bodies: list[tuple[str, bytes]], at_once: int) -> float:
-        process.forget_peak()
+        process.reset_peak()
         began = time.monotonic()
         with ThreadPoolExecutor(at_once) as clients:
-            statuses = list(clients.map(lambda one: post(port, *one), bodies))
+            statuses = list(clients.map(lambda request: post(port, *request), bodies))
         seconds = time.monotonic() - began
-        time.sleep(REST_S)
-        told = {status: statuses.count(status) for status in sorted(set(statuses))}
-        print(f"{name:44}{seconds:>10.1f}{process.peak_mb():>10.0f}{process.held_mb():>10.0f}  {told}", flush=True)
+        time.sleep(SETTLE_S)
+        counts = {status: statuses.count(status) for status in sorted(set(statuses))}
+        print(f"{name:44}{seconds:>10.1f}{process.peak_mb():>10.0f}{process.held_mb():>10.0f}  {counts}", flush=True)
         return process.held_mb()
 
-    body = shaped()
+    body = realistic_body()
     part(
-        f"{BODIES} bodies of {len(body) / 1e6:.1f} MB, {SIDE_BY_SIDE} at once",
+        f"{BODIES} bodies of {len(body) / 1e6:.1f} MB, {CONCURRENT_REQUESTS} at once",
         [("/predict", body)] * BODIES,
-        SIDE_BY_SIDE,
+        CONCURRENT_REQUESTS,
     )
     setups = [json.dumps({"project": "4.1", "schema": config(number)}).encode() for number in range(CONFIGS)]
     rest = part(
-        f"{CONFIGS} configs of {len(config(1)) / 1e3:.0f} kB", [("/setup", one) for one in setups], SIDE_BY_SIDE
+        f"{CONFIGS} configs of {len(config(1)) / 1e3:.0f} kB",
+        [("/setup", body) for body in setups],
+        CONCURRENT_REQUESTS,
     )
     for name, make in HOSTILE.items():
         part(f"hostile: {name}", [("/predict", make())] * 2, 2)

@@ -1,8 +1,8 @@
 """The web process while a training runs on the same cores: `make bench-serve`.
 
-Real parts: Redis, llama.cpp on one core behind the Ollama-compatible server, gunicorn, and a training as the worker
-runs it. Asks `/webhook` and `/health` 600 times each at 50 a second, beside them a person's question of 64 tokens again and
-again, and prints the 50th and 99th percentiles. Ends with 1 if a figure is over its limit.
+Redis, gunicorn, the training and llama.cpp (on one core, behind the Ollama-compatible server) are real. The script sends 600
+requests each to `/webhook` and `/health`, 50 a second, while a person asks for answers of 64 tokens all the time. It prints
+the 50th and 99th percentiles. The exit code is 1 if a figure is over its limit.
 """
 
 import asyncio
@@ -42,24 +42,24 @@ RATE = 50
 WEBHOOK_P99_MS = 50
 HEALTH_P99_MS = 100
 ANSWER_S = 10
-READS_S = 2
+READING_S = 2
 
 
 class Training:
-    """A training of an invented formulary, as the worker runs it, for as long as the measurement takes."""
+    """A training on invented questions, as the worker runs it. It lasts until `stop`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._recipe = Recipe.load("small").model_dump(mode="json")
         self._recipe["training"] |= {"epochs": 200, "max_steps": 0}
-        self._first, self._over = threading.Event(), threading.Event()
+        self._stepped, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.steps = 0
 
     def start(self) -> None:
-        """Return once the first step is done."""
+        """Start the training, and return after its first step."""
         self._thread.start()
-        if not self._first.wait(timeout=300):
+        if not self._stepped.wait(timeout=300):
             raise SystemExit("the training made no step within 300 s")
 
     def _run(self) -> None:
@@ -74,24 +74,24 @@ class Training:
         dataset = write_dataset(self._folder / "dataset", examples[MIN_HELD_OUT:], examples[:MIN_HELD_OUT])
         engine = SubprocessEngine(TRAINER_PYTHON)
         job = {"recipe": self._recipe, "cache": str(self._folder / "bases"), "output": str(self._folder)}
-        over = self._over.is_set
+        cancelled = self._stopped.is_set
         with suppress(TrainingCancelled):
-            prepared = engine.run(PREPARE, job, self._folder, on_event=self._on_event, cancelled=over)
+            prepared = engine.run(PREPARE, job, self._folder, on_event=self._on_event, cancelled=cancelled)
             job |= {"base": prepared.base, "dataset": str(dataset.folder)}
-            engine.run(TRAIN, job, self._folder, on_event=self._on_event, cancelled=over)
+            engine.run(TRAIN, job, self._folder, on_event=self._on_event, cancelled=cancelled)
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Stepped):
             self.steps += 1
-            self._first.set()
+            self._stepped.set()
 
     def stop(self) -> None:
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
 
 
 class Caller:
-    """Sends one request over kept connections; costs next to nothing, since it shares the cores that it measures."""
+    """Sends one request over persistent connections, with little CPU time: it shares the cores that it measures."""
 
     def __init__(self, host: str, port: int, method: str, path: str, body: bytes = b"") -> None:
         self._address = host, port
@@ -100,16 +100,16 @@ class Caller:
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def __call__(self) -> None:
-        kept = bool(self._idle)
-        connection = self._idle.pop() if kept else await asyncio.open_connection(*self._address)
+        reused = bool(self._idle)
+        connection = self._idle.pop() if reused else await asyncio.open_connection(*self._address)
         reader, writer = connection
         writer.write(self._request)
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         except (asyncio.IncompleteReadError, ConnectionError):
-            if not kept:
+            if not reused:
                 raise
-            await self()  # the server had closed it while it was idle
+            await self()  # the server had closed the idle connection
             return
         status, *fields = head.lower().splitlines()
         length = next(int(field.partition(":")[2]) for field in fields if field.startswith("content-length:"))
@@ -127,7 +127,7 @@ class Caller:
 
 
 async def open_loop(call: Callable[[], Awaitable[None]]) -> list[float]:
-    """Seconds of each of REQUESTS calls, begun at RATE a second whether or not the earlier ones have ended."""
+    """Seconds of each of `REQUESTS` calls. `RATE` calls start each second, even if earlier ones have not ended."""
     began = time.monotonic()
 
     async def one(n: int) -> float:
@@ -140,7 +140,7 @@ async def open_loop(call: Callable[[], Awaitable[None]]) -> list[float]:
 
 
 async def ask_until(client: httpx.AsyncClient, stop: asyncio.Event) -> list[float]:
-    """Seconds of each answer of 64 tokens; a person reads it for READS_S before asking again."""
+    """Seconds of each answer of 64 tokens; a person reads each for `READING_S`."""
     seconds = []
     n = 0
     while not stop.is_set():
@@ -155,12 +155,12 @@ async def ask_until(client: httpx.AsyncClient, stop: asyncio.Event) -> list[floa
         started = time.monotonic()
         (await client.post("/predict", json=body, timeout=120)).raise_for_status()
         seconds.append(time.monotonic() - started)
-        await asyncio.sleep(READS_S)
+        await asyncio.sleep(READING_S)
     return seconds
 
 
 async def measure(url: str) -> tuple[list[float], list[float], list[float]]:
-    """Seconds of webhooks, of health checks and of answers, all at the same time."""
+    """Seconds of webhooks, of health requests and of answers, measured at the same time."""
     event = {
         "action": "ANNOTATION_CREATED",
         "project": {"id": 1},
@@ -182,7 +182,7 @@ async def measure(url: str) -> tuple[list[float], list[float], list[float]]:
 
 
 def percentile(seconds: list[float], share: float) -> float:
-    """In milliseconds."""
+    """The percentile in milliseconds. `share` is 0..1."""
     return sorted(seconds)[min(len(seconds) - 1, int(len(seconds) * share))] * 1000
 
 

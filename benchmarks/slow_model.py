@@ -1,6 +1,6 @@
-"""A model server that takes its time: Ollama's `/api/chat` with so many slots, for measuring what is around it.
+"""A model server with a fixed answer time and number of slots, to measure the backend in front of it.
 
-`python -m benchmarks.slow_model PORT SLOTS SECONDS`
+It serves Ollama's `/api/chat`: `python -m benchmarks.slow_model PORT SLOTS SECONDS`
 """
 
 import asyncio
@@ -13,7 +13,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d
 
 
 async def serve(port: int, slots: int, seconds: float) -> None:
-    places = asyncio.Semaphore(slots)
+    free_slots = asyncio.Semaphore(slots)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -23,7 +23,7 @@ async def serve(port: int, slots: int, seconds: float) -> None:
                 break
             fields = [line for line in head.splitlines() if line.startswith("content-length:")]
             await reader.readexactly(int(fields[0].partition(":")[2]) if fields else 0)
-            async with places:
+            async with free_slots:
                 if seconds:
                     await asyncio.sleep(seconds)
             writer.write(HEAD + BODY)
