@@ -125,9 +125,9 @@ class Health:
         details += [problem] if (problem := spool.check()) else []
         details += [f"{count} answers wait to be written down"] if (count := spool.count()) else []
         if spool.dropped:
-            details.append(f"SPOOL_DIR was full: of {spool.dropped} answers only a mark is kept")
+            details.append(f"SPOOL_DIR was full: of {spool.dropped} answers only a marker is kept")
         if spool.overflowed:
-            details.append("not even a mark had room: until this process restarts, no text on a screen is replaced")
+            details.append("not even a marker had room: until this process restarts, no text in an editor is replaced")
         return Check(part="Redis", ok=ok, detail="; ".join(details))
 
 

@@ -134,11 +134,14 @@ class Spool:
     def _drop(self, answer: Answer) -> None:
         """Store a marker in place of an answer."""
         if not self.dropped:
-            log.error("SPOOL_DIR=%s is full: of further answers only a mark is kept, not the text", self._folder)
+            log.error("SPOOL_DIR=%s is full: of further answers only a marker is kept, not the text", self._folder)
         self.dropped += 1
         marker = answer.model_copy(update={"prompt": "", "prompt_sha": "", "text": "", "lost": True})
         if not self._store(marker, self._max_bytes + self._max_marker_bytes) and not self.overflowed:
-            log.error("SPOOL_DIR=%s has no room for marks either: until a restart nothing is certain", self._folder)
+            log.error(
+                "SPOOL_DIR=%s has no room for markers either: until a restart, no task's answers are surely complete",
+                self._folder,
+            )
             self.overflowed = True
 
     def _write(self, line: bytes) -> bool:

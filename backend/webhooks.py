@@ -51,9 +51,9 @@ def handle_event(services: Services, project: int, action: str, event: Event) ->
         return {
             "action": action,
             "queued": False,
-            "message": f"{error}; the next look at Label Studio finds the change",
+            "message": f"{error}; the next sync with Label Studio finds the change",
         }
-    return {"action": action, "queued": True, "message": f"project {project} will be looked at"}
+    return {"action": action, "queued": True, "message": f"project {project} will be synced"}
 
 
 def _can_read_label_studio(services: Services) -> bool:
@@ -74,8 +74,8 @@ def _queue_training(services: Services, project: int) -> Acknowledged:
     services.jobs.train(project)
     message = f"project {project} will be trained"
     with suppress(StoreUnavailable, RecordUnreadable):  # the training is queued anyway
-        if (tally := services.store.changes.summary(project)) and tally.lacks:
-            message += f"; at the last look at Label Studio: {tally.lacks}"
+        if (summary := services.store.changes.summary(project)) and summary.lacks:
+            message += f"; at the last sync with Label Studio: {summary.lacks}"
     return {"action": TRAIN, "queued": True, "message": message}
 
 

@@ -88,8 +88,8 @@ def _options() -> tuple[DemoOptions, bool]:
         "--swap-answers", action="store_true", help="submit answers of other drugs: must not end with 0"
     )
     parser.add_argument("--clean", action="store_true", help="delete from your own Ollama what the demo made there")
-    given = parser.parse_args()
-    return DemoOptions(given.seed, given.exit, given.swap_answers), given.clean
+    arguments = parser.parse_args()
+    return DemoOptions(arguments.seed, arguments.exit, arguments.swap_answers), arguments.clean
 
 
 def _terminated(*_: object) -> NoReturn:

@@ -76,9 +76,9 @@ def shortfalls(before: Result, after: Result) -> list[str]:
     """Why these results do not show that the model learnt, in sentences; empty if they do."""
     found = []
     if before.exact > 0:
-        found.append(f"the model knew {before.exact:.0%} of the invented answers before")
+        found.append(f"the model knew {before.exact:.0%} of the invented answers before the training")
     if after.exact < MIN_EXACT:
-        found.append(f"only {after.exact:.0%} of the trained answers are exact, of {MIN_EXACT:.0%} asked for")
+        found.append(f"only {after.exact:.0%} of the trained answers are exact; {MIN_EXACT:.0%} are required")
     if after.keys < MIN_KEYS:
-        found.append(f"only {after.keys:.0%} of the paraphrases get the key fact, of {MIN_KEYS:.0%} asked for")
+        found.append(f"only {after.keys:.0%} of the paraphrases get the key fact; {MIN_KEYS:.0%} are required")
     return found

@@ -119,33 +119,33 @@ def parse_generation(registry: Registry, body: dict[str, Any], owner: str) -> Ge
     )
 
 
-def parse_format(given: object) -> dict[str, Any] | None:
+def parse_format(value: object) -> dict[str, Any] | None:
     """The JSON schema of a request's `format`; None without one.
 
     Raises:
         ApiError: 500; the format is neither "json" nor an object.
     """
-    if given is None or given == "":
+    if value is None or value == "":
         return None
-    if given == "json":
+    if value == "json":
         return ANY_OBJECT
-    if isinstance(given, dict):
-        return given
-    shown = f'"\\"{given}\\""' if isinstance(given, str) else f'"{given}"'
+    if isinstance(value, dict):
+        return value
+    shown = f'"\\"{value}\\""' if isinstance(value, str) else f'"{value}"'
     raise ApiError(500, f'invalid format: {shown}; expected "json" or a valid JSON Schema object')
 
 
-def parse_messages(given: object) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+def parse_messages(value: object) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """Messages of role and text, and the images among them. Raises ApiError 400."""
-    if not isinstance(given, list):
-        if given is None:
+    if not isinstance(value, list):
+        if value is None:
             return [], ()
         message = (
-            f"json: cannot unmarshal {go_kind(given)} into Go struct field ChatRequest.messages of type []api.Message"
+            f"json: cannot unmarshal {go_kind(value)} into Go struct field ChatRequest.messages of type []api.Message"
         )
         raise ApiError(400, message)
     messages, images = [], []
-    for item in given:
+    for item in value:
         role, content = (text_field(item, name, "ChatRequest.messages") for name in ("role", "content"))
         messages.append({"role": role, "content": content})
         images += [check_image(image) for image in item.get("images") or []]

@@ -1,4 +1,4 @@
-"""What is kept of parsed labeling configs."""
+"""The cache of labeling configs is bounded, and parses each config once."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Asking side by side, within one deadline, and once for the same question."""
+"""Equal questions at once make one call, replies are cached for a while, and some threads stay free."""
 
 import gc
 import threading

@@ -1,4 +1,4 @@
-"""What an HTTP status line can hold."""
+"""The reason phrase fits an HTTP status line."""
 
 import pytest
 

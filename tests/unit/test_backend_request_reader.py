@@ -1,4 +1,4 @@
-"""A request's bytes, however they come."""
+"""The reader returns the same request however its bytes are split, and refuses what breaks a limit."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The spool's files: read by all processes, written down by whoever comes first, bounded."""
+"""The spool's files are read by all processes, drained by one of them, and bounded."""
 
 import subprocess
 import sys
@@ -116,7 +116,7 @@ def test_where_not_even_a_mark_has_room_nothing_is_certain_any_more(
 
     assert spool.overflowed
     assert spool.count() < 9
-    assert caplog.text.count("no room for marks") == 1
+    assert caplog.text.count("no room for markers") == 1
 
 
 def test_no_file_is_taken_for_one_that_was_left_while_its_owner_begins_it(folder: Path) -> None:
@@ -155,7 +155,7 @@ def test_what_waits_in_memory_is_found_while_it_is_written_down(tmp_path: Path) 
 
 
 def test_a_disk_that_is_full_spoils_no_other_answer(tmp_path: Path) -> None:
-    """In a process of its own, since the limit holds for all its files."""
+    """Run in its own process, since the limit counts for all its files."""
     script = f"""
 import logging, resource, sys
 from datetime import UTC, datetime

@@ -14,7 +14,7 @@ QUESTIONS += [QuizQuestion(100, pair, paraphrase=True, trained=False) for pair i
 
 
 def answers(*, known: bool) -> list[ModelAnswer]:
-    """The references with blanks around them; a paraphrase is answered by a sentence that holds the key fact."""
+    """Correct answers: the references with spaces around them, and for a paraphrase a sentence with the key fact."""
     told = [f"It is {question.pair.key}!" if question.paraphrase else question.pair.answer for question in QUESTIONS]
     return [ModelAnswer(f" {text}\n" if known else "I do not know.", "m@1") for text in told]
 

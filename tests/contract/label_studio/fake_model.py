@@ -1,4 +1,4 @@
-"""A model server that answers in the test's own process, and what a test needs around it."""
+"""A fake model server in the test's own process, and helpers for tests of the backend."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ def recorded(name: str) -> dict[str, Any]:
 
 @dataclass
 class FakeModel:
-    """Answers `answer N`, or what `say` makes of a request; remembers what it was asked."""
+    """Answers `answer N`, or the result of `say` for a request. It keeps the requests."""
 
     name: str = "ollama"
     url: str = "http://fake"
@@ -66,7 +66,7 @@ class FakeModel:
 
 @dataclass
 class FakePool:
-    """One fake under every server's name."""
+    """Returns the same fake for every server's name."""
 
     model: FakeModel
 
@@ -76,7 +76,7 @@ class FakePool:
 
 @dataclass
 class Backend:
-    """The application under test, and the parts that it was made with."""
+    """The application under test, and the objects that it was made with."""
 
     app: Flask
     model: FakeModel
@@ -112,18 +112,18 @@ def task(number: int = 1, question: str = "Why?", **more: object) -> dict[str, A
 
 
 def region(control: str, *texts: str, **more: object) -> dict[str, Any]:
-    """The region of a text. Without an `origin` it is a person's."""
+    """A region with a text. Without an `origin` a person made it."""
     value = {"text": list(texts)}
     return {"id": control, "from_name": control, "to_name": "chat", "type": "textarea", "value": value, **more}
 
 
 def ours(control: str, *texts: str) -> dict[str, Any]:
-    """What we gave, and nobody has touched."""
+    """The region of a prediction that nobody has edited."""
     return region(control, *texts, origin="prediction")
 
 
 def texts(reply: TestResponse) -> list[dict[str, list[str]]]:
-    """What each result of a reply gives each control."""
+    """The texts for each control, one mapping for each result of a reply."""
     assert reply.status_code == 200, reply.text
     results = [result["result"] for result in reply.json["results"]]
     return [{item["from_name"]: item["value"]["text"] for item in regions} for regions in results]

@@ -1,4 +1,4 @@
-"""The article's own labeling configs work as they are, and its faults do not happen here."""
+"""The article's own labeling configs work unchanged, and the article's faults do not occur."""
 
 import pytest
 from article_configs import ALL, COMPARISON, QUESTIONS

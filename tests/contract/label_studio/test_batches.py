@@ -1,4 +1,4 @@
-"""How each project's last batch ended is in `/health` and Redis, since Label Studio hides it; of any text, nothing."""
+"""`/health` and Redis show how each project's last batch ended, without any text of a task."""
 
 import logging
 from datetime import UTC, datetime
@@ -65,7 +65,7 @@ def test_a_task_that_is_opened_and_a_person_who_asks_are_no_batches(backend: Bac
 
 
 def outcomes(backend: Backend) -> list[tuple[int, int, int, str]]:
-    """Of each project's last batch in `/health`: project, tasks, answered, reason."""
+    """Project, tasks, answered and reason of each project's last batch in `/health`."""
     told = backend.get("/health").json["batches"]
     return [(each["project"], each["tasks"], each["answered"], each["reason"]) for each in told]
 

@@ -1,4 +1,4 @@
-"""What a person wrote or set stays, whatever the log knows; what we gave and nobody touched is replaced."""
+"""An answer never replaces what a person wrote or set. It replaces an earlier answer that nobody edited."""
 
 import pytest
 from fake_model import SIMPLE, UNPROTECTED, Backend, FakeModel, MakeBackend, ours, region, task, texts

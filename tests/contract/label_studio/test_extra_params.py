@@ -1,4 +1,4 @@
-"""`extra_params`: what a person gives a connection in Label Studio's model settings."""
+"""`extra_params`: the parameters of a connection in Label Studio's model settings."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Spans are given to an annotation once: Label Studio adds those of each answer to what is there."""
+"""An annotation gets each span once. Label Studio adds the spans of each answer to those that are there."""
 
 import json
 import threading
@@ -32,7 +32,7 @@ def says(backend: Backend, *spans: tuple[str, str]) -> None:
 def ask(
     backend: Backend, prompt: str, place: str = "typed-1", origin: str = "manual", **more: object
 ) -> tuple[list[str], str]:
-    """The quotes that come, and the status."""
+    """The quotes of an answer, and the status."""
     editor = [region("prompt", prompt, origin=origin) | {"id": place}]
     reply = backend.predict(task(question=TEXT, **more), editor=editor, config=CONFIG)
     regions = reply.json["results"][0]["result"]
@@ -51,7 +51,7 @@ def test_asking_again_gives_only_what_is_new(backend: Backend) -> None:
 
 
 def test_a_prompt_that_was_written_anew_gets_all(backend: Backend) -> None:
-    """As after a reset, and for another annotator."""
+    """So it is after a reset, and for another annotator."""
     says(backend, DRUG, DOSE)
     ask(backend, "One")
 
@@ -75,7 +75,7 @@ def test_two_people_who_ask_the_same_at_once_are_both_known_to_have_the_marks(ba
 
 @pytest.fixture
 def prediction(backend: Backend) -> dict[str, Any]:
-    """What a task is opened with."""
+    """The prediction that a task is opened with."""
     says(backend, DRUG, DOSE)
     found: dict[str, Any] = backend.predict(task(question=TEXT), config=CONFIG).json["results"][0]
     return found

@@ -1,4 +1,4 @@
-"""Whoever calls may invent projects: neither Redis nor a process's memory grows without end."""
+"""A client may invent projects: neither Redis nor a process's memory grows without limit."""
 
 import pytest
 from fake_model import SIMPLE, Backend
@@ -15,7 +15,7 @@ NEW, KNOWN = 77_777, 5
 
 @pytest.fixture
 def full(backend: Backend) -> Backend:
-    """As many projects are known as may be."""
+    """A backend that knows the largest allowed number of projects."""
     backend.store._redis.sadd(backend.store.keys.projects, KNOWN, *range(100_000, 100_000 + MOST - 1))
     return backend
 

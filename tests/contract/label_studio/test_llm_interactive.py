@@ -1,4 +1,4 @@
-"""The wrong answers of Label Studio's `llm_interactive` example (d02cedf) do not happen here."""
+"""The faults of Label Studio's `llm_interactive` example (d02cedf) do not occur here."""
 
 import math
 from datetime import UTC, datetime

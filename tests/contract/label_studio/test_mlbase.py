@@ -1,4 +1,4 @@
-"""The same backend behind `label-studio-ml`'s own server, its release 1.0.9; what differs there is listed and shown.
+"""The same backend behind the server of `label-studio-ml` 1.0.9. The differences are listed, and tested.
 
 | of our own door | there |
 | --- | --- |
@@ -33,7 +33,7 @@ Door = Callable[..., Backend]
 
 @pytest.fixture
 def door(make_backend: MakeBackend, tmp_path: Path) -> Iterator[Door]:
-    """`door(default_prompt=...)`: the parts of a backend of ours, behind the library's server."""
+    """`door(default_prompt=...)` makes a backend of ours behind the library's server."""
 
     def make(**settings: object) -> Backend:
         given: dict[str, Any] = {

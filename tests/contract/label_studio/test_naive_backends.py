@@ -1,4 +1,4 @@
-"""What breaks a naive backend, item by item as it was found with Label Studio 1.23.2.
+"""The faults of naive backends, item by item as they were found with Label Studio 1.23.2.
 
 Item 1, private addresses and names without a dot, is the business of `annotune connect`.
 """

@@ -1,4 +1,4 @@
-"""One odd task of a batch, or one odd answer, costs its own prediction and no other."""
+"""One odd task of a batch, or one odd answer, fails alone."""
 
 import pytest
 from fake_model import SIMPLE, FakeModel, MakeBackend, region, task, texts
@@ -13,7 +13,7 @@ MANY_DIGITS = "1" + "0" * 400
 
 
 def odd(answer: str, usual: str) -> FakeModel:
-    """Gives `answer` to what asks about something odd, and `usual` to all else."""
+    """Answers `answer` to questions about something odd, and `usual` to all others."""
     return FakeModel(say=lambda asked: answer if any("odd" in said.content for said in asked.messages) else usual)
 
 

@@ -1,4 +1,4 @@
-"""People go before batches."""
+"""People's questions go before those of batches."""
 
 import threading
 from collections.abc import Callable

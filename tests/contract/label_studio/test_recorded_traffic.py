@@ -1,4 +1,4 @@
-"""Every request that Label Studio 1.23.2 was recorded to send is answered as it needs."""
+"""Each recorded request of Label Studio 1.23.2 gets the answer that it needs."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Without Redis, what this process knew still answers, and nothing that was said is lost."""
+"""While Redis is away, a process answers with what it has read before, and no answer is lost."""
 
 import shutil
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def known(make_backend: MakeBackend, own_redis: RedisServer) -> Backend:
-    """A backend that has read project 4's pointer, and whose Redis is away since."""
+    """A backend that has read project 4's live model before Redis went away."""
     backend = make_backend(url=own_redis.url, default_prompt="Answer briefly")
     backend.store.live.swap(4, None, ModelRef(server="ollama", model="tuned"))
     assert backend.send("/setup", SETUP).json["model_version"].startswith("tuned@")
@@ -111,7 +111,7 @@ SPANS = """<View><Labels name="label" toName="chat"><Label value="Drug"/></Label
 def test_spans_that_are_not_known_to_be_given_are_given_again(
     make_backend: MakeBackend, own_redis: RedisServer
 ) -> None:
-    """Rather twice than never."""
+    """A person may get a span twice, and loses none."""
     said = '{"label": [{"quote": "Why", "label": "Drug"}]}'
     backend = make_backend(url=own_redis.url, model=FakeModel(say=lambda _: said))
 
@@ -151,7 +151,7 @@ def ours(task: int) -> Answer:
 
 
 def restarted(backend: Backend) -> None:
-    """Let the process of a backend end, as a stop or a kill does: its file in the spool is nobody's."""
+    """End a backend's process, as a stop or a kill does: its file in the spool is unlocked then."""
     backend.app.extensions["health"]._services.answer_log.spool.close()
 
 
@@ -192,7 +192,7 @@ def test_what_a_process_left_is_written_down_by_another(make_backend: MakeBacken
 def test_after_a_restart_of_redis_no_text_that_may_be_a_persons_is_replaced(
     make_backend: MakeBackend, own_redis: RedisServer
 ) -> None:
-    """It may have lost the answer that the person corrects."""
+    """Redis may have lost the answer that the person corrects."""
     backend = make_backend(url=own_redis.url, default_prompt="Answer")
     backend.app.extensions["health"].check()
     unknown = [PROMPT, region("response", "whose words?")]
@@ -206,7 +206,7 @@ def test_after_a_restart_of_redis_no_text_that_may_be_a_persons_is_replaced(
 
 
 def emptied(server: RedisServer) -> None:
-    """Start it again with nothing of what it held."""
+    """Start Redis again without its data."""
     server.stop()
     for kept in server.folder.glob("appendonly*"):
         shutil.rmtree(kept) if kept.is_dir() else kept.unlink()

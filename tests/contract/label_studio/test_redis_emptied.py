@@ -1,4 +1,4 @@
-"""A Redis that lost all: nobody is answered by the environment's model in place of the project's own without a word."""
+"""If Redis has lost its data, the settings' model does not silently answer in place of a project's own."""
 
 import pytest
 from fake_model import SIMPLE, Backend, MakeBackend, region, task, texts
@@ -12,7 +12,7 @@ TUNED = ModelRef(server="ollama", model="tuned")
 
 @pytest.fixture
 def emptied(make_backend: MakeBackend) -> Backend:
-    """A backend that knew project 4 and the mark that a worker had set."""
+    """A backend that has read project 4, and the mark that a worker sets."""
     backend = make_backend(default_prompt="Answer briefly")
     backend.store.live.swap(4, None, TUNED)
     backend.store.backup.claim("mark")

@@ -1,4 +1,4 @@
-"""An error is one sentence: in JSON, and as the reason phrase, which is all that Label Studio shows."""
+"""An error is one sentence, in the JSON and as the reason phrase; Label Studio shows only the latter."""
 
 import pytest
 from fake_model import SIMPLE, Backend, MakeBackend, region, task

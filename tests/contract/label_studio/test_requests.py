@@ -1,4 +1,4 @@
-"""Whatever comes through the door gets a clear JSON error, and nothing is half made."""
+"""A bad request gets a clear JSON error, and leaves nothing half done."""
 
 import json
 from typing import Any

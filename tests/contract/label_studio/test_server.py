@@ -1,4 +1,4 @@
-"""The real web server, in a process of its own."""
+"""The real web server, in its own process."""
 
 import http.client
 import json

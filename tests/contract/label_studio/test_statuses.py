@@ -1,4 +1,4 @@
-"""Why nothing came: Label Studio shows annotators no error, so that a control of the config says it."""
+"""The status control says why no answer came. Label Studio itself shows annotators no error."""
 
 import pytest
 from fake_model import SIMPLE, Backend, FakeModel, MakeBackend, ours, region, task, texts

@@ -1,4 +1,4 @@
-"""Answers of several controls: asked by a schema, checked, mended once, and never over what a person set."""
+"""Answers of several controls: asked by a schema, checked, asked again once, and kept off edited controls."""
 
 import json
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def says(*replies: object) -> FakeModel:
 
 
 def values(backend: Backend, *editor: dict, config: str = OURS) -> dict[str, object]:
-    """What a person's request brings each control."""
+    """The values for each control after a person's request."""
     reply = backend.predict(task(), editor=list(editor), config=config)
     assert reply.status_code == 200, reply.text
     return {item["from_name"]: item["value"] for item in reply.json["results"][0]["result"]}

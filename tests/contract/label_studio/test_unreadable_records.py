@@ -1,4 +1,4 @@
-"""What this version cannot read in Redis is one project's fault: it says so, and the others are served."""
+"""An unreadable record in Redis affects one project: its error says so, and the others are served."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Clients that send slowly, half or too much, against the real web server with two threads."""
+"""Clients that send slowly, incompletely or too much, against the real web server with two threads."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def client(port: int) -> Iterator[socket.socket]:
 
 @dataclass
 class Held:
-    """A model server that answers once it is let go on."""
+    """A model server that answers when the test lets it."""
 
     url: str = ""
     asked: threading.Event = field(default_factory=threading.Event)
@@ -140,7 +140,7 @@ def ask(port: int, method: str, path: str, body: object = None) -> int:
 
 
 def test_the_installed_gunicorn_is_the_one_that_is_pinned() -> None:
-    """`backend/web_worker.py` is written against the inside of one release: read it again, then move the pin."""
+    """`backend/web_worker.py` relies on internals of one release: compare them before you change the pin."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
     assert f"gunicorn=={version('gunicorn')}" in project["dependencies"]
@@ -244,7 +244,7 @@ def test_pipelined_requests_are_answered_in_order(client: socket.socket) -> None
 
 
 def test_large_bodies_together_are_bounded_and_small_requests_still_come(port: int, eventually: Eventually) -> None:
-    """Nine bodies of 1.9 MB that lack a byte are more than eight of the largest: one of them is refused."""
+    """Nine bodies of 1.9 MB without their last byte are over the limit of all, so one of them is refused."""
     with ExitStack() as slow:
         clients = [slow.enter_context(connect(port, post("/webhook", b"x" * 1_900_000)[:-1])) for _ in range(9)]
         refused: list[int] = []
@@ -273,7 +273,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (320, 320))
 
 
 def test_of_too_many_connections_the_oldest_half_sent_goes_first(redis_server: RedisServer, tmp_path: Path) -> None:
-    """Where a process may open 320 files it keeps 64 connections."""
+    """A process that may open 320 files accepts 64 connections."""
     port = free_port()
     env = {
         "REDIS_URL": redis_server.url,

@@ -1,4 +1,4 @@
-"""What an event sets going, and who may send one."""
+"""The effects of events, and who may send them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -38,7 +38,7 @@ def test_start_training_is_told_how_many_annotations_are_missing(backend: Backen
 
     assert (first["queued"], second["queued"]) == (True, True)
     assert first["message"] == f"project {project} will be trained"
-    assert second["message"] == f"project {project} will be trained; at the last look at Label Studio: {lacks}"
+    assert second["message"] == f"project {project} will be trained; at the last sync with Label Studio: {lacks}"
 
 
 def test_fifty_equal_events_queue_one_look_and_count_fifty_changes(backend: Backend) -> None:
