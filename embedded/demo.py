@@ -23,7 +23,6 @@ from annotune.label_studio.client import LabelStudioClient
 from annotune.runs import TrainingRun
 from annotune.settings import load_settings
 from annotune.split import MIN_HELD_OUT, assign_splits, text_sha
-from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from curation.projects import create_project, labeling_config
 from embedded.annotator import Annotator
@@ -140,7 +139,7 @@ def run_loop(
         console.print(stack.deployment.run("connect", str(project)), highlight=False, soft_wrap=True)
     with (
         Annotator(stack.label_studio, project) as person,
-        connect_redis(stack.redis.url, patience="job", decode=True) as client,
+        closing(Store.connect(stack.redis.url, deployment=stack.deployment.name, patience="job")) as store,
     ):
         with clock.stage(f"Ask the untrained model {len(questions)} questions", console):
             before = person.ask_all([question.task for question in questions], PROMPT)
@@ -149,7 +148,6 @@ def run_loop(
                 answer = question.pair.swapped_answer if options.swap_answers else question.pair.answer
                 person.submit(question.task, PROMPT, answer)
         with clock.stage("Train, as the webhook requested", console):
-            store = Store(client, deployment=stack.deployment.name)
             run = watch_training(store, project, console, stack.deployment.worker)
         if run.state != "promoted" or run.version is None or store.live.get(project) != run.version.ref:
             return [f"no tuned version is live: the training ended as {run.state!r}: {run.reason}"]

@@ -4,11 +4,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Self
 
 from annotune.settings import Settings
-from annotune.store.redis import connect_redis
 from annotune.store.store import Store
 from embedded.processes import Service, ServiceError, answers, free_port
 
@@ -47,19 +47,22 @@ class Deployment:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def _store(self) -> Store:
+        return Store.connect(self.environment["REDIS_URL"], deployment=self.name, patience="job")
+
     def start(self) -> None:
         """Start both. They load at the same time."""
-        with connect_redis(self.environment["REDIS_URL"], patience="job", decode=True) as client:
+        with closing(self._store()) as store:
             self.worker.start(lambda: True, START_DEADLINE_S)
             self.start_backend()
-            self.worker.wait_until(Store(client, deployment=self.name).workers.alive, START_DEADLINE_S)
+            self.worker.wait_until(store.workers.alive, START_DEADLINE_S)
 
     def start_backend(self) -> None:
         self.backend.start(answers(f"{self.url}/health"), START_DEADLINE_S)
 
     def start_worker(self) -> None:
-        with connect_redis(self.environment["REDIS_URL"], patience="job", decode=True) as client:
-            self.worker.start(Store(client, deployment=self.name).workers.alive, START_DEADLINE_S)
+        with closing(self._store()) as store:
+            self.worker.start(store.workers.alive, START_DEADLINE_S)
 
     def run(self, *arguments: str) -> str:
         """Run an `annotune` command and return its output.
