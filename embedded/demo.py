@@ -101,13 +101,13 @@ def demonstrate(options: DemoOptions, console: Console) -> int:
     Raises:
         FileNotFoundError: an environment is missing.
     """
-    if problems := missing_environments():
-        raise FileNotFoundError("; ".join(problems))
+    if missing := missing_environments():
+        raise FileNotFoundError("; ".join(missing))
     pairs = (*formulary(options.seed), *general_knowledge())
     settings = {
         "RECIPE": "small",
         "TRAIN_EVERY": str(len(pairs)),
-        "MIN_EXAMPLES": str(_trained(pairs)),
+        "MIN_EXAMPLES": str(_training_count(pairs)),
         "NUM_CTX": "2048",
         "RECONCILE_S": "60",
     }
@@ -120,13 +120,13 @@ def demonstrate(options: DemoOptions, console: Console) -> int:
     with ExitStack() as running:
         with clock.stage("Start", console):
             running.enter_context(stack)
-        wrong = run_loop(stack, pairs, options, clock, console)
-        for line in closing_lines(stack, wrong):
+        problems = run_loop(stack, pairs, options, clock, console)
+        for line in closing_lines(stack, problems):
             console.print(line, soft_wrap=True)
         if not options.exit:
             console.print("Press Ctrl-C to stop everything.")
             threading.Event().wait()
-    return 1 if wrong else 0
+    return 1 if problems else 0
 
 
 def run_loop(
@@ -159,24 +159,24 @@ def run_loop(
 def _project(stack: Stack, title: str, pairs: Sequence[Pair]) -> tuple[int, list[QuizQuestion]]:
     """A new project's id, and its questions: first those to annotate, then the paraphrases."""
     shas = [text_sha(pair.question) for pair in pairs]
-    sides = assign_splits({}, shas, _trained(pairs), has_trained=False).splits
-    learnt = {pair for pair, sha in zip(pairs, shas, strict=True) if pair.invented and sides[sha] == "train"}
+    splits = assign_splits({}, shas, _training_count(pairs), has_trained=False).splits
+    trained = {pair for pair, sha in zip(pairs, shas, strict=True) if pair.invented and splits[sha] == "train"}
     questions = [(pair, False) for pair in pairs]
-    questions += [(pair, True) for pair in pairs if pair in learnt]
+    questions += [(pair, True) for pair in pairs if pair in trained]
     with closing(LabelStudioClient(stack.label_studio.url, stack.label_studio.api_key)) as client:
         made = create_project(
             client,
             title=title,
             config=labeling_config(CONFIG),
-            data=[{"question": pair.paraphrase if other else pair.question} for pair, other in questions],
+            data=[{"question": pair.paraphrase if paraphrased else pair.question} for pair, paraphrased in questions],
         )
     return made.id, [
-        QuizQuestion(task, pair, paraphrase=other, trained=pair in learnt and not other)
-        for task, (pair, other) in zip(made.tasks, questions, strict=True)
+        QuizQuestion(task, pair, paraphrase=paraphrased, trained=pair in trained and not paraphrased)
+        for task, (pair, paraphrased) in zip(made.tasks, questions, strict=True)
     ]
 
 
-def _trained(pairs: Sequence[Pair]) -> int:
+def _training_count(pairs: Sequence[Pair]) -> int:
     """The number of pairs in the training split. `MIN_EXAMPLES` is set to it, so the split is made when all are there."""
     return len(pairs) - MIN_HELD_OUT
 

@@ -40,8 +40,8 @@ def scores_table(quiz: Quiz, stages_s: Mapping[str, float]) -> Table:
     return table
 
 
-def closing_lines(stack: Stack, wrong: Sequence[str]) -> list[str]:
-    """The addresses and logs, and the shortfalls (`wrong`)."""
+def closing_lines(stack: Stack, problems: Sequence[str]) -> list[str]:
+    """The addresses and logs, and the shortfalls (`problems`)."""
     studio = stack.label_studio
     lines = [
         f"[bold]Label Studio[/] {studio.url}  login {studio.email}  password {studio.password}",
@@ -50,8 +50,8 @@ def closing_lines(stack: Stack, wrong: Sequence[str]) -> list[str]:
         "In the browser open a task, switch on [bold]Auto-Annotation[/] at the bottom (it is off in each new browser),",
         "type a prompt and press Shift+Enter.",
     ]
-    if wrong:
-        return [*lines, *(f"[red]{escape(sentence)}[/]" for sentence in wrong)]
+    if problems:
+        return [*lines, *(f"[red]{escape(sentence)}[/]" for sentence in problems)]
     return [*lines, "[green]The tuned version is live and better.[/]"]
 
 

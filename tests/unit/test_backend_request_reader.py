@@ -8,47 +8,47 @@ HEAD = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n"
 GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def came(*pieces: bytes, largest: int = 100) -> RequestReader:
-    incoming = RequestReader(largest)
+def read(*pieces: bytes, largest: int = 100) -> RequestReader:
+    reader = RequestReader(largest)
     for piece in pieces:
-        incoming.feed(piece)
-    return incoming
+        reader.feed(piece)
+    return reader
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 7, 1000])
 @pytest.mark.parametrize("before", [b"", b"\r\n", b"\r\n\r\n"])
 def test_a_request_is_whole_however_its_bytes_come(step: int, before: bytes) -> None:
     sent = before + HEAD + b"hello"
-    incoming = RequestReader(100)
+    reader = RequestReader(100)
     for at in range(0, len(sent), step):
-        assert incoming.take() is None
-        incoming.feed(sent[at : at + step])
-    whole = incoming.take()
+        assert reader.take() is None
+        reader.feed(sent[at : at + step])
+    complete = reader.take()
 
-    assert whole is not None
-    assert (whole.head, whole.body, whole.rest, whole.too_large) == (HEAD, b"hello", b"", False)
+    assert complete is not None
+    assert (complete.head, complete.body, complete.rest, complete.too_large) == (HEAD, b"hello", b"", False)
 
 
 def test_what_comes_after_it_is_the_next_requests() -> None:
-    whole = came(HEAD + b"hello" + GET).take()
+    complete = read(HEAD + b"hello" + GET).take()
 
-    assert whole is not None
-    assert (whole.body, whole.rest) == (b"hello", GET)
-    following = RequestReader(100, whole.rest)
+    assert complete is not None
+    assert (complete.body, complete.rest) == (b"hello", GET)
+    following = RequestReader(100, complete.rest)
     following.feed(b"")
     assert following.take() is not None
 
 
 def test_a_body_over_the_limit_is_not_waited_for() -> None:
-    whole = came(HEAD, largest=4).take()
+    complete = read(HEAD, largest=4).take()
 
-    assert whole is not None
-    assert (whole.too_large, whole.body) == (True, b"")
+    assert complete is not None
+    assert (complete.too_large, complete.body) == (True, b"")
 
 
 def test_what_is_missing_is_known_once_the_head_is_there() -> None:
-    assert came(HEAD[:-1]).missing_bytes == 0
-    assert came(HEAD, b"he").missing_bytes == 3
+    assert read(HEAD[:-1]).missing_bytes == 0
+    assert read(HEAD, b"he").missing_bytes == 3
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_what_is_missing_is_known_once_the_head_is_there() -> None:
     ],
 )
 def test_what_is_not_clear_is_refused(head: bytes, status: int) -> None:
-    refusal = came(head).refusal
+    refusal = read(head).refusal
 
     assert refusal is not None
     assert refusal.status == status
@@ -79,14 +79,14 @@ def test_what_is_not_clear_is_refused(head: bytes, status: int) -> None:
     "head", [HEAD, GET, b"HEAD / HTTP/1.0\r\n\r\n", b"DELETE / HTTP/1.1\r\nContent-Length: 0\r\n\r\n"]
 )
 def test_what_is_clear_is_not_refused(head: bytes) -> None:
-    assert came(head).refusal is None
+    assert read(head).refusal is None
 
 
 def test_the_word_to_go_on_is_wanted_once_and_only_for_a_body_that_may_come() -> None:
     expecting = HEAD.replace(b"Host", b"expect: 100-Continue\r\nHost")
-    incoming = came(expecting)
+    reader = read(expecting)
 
-    assert [incoming.take_continue(), incoming.take_continue()] == [True, False]
-    assert not came(expecting, b"hello").take_continue()
-    assert not came(expecting, largest=4).take_continue()
-    assert not came(HEAD).take_continue()
+    assert [reader.take_continue(), reader.take_continue()] == [True, False]
+    assert not read(expecting, b"hello").take_continue()
+    assert not read(expecting, largest=4).take_continue()
+    assert not read(HEAD).take_continue()

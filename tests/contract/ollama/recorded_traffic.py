@@ -1,4 +1,4 @@
-"""The recorded lines, and what makes an answer alike: statuses, keys, error texts and order, not times and digests."""
+"""The recorded traffic, and how answers are compared: by status, keys, error text and order, not by time and digest."""
 
 import json
 import re
@@ -44,7 +44,7 @@ class Answer:
 
 
 def recorded(digests: Mapping[str, str]) -> dict[str, Line]:
-    """All lines by name, in order, with our models' names, and our digests in place of the recorded ones."""
+    """All lines by name, in order, with the names of our models and our digests in place of the recorded ones."""
     lines = {}
     for file in sorted(FOLDER.glob("*.jsonl")):
         for text in file.read_text().splitlines():
@@ -78,7 +78,7 @@ def answer_of(response: httpx.Response) -> Answer:
 
 
 def differences(line: Line, answer: Answer) -> list[str]:
-    """In words; empty if the answer is like the recorded one."""
+    """The differences from the recorded answer, in words; empty if there are none."""
     expected = line.response
     found = []
     if answer.status != expected["status"]:
@@ -110,14 +110,14 @@ def compare_lines(actual: list[str], expected: list[str], found: list[str]) -> N
 
 
 def event(line: str) -> dict[str, Any]:
-    """An NDJSON line or a server-sent event."""
+    """The JSON of an NDJSON line or of a server-sent event."""
     text = line.removeprefix("data: ")
     fields: dict[str, Any] = {"done": text} if text == "[DONE]" else json.loads(text)
     return fields
 
 
 def statuses(lines: list[dict[str, Any]]) -> list[str]:
-    """Layers' lines as one: which are new depends on what was there. Without detected templates (differences.py)."""
+    """The statuses, with those of layers as one, since the server may have some layers. Detected templates are left out."""
     told: list[str] = []
     for line in lines:
         status = line.get("status", f"error: {masked(str(line.get('error')))}")
@@ -128,7 +128,7 @@ def statuses(lines: list[dict[str, Any]]) -> list[str]:
 
 
 def shapes(lines: list[dict[str, Any]]) -> list[str]:
-    """The keys of each line, equal neighbours as one."""
+    """The keys of each line; equal neighbours count as one."""
     told: list[str] = []
     for line in lines:
         shape = json.dumps(keys(line))
@@ -167,7 +167,7 @@ def compare(place: str, actual: Any, expected: Any, found: list[str]) -> None:
 
 
 def compare_models(place: str, actual: list[dict[str, Any]], expected: list[dict[str, Any]], found: list[str]) -> None:
-    """The recorded server held models that no recorded line made: the order counts where the same are there."""
+    """Compare lists of models. The recorded server had other models too, so the order counts only for equal names."""
     if keys(actual) != keys(expected):
         found.append(f"{place}: {keys(actual)}, recorded {keys(expected)}")
     ours, theirs = ([model.get("name") or model.get("id") for model in models] for models in (actual, expected))
@@ -178,7 +178,7 @@ def compare_models(place: str, actual: list[dict[str, Any]], expected: list[dict
 
 
 def compare_errors(place: str, actual: str, expected: str, found: list[str]) -> None:
-    """An error of the engine is its JSON: there the kind counts, since its words are those of one build of llama.cpp."""
+    """Compare errors. Of the engine's JSON errors only the type counts: their words depend on the build of llama.cpp."""
     if expected.startswith("{") and actual.startswith("{"):
         ours, theirs = json.loads(actual)["error"], json.loads(expected)["error"]
         if theirs["type"] != "exceed_context_size_error":
@@ -189,5 +189,5 @@ def compare_errors(place: str, actual: str, expected: str, found: list[str]) -> 
 
 
 def masked(error: str) -> str:
-    """Without the folder of the models."""
+    """The text without the folder of the models."""
     return re.sub(r"open \S*/blobs/", "open <models>/blobs/", error)

@@ -1,4 +1,4 @@
-"""The server that is asked, real or embedded, and how OLLAMA_HOST names one."""
+"""The server under test, real or embedded, and the forms of OLLAMA_HOST."""
 
 from dataclasses import dataclass, field
 
@@ -40,14 +40,14 @@ class Target:
         self.client.post("/api/generate", json={"model": model, "keep_alive": 0})
 
     def delete_made(self) -> None:
-        """The server's blobs of what was made and failed stay: Ollama has no route to delete a blob."""
+        """Delete the models that the tests made. Blobs of failed ones stay: Ollama has no route to delete a blob."""
         for model in self.made:
             self.unload(model)
             self.client.request("DELETE", "/api/delete", json={"model": model})
 
 
 def base_url(host: str) -> str:
-    """OLLAMA_HOST as people write it: a bare host, with or without scheme and port; 0.0.0.0 listens everywhere."""
+    """The URL in OLLAMA_HOST, which may lack a scheme and a port; 0.0.0.0 means loopback here."""
     scheme, found, rest = host.partition("://")
     scheme, address = (scheme, rest) if found else ("http", host)
     address = address.rstrip("/").replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - read, not bound

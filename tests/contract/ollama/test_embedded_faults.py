@@ -1,4 +1,4 @@
-"""What goes wrong on an embedded server, and what it refuses where a real Ollama does something else."""
+"""Faults of the embedded server, and what it refuses though a real Ollama does not."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def server() -> Iterator[OllamaServer]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Gone at once: pytest keeps its own for three runs, and models are large."""
+    """A folder that is deleted after the test. pytest keeps its own folders for three runs, and models are large."""
     with TemporaryDirectory() as folder:
         yield Path(folder)
 
@@ -59,13 +59,13 @@ def chat(client: httpx.Client, model: str = MODEL, **fields: object) -> httpx.Re
 
 
 def runners(server: OllamaServer) -> list[int]:
-    """Process ids."""
+    """The process ids of the runners."""
     server_id = server.service.pid
     return [int(child) for child in Path(f"/proc/{server_id}/task/{server_id}/children").read_text().split()]
 
 
 def runner_url(server: OllamaServer) -> str:
-    """As the last started runner's log has it."""
+    """The URL of the runner that was started last, from its log."""
     logs = sorted((server.folder / "logs").glob("*.log"), key=lambda log: log.stat().st_mtime)
     return logs[-1].read_text().rpartition("listening on ")[2].split()[0]
 

@@ -1,4 +1,4 @@
-"""Every recorded request is asked again, in the recorded order: the state of the server is part of the contract."""
+"""Each recorded request is sent again, in the recorded order, because the server's state is part of the contract."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ EMPTY_SERVER_ONLY = {"tags-empty", "ps-empty", "ps", "ps-after-unload", "blob-po
 
 
 def never_uploaded(target: Target, line: Line) -> Line:
-    """On a real Ollama an earlier run's blob may still be there."""
+    """The line with another digest: a real Ollama may still have the recorded blob from an earlier run."""
     digest = hashlib.sha256(b"never uploaded").hexdigest()
     text = json.dumps([line.body, line.response])
     for known in target.ggufs:
@@ -35,7 +35,7 @@ def never_uploaded(target: Target, line: Line) -> Line:
 
 
 def with_the_comment(target: Target, line: Line) -> Line:
-    """From here on the recording's model held the GGUF with the long comment in its template."""
+    """From here on, the recorded model has the GGUF with the long comment in its template."""
     digest = list(target.ggufs)[list(TEMPLATES).index(COMMENTED)]
     target.upload(digest)
     files = {"m.gguf": f"sha256:{digest}"}
