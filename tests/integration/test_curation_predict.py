@@ -217,7 +217,7 @@ def test_ids_and_ranges_choose_tasks(predict, studio, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("ids", "code", "said"),
-    [("1,x", 2, "'x' is no id"), ("@/nowhere", 2, "cannot be read"), ("5", 1, "none of these tasks")],
+    [("1,x", 2, "'x' is neither an id"), ("@/nowhere", 2, "cannot be read"), ("5", 1, "none of these tasks")],
 )
 def test_ids_that_name_nothing_are_told(predict, ids, code, said) -> None:
     result = predict("--tasks", ids)
