@@ -51,11 +51,11 @@ class LabelIndex:
         self._folded = {name: found.pop() for name, found in folded.items() if len(found) == 1}
         self._stored = {label.path: label for label in self.labels}
 
-    def find(self, said: object) -> Label | None:
+    def find(self, given: object) -> Label | None:
         """The label with this value, alias or predicted value; None if there is none."""
-        if not isinstance(said, str):
+        if not isinstance(given, str):
             return None
-        bare = said.strip()
+        bare = given.strip()
         return self._exact.get(bare) or self._folded.get(bare.casefold())
 
     def find_stored(self, path: object) -> Label | None:
@@ -118,19 +118,19 @@ class Choices(Control):
     def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - a choice needs no source
         if isinstance(value, list) and not self.multiple:
             raise self._refused(value)
-        said = value if isinstance(value, list) else [value]
-        if not said and self.may_be_empty:
+        given = value if isinstance(value, list) else [value]
+        if not given and self.may_be_empty:
             return []
-        found = dict.fromkeys(self._find(item) for item in said)
+        found = dict.fromkeys(self._find(item) for item in given)
         if not found:
             raise self._refused(value)
         stored = [list(label.path) if self.nested else label.path[-1] for label in found]
         return [self._region("choices", {"choices": stored})]
 
-    def _find(self, said: object) -> Label:
-        label = self.index.find(said)
+    def _find(self, given: object) -> Label:
+        label = self.index.find(given)
         if label is None:
-            raise self._refused(said)
+            raise self._refused(given)
         return label
 
     def answer(self, regions: Iterable[Mapping[str, Any]]) -> str | list[str] | None:
@@ -171,18 +171,18 @@ class Taxonomy(Control):
         return f"a list{most} of those that apply among {', '.join(label.description for label in self.index.labels)}"
 
     def regions(self, value: object, text: str) -> list[Region]:  # noqa: ARG002 - as in Choices
-        said = value if isinstance(value, list) else [value]
-        found = dict.fromkeys(self._find(item) for item in said)
+        given = value if isinstance(value, list) else [value]
+        found = dict.fromkeys(self._find(item) for item in given)
         if not found or (self.most and len(found) > self.most):
             raise self._refused(value)
         return [self._region("taxonomy", {"taxonomy": [list(label.path) for label in found]})]
 
-    def _find(self, said: object) -> Label:
-        if isinstance(said, list) and all(isinstance(name, str) for name in said):
-            said = PATH_SEPARATOR.join(name.strip() for name in said)
-        label = self.index.find(said)
+    def _find(self, given: object) -> Label:
+        if isinstance(given, list) and all(isinstance(name, str) for name in given):
+            given = PATH_SEPARATOR.join(name.strip() for name in given)
+        label = self.index.find(given)
         if label is None:
-            raise self._refused(said)
+            raise self._refused(given)
         return label
 
     def answer(self, regions: Iterable[Mapping[str, Any]]) -> list[str] | None:

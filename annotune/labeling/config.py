@@ -220,8 +220,8 @@ class Labeling:
         """
         ours = {control.name: control for control in self.controls if not control.known_to_sdk}
         known = [region for region in prediction.result if region.get("from_name") not in ours]
-        told = prediction.as_dict() | {"result": known}
-        errors = self.interface.validate_prediction(told, return_errors=True)  # type: ignore[no-untyped-call]
+        body = prediction.as_dict() | {"result": known}
+        errors = self.interface.validate_prediction(body, return_errors=True)  # type: ignore[no-untyped-call]
         for region in prediction.result:
             control = ours.get(region.get("from_name", ""))
             if control and not _is_stored_form(control, region):

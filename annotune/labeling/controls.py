@@ -90,8 +90,8 @@ class Control(ABC):
 
     def _refused(self, value: object, why: str = "") -> AnswerInvalid:
         shown = f"{str(value)[:MAX_SHOWN]!r}" if isinstance(value, str) else f"a {type(value).__name__}"
-        wanted = f'"{self.name}" must be {self.description}'
-        return AnswerInvalid(f"{wanted}, not {shown}{why and f' ({why})'}", summary=wanted)
+        expected = f'"{self.name}" must be {self.description}'
+        return AnswerInvalid(f"{expected}, not {shown}{why and f' ({why})'}", summary=expected)
 
 
 @dataclass(frozen=True)
