@@ -53,18 +53,20 @@ def fillable_controls(
         root: the config.
         shown: its object tags, by name.
         only: names of controls; if some of them are in the config, the model fills no others.
-        prompt_prefix: a control whose name starts so holds a prompt.
+        prompt_prefix: a TextArea whose name starts so holds a prompt.
         status_control: the name of the control that tells the annotator how a request ended.
 
     Raises:
         LabelingInvalid: there is none, or one of them cannot be filled; the message says what to fix.
     """
+    prompts = {name for tag in root.iter("TextArea") if (name := tag.get("name", "")).startswith(prompt_prefix)}
     tags = [
         tag
         for tag in root.iter()
         if tag.tag in CONTROLS
         and tag.get("perRegion") != "true"
-        and _is_for_answers(tag, prompt_prefix, status_control)
+        and tag.get("name")
+        and tag.get("name") not in {*prompts, status_control}
     ]
     tags = _narrowed(tags, lambda tag: tag.get("name") in only)
     # A Rating in Label Studio's own template for chatbots has no toName: its region has no object to name.
@@ -82,13 +84,6 @@ def fillable_controls(
     controls = tuple(CONTROLS[str(tag.tag)].parse(tag) for tag in tags)
     _check_targets(controls, shown)
     return controls
-
-
-def _is_for_answers(tag: Element, prompt_prefix: str, status_control: str) -> bool:
-    """Whether a tag has a name, and holds neither a prompt nor the status."""
-    name = tag.get("name", "")
-    is_prompt = tag.tag == "TextArea" and name.startswith(prompt_prefix)
-    return bool(name) and not is_prompt and name != status_control
 
 
 def _narrowed(tags: Sequence[Element], keep: Callable[[Element], bool]) -> list[Element]:

@@ -80,13 +80,13 @@ class Labels(Control):
             raise AnswerInvalid(f'"{self.name}" has an empty quote: copy the words from the text')
         begin = text.find(quote)
         if begin < 0:
-            raise AnswerInvalid(
-                f'"{self.name}" quotes {shown!r}, which is not in the text: copy it exactly',
+            raise AnswerInvalid(  # a model reads it, as models that were trained before did
+                f'"{self.name}" quotes {shown!r}, which does not stand in the text: copy it exactly',
                 summary=f'"{self.name}" quotes words that are not in the text',
             )
         if text.find(quote, begin + 1) >= 0:
             raise AnswerInvalid(
-                f'"{self.name}" quotes {shown!r}, which is in the text more than once: quote more words around it',
+                f'"{self.name}" quotes {shown!r}, which stands in the text more than once: quote more words around it',
                 summary=f'"{self.name}" quotes words that are in the text more than once',
             )
         return begin

@@ -1,10 +1,11 @@
 """Labeling configs as they are found in the field."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from annotune.errors import LabelingInvalid, RequestInvalid
+from annotune.errors import AnswerInvalid, LabelingInvalid, RequestInvalid
 from annotune.labeling.config import Labeling
 from annotune.labeling.prediction import Prediction
 from annotune.labeling.regions import region_text
@@ -348,3 +349,28 @@ def test_a_score_out_of_range_is_refused(score: float) -> None:
 )
 def test_the_text_of_a_region_is_read_whatever_its_shape(regions: list[dict[str, object]], text: str | None) -> None:
     assert region_text(regions, "response") == text
+
+
+def test_a_span_that_does_not_fit_is_corrected_in_the_words_that_trained_models_know() -> None:
+    labeling = Labeling.parse(
+        '<View><Labels name="drug" toName="t"><Label value="Drug"/></Labels><Text name="t" value="$t"/></View>'
+    )
+
+    def correction(quote: str) -> str:
+        with pytest.raises(AnswerInvalid) as refused:
+            labeling.regions(json.dumps({"drug": [{"quote": quote, "label": "Drug"}]}), {"t": "aspirin or aspirin"})
+        return str(refused.value)
+
+    assert correction("ibuprofen") == ("\"drug\" quotes 'ibuprofen', which does not stand in the text: copy it exactly")
+    assert correction("aspirin") == (
+        "\"drug\" quotes 'aspirin', which stands in the text more than once: quote more words around it"
+    )
+
+
+def test_a_control_that_shares_the_prompts_name_is_not_filled() -> None:
+    labeling = Labeling.parse(
+        '<View><Text name="t" value="$t"/><TextArea name="prompt" toName="t"/><TextArea name="answer" toName="t"/>'
+        '<Choices name="prompt" toName="t"><Choice value="a"/></Choices></View>'
+    )
+
+    assert [control.name for control in labeling.controls] == ["answer"]
