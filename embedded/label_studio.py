@@ -32,7 +32,7 @@ ENVIRONMENT = {
 class LabelStudio:
     """Keeps its database in `folder` across restarts, even on another port. `host` is the address that it listens on."""
 
-    email = "demo@curation.example"
+    email = "demo@annotune.example"
     password = "annotune-demo"  # noqa: S105 - of a throwaway server on loopback
     api_key = "0a110707e0a110707e0a110707e0a110707e0a11"
 
