@@ -28,6 +28,22 @@ def parse_ranges(text: str) -> tuple[range, ...]:
     return _joined(_range(part) for part in parts)
 
 
+def ranges_of(ids: Iterable[int | range]) -> tuple[range, ...]:
+    """Ids and ranges of ids as ranges, in order; no two of them touch.
+
+    Raises:
+        RequestInvalid: there are none, or one is no id of a task.
+    """
+    parts = [each if isinstance(each, range) else range(each, each + 1) for each in ids]
+    whole = [part for each in parts for part in ([each] if each.step == 1 else [range(n, n + 1) for n in each]) if part]
+    if not whole:
+        raise RequestInvalid("no task ids are given: give some, or None for all tasks")
+    for part in whole:
+        if part.start < 1 or part.stop > MAX_ID + 1:
+            raise RequestInvalid(f"{part.start} to {part.stop - 1} are no ids of tasks: those are 1 to {MAX_ID}")
+    return _joined(whole)
+
+
 def _range(part: str) -> range:
     match = _PART.fullmatch(part)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)

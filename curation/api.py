@@ -12,7 +12,7 @@ message says what to do. All methods raise `StoreUnavailable` if Redis does not 
 `Unauthorized` if Label Studio does not answer as it should.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from annotune import promotion
 from annotune.errors import RecordUnreadable
-from annotune.ids import parse_ranges
+from annotune.ids import parse_ranges, ranges_of
 from annotune.models import ModelRef
 from annotune.overview import (
     DeploymentOverview,
@@ -284,7 +284,7 @@ class Annotune:
         self,
         project: int,
         *,
-        tasks: str | Sequence[range] | None = None,
+        tasks: str | Iterable[int | range] | None = None,
         model: str | None = None,
         only_missing: bool = False,
     ) -> Plan:
@@ -292,7 +292,7 @@ class Annotune:
 
         Args:
             project: its number.
-            tasks: ids of tasks, such as `"1,5,10-20"`. None: all tasks.
+            tasks: ids of tasks, such as `"1,5,10-20"` or `[1, 5]`. None: all tasks.
             model: another model, such as `ollama:llama3`, `openai:gpt-4o-mini` or `v0003`.
             only_missing: leave out tasks that have any prediction. Tasks that have one of the same model and prompt are left
                 out anyway.
@@ -308,7 +308,7 @@ class Annotune:
             >>> plan.found, str(plan.ref)
             (3, 'ollama:small')
         """
-        ids = parse_ranges(tasks) if isinstance(tasks, str) else tasks
+        ids = None if tasks is None else parse_ranges(tasks) if isinstance(tasks, str) else ranges_of(tasks)
         return make_plan(self.context, project, model=model, ids=ids, only_missing=only_missing)
 
     def estimate(self, plan: Plan, *, prices: Prices | None = None, questions: int = 1) -> Estimate:
@@ -547,7 +547,7 @@ class Annotune:
         return write_dataset(Path(folder), examples.train, examples.held_out)
 
     def train(self, project: int) -> RequestedTraining:
-        """Request a training from the worker. `Training.watch` yields its progress, and `Training.wait` its end.
+        """Request a training from the worker. `RequestedTraining.watch` yields its progress, and `wait` its end.
 
         Raises:
             ConfigurationError: RECIPE is not set, or the recipe cannot be read.

@@ -100,9 +100,9 @@ def make_plan(
     labeling = context.labeling(row.label_config)
     serving = ServingResolver(context.settings, context.store).resolve(project)
     prompt = serving.required_prompt(project)
-    found = context.label_studio.tasks.count(project, ids or ALL)
+    found = context.label_studio.tasks.count(project, ALL if ids is None else ids)
     if not found:
-        raise NotFound(f"project {project} has {'none of these tasks' if ids else 'no tasks yet: import some'}")
+        raise NotFound(f"project {project} has {'no tasks yet: import some' if ids is None else 'none of these tasks'}")
     if model:
         serving = serving.with_model(resolve_model(context.store, project, model))
     return Plan(
@@ -113,7 +113,7 @@ def make_plan(
         prompt=prompt,
         options=serving.options,
         model_version=serving.model_version,
-        ids=ids or ALL,
+        ids=ALL if ids is None else ids,
         only_missing=only_missing,
         found=found,
     )

@@ -12,7 +12,7 @@ import pytest
 from doubles import FakeOllama
 from label_studio_double import LabelStudioDouble
 
-from annotune.errors import TrainingRefused
+from annotune.errors import RequestInvalid, TrainingRefused
 from annotune.models import ModelVersion
 from annotune.prompt import ProjectPrompt
 from annotune.runs import Progress, TrainingRun
@@ -159,3 +159,12 @@ def test_a_project_with_too_few_annotations_lacks_some(annotune: Annotune, studi
 
     assert (len(examples.train), len(examples.held_out)) == (3, 0)
     assert "submit 12 more" in examples.lacks
+
+
+def test_an_empty_selection_of_tasks_plans_nothing(annotune: Annotune) -> None:
+    with pytest.raises(RequestInvalid):
+        annotune.plan(4, tasks=[])
+
+
+def test_tasks_are_selected_by_their_numbers(annotune: Annotune) -> None:
+    assert annotune.plan(4, tasks=[4002, 4000]).found == 2

@@ -1,9 +1,11 @@
 """Ids as people list them."""
 
+from collections.abc import Iterable
+
 import pytest
 
 from annotune.errors import RequestInvalid
-from annotune.ids import MAX_ID, parse_ranges, ranges_after
+from annotune.ids import MAX_ID, parse_ranges, ranges_after, ranges_of
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,22 @@ def test_after_an_id_only_greater_ones_are_left() -> None:
     assert ranges_after(ranges, 3) == (range(10, 21), range(30, 31))
     assert ranges_after(ranges, 12) == (range(13, 21), range(30, 31))
     assert ranges_after(ranges, 30) == ()
+
+
+@pytest.mark.parametrize(
+    ("ids", "ranges"),
+    [
+        ([3, 1, 2, 2], (range(1, 4),)),
+        (range(5, 8), (range(5, 8),)),
+        ([range(5, 8), 7, 8], (range(5, 9),)),
+        ([range(1, 6, 2)], (range(1, 2), range(3, 4), range(5, 6))),
+    ],
+)
+def test_numbers_become_ranges_that_do_not_touch(ids: Iterable[int | range], ranges: tuple[range, ...]) -> None:
+    assert ranges_of(ids) == ranges
+
+
+@pytest.mark.parametrize("ids", [[], [range(3, 3)], [0], [MAX_ID + 1]])
+def test_numbers_that_name_no_task_are_refused(ids: Iterable[int | range]) -> None:
+    with pytest.raises(RequestInvalid):
+        ranges_of(ids)
