@@ -29,7 +29,9 @@ def connect(context: CommandContext, project: int, url: str | None) -> None:
     say(f"our API key reaches Label Studio at {settings.label_studio_url} ({_key_kind(settings)})")
     if not address.headers:
         say("anybody may call the webhook: set WEBHOOK_SECRET here and where it is served, and connect again")
-    if not _checks_pass(context, project, url):
+    if connected.error:
+        say(f"Redis: {connected.error}", err=True)
+    if connected.error or not _checks_pass(context, project, url):
         say("connected, but something will not work: see above, and connect again to check it", err=True)
         click.get_current_context().exit(CONNECTED_BUT)
 

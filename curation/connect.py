@@ -1,9 +1,8 @@
 """Connects a project to the backend, in Label Studio and in Redis, and disconnects it again."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 
-from annotune.errors import ConfigurationError, StoreUnavailable
+from annotune.errors import ConfigurationError, RecordUnreadable, StoreUnavailable, TooManyProjects
 from curation.backend_address import BackendAddress
 from curation.connection import ConnectionChange, ProjectConnection
 from curation.context import CurationContext
@@ -11,10 +10,14 @@ from curation.context import CurationContext
 
 @dataclass(frozen=True)
 class Connected:
-    """A connected project: what was changed in Label Studio, and the address that Label Studio has of the backend."""
+    """A connected project: what was changed in Label Studio, and the address that Label Studio has of the backend.
+
+    `error` says why Redis does not take the project in; it is empty if it does.
+    """
 
     change: ConnectionChange
     address: BackendAddress
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,12 @@ def connect_project(context: CurationContext, project: int, url: str | None = No
     """
     address = BackendAddress.of(url, context.settings)
     change = ProjectConnection(context.label_studio, project).connect(address)
-    with suppress(StoreUnavailable):  # the project's first event has the same effect
+    try:
         context.jobs.changed(project)
+    except StoreUnavailable:  # the project's first event has the same effect
+        pass
+    except (RecordUnreadable, TooManyProjects) as error:
+        return Connected(change, address, error=str(error))
     return Connected(change, address)
 
 

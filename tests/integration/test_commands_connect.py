@@ -283,6 +283,17 @@ def test_a_redis_that_is_away_is_told(run, project) -> None:
     assert "Redis is not reachable: start it" in result.stderr
 
 
+def test_a_record_that_cannot_be_read_is_told_after_what_was_done(run, project, store) -> None:
+    key = store.keys.of(project, "changes")
+    store._redis.set(key, "x")
+
+    result = run("connect", project)
+
+    assert result.exit_code == 3
+    assert "added the backend" in result.stdout
+    assert key in result.stderr
+
+
 def test_what_a_backend_saw_before_is_not_repeated(run, project, backend) -> None:
     backend.reports = [report("1", label_studio=False), report("1", label_studio=False), report("2")]
 
