@@ -66,12 +66,13 @@ class ExampleMaker:
         if reason := self._unfit(task, texts):
             return reason
         accepted, prediction = texts[0].strip(), prediction_of(task, annotation)
-        before = [given for given in answers if given.at <= annotation.updated_at + CLOCK_DIFFERENCE]
+        known = [given for given in answers if not given.lost]
+        before = [given for given in known if given.at <= annotation.updated_at + CLOCK_DIFFERENCE]
         # Time decides only among several answers: an answer with this very text was seen, whatever its clock says.
-        same = _with_text(before, accepted) or _with_text(answers, accepted)
+        same = _with_text(before, accepted) or _with_text(known, accepted)
         asked = prompt_in(annotation, self.labeling)
         if asked is None and prediction:
-            asked = prompt_of(prediction, self.labeling, before) or prompt_of(prediction, self.labeling, answers)
+            asked = prompt_of(prediction, self.labeling, before) or prompt_of(prediction, self.labeling, known)
         elif asked is None:
             asked = _only_one(given.prompt for given in same or before)
         if asked is None:
@@ -178,7 +179,7 @@ def prompt_in(row: AnnotationRow | PredictionRow, labeling: Labeling) -> str | N
 
 
 def _with_text(answers: Iterable[Answer], text: str) -> list[Answer]:
-    return [given for given in answers if given.text.strip() == text]
+    return [given for given in answers if not given.lost and given.text.strip() == text]
 
 
 def _only_one(prompts: Iterable[str]) -> str | None:

@@ -23,6 +23,6 @@ def project_examples(context: CurationContext, project: int) -> ExampleSet:
     def split(texts: Sequence[str]) -> SplitAssignment:
         return store.splits.preview(project, texts, settings.min_examples)
 
-    answers = store.answers.known_by_task(project, [task.id for task in tasks])
+    answers = store.answers.by_task(project, [task.id for task in tasks])
     system = store.prompts.system(project)
     return collect_examples(project, tasks, labeling, settings, answers, split=split, system=system)

@@ -35,7 +35,7 @@ def read_snapshot(context: TrainerContext, project: int) -> Snapshot:
         row = studio.projects.get(project)
         labeling = Labeling.from_settings(row.label_config, context.settings)
         tasks = list(studio.tasks.annotated(project))
-    return Snapshot(row, tasks, labeling, context.store.answers.known_by_task(project, [task.id for task in tasks]))
+    return Snapshot(row, tasks, labeling, context.store.answers.by_task(project, [task.id for task in tasks]))
 
 
 def examples_of(context: TrainerContext, snapshot: Snapshot) -> ExampleSet:

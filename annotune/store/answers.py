@@ -100,21 +100,13 @@ class AnswerStore(Records):
         Raises:
             RecordUnreadable: the key holds something else.
         """
-        return self._by_task(project, [task])(task)
+        return self.by_task(project, [task])(task)
 
     def known(self, project: int, task: int) -> list[Answer]:
         """`all` without those that were lost. Raises RecordUnreadable."""
-        return self.known_by_task(project, [task])(task)
+        return [answer for answer in self.all(project, task) if not answer.lost]
 
-    def known_by_task(self, project: int, tasks: Iterable[int]) -> Callable[[int], list[Answer]]:
-        """`known` for each of these tasks, read in a few round trips.
-
-        The function raises RecordUnreadable for a task whose answers are unreadable; a task that was not named has none.
-        """
-        found = self._by_task(project, tasks)
-        return lambda task: [answer for answer in found(task) if not answer.lost]
-
-    def _by_task(self, project: int, tasks: Iterable[int]) -> Callable[[int], list[Answer]]:
+    def by_task(self, project: int, tasks: Iterable[int]) -> Callable[[int], list[Answer]]:
         """`all` for each of these tasks, read in a few round trips.
 
         The function raises RecordUnreadable for a task whose answers are unreadable; a task that was not named has none.

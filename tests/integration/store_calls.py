@@ -30,7 +30,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "answers.apply_retention": lambda store: store.answers.apply_retention(kept_s=60),
     "answers.forget": lambda store: store.answers.forget(2),
     "answers.known": lambda store: store.answers.known(1, 5),
-    "answers.known_by_task": lambda store: store.answers.known_by_task(1, [5]),
+    "answers.by_task": lambda store: store.answers.by_task(1, [5]),
     "answers.shorten": lambda store: store.answers.shorten(1, kept_s=60),
     "backup.claim": lambda store: store.backup.claim("abc"),
     "backup.mark": lambda store: store.backup.mark(),

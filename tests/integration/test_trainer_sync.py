@@ -142,6 +142,19 @@ def test_answers_that_cannot_be_read_are_named_and_end_the_sync(
         current_examples(context, PROJECT)
 
 
+def test_an_answer_that_was_lost_leaves_no_annotation_out(context: TrainerContext, double: LabelStudioDouble) -> None:
+    """The lost one may have been the answer to the prompt beside it."""
+    double.submit(PROJECT, 0, "one", prompt="Answer.")
+    to_another = answer_to(PROJECT * 1000, "one").model_copy(update={"prompt": "Another."})
+    context.store.answers.add([to_another], kept_s=0)
+    assert current_examples(context, PROJECT).left_out == {"other prompt": 1}
+
+    lost = to_another.model_copy(update={"prompt": "", "prompt_sha": "", "text": "", "lost": True})
+    context.store.answers.add([lost], kept_s=0)
+
+    assert current_examples(context, PROJECT).left_out == {}
+
+
 def test_a_task_without_an_id_is_left_out(
     context: TrainerContext, double: LabelStudioDouble, caplog: pytest.LogCaptureFixture
 ) -> None:
