@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from annotune.errors import RecordUnreadable
 from annotune.store.queue import CHANGES, TRAINING, JobQueue
 from annotune.store.store import Store
 
@@ -16,7 +17,10 @@ _log = logging.getLogger(__name__)
 def sync_all(store: Store, jobs: JobQueue) -> None:
     """Queue a sync of each known project, unless one waits already."""
     waiting = set(jobs.queued(CHANGES))
-    jobs.changed(*(project for project in store.projects.all() if project not in waiting))
+    try:
+        jobs.changed(*(project for project in store.projects.all() if project not in waiting))
+    except RecordUnreadable as error:  # of the only project there is; of several, one is passed over
+        _log.warning("a project is not synced: %s", error)
 
 
 def requeue_due(store: Store, jobs: JobQueue) -> None:

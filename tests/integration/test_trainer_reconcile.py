@@ -90,6 +90,17 @@ def test_what_cannot_be_read_stops_no_other_project(store: Store, jobs: JobQueue
     assert 5 in jobs.queued(TRAINING)
 
 
+def test_the_only_project_that_cannot_be_read_stops_no_reconciliation(
+    store: Store, jobs: JobQueue, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.projects.remember(4)
+    store._redis.set(store.keys.of(4, "changes"), "x")
+
+    sync_all(store, jobs)
+
+    assert store.keys.of(4, "changes") in caplog.text
+
+
 def test_what_is_no_project_among_the_projects_is_passed_over(store: Store, jobs: JobQueue) -> None:
     store._redis.sadd(store.keys.projects, "5", "x", "")
 
