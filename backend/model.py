@@ -152,13 +152,13 @@ class Model:
             if editor.prompt is None or self.labeling.status_control is None:
                 raise
             return [self._show_error(error, editor, task, model_version="") for task in tasks]
+        predictions: list[Prediction | Unanswered]
         if editor.prompt is None:
-            return [Prediction((), serving.model_version) for _ in tasks]
-        serving = serving.with_prompt(editor.prompt)
-        prompt = serving.required_prompt(self.project)
-        predictions: list[Prediction | Unanswered] = [
-            self._answer_task(task, editor, serving, prompt, deadline) for task in tasks
-        ]
+            predictions = [Prediction((), serving.model_version) for _ in tasks]
+        else:
+            serving = serving.with_prompt(editor.prompt)
+            prompt = serving.required_prompt(self.project)
+            predictions = [self._answer_task(task, editor, serving, prompt, deadline) for task in tasks]
         seconds = time.monotonic() - began
         log.info("project %d: interactive, %d tasks, %s, %.2f s", self.project, len(tasks), serving.ref, seconds)
         return predictions

@@ -120,8 +120,8 @@ def set_prompt(context: CommandContext, project: int, file: TextIO, system: Text
 
     Placeholders such as {text} stay as written. The prompt is used until another is submitted, unless it is pinned.
     """
-    own_system = None if system is None else _read(system)
-    change = context.api.set_prompt(project, _read(file), system=own_system, pin=pin)
+    text = _read(file)  # first: both may name standard input
+    change = context.api.set_prompt(project, text, system=None if system is None else _read(system), pin=pin)
     context.warn_without_worker()
     version = change.version
     say(f"project {project} has a new prompt of {len(version.text)} characters: version {version.number}")
