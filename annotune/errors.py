@@ -21,7 +21,7 @@
     │       └── AnswerInvalid   it does not fit the labeling config: worth asking once more
     ├── InUse                   another process does this work
     ├── StoreUnavailable        Redis did not answer, or takes no data
-    │   └── EditUnknown         and so nobody knows whether a person asks or edits
+    │   └── EditUnknown         and nobody knows whether a person asks or edits
     ├── StoreEmptied            Redis answers, and has lost its data
     ├── RecordUnreadable        this version cannot read a record of one project, in Redis or on disk
     ├── JobRefused              a job in a queue is not one of ours
@@ -180,8 +180,8 @@ class EditUnknown(StoreUnavailable):
 
     def __init__(self, why: str) -> None:
         super().__init__(
-            f"{why}: nobody knows whether a person asks or edits an answer, and so everything on the screen stays; ask again"
-            " later, or empty the fields for an answer at once"
+            f"{why}: nobody knows whether a person asks or edits an answer. Everything on the screen stays: ask again later,"
+            " or empty the fields for an answer at once"
         )
 
 

@@ -2,7 +2,7 @@
 
 | in Redis | on disk | what it means, and what is done |
 | --- | --- | --- |
-| the same | the same | all is well: what Redis knows is backed up |
+| the same | the same | all is well: the caller backs up what Redis knows |
 | none | one | Redis was emptied: what is on disk is restored before anything is backed up |
 | one | none | a new disk: what Redis knows of all projects is backed up, then the mark |
 | none | none | the first start: both get one |

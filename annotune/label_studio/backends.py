@@ -13,7 +13,7 @@ from annotune.label_studio.rows import BackendRow, BackendSettings
 
 
 class Backends:
-    """All methods raise as `Connection.call` does."""
+    """All methods raise as `LabelStudioConnection.call` does."""
 
     def __init__(self, connection: LabelStudioConnection) -> None:
         self._connection = connection

@@ -13,7 +13,7 @@ from annotune.settings import Settings
 
 
 class LabelStudioClient:
-    """One Label Studio. All methods raise as `Connection.call` does; `close` it at the end."""
+    """One Label Studio. All methods raise as `LabelStudioConnection.call` does; `close` it at the end."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class LabelStudioClient:
         call_s: float = CALL_S,
         retries: int = RETRIES,
     ) -> None:
-        """Connect when first used: the arguments are `Connection`'s.
+        """Connect when first used: the arguments are `LabelStudioConnection`'s.
 
         Raises:
             Unauthorized: a personal access token that has expired.

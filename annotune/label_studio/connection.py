@@ -60,7 +60,7 @@ class LabelStudioConnection:
 
     @contextmanager
     def call(self, what: str, *, address: str = "") -> Iterator[LabelStudio]:
-        """The SDK's client for one call. Parse the answer inside, so that a foreign one is told as such.
+        """The SDK's client for one call. Parse the answer inside, so that another server's raises LabelStudioError.
 
         `what` is named where Label Studio does not find it. `address` is one that the call gives Label Studio: its
         refusals of it are explained.

@@ -8,7 +8,7 @@ from annotune.labeling.prediction import Prediction, Region
 
 
 class Predictions:
-    """All methods raise as `Connection.call` does."""
+    """All methods raise as `LabelStudioConnection.call` does."""
 
     def __init__(self, connection: LabelStudioConnection) -> None:
         self._connection = connection

@@ -9,7 +9,7 @@ from annotune.label_studio.rows import ProjectRow
 
 
 class Projects:
-    """All methods raise as `Connection.call` does."""
+    """All methods raise as `LabelStudioConnection.call` does."""
 
     def __init__(self, connection: LabelStudioConnection) -> None:
         self._connection = connection

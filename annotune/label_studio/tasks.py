@@ -36,7 +36,7 @@ _ANNOTATED = json.dumps(
 
 
 class Tasks:
-    """All methods raise as `Connection.call` does."""
+    """All methods raise as `LabelStudioConnection.call` does."""
 
     def __init__(self, connection: LabelStudioConnection) -> None:
         self._connection = connection

@@ -7,7 +7,7 @@ from annotune.label_studio.rows import WebhookRow, WebhookSettings
 
 
 class Webhooks:
-    """All methods raise as `Connection.call` does."""
+    """All methods raise as `LabelStudioConnection.call` does."""
 
     def __init__(self, connection: LabelStudioConnection) -> None:
         self._connection = connection

@@ -124,7 +124,7 @@ class OllamaHttp:
         self.api.close()  # type: ignore[no-untyped-call]
 
     def _refusal(self, status: int, reason: str, model: str, wait_s: float | None = None) -> AnnotuneError:
-        """The error of an answer that is none. `wait_s`: its Retry-After."""
+        """The error for a status that is not a success. `wait_s`: its Retry-After."""
         where = f"Ollama at {self.url}"
         if "exceed_context_size" in reason:
             tokens = re.search(r'"n_prompt_tokens": ?(\d+)', reason)

@@ -20,7 +20,8 @@ TITLES: dict[str, str] = {"label_studio": "Label Studio", "recipe": "recipe", "t
 class Check(FrozenModel):
     """The state of a part: works, does not work, or not known (`ok` is None).
 
-    `detail` describes it, and says what to do if the part does not work. Redis and `/health` keep `part` as their key.
+    `detail` describes it, and says what to do if the part does not work. `part` is not stored: it is the key in Redis and in
+    `/health`.
     """
 
     part: str = Field(default="", exclude=True)

@@ -1,4 +1,4 @@
-"""What somebody who can write to Redis would like a worker to run; the worker of `test_hostile_jobs.py` could import it."""
+"""What somebody who can write to Redis wants a worker to run; the worker of `test_trainer_safe_job.py` could import it."""
 
 import os
 from pathlib import Path
