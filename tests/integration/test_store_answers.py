@@ -98,7 +98,7 @@ def test_many_tasks_are_read_in_few_requests(store: Store, client: redis.Redis) 
     client.set("annotune:main:4:answers:5000", "no list")
     before = client.info("stats")["total_reads_processed"]
 
-    given = store.answers.known_by_task(4, [*range(1200), 5000, 5001])
+    given = store.answers.by_task(4, [*range(1200), 5000, 5001])
 
     assert client.info("stats")["total_reads_processed"] - before < 100
     assert [[each.text for each in given(task)] for task in (0, 6, 1199, 5001)] == [["0"], ["6"], ["1199"], []]
