@@ -54,7 +54,9 @@ def _show(studio: LabelStudioClient, project: int, version: str) -> str:
     backend = next((row for row in studio.backends.of_project(project) if row.model_version == version), None)
     if backend is None:
         return ""
-    if shown not in {"", backend.title}:
+    # The description is the first title. Label Studio saves projects whole: a change that began before the backend was
+    # renamed, such as the one that `annotune connect` makes, may bring that title back.
+    if shown not in {"", backend.title, backend.description}:
         return (
             f"its settings (Annotation, Prelabeling) choose {shown!r}: that stays; choose {backend.title!r} there to see"
             " the scores of what answers"
@@ -62,6 +64,6 @@ def _show(studio: LabelStudioClient, project: int, version: str) -> str:
     if backend.title != version:
         studio.backends.rename(project, backend, version)
         _log.info("project %d: its backend is called %s now, so that Label Studio shows its scores", project, version)
-    if not shown:
+    if shown != backend.title:
         studio.projects.show_predictions_of(project, version)
     return ""

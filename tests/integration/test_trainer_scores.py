@@ -116,6 +116,18 @@ def test_what_label_studio_shows_already_is_changed_no_more(context: TrainerCont
     assert double.shown[PROJECT] == serving_version(context)
 
 
+def test_the_first_title_that_came_back_is_nobodys_choice(context: TrainerContext, double: LabelStudioDouble) -> None:
+    """Label Studio saves a project whole, and so what it had when a change of something else began."""
+    first_title = double.connect(PROJECT, serving_version(context))["title"]
+    sync(context, PROJECT)
+    double.shown[PROJECT] = first_title
+
+    sync(context, PROJECT)
+
+    assert double.shown[PROJECT] == serving_version(context)
+    assert context.store.reports.scores_missing(PROJECT) == ""
+
+
 def test_a_project_that_shows_what_answers_is_read_once(context: TrainerContext, double: LabelStudioDouble) -> None:
     double.connect(PROJECT, serving_version(context))
     sync(context, PROJECT)
