@@ -23,8 +23,8 @@ async def serve(port: int, slots: int, seconds: float) -> None:
                 break
             fields = [line for line in head.splitlines() if line.startswith("content-length:")]
             await reader.readexactly(int(fields[0].partition(":")[2]) if fields else 0)
-            async with free_slots:
-                if seconds:
+            if head.startswith("post"):  # whether it is there, a server answers at once
+                async with free_slots:
                     await asyncio.sleep(seconds)
             writer.write(HEAD + BODY)
         writer.close()
