@@ -234,6 +234,11 @@ class Settings(BaseSettings):
         return _listed(self.image_hosts)
 
     @property
+    def has_label_studio(self) -> bool:
+        """Whether Label Studio's address and key are set."""
+        return self.label_studio_url is not None and self.label_studio_api_key is not None
+
+    @property
     def largest_body(self) -> int:
         """`MAX_BODY_MB` in bytes."""
         return int(self.max_body_mb * MEGABYTE)

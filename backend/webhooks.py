@@ -43,7 +43,7 @@ def handle_event(services: Services, project: int, action: str, event: Event) ->
     if not action.startswith(RELEVANT_PREFIXES):
         return {"action": action, "queued": False, "message": "nothing to do for this action"}
     try:
-        if action in SUBMITTED and not _can_read_label_studio(services):
+        if action in SUBMITTED and not services.settings.has_label_studio:
             _take_prompts(services, project, event)
         services.jobs.changed(project)  # last, because the queued sync stores a new prompt too
     except StoreUnavailable as error:
@@ -54,11 +54,6 @@ def handle_event(services: Services, project: int, action: str, event: Event) ->
             "message": f"{error}; the next sync with Label Studio finds the change",
         }
     return {"action": action, "queued": True, "message": f"project {project} will be synced"}
-
-
-def _can_read_label_studio(services: Services) -> bool:
-    settings = services.settings
-    return settings.label_studio_url is not None and settings.label_studio_api_key is not None
 
 
 def _queue_training(services: Services, project: int) -> Acknowledged:

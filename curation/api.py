@@ -172,7 +172,7 @@ class Annotune:
 
     def _overview(self) -> OverviewReader:
         context = self.context
-        read_title = context.title if context.has_label_studio else None
+        read_title = context.title if self.settings.has_label_studio else None
         return OverviewReader(self.settings, context.store, context.jobs, read_title)
 
     # Models

@@ -2,8 +2,6 @@
 
 from contextlib import ExitStack, closing, suppress
 from functools import cached_property
-from types import TracebackType
-from typing import Self
 
 from annotune.errors import LabelStudioError, StoreUnavailable
 from annotune.label_studio.client import LabelStudioClient
@@ -29,14 +27,6 @@ class CurationContext:
         """Close all connections."""
         self._opened.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     @cached_property
     def store(self) -> Store:
         return self._web.store
@@ -58,11 +48,6 @@ class CurationContext:
         opened = open_store(self.settings, patience=patience)
         self._opened.callback(opened.close)
         return opened
-
-    @property
-    def has_label_studio(self) -> bool:
-        """Whether Label Studio's address and key are set."""
-        return bool(self.settings.label_studio_url and self.settings.label_studio_api_key)
 
     @cached_property
     def label_studio(self) -> LabelStudioClient:
@@ -97,7 +82,7 @@ class CurationContext:
             NotFound: there is no such project.
             Unauthorized, LabelStudioError: Label Studio did not answer as it should.
         """
-        if self.has_label_studio:
+        if self.settings.has_label_studio:
             self.label_studio.projects.get(project)
 
     def title(self, project: int) -> str:

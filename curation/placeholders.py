@@ -20,7 +20,7 @@ def placeholder_warnings(context: CurationContext, project: int, text: str, syst
         NotFound: there is no such project.
         Unauthorized, LabelStudioError: Label Studio did not answer as it should.
     """
-    if not context.has_label_studio:
+    if not context.settings.has_label_studio:
         return []
     fields = _fields(context, project)
     unknown = describe_unknown(unknown_placeholders(text, fields), fields, place=f"the tasks of project {project}")

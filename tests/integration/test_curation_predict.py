@@ -312,7 +312,7 @@ def test_a_run_that_was_killed_frees_the_project_by_its_silence(predict, store, 
 
 def test_a_run_whose_lease_went_to_another_process_stops(deployment, store, studio, ollama: Scripted) -> None:
     settings = load_settings(**settings_of(deployment | {"MODEL_CONCURRENCY": "1"}))
-    with CurationContext(settings) as context, closing(Servers(settings)) as servers:
+    with closing(CurationContext(settings)) as context, closing(Servers(settings)) as servers:
         plan = make_plan(context, 4, model=None, ids=None, only_missing=False)
         batch = BatchPrediction(context, plan, servers, lease_lost=lambda: len(ollama.chats) >= 3)
 
@@ -419,7 +419,7 @@ class OddServer:
 
 def test_an_unexpected_error_fails_its_own_task(deployment, store, studio, caplog) -> None:
     server: Any = OddServer()
-    with CurationContext(load_settings(**settings_of(deployment))) as context:
+    with closing(CurationContext(load_settings(**settings_of(deployment)))) as context:
         plan = make_plan(context, 4, model=None, ids=None, only_missing=False)
         found = estimate(plan, context.label_studio, server, prices=Prices.load())
         counts = BatchPrediction(context, plan, server, lease_lost=lambda: False).run()
