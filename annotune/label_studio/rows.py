@@ -90,11 +90,15 @@ class WebhookRow(WebhookSettings):
 
 
 class AnnotationRow(_Row):
-    """What a person submitted, or skipped (`was_cancelled`). `parent_prediction` is the one that it was made from."""
+    """What a person submitted, or skipped (`was_cancelled`). `parent_prediction` is the one that it was made from.
+
+    `ground_truth`: a person marked it as the one that is right.
+    """
 
     id: int
     result: Regions
     was_cancelled: bool = False
+    ground_truth: Annotated[bool, BeforeValidator(bool)] = False
     created_at: Moment
     updated_at: Moment
     completed_by: User = None
