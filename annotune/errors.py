@@ -26,6 +26,7 @@
     ├── RecordUnreadable        this version cannot read a record of one project, in Redis or on disk
     ├── JobRefused              a job in a queue is not one of ours
     ├── LabelStudioError        Label Studio did not answer as it should
+    │   ├── LabelStudioSilent
     │   └── LabelStudioUnreachable
     ├── TrainingRefused         a training does not start, or a version is not promoted
     ├── TrainingFailed          a training failed
@@ -220,6 +221,10 @@ class LabelStudioError(AnnotuneError):
     """Label Studio did not answer as it should."""
 
     status = 503
+
+
+class LabelStudioSilent(LabelStudioError):
+    """No answer came in time, or a proxy says that it is away. It may still do what it was asked."""
 
 
 class LabelStudioUnreachable(LabelStudioError):

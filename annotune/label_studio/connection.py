@@ -9,13 +9,14 @@ from label_studio_sdk.core import ApiError, RequestOptions
 from pydantic import ValidationError
 
 from annotune.deadline import Deadline
-from annotune.errors import LabelStudioError, LabelStudioUnreachable, NotFound, Unauthorized
+from annotune.errors import LabelStudioError, LabelStudioSilent, LabelStudioUnreachable, NotFound, Unauthorized
 from annotune.label_studio.refusals import detail_of, explain_refusal
 from annotune.network import Network
 
 TIMEOUT_S = 60.0
 CALL_S = 600.0
 RETRIES = 2
+AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)  # a proxy's words
 
 
 class LabelStudioConnection:
@@ -69,6 +70,7 @@ class LabelStudioConnection:
             NotFound: there is no `what`, or the key may not see it.
             Unauthorized: Label Studio refuses the key, or forbids the call.
             LabelStudioUnreachable: there was no connection, or it broke.
+            LabelStudioSilent: no answer came in time, or a proxy says that it is away.
             LabelStudioError: Label Studio did not answer as it should.
         """
         with self._mapped(what, address), self._network.call(Deadline.after(self._call_s)):
@@ -83,7 +85,7 @@ class LabelStudioConnection:
             explained = address and explain_refusal(error.body, address)
             raise LabelStudioError(explained) if explained else _refusal(where, what, error) from error
         except httpx.TimeoutException as error:
-            raise LabelStudioError(f"{where} did not answer in time; try again") from error
+            raise LabelStudioSilent(f"{where} did not answer in time; try again") from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise LabelStudioError(f"{self.url!r} is no address: set LABEL_STUDIO_URL to one with http://") from error
         except httpx.TransportError as error:
@@ -113,4 +115,5 @@ def _refusal(where: str, what: str, error: ApiError) -> Exception:
         )
     if status is not None and httpx.codes.is_success(status):
         return LabelStudioError(f"{where} did not answer as Label Studio does: is LABEL_STUDIO_URL right?")
-    return LabelStudioError(f"{where} answered {status or 'with an error'}{detail}")
+    kind = LabelStudioSilent if status in AWAY else LabelStudioError
+    return kind(f"{where} answered {status or 'with an error'}{detail}")

@@ -34,5 +34,11 @@ class LeaseStore(Records):
     def held(self, project: int, name: str) -> bool:
         return bool(self.holder(project, name))
 
+    def left_s(self, project: int, name: str) -> float | None:
+        """Seconds until a lease expires if it is not renewed; None where nobody holds it."""
+        with redis_errors():
+            left = int(self._redis.pttl(self._key(project, name)))
+        return left / 1000 if left >= 0 else None
+
     def _key(self, project: int, name: str) -> str:
         return self._keys.of(project, f"lease:{name}")

@@ -13,6 +13,7 @@ CONFIG = """<View><Text name="chat" value="$question"/><TextArea name="prompt" t
 <TextArea name="response" toName="chat" editable="true" smart="false"/></View>"""
 
 ALWAYS: dict[str, object] = {
+    "/health": {"status": "UP"},
     "/api/token/refresh/": {"access": "fresh"},
     "/api/current-user/whoami": {"id": 1, "email": "admin@localhost.com"},
 }

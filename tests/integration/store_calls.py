@@ -49,6 +49,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "extra_params.set": lambda store: store.extra_params.set(1, ExtraParams(model="m")),
     "leases.held": lambda store: store.leases.held(1, "training"),
     "leases.holder": lambda store: store.leases.holder(1, "training"),
+    "leases.left_s": lambda store: store.leases.left_s(1, "training"),
     "leases.release": lambda store: store.leases.release(1, "training", "t"),
     "leases.renew": lambda store: store.leases.renew(1, "training", "t", 9),
     "leases.take": lambda store: store.leases.take(1, "training", "t", 9),
