@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from curation.projects import labeling_config
+from curation.templates import find_template
 from embedded.deployment import Deployment
 from embedded.processes import Service, free_port
 from embedded.redis import RedisServer
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIG = labeling_config("question-answering")
+CONFIG = find_template("question-answering").config
 CALL_S = 0.2
 SLOTS = 8
 BATCH = 64

@@ -14,13 +14,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from curation.projects import labeling_config
+from curation.templates import find_template
 from embedded.deployment import Deployment
 from embedded.processes import Service, free_port
 from embedded.redis import RedisServer
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIG = labeling_config("question-answering")
+CONFIG = find_template("question-answering").config
 BODIES = 200
 CONFIGS = 200
 BODY_MB = 15.9

@@ -26,7 +26,7 @@ from annotune.servers.ollama import OllamaClient
 from annotune.split import MIN_HELD_OUT
 from curation.dataset import write_dataset
 from curation.example import Example, Origin
-from curation.projects import labeling_config
+from curation.templates import find_template
 from embedded.base_model import BASE_MODEL, add_base_model
 from embedded.deployment import Deployment
 from embedded.formulary import formulary
@@ -149,7 +149,7 @@ async def ask_until(client: httpx.AsyncClient, stop: asyncio.Event) -> list[floa
         body = {
             "tasks": [{"id": n, "data": {"question": "A long story about a hospital."}}],
             "project": "1.0",
-            "label_config": labeling_config("question-answering"),
+            "label_config": find_template("question-answering").config,
             "params": {"context": {"result": [prompt]}},
         }
         started = time.monotonic()

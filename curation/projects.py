@@ -1,13 +1,10 @@
-"""New projects in Label Studio, with a shipped labeling config and tasks."""
+"""New projects in Label Studio, with a labeling config and tasks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from annotune.errors import LabelStudioError, NotFound
+from annotune.errors import LabelStudioError
 from annotune.label_studio.client import LabelStudioClient
-from annotune.shipped import shipped
-
-LABELING = shipped("labeling")
 
 
 @dataclass(frozen=True)
@@ -16,18 +13,6 @@ class NewProject:
 
     id: int
     tasks: tuple[int, ...]
-
-
-def labeling_config(name: str) -> str:
-    """A labeling config of `prompts/labeling/`, by its name.
-
-    Raises:
-        NotFound: no config has that name.
-    """
-    known = {path.stem: path for path in sorted(LABELING.glob("*.xml"))}
-    if name not in known:
-        raise NotFound(f"no labeling config {name!r}: choose one of {list(known)}")
-    return known[name].read_text(encoding="utf-8")
 
 
 def create_project(

@@ -24,7 +24,8 @@ from annotune.runs import TrainingRun
 from annotune.settings import load_settings
 from annotune.split import MIN_HELD_OUT, assign_splits, text_sha
 from annotune.store.store import Store
-from curation.projects import create_project, labeling_config
+from curation.projects import create_project
+from curation.templates import find_template
 from embedded.annotator import Annotator
 from embedded.formulary import Pair, formulary, general_knowledge
 from embedded.processes import ServiceError
@@ -167,7 +168,7 @@ def _project(stack: Stack, title: str, pairs: Sequence[Pair]) -> tuple[int, list
         made = create_project(
             client,
             title=title,
-            config=labeling_config(CONFIG),
+            config=find_template(CONFIG).config,
             data=[{"question": pair.paraphrase if paraphrased else pair.question} for pair, paraphrased in questions],
         )
     return made.id, [

@@ -11,7 +11,7 @@ from containers import Deployment
 from person import Person
 from services import Eventually
 
-from curation.projects import labeling_config
+from curation.templates import find_template
 from embedded.base_model import BASE_MODEL, base_gguf
 from embedded.formulary import Pair, formulary
 from embedded.label_studio import LabelStudio
@@ -135,6 +135,6 @@ def connected(made: Deployment, person: Person, eventually: Eventually) -> Stack
     made.up()
     pairs = formulary(SEED)
     data = [{"question": pair.question} for pair in pairs]
-    project, tasks = person.project(labeling_config("question-answering"), data)
+    project, tasks = person.project(find_template("question-answering").config, data)
     made.inside("backend", "annotune", "connect", str(project))
     return Stack(made, person, project, tasks, pairs)

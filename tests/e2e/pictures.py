@@ -19,7 +19,8 @@ from annotune.label_studio.client import LabelStudioClient
 from annotune.split import MIN_HELD_OUT, assign_splits, text_sha
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
-from curation.projects import create_project, labeling_config
+from curation.projects import create_project
+from curation.templates import find_template
 from embedded.annotator import Annotator
 from embedded.demo import CONFIG, PROMPT, SEED
 from embedded.formulary import Pair, formulary, general_knowledge
@@ -79,7 +80,7 @@ def run_loop(stack: Stack, pairs: list[Pair], shown: Pair, tab: LabelingPage, ca
         project = create_project(
             client,
             title="Medical questions",
-            config=labeling_config(CONFIG),
+            config=find_template(CONFIG).config,
             data=[{"question": pair.question} for pair in pairs],
         )
     stack.deployment.run("connect", str(project.id))

@@ -10,7 +10,8 @@ from playwright.sync_api import expect
 
 from annotune.label_studio.client import LabelStudioClient
 from annotune.servers.ollama import OllamaClient
-from curation.projects import create_project, labeling_config
+from curation.projects import create_project
+from curation.templates import find_template
 from embedded.base_model import add_base_model
 from embedded.ollama import OllamaServer as EmbeddedOllama
 from embedded.processes import ServiceError
@@ -41,7 +42,7 @@ def test_a_text_a_choice_and_a_rating_are_filled_by_one_answer_and_submitted(
 ) -> None:
     deployment = deployed(MAX_TOKENS="96")
     question = {"question": "Is water wet?"}
-    project = create_project(studio, title="Review", config=labeling_config("review"), data=[question])
+    project = create_project(studio, title="Review", config=find_template("rated-answer").config, data=[question])
     run(deployment, "connect", str(project.id))
     tab.open(project.id, project.tasks[0])
     given = {region["from_name"]: region["value"] for region in ask(tab, PROMPT)}
@@ -70,7 +71,7 @@ def test_a_status_says_why_nothing_came_and_goes_with_the_next_answer(
     model = EmbeddedOllama(tmp_path / "ollama", threads=1)
     deployment = deploy(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL="smollm2:135m")
     data = [{"question": "Is water wet?"}]
-    project = create_project(studio, title="Status", config=labeling_config("question-answering"), data=data)
+    project = create_project(studio, title="Status", config=find_template("question-answering").config, data=data)
     with pytest.raises(ServiceError, match="connected, but something will not work"):
         deployment.run("connect", str(project.id))
     tab.open(project.id, project.tasks[0])

@@ -10,7 +10,8 @@ from services import Eventually
 
 from annotune.label_studio.client import LabelStudioClient
 from annotune.store.store import Store
-from curation.projects import create_project, labeling_config
+from curation.projects import create_project
+from curation.templates import find_template
 
 ARTICLE = Path(__file__).resolve().parents[1] / "data" / "article"
 PROMPT = "Answer the question in one short sentence."
@@ -27,7 +28,7 @@ class Case:
 
 
 CASES = {
-    "ours": Case(labeling_config("question-answering"), "question", asks_on_edit=False),
+    "ours": Case(find_template("question-answering").config, "question", asks_on_edit=False),
     "the article's second": Case((ARTICLE / "project2.xml").read_text(encoding="utf-8"), "text", asks_on_edit=True),
 }
 

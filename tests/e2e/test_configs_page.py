@@ -1,7 +1,6 @@
 """The labeling configs that we ship, as an annotator sees them: light and dark, asked, waiting, answered, submitted."""
 
 import base64
-import json
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from playwright.sync_api import Locator, expect
 from scripted_model import MODEL, ScriptedModel
 
 from annotune.label_studio.client import LabelStudioClient
-from curation.projects import LABELING, create_project, labeling_config
+from curation.projects import create_project
+from curation.templates import find_template
 
 READABLE = 4.5  # WCAG 2.2, 1.4.3
 SCHEMES = ("light", "dark")
@@ -30,9 +30,9 @@ CONTRAST = """([selector, part]) => {
   const pair = [getComputedStyle(seen, pseudo && "::" + pseudo)[part], getComputedStyle(behind).backgroundColor].map(light);
   return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
 }"""
-PICTURES = {"review": ["page-review"], "question-answering": ["page-light", "page-dark"]}  # as the docs show them
+PICTURES = {"rated-answer": ["page-review"], "question-answering": ["page-light", "page-dark"]}  # as the docs show them
 BELOW = 60  # pixels of the page's bar below what it shows
-REOPENED = ("spans", "review")
+REOPENED = ("spans", "rated-answer")
 FOCUSED = "() => document.activeElement.closest('.answer') !== null"
 TABS = 25  # more than the page has places for them below the prompt
 LONG = "Nehmen Sie Zorvaxil 😀 20 mg bei Gicht, täglich nach dem Frühstück. " + "Die Ärztin prüft die Werte. " * 120
@@ -79,7 +79,7 @@ CASES = {
         "Mark drugs and doses.",
         {"label": [{"quote": "Zorvaxil", "label": "Drug"}, {"quote": "20 mg", "label": "Dose"}]},
     ),
-    "review": Case(
+    "rated-answer": Case(
         {"question": "May Zorvaxil be taken with milk?"},
         "Answer in one sentence. Say who may read it.",
         {"response": "Yes, with milk or with water.", "use": "For patients", "certainty": 4},
@@ -200,8 +200,8 @@ def take_pictures(tab: LabelingPage, folder: Path, names: list[str]) -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_label_studio_imports_the_sample_tasks(client: Client, studio: LabelStudioClient, name: str) -> None:
-    tasks = json.loads((LABELING / f"{name}.json").read_text(encoding="utf-8"))
-    made = create_project(studio, title=name, config=labeling_config(name), data=tasks)
+    tasks = find_template(name).sample_tasks()
+    made = create_project(studio, title=name, config=find_template(name).config, data=tasks)
 
     assert [client.tasks.get(str(task)).data for task in made.tasks] == tasks
 
@@ -219,7 +219,7 @@ def test_each_config_can_be_read_waited_for_answered_and_submitted_in_light_and_
     model.replies = {case.prompt: case.reply for case in CASES.values()}
     deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
     for name, case in CASES.items():
-        project, task = new_task(client, studio, deployment.url, name, labeling_config(name), case.data)
+        project, task = new_task(client, studio, deployment.url, name, find_template(name).config, case.data)
         tab.open(project, task)
         looks(tab, name)
 

@@ -7,7 +7,8 @@ from annotune.label_studio.client import LabelStudioClient
 from annotune.settings import Settings
 from commands.main import annotune
 from curation import checkup
-from curation.projects import create_project, labeling_config
+from curation.projects import create_project
+from curation.templates import find_template
 from embedded.label_studio import LabelStudio
 from trainer.checks import check_label_studio_key
 
@@ -16,7 +17,9 @@ def test_a_wrong_secret_and_another_deployment_are_told(
     studio: LabelStudioClient, label_studio: LabelStudio, deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deployment = deploy()
-    project = create_project(studio, title="Review", config=labeling_config("review"), data=[{"question": "Is it?"}])
+    project = create_project(
+        studio, title="Review", config=find_template("rated-answer").config, data=[{"question": "Is it?"}]
+    )
 
     def connect(**changed: str) -> Result:
         return CliRunner().invoke(annotune, ["connect", str(project.id)], env=deployment.environment | changed)

@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 from scripted_model import MODEL, ScriptedModel
 
 from annotune.label_studio.client import LabelStudioClient
-from curation.projects import create_project, labeling_config
+from curation.projects import create_project
+from curation.templates import find_template
 
 PATIENTS, STAFF = "For patients", "For staff only"
 QUESTION = [{"question": "Wie nimmt man Zorvaxil 💊 ein? <b>20 mg</b>, 1-0-1"}]
@@ -51,7 +52,7 @@ def test_a_choice_that_a_person_set_back_stays_and_no_status_is_submitted(
 ) -> None:
     model.replies = REPLIES
     deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
-    project = create_project(studio, title="Kept", config=labeling_config("review"), data=QUESTION)
+    project = create_project(studio, title="Kept", config=find_template("rated-answer").config, data=QUESTION)
     run(deployment, "connect", str(project.id))
     tab.open(project.id, project.tasks[0])
     tab.ask("One.")
@@ -99,7 +100,7 @@ def test_a_text_that_a_person_edited_stays_whatever_is_asked(
 ) -> None:
     model.replies = {"Prepared.": "Prepared 😀.", "One.": "First.", "Two.": "Second."}
     deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL, DEFAULT_PROMPT="Prepared.")
-    config = labeling_config("question-answering")
+    config = find_template("question-answering").config
     project = create_project(studio, title="Edited", config=config, data=QUESTION)
     run(deployment, "connect", str(project.id))
     tab.open_predicted(project.id, project.tasks[0])
@@ -127,7 +128,7 @@ def test_a_span_is_given_once_and_one_that_a_person_deleted_does_not_come_back(
 ) -> None:
     model.replies = SPANS
     deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL)
-    project = create_project(studio, title="Spans", config=labeling_config("spans"), data=TEXT)
+    project = create_project(studio, title="Spans", config=find_template("spans").config, data=TEXT)
     run(deployment, "connect", str(project.id))
 
     def asked(prompt: str, told: str, *quotes: str) -> None:
@@ -164,7 +165,7 @@ def test_after_a_reset_to_what_a_task_was_opened_with_a_span_is_given_again(
 ) -> None:
     model.replies = SPANS | {"Prepared.": SPANS["One."]}
     deployment = deployed(OLLAMA_ENDPOINT=model.url, OPENAI_MODEL=MODEL, DEFAULT_PROMPT="Prepared.")
-    project = create_project(studio, title="Reset", config=labeling_config("spans"), data=TEXT)
+    project = create_project(studio, title="Reset", config=find_template("spans").config, data=TEXT)
     run(deployment, "connect", str(project.id))
     marks = tab.page.locator(".htx-highlight")
     tab.open_predicted(project.id, project.tasks[0])

@@ -8,7 +8,8 @@ from services import Eventually
 
 from annotune.label_studio.client import LabelStudioClient
 from annotune.store.store import Store
-from curation.projects import create_project, labeling_config
+from curation.projects import create_project
+from curation.templates import find_template
 from embedded.annotator import Annotator
 from embedded.formulary import formulary
 from embedded.label_studio import LabelStudio
@@ -40,7 +41,7 @@ def test_corrections_become_a_promoted_version_that_setup_predict_and_versions_n
         MIN_EXAMPLES=str(TRAINED),
         MAX_TOKENS="48",
     )
-    config = labeling_config("question-answering")
+    config = find_template("question-answering").config
     project = create_project(
         studio, title="One round", config=config, data=[{"question": pair.question} for pair in pairs]
     )

@@ -8,7 +8,8 @@ from page import ASKED, LabelingPage
 from playwright.sync_api import expect
 
 from annotune.label_studio.client import LabelStudioClient
-from curation.projects import create_project, labeling_config
+from curation.projects import create_project
+from curation.templates import find_template
 
 TOLD = "The prompt has {txt}, which names nothing in this task: did you mean {text}?"
 
@@ -19,7 +20,7 @@ def test_a_placeholder_that_names_nothing_is_told_and_the_answer_comes_all_the_s
 ) -> None:
     deployment = deployed(MAX_TOKENS="96")
     data = [{"question": "Ist Zorvaxil 💊 bei Kopfweh wirksam? <b>5 mg</b>"}]
-    project = create_project(studio, title="Placeholders", config=labeling_config("question-answering"), data=data)
+    project = create_project(studio, title="Placeholders", config=find_template("question-answering").config, data=data)
     run(deployment, "connect", str(project.id))
     tab.open(project.id, project.tasks[0])
     tab.ask("Answer briefly: {txt}")

@@ -13,7 +13,8 @@ from annotune.prompt import ProjectPrompt
 from annotune.serving import ServingResolver
 from annotune.settings import Settings
 from annotune.store.store import Store
-from curation.projects import create_project, labeling_config
+from curation.projects import create_project
+from curation.templates import find_template
 from embedded.deployment import ROOT, Deployment
 
 TASKS = 12
@@ -36,7 +37,7 @@ def test_interrupted_and_run_again_each_task_has_one_prediction(
     eventually: Eventually,
 ) -> None:
     data = [{"question": f"What is {number} and {number}?"} for number in range(TASKS)]
-    project = create_project(studio, title="Predicted", config=labeling_config("question-answering"), data=data)
+    project = create_project(studio, title="Predicted", config=find_template("question-answering").config, data=data)
     store: Store = store_of(deployment)
     store.prompts.add(project.id, ProjectPrompt(text=PROMPT, source="command", at=datetime.now(UTC)))
     live = ServingResolver(Settings(openai_provider="ollama", openai_model=model_server.model), store)

@@ -13,7 +13,8 @@ from playwright.sync_api import expect
 from services import Eventually
 
 from annotune.label_studio.client import LabelStudioClient
-from curation.projects import create_project, labeling_config
+from curation.projects import create_project
+from curation.templates import find_template
 from embedded.label_studio import LabelStudio
 
 TEXTS = [
@@ -108,7 +109,7 @@ def test_scores_are_shown_and_sorted_by_and_follow_the_model_and_a_failed_batch_
     tmp_path: Path,
 ) -> None:
     data = [{"text": text} for text in TEXTS]
-    project = create_project(studio, title="Scores", config=labeling_config("classification"), data=data)
+    project = create_project(studio, title="Scores", config=find_template("classification").config, data=data)
     number, prompt = str(project.id), tmp_path / "prompt.txt"
     prompt.write_text("What is the mood? 😀")
     listed = DataManager(tab, label_studio, project.id)

@@ -12,7 +12,7 @@ from services import Eventually
 from annotune.servers.ollama import OllamaClient
 from annotune.store.redis import connect_redis
 from annotune.store.store import Store
-from curation.projects import labeling_config
+from curation.templates import find_template
 from embedded.base_model import BASE_MODEL, add_base_model
 from embedded.deployment import Deployment
 from embedded.formulary import formulary
@@ -62,7 +62,7 @@ def hospital(
             deployment.start_worker()
             store = Store(connection, "faults")
             pairs = formulary(3, 17)
-            first = make_project(label_studio, "First", labeling_config("question-answering"), "question", pairs)
+            first = make_project(label_studio, "First", find_template("question-answering").config, "question", pairs)
             deployment.run("connect", str(first.id))
             submit_all(label_studio, first, FIRST_PROMPT, pairs)
             deployment.run("train", str(first.id), "--no-wait")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.projects import labeling_config
+from curation.templates import find_template
 from embedded.deployment import Deployment
 from embedded.processes import Service, free_port
 from embedded.redis import RedisServer
@@ -113,7 +113,7 @@ def asked(number: int) -> bytes:
         {
             "tasks": [{"id": number, "data": {"question": "Why?"}}],
             "project": "1.0",
-            "label_config": labeling_config("question-answering"),
+            "label_config": find_template("question-answering").config,
             "params": {"context": {"result": [prompt]}},
         }
     ).encode()

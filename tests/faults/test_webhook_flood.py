@@ -13,7 +13,7 @@ import pytest
 from hospital import FIRST_PROMPT, TRAINING_S, Hospital, make_project
 from services import Eventually
 
-from curation.projects import labeling_config
+from curation.templates import find_template
 from embedded.formulary import formulary
 
 EVENTS, AT_ONCE, WITHIN_S = 500, 50, 60
@@ -99,7 +99,7 @@ def test_five_hundred_events_are_acknowledged_within_200_ms(hospital: Hospital) 
 def test_a_submission_costs_what_it_costs_with_a_webhook_that_does_nothing(hospital: Hospital) -> None:
     """Label Studio calls webhooks within the annotator's own request."""
     pairs = formulary(5, SUBMITTED)
-    config = labeling_config("question-answering")
+    config = find_template("question-answering").config
     ours, bare = (make_project(hospital.label_studio, name, config, "question", pairs) for name in ("Ours", "Bare"))
     hospital.deployment.run("connect", str(ours.id))
     with sink() as url:

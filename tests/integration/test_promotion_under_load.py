@@ -16,12 +16,12 @@ from doubles import FakeOllama, serving
 
 from annotune.models import ModelVersion
 from annotune.store.store import Store
-from curation.projects import labeling_config
+from curation.templates import find_template
 from embedded.deployment import Deployment
 
 PROJECT = 4
 ASKED, PEOPLE, MOVES = 1000, 8, 10
-CONFIG = labeling_config("question-answering")
+CONFIG = find_template("question-answering").config
 
 
 class Echo(FakeOllama):

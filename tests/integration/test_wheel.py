@@ -18,10 +18,10 @@ FILES = ("pyproject.toml", "README.md", "LICENSE", "NOTICE")
 SHIPPED = """
 from annotune.prices import Prices
 from annotune.recipe import Recipe
-from curation.projects import labeling_config
+from curation.templates import templates
 from trainer.engine import SCRIPTS
 Prices.load()
-print(Recipe.load("small").device, len(labeling_config("spans")) > 0, (SCRIPTS / "train.py").is_file())
+print(Recipe.load("small").device, len(templates()), (SCRIPTS / "train.py").is_file())
 """
 
 
@@ -72,7 +72,8 @@ def test_a_wheel_has_each_module_and_each_text(wheel: Path) -> None:
         path.relative_to(ROOT).as_posix()
         for room in ROOMS
         for path in (ROOT / room).rglob("*")
-        if path.suffix in {".py", ".toml", ".xml", ".json"} and "__pycache__" not in path.parts
+        if path.suffix in {".py", ".toml", ".xml", ".json", *([".txt"] if room == "prompts" else [])}
+        and "__pycache__" not in path.parts
     }
 
 
@@ -91,7 +92,7 @@ def test_an_installed_package_finds_its_own_texts(
     command = [installed / "python", "-c", SHIPPED]
     result = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, check=True)
 
-    assert result.stdout == "cpu True True\n"
+    assert result.stdout == f"cpu {len(list((ROOT / 'prompts' / 'projects').iterdir()))} True\n"
 
 
 def test_an_installed_backend_serves(

@@ -70,23 +70,25 @@ CASES = {
     "the article's first": Case(house("tests/data/article/project1.xml"), "An answer."),
     "the article's second": Case(house("tests/data/article/project2.xml"), "Questions?"),
     "the article's third": Case(house("tests/data/article/project3.xml"), "An answer, at\nlength."),
-    "ours": Case(house("prompts/labeling/question-answering.xml"), "100 mg."),
+    "ours": Case(house("prompts/projects/question-answering/labeling.xml"), "100 mg."),
     "our classification": Case(
-        house("prompts/labeling/classification.xml"), {"label": "Neutral"}, ({"label": "Mixed"},)
+        house("prompts/projects/classification/labeling.xml"), {"label": "Neutral"}, ({"label": "Mixed"},)
     ),
-    "our review": Case(
-        house("prompts/labeling/review.xml"),
+    "our rated answer": Case(
+        house("prompts/projects/rated-answer/labeling.xml"),
         {"response": "100 mg.", "use": "For staff only", "certainty": 3},
         ({"response": "100 mg.", "use": "For everybody", "certainty": 3},),
     ),
     "our spans": Case(
-        house("prompts/labeling/spans.xml"),
+        house("prompts/projects/spans/labeling.xml"),
         {"label": [{"quote": "100 mg", "label": "Dose"}, {"quote": "Aspirin", "label": "Drug"}]},
         ({"label": [{"quote": "water", "label": "Drink"}]},),
     ),
-    "our comparison": Case(house("prompts/labeling/comparison.xml"), {"better": "Left"}, ({"better": "neither"},)),
-    "our dialogue": Case(house("prompts/labeling/dialogue.xml"), "How can I help?"),
-    "our image": Case(house("prompts/labeling/image.xml"), "A pill."),
+    "our comparison": Case(
+        house("prompts/projects/comparison/labeling.xml"), {"better": "Left"}, ({"better": "neither"},)
+    ),
+    "our dialogue": Case(house("prompts/projects/dialogue/labeling.xml"), "How can I help?"),
+    "our image": Case(house("prompts/projects/image/labeling.xml"), "A pill."),
     "free text without a prompt": Case(view(RESPONSE), "100 mg."),
     "summary": Case(
         view(PROMPT, '<TextArea name="summary" toName="t" required="true" showSubmitButton="true"/>'), "In short."

@@ -135,15 +135,13 @@ def make_project(machine: Machine, copy: Path) -> None:
         timeout=60,
         trust_env=False,
     ) as http:
-        labeling = copy / "prompts" / "labeling"
-        config = (labeling / "question-answering.xml").read_text(encoding="utf-8")
+        template = copy / "prompts" / "projects" / "question-answering"
+        config = (template / "labeling.xml").read_text(encoding="utf-8")
         made = http.post("/api/projects", json={"title": "Medical questions", "label_config": config})
         made.raise_for_status()
         machine.project = made.json()["id"]
-        file = (labeling / "question-answering.json").read_bytes()
-        imported = http.post(
-            f"/api/projects/{machine.project}/import", files={"file": ("question-answering.json", file)}
-        )
+        file = (template / "tasks.json").read_bytes()
+        imported = http.post(f"/api/projects/{machine.project}/import", files={"file": ("tasks.json", file)})
         imported.raise_for_status()
         client = Client(base_url=machine.label_studio.url, api_key=machine.label_studio.api_key, httpx_client=http)
         machine.tasks = tuple(task.id for task in client.tasks.list(project=machine.project))
