@@ -129,6 +129,41 @@ class TaskRow(_Row):
         return bool(self.unreadable) or not all(prediction.readable for prediction in self.predictions)
 
 
+class ListedTask(_Row):
+    """A task's id and data."""
+
+    id: int
+    data: dict[str, Any]
+
+
+class TouchedTask(_Row):
+    """Whether a person annotated or skipped a task, or began with it (a draft), and the ids of its predictions."""
+
+    id: int
+    touched: bool
+    predictions: tuple[int, ...]
+
+
+def read_listed(row: object) -> ListedTask | None:
+    """A task of the data manager's list; None where it has no id. Data that cannot be parsed counts as none."""
+    number, data = _get(row, "id"), _get(row, "data")
+    return ListedTask(id=number, data=data if isinstance(data, dict) else {}) if isinstance(number, int) else None
+
+
+def read_touched(row: object) -> TouchedTask | None:
+    """A task of the data manager's list; None where it has no id. A count that is missing counts as touched."""
+    number = _get(row, "id")
+    if not isinstance(number, int):
+        return None
+    counts = [_get(row, name) for name in ("total_annotations", "cancelled_annotations")]
+    predictions = read_predictions(_rows_of(_get(row, "predictions")))
+    return TouchedTask(
+        id=number,
+        touched=any(count != 0 for count in counts) or _get(row, "draft_exists") is not False,
+        predictions=tuple(prediction.id for prediction in predictions),
+    )
+
+
 def read_task(row: object) -> TaskRow | None:
     """A task of the data manager's list; None where it has no id.
 

@@ -1,6 +1,7 @@
 """A Label Studio of a few routes over HTTP, answering in the shape of 1.23.2."""
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,6 +9,8 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
+
+from label_studio_sdk.label_interface import LabelInterface
 
 CONFIG = """<View><Text name="chat" value="$question"/><TextArea name="prompt" toName="chat"/>
 <TextArea name="response" toName="chat" editable="true" smart="false"/></View>"""
@@ -17,6 +20,8 @@ ALWAYS: dict[str, object] = {
     "/api/token/refresh/": {"access": "fresh"},
     "/api/current-user/whoami": {"id": 1, "email": "admin@localhost.com"},
 }
+
+DELETED = b"deleted"
 
 
 def region(control: str, text: str) -> dict[str, Any]:
@@ -59,7 +64,9 @@ class LabelStudioDouble:
                 parts = urlsplit(self.path)
                 query = parse_qs(parts.query)
                 double.asked.append((parts.path, self.headers.get("Authorization", ""), query))
-                changed = self.command == "PATCH" and "/predictions/" not in parts.path
+                changed = self.command == "PATCH" and ("/projects/" in parts.path or "/ml/" in parts.path)
+                if self.command == "DELETE":
+                    sent = DELETED
                 answered = double._change(parts.path, json.loads(sent)) if changed else None
                 status, body = double.refusal or answered or double._route(parts.path, query, sent)
                 content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -69,7 +76,7 @@ class LabelStudioDouble:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_PATCH = _answer  # noqa: N815 - names that http.server looks for
+            do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - names that http.server looks for
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -140,15 +147,22 @@ class LabelStudioDouble:
         if path == "/api/webhooks/":
             return self._add(self.webhooks, json.loads(sent)) if sent else self._listed(self.webhooks, query)
         if path == "/api/tasks/":
-            wanted = _wanted(json.loads(query["query"][0]))
-            return self._tasks(int(query["project"][0]), wanted, int(query["page"][0]), int(query["page_size"][0]))
+            return self._tasks(int(query["project"][0]), query)
+        if path.startswith("/api/tasks/"):
+            return self._rewrite_task(int(path.removeprefix("/api/tasks/").rstrip("/")), json.loads(sent))
         if path == "/api/predictions/":
             return self._push(json.loads(sent)) if sent else (200, self._predictions_of(int(query["task"][0])))
         if path.startswith("/api/predictions/"):
-            return self._rewrite(int(path.removeprefix("/api/predictions/").rstrip("/")), json.loads(sent))
-        project = int(path.removeprefix("/api/projects/").rstrip("/"))
+            prediction = int(path.removeprefix("/api/predictions/").rstrip("/"))
+            return self._delete(prediction) if sent == DELETED else self._rewrite(prediction, json.loads(sent))
+        number, _, action = path.removeprefix("/api/projects/").rstrip("/").partition("/")
+        project = int(number)
         if project not in self.projects:
             return 404, {"detail": "No Project matches the given query."}
+        if action == "import":
+            return self._import(project, json.loads(sent))
+        if action == "import/predictions":
+            return self._push_many(project, json.loads(sent))
         return 200, self._project(project)
 
     def _listed(self, rows: dict[int, list[dict[str, Any]]], query: dict[str, list[str]]) -> tuple[int, object]:
@@ -226,16 +240,80 @@ class LabelStudioDouble:
         found.update(changed)
         return 200, found
 
-    def _tasks(
-        self, project: int, wanted: Callable[[dict[str, Any]], bool], page: int, size: int
-    ) -> tuple[int, object]:
+    def _delete(self, prediction: int) -> tuple[int, object]:
+        with self._lock:
+            for task in (task for tasks in self.projects.values() for task in tasks):
+                for found in [each for each in task["predictions"] if each["id"] == prediction]:
+                    task["predictions"].remove(found)
+                    return 204, b""
+        return 404, {"detail": "No Prediction matches the given query."}
+
+    def _import(self, project: int, rows: list[dict[str, Any]]) -> tuple[int, object]:
+        """New tasks, all or none: each must have the fields that the config shows."""
+        shown = set(re.findall(r'value="\$(\w+)"', self.configs[project]))
+        for number, row in enumerate(rows):
+            if missing := sorted(shown - set(row["data"])):
+                wrong = f'Error at item {number}: "{missing[0]}" key is expected in task data'
+                return 400, {"detail": "Validation error", "validation_errors": {"non_field_errors": [wrong]}}
+        with self._lock:
+            first = max((task["id"] for task in self.projects[project]), default=project * 1000 - 1) + 1
+            made = [
+                {"id": first + number, "data": row["data"], "annotations": [], "predictions": [], "drafts": []}
+                for number, row in enumerate(rows)
+            ]
+            self.projects[project] += made
+        ids = [task["id"] for task in made]
+        return 201, {"task_count": len(made), "annotation_count": 0, "prediction_count": 0, "task_ids": ids}
+
+    def _push_many(self, project: int, predictions: list[dict[str, Any]]) -> tuple[int, object]:
+        """Predictions of a project's tasks, all or none; those that the SDK cannot validate are left out."""
+        tasks = {task["id"]: task for task in self.projects[project]}
+        for prediction in predictions:
+            if prediction["task"] in self.push_refusal:
+                return self.push_refusal[prediction["task"]]
+            if prediction["task"] not in tasks:
+                return 400, {"detail": "Validation error", "validation_errors": ['invalid "task" field']}
+        interface = LabelInterface(self.configs[project])
+        fit = [each for each in predictions if not interface.validate_prediction(each, return_errors=True)]
+        for prediction in fit:
+            self._push(prediction)
+        return 201, {"created": len(fit)}
+
+    def _rewrite_task(self, number: int, changed: dict[str, Any]) -> tuple[int, object]:
+        found = [task for tasks in self.projects.values() for task in tasks if task["id"] == number]
+        if not found:
+            return 404, {"detail": "No Task matches the given query."}
+        found[0]["data"] = changed["data"]
+        return 200, _shown(found[0], "", whole=True)
+
+    def _tasks(self, project: int, query: dict[str, list[str]]) -> tuple[int, object]:
         if project not in self.projects:
             return 404, {"detail": "No Project matches the given query."}
+        wanted, page, size = (
+            _wanted(json.loads(query["query"][0])),
+            int(query["page"][0]),
+            int(query["page_size"][0]),
+        )
         tasks = [task for task in self.projects[project] if wanted(task)]
         shown = tasks[(page - 1) * size : page * size]
         if page > 1 and not shown:
             return 404, {"detail": "Invalid page."}
-        return 200, {"total": len(tasks), "total_annotations": 0, "total_predictions": 0, "tasks": shown}
+        include, whole = query.get("include", [""])[0], query.get("fields") == ["all"]
+        rows = [_shown(task, include, whole=whole) for task in shown]
+        return 200, {"total": len(tasks), "total_annotations": 0, "total_predictions": 0, "tasks": rows}
+
+
+def _shown(task: dict[str, Any], include: str, *, whole: bool) -> dict[str, Any]:
+    """A task of the data manager's list with the fields of `include`, or all. `whole`: annotations and predictions too."""
+    skipped = [annotation for annotation in task["annotations"] if annotation["was_cancelled"]]
+    row = task | {
+        "total_annotations": len(task["annotations"]) - len(skipped),
+        "cancelled_annotations": len(skipped),
+        "draft_exists": bool(task.get("drafts")),
+    }
+    left_out = () if whole else ("annotations", "predictions", "drafts", "draft_exists")
+    names = include.split(",") if include else list(row)
+    return {"data": {}} | {name: row[name] for name in names if name in row and name not in left_out}
 
 
 def _wanted(query: dict[str, Any]) -> Callable[[dict[str, Any]], bool]:
