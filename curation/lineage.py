@@ -2,13 +2,16 @@
 
 A task that a command makes from other tasks carries these fields in its data. So Label Studio itself tells what was moved
 already, and which source text a question is about.
+
+The text's field is not named `source`: Label Studio's page (1.23.2) shows the whole task as JSON where a config asks for a
+field of that name.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-SOURCE = "source"
+SOURCE = "source_text"
 ABSTRACT_ID = "abstract_id"
 SOURCE_PROJECT = "source_project"
 SOURCE_TASK = "source_task"

@@ -11,7 +11,7 @@ def test_what_is_written_is_read_again() -> None:
 
 def test_a_field_of_another_type_counts_as_missing() -> None:
     odd = {
-        "source": ["a list"],
+        "source_text": ["a list"],
         "abstract_id": True,
         "source_project": "2",
         "source_task": None,

@@ -50,9 +50,9 @@ def test_a_template_is_read_from_its_folder() -> None:
     found = find_template("answers")
 
     assert (found.name, found.fills, found.folder) == ("answers", ("response",), PROJECTS / "answers")
-    assert "{source}" in found.prompt
+    assert "{source_text}" in found.prompt
     assert found.served
-    assert "{source}" not in found.served
+    assert "{source_text}" not in found.served
     assert len(found.sample_tasks()) >= 3
 
 
@@ -192,7 +192,7 @@ def test_no_control_labels_the_reference(name: str) -> None:
     shown = {tag.get("name"): tag.get("value") for tag in tags(name) if tag.tag in OBJECTS}
     labelled = {shown[tag.get("toName")] for tag in tags(name) if tag.tag in CONTROLS}
 
-    assert not labelled & {"$answer", "$source", "$disagreement"}
+    assert not labelled & {"$answer", "$source_text", "$disagreement"}
 
 
 def test_a_comparison_shows_the_model_the_question_and_both_answers() -> None:
@@ -223,7 +223,7 @@ def test_a_model_can_be_asked_the_templates_prompt_about_every_sample_task(name:
         told = [data[item.field] for item in parsed.objects if isinstance(data[item.field], str) and not item.is_image]
         told += [turn["content"] for turn in data.get("talk", [])]
 
-        assert [text for text in (*told, data.get("source", "")) if text not in asked] == []
+        assert [text for text in (*told, data.get("source_text", "")) if text not in asked] == []
         assert not unknown_placeholders(template.prompt, data)
         assert not unknown_placeholders(template.served, data)
 
@@ -238,6 +238,11 @@ def test_a_template_for_people_alone_has_no_prompt_and_no_control_of_a_model() -
     assert people == ["review"]
     assert ALL["review"].prompt == ""
     assert not {"prompt", "llm_status", "response"} & {tag.get("name") for tag in tags("review")}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_config_shows_a_field_whose_name_label_studio_takes_for_the_whole_task(name: str) -> None:
+    assert "$source" not in {tag.get("value") for tag in tags(name)}
 
 
 def test_sample_pictures_are_in_their_tasks() -> None:
