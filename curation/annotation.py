@@ -12,11 +12,14 @@ from annotune.errors import AnswerInvalid, RequestInvalid
 from annotune.label_studio.rows import AnnotationRow, PredictionRow, TaskRow
 from annotune.labeling.config import Labeling
 from annotune.labeling.controls import is_text
-from annotune.labeling.regions import UNTOUCHED, region_text, valid_unicode
+from annotune.labeling.regions import UNTOUCHED
 from annotune.prompt import Prompt
 from annotune.question import ask_messages
 from annotune.settings import Settings
+from curation.draft import Work, drafts_of, prompt_in, work_on
 from curation.example import Example, Origin
+from curation.judgements import marks_faults
+from curation.lineage import Lineage
 
 # The answers have the backend's clock, annotations have Label Studio's.
 CLOCK_DIFFERENCE = timedelta(seconds=5)
@@ -26,6 +29,11 @@ Reason = Literal[
     "skipped",
     "empty",
     "older",
+    "outranked",
+    "agrees",
+    "wrong reference",
+    "faulty",
+    "rejected",
     "uncertain",
     "no field",
     "no prompt",
@@ -38,14 +46,33 @@ Reason = Literal[
 ]
 """Why an annotation is left out.
 
-skipped: a person skipped the task. empty: it has no answer. older: the task has a later annotation. uncertain: it has
-several texts for one answer. no field: the task lacks a field that the config labels. no prompt: nobody knows what was
-asked. other prompt: it holds an answer to an earlier prompt, and the prompt beside it was never answered. cut: it is an
-accepted answer that the token limit ended. incomplete: a control that the model fills is empty, or cannot be read (a label
-was renamed). picture: it labels a picture, and a training reads texts only. too long: with its placeholders filled, the
-prompt is longer than any model reads. unreadable: Label Studio holds something that is not an annotation, or that no file
-can hold.
+skipped: a person skipped the task. empty: it has no answer. older: the task has a later annotation. outranked: the task has
+an annotation that counts more, as policy.py says. agrees: another annotation says the same, and counts. wrong reference: the
+task's reference was marked as wrong. faulty: a person accepted the model's answer and marked faults in it. rejected: a
+reviewer rejected it. uncertain: it has several texts for one answer. no field: the task lacks a field that is labelled.
+no prompt: nobody knows what was asked. other prompt: it holds an answer to an earlier prompt, and the prompt beside it was
+never answered. cut: it is an accepted answer that the token limit ended. incomplete: a control of the model is empty,
+or cannot be read (a label was renamed). picture: it labels a picture, and a training reads texts only. too long: with its
+placeholders filled, the prompt is longer than any model reads. unreadable: Label Studio holds something that is not an
+annotation, or that no file can hold.
 """
+
+
+@dataclass(frozen=True)
+class Revision:
+    """The answer that a reviewer put in the place of an annotation's, and the reviewer's id."""
+
+    answer: str
+    annotator: int | None
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """The prompt as written, the answer that counts, and what the person made of a draft."""
+
+    asked: str
+    accepted: str
+    work: Work
 
 
 @dataclass(frozen=True)
@@ -57,12 +84,14 @@ class ExampleMaker:
     settings: Settings
     system: str | None = None
 
-    def make(self, task: TaskRow, annotation: AnnotationRow, answers: Sequence[Answer]) -> Example | Reason:
+    def make(
+        self, task: TaskRow, annotation: AnnotationRow, answers: Sequence[Answer], revision: Revision | None = None
+    ) -> Example | Reason:
         """The example of an annotation that has an answer, or the reason why it is left out.
 
-        `answers` are those that the backend gave for the task, oldest first.
+        `answers` are those that the backend gave for the task, oldest first. A `revision` replaces the annotation's answer.
         """
-        texts = self.labeling.answers(annotation.result)
+        texts = (revision.answer,) if revision else self.labeling.answers(annotation.result)
         if reason := self._unfit(task, texts):
             return reason
         accepted, prediction = texts[0].strip(), prediction_of(task, annotation)
@@ -70,21 +99,34 @@ class ExampleMaker:
         before = [given for given in known if given.at <= annotation.updated_at + CLOCK_DIFFERENCE]
         # Time decides only among several answers: an answer with this very text was seen, whatever its clock says.
         same = _with_text(before, accepted) or _with_text(known, accepted)
-        asked = prompt_in(annotation, self.labeling)
-        if asked is None and prediction:
-            asked = prompt_of(prediction, self.labeling, before) or prompt_of(prediction, self.labeling, known)
-        elif asked is None:
-            asked = _only_one(given.prompt for given in same or before)
+        asked = self._asked(annotation, prediction, known, before, same)
         if asked is None:
             return "no prompt"
         if self._answers_another_prompt(asked, accepted, task, annotation, answers):
             return "other prompt"
-        if any(given.cut for given in same):
-            return "cut"
-        stored = (self.labeling.answer(prediction.result) if prediction else None) or ""
-        given_texts = [stored.strip()] if stored else []
-        given_texts += [given.text.strip() for given in same or before]
-        return self._example(task, annotation, asked, accepted, given_texts)
+        heard = [*before, *(given for given in same if given not in before)]
+        work = work_on(drafts_of(asked, annotation, prediction, heard, self.labeling), accepted)
+        is_faulty = work.kind == "accepted" and marks_faults(annotation) and not revision
+        if is_faulty or any(given.cut for given in same):
+            return "faulty" if is_faulty else "cut"
+        annotator = revision.annotator if revision else annotation.completed_by
+        return self._example(task, annotation.id, annotator, _Answered(asked, accepted, work))
+
+    def _asked(
+        self,
+        annotation: AnnotationRow,
+        prediction: PredictionRow | None,
+        known: Sequence[Answer],
+        before: Sequence[Answer],
+        same: Sequence[Answer],
+    ) -> str | None:
+        """The prompt that an annotation answers; None if nobody knows it."""
+        asked = prompt_in(annotation, self.labeling)
+        if asked is not None:
+            return asked
+        if prediction:
+            return prompt_of(prediction, self.labeling, before) or prompt_of(prediction, self.labeling, known)
+        return _only_one(given.prompt for given in same or before)
 
     def _unfit(self, task: TaskRow, texts: Sequence[str]) -> Reason | None:
         """Why an answer cannot be an example, whatever was asked."""
@@ -118,31 +160,34 @@ class ExampleMaker:
         untouched = {region.get("from_name") for region in annotation.result if region.get("origin") == UNTOUCHED}
         return bool(filled & untouched) or any(text.strip() == accepted for _, text in known)
 
-    def _example(
-        self, task: TaskRow, annotation: AnnotationRow, asked: str, accepted: str, given: Sequence[str]
-    ) -> Example | Reason:
-        """The example. `given` are the texts that the model gave, oldest first."""
-        prompt = Prompt.from_settings(asked, self.settings, self.system)
+    def _example(self, task: TaskRow, annotation: int, annotator: int | None, answered: _Answered) -> Example | Reason:
+        prompt, lineage = Prompt.from_settings(answered.asked, self.settings, self.system), Lineage.of(task.data)
         try:
             messages = ask_messages(self.labeling, prompt, task.data)
         except RequestInvalid:  # not for a missing field: the task has all of them
             return "too long"
-        kind: Literal["typed", "accepted", "corrected"] = "typed"
-        if given:
-            kind = "accepted" if accepted in given else "corrected"
+        work = answered.work
+        origin = Origin(
+            project=self.project,
+            task=task.id,
+            annotation=annotation,
+            annotator=annotator,
+            prompt_sha=prompt.sha,
+            kind=work.kind,
+            said=work.said,
+            content=self._content_sha(answered.asked, task, answered.accepted),
+            edit_distance=work.edit_distance,
+            drafted_by=work.drafted_by,
+            source_project=lineage.project,
+            source_task=lineage.task,
+            source_annotation=lineage.annotation,
+        )
         return Example(
             messages=messages,
-            answer=accepted,
-            origin=Origin(
-                project=self.project,
-                task=task.id,
-                annotation=annotation.id,
-                annotator=annotation.completed_by,
-                prompt_sha=prompt.sha,
-                kind=kind,
-                said=given[-1] if kind == "corrected" else None,
-                content=self._content_sha(asked, task, accepted),
-            ),
+            answer=answered.accepted,
+            question=self.labeling.labelled_text(task.data),
+            abstract_id=lineage.abstract_id or None,
+            origin=origin,
         )
 
     def _content_sha(self, asked: str, task: TaskRow, accepted: str) -> str:
@@ -163,19 +208,13 @@ def prediction_of(task: TaskRow, annotation: AnnotationRow) -> PredictionRow | N
 
 def prompt_of(prediction: PredictionRow, labeling: Labeling, answers: Sequence[Answer]) -> str | None:
     """The prompt of a prediction, from its regions or from the answers; None if neither has it."""
-    stored = region_text(prediction.result, labeling.prompt_control)
+    stored = prompt_in(prediction, labeling)
     if stored is not None:
-        return valid_unicode(stored)
+        return stored
     text = (labeling.answer(prediction.result) or "").strip()
     return _only_one(
         given.prompt for given in _with_text(answers, text) if given.model_version == prediction.model_version
     )
-
-
-def prompt_in(row: AnnotationRow | PredictionRow, labeling: Labeling) -> str | None:
-    """The prompt in the prompt control of an annotation or a prediction."""
-    text = region_text(row.result, labeling.prompt_control)
-    return None if text is None else valid_unicode(text)
 
 
 def _with_text(answers: Iterable[Answer], text: str) -> list[Answer]:

@@ -1,10 +1,39 @@
-"""The examples of a project as they are now, read from Label Studio."""
+"""How a project's annotations become examples, and the examples of a project as they are now."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
+from annotune.label_studio.client import LabelStudioClient
+from annotune.label_studio.rows import ProjectRow
+from annotune.labeling.config import Labeling
+from annotune.settings import Settings
 from annotune.split import SplitAssignment
+from annotune.store.store import Store
+from curation.annotation import ExampleMaker
 from curation.context import CurationContext
 from curation.examples import ExampleSet, collect_examples
+from curation.policy import Policy
+
+
+@dataclass(frozen=True)
+class ExampleRules:
+    """How a project's annotations become examples: `maker` makes one, and `policy` decides which annotation counts."""
+
+    maker: ExampleMaker
+    policy: Policy
+
+    @classmethod
+    def read(cls, studio: LabelStudioClient, store: Store, settings: Settings, project: ProjectRow) -> Self:  # noqa: ARG003 - EXPERTS
+        """Read all that the rules of a project follow from.
+
+        Raises:
+            LabelingInvalid: the labeling config cannot be served.
+            LabelStudioError, Unauthorized: Label Studio did not answer as it should.
+            StoreUnavailable, RecordUnreadable: Redis does not answer, or holds something else.
+        """
+        labeling = Labeling.from_settings(project.label_config, settings)
+        return cls(ExampleMaker(project.id, labeling, settings, store.prompts.system(project.id)), Policy())
 
 
 def project_examples(context: CurationContext, project: int) -> ExampleSet:
@@ -16,13 +45,16 @@ def project_examples(context: CurationContext, project: int) -> ExampleSet:
         LabelStudioError, Unauthorized: Label Studio did not answer as it should.
         StoreUnavailable: Redis does not answer.
     """
-    settings, store = context.settings, context.store
-    labeling = context.labeling(context.label_studio.projects.get(project).label_config)
-    tasks = list(context.label_studio.tasks.annotated(project))
+    settings, store, studio = context.settings, context.store, context.label_studio
+    rules = ExampleRules.read(studio, store, settings, studio.projects.get(project))
 
-    def split(texts: Sequence[str]) -> SplitAssignment:
-        return store.splits.preview(project, texts, settings.min_examples)
+    def split(texts: Sequence[str], groups: Sequence[str]) -> SplitAssignment:
+        return store.splits.preview(project, texts, settings.min_examples, groups)
 
-    answers = store.answers.by_task(project, [task.id for task in tasks])
-    system = store.prompts.system(project)
-    return collect_examples(project, tasks, labeling, settings, answers, split=split, system=system)
+    return collect_examples(
+        studio.tasks.annotated(project),
+        rules.maker,
+        answers_for=lambda tasks: store.answers.by_task(project, tasks),
+        split=split,
+        policy=rules.policy,
+    )

@@ -13,6 +13,9 @@ class Origin(FrozenModel):
 
     `kind`: the person typed the answer without one of ours, accepted ours, or corrected it; `said` is then ours.
     `content` is a short sha of what was asked and accepted: if it changes under the same annotation, that is a correction.
+    `drafted_by` is the model version whose text was accepted or corrected, `edit_distance` the characters that were changed
+    (Levenshtein); both are None for a typed answer. `source_project`, `source_task` and `source_annotation` are what the
+    task was made from (see lineage.py).
     """
 
     project: int
@@ -23,13 +26,23 @@ class Origin(FrozenModel):
     kind: Literal["typed", "accepted", "corrected"]
     said: str | None = None
     content: str = ""
+    edit_distance: int | None = None
+    drafted_by: str | None = None
+    source_project: int | None = None
+    source_task: int | None = None
+    source_annotation: int | None = None
 
 
 class Example(FrozenModel):
-    """Chat messages, the accepted answer, and where they come from."""
+    """Chat messages, the accepted answer, and where they come from.
+
+    `question` is the labelled text, `abstract_id` the id of the source text that the task names.
+    """
 
     messages: tuple[Message, ...]
     answer: str
+    question: str = ""
+    abstract_id: str | None = None
     origin: Origin
 
     @field_validator("messages", mode="before")

@@ -109,8 +109,13 @@ def back_up_project(store: Store, runs_dir: Path, project: int) -> None:
         _log.warning("project %d: its pointers and prompts are not backed up: %s", project, error)
 
 
-def assign_splits(
-    store: Store, runs_dir: Path, project: int, texts: Sequence[str], min_examples: int
+def assign_splits(  # noqa: PLR0917 - as the store's, with the folder
+    store: Store,
+    runs_dir: Path,
+    project: int,
+    texts: Sequence[str],
+    min_examples: int,
+    groups: Sequence[str] = (),
 ) -> SplitAssignment:
     """Decide the split of texts that have none, and back it up. What Redis lost comes back before anything is decided.
 
@@ -121,7 +126,7 @@ def assign_splits(
     paired = restore_if_emptied(store, runs_dir, project) is not None
     if paired:
         _merge_splits(store, runs_dir, project)
-    assigned = store.splits.assign(project, texts, min_examples)
+    assigned = store.splits.assign(project, texts, min_examples, groups)
     if paired and assigned.new:
         _merge_splits(store, runs_dir, project)
     return assigned

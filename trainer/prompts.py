@@ -9,7 +9,8 @@ from annotune.labeling.config import Labeling
 from annotune.log import log_unexpected
 from annotune.prompt import ProjectPrompt
 from annotune.store.prompts import text_sha
-from curation.annotation import prediction_of, prompt_in, prompt_of
+from curation.annotation import prediction_of, prompt_of
+from curation.draft import prompt_in
 from curation.examples import AnswersOf
 
 _log = logging.getLogger(__name__)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from annotune.label_studio.rows import ProjectRow, TaskRow
 from annotune.labeling.config import Labeling
 from annotune.split import SplitAssignment
+from curation.collect import ExampleRules
 from curation.examples import AnswersOf, ExampleSet, collect_examples
 from trainer.context import TrainerContext
 from trainer.mark import assign_splits
@@ -14,12 +15,16 @@ from trainer.mark import assign_splits
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A project, its annotated tasks, its labeling config parsed, and the answers that Redis keeps of these tasks."""
+    """A project, its annotated tasks, the rules by which they become examples, and the answers that Redis keeps of them."""
 
     project: ProjectRow
     tasks: list[TaskRow]
-    labeling: Labeling
+    rules: ExampleRules
     answers_of: AnswersOf
+
+    @property
+    def labeling(self) -> Labeling:
+        return self.rules.maker.labeling
 
 
 def read_snapshot(context: TrainerContext, project: int) -> Snapshot:
@@ -33,9 +38,9 @@ def read_snapshot(context: TrainerContext, project: int) -> Snapshot:
     """
     with closing(context.studio()) as studio:
         row = studio.projects.get(project)
-        labeling = Labeling.from_settings(row.label_config, context.settings)
+        rules = ExampleRules.read(studio, context.store, context.settings, row)
         tasks = list(studio.tasks.annotated(project))
-    return Snapshot(row, tasks, labeling, context.store.answers.by_task(project, [task.id for task in tasks]))
+    return Snapshot(row, tasks, rules, context.store.answers.by_task(project, [task.id for task in tasks]))
 
 
 def examples_of(context: TrainerContext, snapshot: Snapshot) -> ExampleSet:
@@ -46,17 +51,15 @@ def examples_of(context: TrainerContext, snapshot: Snapshot) -> ExampleSet:
     """
     store, settings, project = context.store, context.settings, snapshot.project.id
 
-    def split(texts: Sequence[str]) -> SplitAssignment:
-        return assign_splits(store, settings.runs_dir, project, texts, settings.min_examples)
+    def split(texts: Sequence[str], groups: Sequence[str]) -> SplitAssignment:
+        return assign_splits(store, settings.runs_dir, project, texts, settings.min_examples, groups)
 
     return collect_examples(
-        project,
         snapshot.tasks,
-        snapshot.labeling,
-        settings,
-        snapshot.answers_of,
+        snapshot.rules.maker,
+        answers_for=lambda _: snapshot.answers_of,
         split=split,
-        system=store.prompts.system(project),
+        policy=snapshot.rules.policy,
     )
 
 

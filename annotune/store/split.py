@@ -20,13 +20,13 @@ class SplitStore(Records):
         with redis_errors(key):
             return _read(self._redis.hgetall(key), key)
 
-    def assign(self, project: int, texts: Sequence[str], min_train: int) -> SplitAssignment:
+    def assign(self, project: int, texts: Sequence[str], min_train: int, groups: Sequence[str] = ()) -> SplitAssignment:
         """Run `assign_splits` and save the new splits in one step, so that two callers get the same ones."""
         key, number = self._keys.of(project, "sides"), self._keys.of(project, "number")
 
         def change(pipe: Any) -> SplitAssignment:
             recorded, last_number = _read(pipe.hgetall(key), key), pipe.get(number)
-            assignment = assign_splits(recorded, texts, min_train, has_trained=int(last_number or 0) > 0)
+            assignment = assign_splits(recorded, texts, min_train, has_trained=int(last_number or 0) > 0, groups=groups)
             pipe.multi()
             if assignment.new:
                 pipe.hset(key, mapping=dict(assignment.new))
@@ -36,12 +36,14 @@ class SplitStore(Records):
             assigned: SplitAssignment = self._redis.transaction(change, key, number, value_from_callable=True)
         return assigned
 
-    def preview(self, project: int, texts: Sequence[str], min_train: int) -> SplitAssignment:
+    def preview(
+        self, project: int, texts: Sequence[str], min_train: int, groups: Sequence[str] = ()
+    ) -> SplitAssignment:
         """What `assign` would return now. Nothing is saved."""
         key, number = self._keys.of(project, "sides"), self._keys.of(project, "number")
         with redis_errors(key):
             recorded, last_number = _read(self._redis.hgetall(key), key), self._redis.get(number)
-        return assign_splits(recorded, texts, min_train, has_trained=int(last_number or 0) > 0)
+        return assign_splits(recorded, texts, min_train, has_trained=int(last_number or 0) > 0, groups=groups)
 
     def restore(self, project: int, saved: Mapping[str, SplitName], *, emptied: bool) -> None:
         """Write back splits that were saved elsewhere.

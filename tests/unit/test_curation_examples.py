@@ -15,6 +15,7 @@ from annotune.labeling.config import Labeling
 from annotune.prompt import Prompt
 from annotune.settings import Settings
 from annotune.split import MIN_HELD_OUT, SplitAssignment, assign_splits, text_sha
+from curation.annotation import ExampleMaker
 from curation.examples import ExampleSet, collect_examples
 from trainer.prompts import newest_prompt
 
@@ -25,8 +26,15 @@ START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 QUESTION = "What is the usual dose?"
 
 
-def divided(texts: Sequence[str]) -> SplitAssignment:
-    return assign_splits({}, texts, min_train=1, has_trained=False)
+def divided(texts: Sequence[str], groups: Sequence[str] = ()) -> SplitAssignment:
+    return assign_splits({}, texts, min_train=1, has_trained=False, groups=groups)
+
+
+def collected(
+    tasks: Sequence[TaskRow], config: str = CONFIG, settings: Settings | None = None, log: Sequence[Answer] = ()
+) -> ExampleSet:
+    maker = ExampleMaker(1, Labeling.parse(config), settings or Settings())
+    return collect_examples(tasks, maker, answers_for=lambda _: lambda _: log, split=divided)
 
 
 def region(control: str, *texts: str) -> dict[str, Any]:
@@ -79,7 +87,7 @@ def example_set(
         annotations=tuple(annotations),
         predictions=tuple(predictions),
     )
-    return collect_examples(1, [task], Labeling.parse(config), settings or Settings(), lambda _: log, split=divided)
+    return collected([task], config, settings, log)
 
 
 PROMPT, RESPONSE = region("prompt", "Answer."), region("response", "40 mg")
@@ -112,9 +120,8 @@ CASES = {
     "two regions are uncertain": Case(
         (annotation(1, PROMPT, RESPONSE, region("response", "50 mg")),), {"uncertain": 1}
     ),
-    "an uncertain latest one does not bring an older one back": Case(
-        (annotation(1, PROMPT, RESPONSE), annotation(2, PROMPT, RESPONSE, RESPONSE, minute=20)),
-        {"older": 1, "uncertain": 1},
+    "an uncertain latest one does not cost an older one": Case(
+        (annotation(1, PROMPT, RESPONSE), annotation(2, PROMPT, RESPONSE, RESPONSE, minute=20)), {"uncertain": 1}, {1}
     ),
     "a task without the labelled field is left out": Case(
         (annotation(1, PROMPT, RESPONSE),), {"no field": 1}, data={"title": "x"}
@@ -265,7 +272,7 @@ def labelled(texts: Sequence[str]) -> ExampleSet:
         TaskRow(id=number, data={"question": text}, annotations=(annotation(number, PROMPT, RESPONSE),))
         for number, text in enumerate(texts)
     ]
-    return collect_examples(1, tasks, Labeling.parse(CONFIG), Settings(), lambda _: (), split=divided)
+    return collected(tasks)
 
 
 def test_the_labelled_text_decides_the_side() -> None:
