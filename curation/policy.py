@@ -27,7 +27,7 @@ from curation.annotation import Reason, Revision
 from curation.example import Example
 from curation.judgements import marks_faults, marks_wrong_reference
 from curation.likeness import same_answer
-from curation.verdict import Verdict
+from curation.verdict import ReviewVerdict
 
 TWO = 2
 
@@ -71,7 +71,7 @@ class Policy:
     """
 
     experts: frozenset[int] = frozenset()
-    verdicts: Mapping[int, Verdict] = field(default_factory=dict)
+    verdicts: Mapping[int, ReviewVerdict] = field(default_factory=dict)
     unknown_experts: tuple[str, ...] = ()
 
     def decide(self, annotations: Sequence[AnnotationRow], labeling: Labeling, make: Make) -> Decision:

@@ -8,7 +8,7 @@ VerdictKind = Literal["accept", "correct", "reject", "wrong reference"]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ReviewVerdict:
     """A reviewer's verdict.
 
     `answer` is the reviewer's own, for `correct`; None if the reviewer gave none. `reviewed` is the answer that the reviewer

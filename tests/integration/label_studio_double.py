@@ -305,9 +305,10 @@ class LabelStudioDouble:
 
 def _shown(task: dict[str, Any], include: str, *, whole: bool) -> dict[str, Any]:
     """A task of the data manager's list with the fields of `include`, or all. `whole`: annotations and predictions too."""
-    skipped = [annotation for annotation in task["annotations"] if annotation["was_cancelled"]]
+    annotations = task["annotations"] if isinstance(task["annotations"], list) else []  # tests break them
+    skipped = [each for each in annotations if isinstance(each, dict) and each.get("was_cancelled")]
     row = task | {
-        "total_annotations": len(task["annotations"]) - len(skipped),
+        "total_annotations": len(annotations) - len(skipped),
         "cancelled_annotations": len(skipped),
         "draft_exists": bool(task.get("drafts")),
     }
