@@ -153,6 +153,9 @@ class Settings(BaseSettings):
         0, ge=0, description="Train when this many annotations are new or changed since the last try; 0: off."
     )
     min_examples: int = Field(10, ge=1, description="Fewest texts to train on; 5 more are held out.")
+    experts: str = Field(
+        "", description="E-mails of Label Studio's users whose annotations outrank others', by commas."
+    )
     promote: Literal["auto", "manual"] = Field(
         "auto",
         description="`auto`: a version that passes its gates goes live by itself over an earlier version or its base."
@@ -222,6 +225,11 @@ class Settings(BaseSettings):
     def answer_names(self) -> tuple[str, ...]:
         """The names in `ANSWER_CONTROLS`."""
         return _listed(self.answer_controls)
+
+    @property
+    def expert_emails(self) -> tuple[str, ...]:
+        """The e-mails in `EXPERTS`."""
+        return _listed(self.experts)
 
     @property
     def models_allowed(self) -> tuple[str, ...]:

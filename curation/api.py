@@ -36,6 +36,7 @@ from annotune.servers.pool import Servers, capabilities_of
 from annotune.serving import DefaultModel, ServingResolver
 from annotune.settings import Settings, load_settings
 from annotune.store.workers import Check
+from curation.agreement import Agreement, project_agreement
 from curation.backend_address import BackendAddress
 from curation.checkup import checkup
 from curation.collect import project_examples
@@ -526,6 +527,24 @@ class Annotune:
             (0, 0)
         """
         return project_examples(self.context, project)
+
+    def agreement(self, project: int, *, names: bool = False) -> Agreement:
+        """How far the annotators of a project agree, control by control: all together, and each two of them.
+
+        Args:
+            project: its number.
+            names: look up the annotators' names, for `Agreement.names`; without it they are numbers.
+
+        Raises:
+            NotFound: there is no such project.
+            LabelingInvalid: the labeling config has no control that can be read.
+
+        Example:
+            >>> [response] = annotune.agreement(4).controls
+            >>> response.control, response.measure, response.value, response.why
+            ('response', 'similarity', None, 'nobody has annotated yet')
+        """
+        return project_agreement(self.context, project, names=names)
 
     def dataset(self, project: int, folder: Path | str) -> Dataset:
         """Write the project's examples to a folder: `train.jsonl`, `eval.jsonl` and `manifest.json`.

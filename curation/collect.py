@@ -1,5 +1,6 @@
 """How a project's annotations become examples, and the examples of a project as they are now."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -15,6 +16,8 @@ from curation.context import CurationContext
 from curation.examples import ExampleSet, collect_examples
 from curation.policy import Policy
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class ExampleRules:
@@ -24,7 +27,7 @@ class ExampleRules:
     policy: Policy
 
     @classmethod
-    def read(cls, studio: LabelStudioClient, store: Store, settings: Settings, project: ProjectRow) -> Self:  # noqa: ARG003 - EXPERTS
+    def read(cls, studio: LabelStudioClient, store: Store, settings: Settings, project: ProjectRow) -> Self:
         """Read all that the rules of a project follow from.
 
         Raises:
@@ -33,7 +36,29 @@ class ExampleRules:
             StoreUnavailable, RecordUnreadable: Redis does not answer, or holds something else.
         """
         labeling = Labeling.from_settings(project.label_config, settings)
-        return cls(ExampleMaker(project.id, labeling, settings, store.prompts.system(project.id)), Policy())
+        experts, unknown = find_experts(studio, settings)
+        if unknown:
+            _log.warning("EXPERTS names users that Label Studio does not know: %s", ", ".join(unknown))
+        return cls(
+            ExampleMaker(project.id, labeling, settings, store.prompts.system(project.id)),
+            Policy(experts=experts, unknown_experts=unknown),
+        )
+
+
+def find_experts(studio: LabelStudioClient, settings: Settings) -> tuple[frozenset[int], tuple[str, ...]]:
+    """The ids of the users in EXPERTS, and the e-mails there that Label Studio does not know.
+
+    Raises:
+        LabelStudioError, Unauthorized: Label Studio did not answer as it should.
+    """
+    if not settings.expert_emails:
+        return frozenset(), ()
+    users = {user.email.casefold(): user.id for user in studio.users.all()}
+    found = {email: users.get(email.casefold()) for email in settings.expert_emails}
+    return (
+        frozenset(user for user in found.values() if user is not None),
+        tuple(email for email, user in found.items() if user is None),
+    )
 
 
 def project_examples(context: CurationContext, project: int) -> ExampleSet:

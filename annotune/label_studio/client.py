@@ -8,6 +8,7 @@ from annotune.label_studio.connection import CALL_S, RETRIES, TIMEOUT_S, LabelSt
 from annotune.label_studio.predictions import Predictions
 from annotune.label_studio.projects import Projects
 from annotune.label_studio.tasks import Tasks
+from annotune.label_studio.users import Users
 from annotune.label_studio.webhooks import Webhooks
 from annotune.settings import Settings
 
@@ -36,6 +37,7 @@ class LabelStudioClient:
         self.predictions = Predictions(self._connection)
         self.backends = Backends(self._connection)
         self.webhooks = Webhooks(self._connection)
+        self.users = Users(self._connection)
 
     @classmethod
     def from_settings(cls, settings: Settings, *, timeout_s: float = TIMEOUT_S) -> Self:

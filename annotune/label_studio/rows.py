@@ -46,6 +46,20 @@ class ProjectRow(_Row):
     evaluate_predictions_automatically: bool = False
 
 
+class UserRow(_Row):
+    """A user. `name` is the first and the last name, either of which may be missing."""
+
+    id: int
+    email: Text = ""
+    first_name: Text = ""
+    last_name: Text = ""
+
+    @property
+    def name(self) -> str:
+        """The user's name, or the e-mail if there is none."""
+        return f"{self.first_name} {self.last_name}".strip() or self.email
+
+
 class BackendSettings(_Row):
     """What connects an ML backend. `auth_method` is `NONE` or `BASIC_AUTH`."""
 

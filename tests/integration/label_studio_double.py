@@ -19,6 +19,10 @@ ALWAYS: dict[str, object] = {
     "/health": {"status": "UP"},
     "/api/token/refresh/": {"access": "fresh"},
     "/api/current-user/whoami": {"id": 1, "email": "admin@localhost.com"},
+    "/api/users/": [
+        {"id": 1, "email": "admin@localhost.com", "first_name": "", "last_name": ""},
+        {"id": 2, "email": "ada@example.org", "first_name": "Ada", "last_name": "Byron"},
+    ],
 }
 
 DELETED = b"deleted"

@@ -16,7 +16,8 @@ from annotune.prompt import Prompt
 from annotune.settings import Settings
 from annotune.split import MIN_HELD_OUT, SplitAssignment, assign_splits, text_sha
 from curation.annotation import ExampleMaker
-from curation.examples import ExampleSet, collect_examples
+from curation.examples import PAGE_TASKS, AnswersOf, ExampleSet, collect_examples, task_outcomes
+from curation.policy import Policy
 from trainer.prompts import newest_prompt
 
 CONFIG = """<View><Text name="chat" value="$question"/>
@@ -24,6 +25,7 @@ CONFIG = """<View><Text name="chat" value="$question"/>
 WITHOUT_PROMPT = '<View><Text name="chat" value="$question"/><TextArea name="response" toName="chat"/></View>'
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 QUESTION = "What is the usual dose?"
+CONTENT = "f229734171e6"
 
 
 def divided(texts: Sequence[str], groups: Sequence[str] = ()) -> SplitAssignment:
@@ -201,6 +203,99 @@ def test_an_example_tells_who_wrote_it(
     [example] = example_set([annotation(1, PROMPT, RESPONSE, prediction=4)], predictions=predictions, log=log).examples
 
     assert (example.origin.kind, example.origin.said) == (kind, said)
+
+
+def drafted(
+    *log: Answer, stored: PredictionRow | None = None, place: str = ""
+) -> tuple[str, str | None, int | None, str | None]:
+    """What an annotation with "40 mg", made from prediction 4, is told to be. `place` is the id of its prompt's region."""
+    own = annotation(1, PROMPT | {"id": place}, RESPONSE, prediction=4)
+    [example] = example_set([own], predictions=[stored] if stored else [], log=log).examples
+    origin = example.origin
+    return origin.kind, origin.said, origin.edit_distance, origin.drafted_by
+
+
+def test_only_what_was_said_to_the_same_prompt_is_a_draft() -> None:
+    other = answer("50 mg", "In other words.", minute=6)
+
+    assert drafted(other) == ("typed", None, None, None)
+    assert drafted(answer("30 mg", version="m@2"), other) == ("corrected", "30 mg", 1, "m@2")
+    assert drafted(answer("30 mg", " Answer.\n")) == ("corrected", "30 mg", 1, "m@1")
+
+
+def test_the_prediction_that_an_annotation_was_made_from_goes_before_what_others_were_told() -> None:
+    stored = prediction(4, PROMPT, region("response", "30 mg daily"), version="m@2")
+
+    assert drafted(answer("44 mg"), stored=stored) == ("corrected", "30 mg daily", 7, "m@2")
+    assert drafted(answer("40 mg"), stored=stored) == ("accepted", None, 0, "m@1")
+    assert drafted(stored=prediction(4, region("prompt", "Another."), region("response", "30 mg")))[0] == "typed"
+
+
+def test_what_was_asked_for_in_the_annotation_itself_goes_first() -> None:
+    stored = prediction(4, PROMPT, region("response", "30 mg daily"), version="m@2")
+    here = answer("44 mg", version="m@3").model_copy(update={"place": "abc", "typed": True})
+
+    assert drafted(here, answer("41 mg", minute=6), stored=stored, place="abc") == ("corrected", "44 mg", 1, "m@3")
+
+
+def test_an_example_tells_what_its_task_was_made_from() -> None:
+    data = {"question": QUESTION, "source_text": "A text.", "abstract_id": 12}
+    data |= {"source_project": 2, "source_task": 30, "source_annotation": 31}
+    [example] = example_set([annotation(1, PROMPT, RESPONSE)], data=data).examples
+
+    origin = example.origin
+    assert (example.question, example.abstract_id) == (QUESTION, "12")
+    assert (origin.source_project, origin.source_task, origin.source_annotation) == (2, 30, 31)
+
+
+def test_the_content_of_an_annotation_is_what_it_was_in_earlier_versions() -> None:
+    """Else all annotations would look corrected, and every project would train again."""
+    [example] = example_set([annotation(1, PROMPT, RESPONSE)]).examples
+
+    assert example.origin.content == CONTENT
+
+
+def test_the_answers_are_read_in_pages() -> None:
+    tasks = [
+        TaskRow(id=number, data={"question": f"{number}?"}, annotations=(annotation(number, PROMPT, RESPONSE),))
+        for number in range(PAGE_TASKS + 3)
+    ]
+    asked: list[int] = []
+
+    def answers_for(page: Sequence[int]) -> AnswersOf:
+        asked.append(len(page))
+        return lambda _: ()
+
+    maker = ExampleMaker(1, Labeling.parse(CONFIG), Settings())
+    outcomes = task_outcomes(iter(tasks), maker, Policy(), answers_for)
+    assert next(outcomes).task == 0
+    assert asked == [PAGE_TASKS]
+    assert sum(1 for _ in outcomes) == PAGE_TASKS + 2
+    assert asked == [PAGE_TASKS, 3]
+
+
+def test_questions_about_one_source_text_are_on_one_side() -> None:
+    tasks = [
+        TaskRow(
+            id=number,
+            data={"question": f"Question {number}?", "source_text": f"Text {number % 6}."},
+            annotations=(annotation(number, PROMPT, RESPONSE),),
+        )
+        for number in range(24)
+    ]
+    found = collected(tasks)
+
+    held_out = {example.origin.task % 6 for example in found.held_out}
+    assert len(found.held_out) == 4 * len(held_out) >= MIN_HELD_OUT
+    assert {example.origin.task % 6 for example in found.train} == set(range(6)) - held_out
+
+
+def test_what_is_left_out_is_named_by_its_reason() -> None:
+    wrong = {"from_name": "reference_faults", "type": "choices", "value": {"choices": ["Wrong"]}}
+    found = example_set([annotation(7, PROMPT, RESPONSE, wrong), annotation(8, minute=20, skipped=True)])
+
+    assert found.left_out_ids == {"skipped": (8,), "wrong reference": (7,)}
+    assert found.wrong_references == {text_sha(QUESTION)}
 
 
 def untouched(control: str, *texts: str) -> dict[str, Any]:

@@ -208,3 +208,96 @@ def test_what_is_missing_on_one_side_is_told_so() -> None:
         "it takes 10 usable annotations to train on (MIN_EXAMPLES) and 5 that are held out, and there are 7 and 10: submit 3"
         " more"
     )
+
+
+def grouped(sizes: Sequence[int]) -> tuple[list[str], list[str]]:
+    """The shas of so many texts for each group, and of their groups."""
+    names = [f"group {number}" for number, size in enumerate(sizes) for _ in range(size)]
+    return shas([f"{name}, text {place}" for place, name in enumerate(names)]), shas(names)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_texts_of_a_group_are_on_one_side_and_stay_there(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - repeatable is the point
+    texts, groups = grouped([chance.randint(1, 6) for _ in range(40)])
+    recorded: dict[str, SplitName] = {}
+    for number in range(1, len(texts) + 1):
+        found = assign_splits(recorded, texts[:number], FEWEST, has_trained=False, groups=groups[:number])
+        assert {sha: found.splits[sha] for sha in recorded if sha in texts} == {
+            sha: side for sha, side in recorded.items() if sha in texts
+        }
+        recorded |= found.new
+
+    sides = {
+        group: {recorded[text] for text, own in zip(texts, groups, strict=True) if own == group} for group in groups
+    }
+    assert all(len(each) == 1 for each in sides.values())
+    assert {recorded[group] for group in groups} == {"train", "eval"}
+
+
+def test_without_groups_and_with_each_text_its_own_all_is_as_ever() -> None:
+    texts = shas(TEXTS[:200])
+
+    assert assign_splits({}, texts, FEWEST, has_trained=False) == assign_splits(
+        {}, texts, FEWEST, has_trained=False, groups=texts
+    )
+
+
+def test_a_recorded_text_keeps_its_side_and_the_new_ones_of_its_group_follow() -> None:
+    texts, groups = grouped([3, 3])
+    recorded: dict[str, SplitName] = {texts[0]: "eval", texts[3]: "train"}
+
+    found = assign_splits(recorded, texts, FEWEST, has_trained=False, groups=groups)
+
+    assert [found.splits[text] for text in texts] == ["eval"] * 3 + ["train"] * 3
+    assert (found.new[groups[0]], found.new[groups[3]]) == ("eval", "train")
+
+
+def test_a_group_that_has_trained_holds_out_nothing_new() -> None:
+    """Two texts of one source may have been recorded on two sides before sources were known."""
+    texts, groups = grouped([3])
+    recorded: dict[str, SplitName] = {texts[0]: "eval", texts[1]: "train"}
+
+    found = assign_splits(recorded, texts, FEWEST, has_trained=False, groups=groups)
+
+    assert [found.splits[text] for text in texts] == ["eval", "train", "train"]
+
+
+def test_the_group_of_a_deleted_text_keeps_its_side() -> None:
+    texts, groups = grouped([4] * 10)
+    first = assign_splits({}, texts, FEWEST, has_trained=False, groups=groups)
+    later = shas(["a new question"])
+
+    for group in set(groups):
+        found = assign_splits(dict(first.new), later, FEWEST, has_trained=True, groups=[group])
+        assert found.splits[later[0]] == first.new[group]
+
+
+def test_a_text_that_two_sources_share_joins_them() -> None:
+    texts, groups = grouped([5, 5, 5, 5])
+    shared = shas(["What is it about?"]) * 2
+
+    found = assign_splits({}, [*texts, *shared], 10, has_trained=False, groups=[*groups, groups[0], groups[5]])
+
+    assert {found.splits[text] for text in (*texts[:10], shared[0])} == {found.splits[texts[0]]}
+    assert set(found.splits.values()) == {"train", "eval"}
+
+
+def test_what_cannot_be_divided_is_told() -> None:
+    texts, groups = grouped([20])
+
+    found = assign_splits({}, texts, FEWEST, has_trained=False, groups=groups)
+
+    assert (found.new, found.missing > 0) == ({}, True)
+    assert found.lacks == (
+        "20 usable annotations are about 1 source text, and those about one text are all trained on or all held out:"
+        " submit some about other source texts"
+    )
+
+
+def test_a_project_that_trained_before_sides_were_kept_goes_by_its_texts_first() -> None:
+    texts, groups = grouped([4] * 10)
+
+    found = assign_splits({}, texts, FEWEST, has_trained=True, groups=groups)
+
+    assert found.splits == {text: split_of(text) for text in texts}
