@@ -9,6 +9,7 @@ import click
 from annotune.errors import AnnotuneError, ConfigurationError, RequestInvalid
 from commands.connect import connect, disconnect
 from commands.context import CommandContext
+from commands.curate import curate
 from commands.models import models
 from commands.output import shown
 from commands.predict import predict
@@ -52,7 +53,7 @@ def annotune(ctx: click.Context) -> None:
     ctx.obj = CommandContext(ctx.with_resource(ExitStack()))
 
 
-for command in (serve, worker, connect, disconnect, models, predict, predictions, train, prompts, status):
+for command in (serve, worker, connect, disconnect, models, predict, predictions, curate, train, prompts, status):
     annotune.add_command(command)
 
 

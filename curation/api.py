@@ -46,6 +46,7 @@ from curation.context import CurationContext
 from curation.dataset import Dataset, write_dataset
 from curation.estimate import Estimate, estimate
 from curation.examples import ExampleSet
+from curation.patience import Notice, log
 from curation.plan import Plan, make_plan
 from curation.predict import BatchCounts, BatchPrediction, OnProgress, open_batch
 from curation.prompts import (
@@ -60,6 +61,7 @@ from curation.prompts import (
 )
 from curation.repair import RepairReport, repair_predictions
 from curation.training import RequestedTraining, request_training
+from curation.transfer import Transfer, transfer_questions
 
 
 class Annotune:
@@ -395,6 +397,31 @@ class Annotune:
             (3, [])
         """
         return repair_predictions(self.context, project, dry_run=dry_run)
+
+    # From project to project
+
+    def curate_questions(
+        self, source: int, target: int, *, dry_run: bool = False, notice: Notice = log.warning
+    ) -> Transfer:
+        """Make a task for each question that people accepted in a project. Again it moves only what is new.
+
+        Args:
+            source: the project whose accepted answers are lists of questions.
+            target: the project in which the questions are answered.
+            dry_run: tell what would be done, and change nothing.
+            notice: called with a sentence for each wait.
+
+        Raises:
+            RequestInvalid: the projects do not fit each other.
+            NotFound: there is no such project.
+            InUse: another process changes the tasks of `target`.
+
+        Example:
+            >>> done = annotune.curate_questions(5, 6)
+            >>> len(done.moved), done.dropped
+            (2, {'introduction': 1})
+        """
+        return transfer_questions(self.context, source, target, dry_run=dry_run, notice=notice)
 
     # Prompts
 

@@ -47,6 +47,9 @@ VERSION = {
 @pytest.fixture
 def studio(double: LabelStudioDouble) -> LabelStudioDouble:
     double.add_project(4, questions=3)
+    double.add_project(5, questions=1)
+    double.add_project(6)
+    double.submit(5, 0, "Here are two:\n1. What causes gout?\n2. How is it treated?")
     return double
 
 
