@@ -26,8 +26,10 @@
     ├── RecordUnreadable        this version cannot read a record of one project, in Redis or on disk
     ├── JobRefused              a job in a queue is not one of ours
     ├── LabelStudioError        Label Studio did not answer as it should
+    │   ├── LabelStudioRefused
     │   ├── LabelStudioSilent
     │   └── LabelStudioUnreachable
+    ├── SourceUnreachable       where a dataset is, such as the Hugging Face Hub, did not answer
     ├── TrainingRefused         a training does not start, or a version is not promoted
     ├── TrainingFailed          a training failed
     ├── TrainingCancelled       a training was stopped; it starts again later
@@ -223,12 +225,22 @@ class LabelStudioError(AnnotuneError):
     status = 503
 
 
+class LabelStudioRefused(LabelStudioError):
+    """It takes nothing of what was sent: something in it does not fit. The message says what."""
+
+
 class LabelStudioSilent(LabelStudioError):
     """No answer came in time, or a proxy says that it is away. It may still do what it was asked."""
 
 
 class LabelStudioUnreachable(LabelStudioError):
     """There is no connection, or it broke."""
+
+
+class SourceUnreachable(AnnotuneError):
+    """Where a dataset is, such as the Hugging Face Hub, did not answer. The message says what to do."""
+
+    status = 503
 
 
 class TrainingRefused(AnnotuneError):

@@ -10,6 +10,7 @@ from annotune.errors import AnnotuneError, ConfigurationError, RequestInvalid
 from commands.connect import connect, disconnect
 from commands.context import CommandContext
 from commands.curate import curate
+from commands.import_ import import_rows
 from commands.models import models
 from commands.output import shown
 from commands.predict import predict
@@ -53,7 +54,20 @@ def annotune(ctx: click.Context) -> None:
     ctx.obj = CommandContext(ctx.with_resource(ExitStack()))
 
 
-for command in (serve, worker, connect, disconnect, models, predict, predictions, curate, train, prompts, status):
+for command in (
+    serve,
+    worker,
+    connect,
+    disconnect,
+    import_rows,
+    models,
+    predict,
+    predictions,
+    curate,
+    train,
+    prompts,
+    status,
+):
     annotune.add_command(command)
 
 

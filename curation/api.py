@@ -46,6 +46,7 @@ from curation.context import CurationContext
 from curation.dataset import Dataset, write_dataset
 from curation.estimate import Estimate, estimate
 from curation.examples import ExampleSet
+from curation.importing import ImportCounts, ImportOptions, OnImport, import_source
 from curation.patience import Notice, log
 from curation.plan import Plan, make_plan
 from curation.predict import BatchCounts, BatchPrediction, OnProgress, open_batch
@@ -60,6 +61,7 @@ from curation.prompts import (
     use_prompt,
 )
 from curation.repair import RepairReport, repair_predictions
+from curation.sources.source import open_source
 from curation.training import RequestedTraining, request_training
 from curation.transfer import Transfer, transfer_questions
 
@@ -280,6 +282,55 @@ class Annotune:
         promotion.roll_back(self.settings, self.context.store, project)
         self.context.save_copy(project)
         return self.live_model(project)
+
+    # Tasks
+
+    def import_rows(
+        self,
+        project: int,
+        source: str,
+        *,
+        split: str | None = None,
+        limit: int | None = None,
+        shuffle: int | None = None,
+        columns: Mapping[str, str] | None = None,
+        bad_rows: Path | str | None = None,
+        on_progress: OnImport | None = None,
+        notice: Notice = log.warning,
+    ) -> ImportCounts:
+        r"""Make tasks of the rows of a source. A row that is a task of the project already is passed over.
+
+        If Label Studio goes away meanwhile, this waits for it some minutes, and goes on.
+
+        Args:
+            project: its number.
+            source: a file, a folder of texts, a dataset of the Hugging Face Hub such as `ngram/medchat-qa`, or `medal`.
+            split: of a dataset. None: `train`, or the only one.
+            limit: take no more rows of the source than this.
+            shuffle: a seed: rows come in another order, within a buffer of 10,000.
+            columns: fields that the page shows, and the columns that they are filled from. None: by their names.
+            bad_rows: a file for rows that cannot be tasks, as JSON lines with the reasons. None: they are only counted.
+            on_progress: called with the counts now and then.
+            notice: called with a sentence for each wait.
+
+        Raises:
+            NotFound: there is no such project, file, dataset or split.
+            RequestInvalid: the source cannot be read, has no rows, or lacks a column that the page shows.
+            Unauthorized: a dataset is gated or private.
+            SourceUnreachable: the Hub does not answer.
+            InUse: another process changes the project's tasks.
+
+        Example:
+            >>> rows = folder.with_name("rows.csv")
+            >>> _ = rows.write_text("question,answer\nQuestion 0?,Yes.\nIs it safe?,No.\n,Nobody asked.\n")
+            >>> counts = annotune.import_rows(4, str(rows))
+            >>> counts.read, counts.imported, counts.present, counts.bad
+            (3, 1, 1, {'has no question': 1})
+        """
+        opened = open_source(source, split)
+        options = ImportOptions(limit, shuffle, columns or {}, Path(bad_rows) if bad_rows else None)
+        watch = on_progress or (lambda _: None)
+        return import_source(self.context, project, opened, options, on_progress=watch, notice=notice)
 
     # Predictions
 

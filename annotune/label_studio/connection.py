@@ -9,7 +9,14 @@ from label_studio_sdk.core import ApiError, RequestOptions
 from pydantic import ValidationError
 
 from annotune.deadline import Deadline
-from annotune.errors import LabelStudioError, LabelStudioSilent, LabelStudioUnreachable, NotFound, Unauthorized
+from annotune.errors import (
+    LabelStudioError,
+    LabelStudioRefused,
+    LabelStudioSilent,
+    LabelStudioUnreachable,
+    NotFound,
+    Unauthorized,
+)
 from annotune.label_studio.refusals import detail_of, explain_refusal
 from annotune.network import Network
 
@@ -17,6 +24,7 @@ TIMEOUT_S = 60.0
 CALL_S = 600.0
 RETRIES = 2
 AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)  # a proxy's words
+REFUSED = (httpx.codes.BAD_REQUEST, httpx.codes.REQUEST_ENTITY_TOO_LARGE, httpx.codes.UNPROCESSABLE_ENTITY)
 
 
 class LabelStudioConnection:
@@ -71,6 +79,7 @@ class LabelStudioConnection:
             Unauthorized: Label Studio refuses the key, or forbids the call.
             LabelStudioUnreachable: there was no connection, or it broke.
             LabelStudioSilent: no answer came in time, or a proxy says that it is away.
+            LabelStudioRefused: what was sent does not fit.
             LabelStudioError: Label Studio did not answer as it should.
         """
         with self._mapped(what, address), self._network.call(Deadline.after(self._call_s)):
@@ -115,5 +124,5 @@ def _refusal(where: str, what: str, error: ApiError) -> Exception:
         )
     if status is not None and httpx.codes.is_success(status):
         return LabelStudioError(f"{where} did not answer as Label Studio does: is LABEL_STUDIO_URL right?")
-    kind = LabelStudioSilent if status in AWAY else LabelStudioError
+    kind = LabelStudioSilent if status in AWAY else LabelStudioRefused if status in REFUSED else LabelStudioError
     return kind(f"{where} answered {status or 'with an error'}{detail}")

@@ -36,6 +36,18 @@ class Projects:
             # Only the community edition answers with the ids; the SDK (2.1.2) has no field for them.
             return tuple(int(task) for task in (reply.model_extra or {}).get("task_ids", ()))
 
+    def import_whole(self, project: int, tasks: Sequence[Mapping[str, object]]) -> int:
+        """Make tasks with their `data`, `annotations` and `predictions`, in one request that takes all or none; how many.
+
+        Label Studio (1.23.2) takes an annotation for ground truth unless it says that it is none.
+
+        Raises:
+            LabelStudioRefused: one of the tasks cannot be one of this project; the message says which and why.
+        """
+        with self._connection.call(f"project {project}") as sdk:
+            reply = sdk.projects.import_tasks(id=project, request=[dict(task) for task in tasks])  # type: ignore[misc]
+            return int(reply.task_count or 0)
+
     def show_predictions_of(self, project: int, model_version: str) -> None:
         """Let a project show the predictions of a backend, by its title, or of a version."""
         with self._connection.call(f"project {project}") as sdk:

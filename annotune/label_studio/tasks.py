@@ -122,6 +122,7 @@ class Tasks:
                     project=project,
                     fields="all" if view.all_parts else None,
                     include=view.fields,
+                    resolve_uri=None if view.all_parts else False,  # the data as it was imported
                     query=query,
                     page=page,
                     page_size=view.page_tasks,

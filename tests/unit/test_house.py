@@ -22,7 +22,9 @@ MAY_IMPORT = {
     "embedded": {"annotune", "embedded"},
 }
 ALSO = {"embedded/demo.py": {"curation"}}
-TRAINS = {"torch", "unsloth", "transformers", "trl", "peft", "datasets", "bitsandbytes"}
+TRAINS = {"torch", "unsloth", "transformers", "trl", "peft", "bitsandbytes"}
+# Each takes a second or a hundred megabytes: only a function that needs one imports it.
+HEAVY = {"datasets", "huggingface_hub", "pyarrow", "pandas", "rensa", "krippendorff"}
 # Who reads the environment beside settings.py: all of them only pass it on to a program that they start, or set it there.
 READS_ENVIRONMENT = {
     "annotune/settings.py": "the one place",
@@ -53,10 +55,14 @@ def short(path: Path) -> str:
 def imported(path: Path) -> Iterator[str]:
     """Names of the modules that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield f"{path.parent.name}.{node.module or ''}" if node.level else str(node.module)
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield f"{path.parent.name}.{node.module or ''}"
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from imported_by(node)
+
+
+def imported_by(node: ast.Import | ast.ImportFrom) -> list[str]:
+    return [str(node.module)] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
 
 
 def docstring_lines(node: ast.AST) -> int:
@@ -145,6 +151,28 @@ def test_the_backend_does_not_load_the_sdks_client() -> None:
     script = "import sys, backend.app, backend.health; sys.exit('label_studio_sdk.base_client' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
+
+
+def test_only_functions_import_what_is_heavy() -> None:
+    wrong = {
+        short(path)
+        for path in sources(*PACKAGES)
+        if "scripts" not in path.parts
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom) and {name.split(".")[0] for name in imported_by(node)} & HEAVY
+    }
+
+    assert wrong == set()
+
+
+def test_importing_all_modules_loads_nothing_heavy() -> None:
+    script = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\nprint(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script, *modules()], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert "curation.sources.hub" in loaded
+    assert HEAVY & set(loaded) <= {"pandas", "pyarrow"}  # the SDK's client loads them
 
 
 def test_only_the_backend_imports_flask() -> None:
