@@ -11,6 +11,35 @@ from annotune.values import FrozenModel
 PASSED = frozenset({"promoted", "waiting"})  # the states of a run whose version passed its gates
 
 
+class DatasetRef(FrozenModel):
+    """A dataset to train on.
+
+    `source` is a folder or a file that the worker sees, or a name on the Hugging Face Hub. `columns` maps `question` and
+    `answer` to the columns that hold them. `split` is one of the Hub's; None: `train`, or the only one. A folder that
+    Annotune wrote has columns and splits of its own.
+    """
+
+    source: str
+    columns: dict[str, str] = Field(default_factory=dict)
+    split: str | None = None
+
+
+class TrainedDataset(FrozenModel):
+    """What became of a dataset in a training.
+
+    `digest` is its manifest's, or the hex SHA-256 of the questions and answers that were read. Of `rows` rows, `trained` and
+    `held_out` were used, and `left_out` counts the others by reason (see `RowReason`).
+    """
+
+    source: str
+    split: str | None
+    digest: str
+    rows: int
+    trained: int
+    held_out: int
+    left_out: dict[str, int] = Field(default_factory=dict)
+
+
 class TrainingRun(FrozenModel):
     """One training: its input, its output and how it ended. `manifest.json` holds it, and is written last.
 
@@ -19,6 +48,7 @@ class TrainingRun(FrozenModel):
     - `dataset` is the dataset's digest, `annotations` are the annotation ids in it, and `contents` are their contents in the
       same order (`Origin.content`; in the manifest only).
     - `left_out` counts annotations by the reason why they were left out.
+    - `datasets` are the datasets that it trained on beside the annotations or, without `with_annotations`, instead of them.
     - `stages_s` has the seconds of each stage, `metrics` losses in nats a token and peaks of memory in MiB.
     - `device` is the device and its number format, such as `cpu float32`.
     """
@@ -38,6 +68,8 @@ class TrainingRun(FrozenModel):
     examples: int = 0
     held_out: int = 0
     left_out: dict[str, int] = Field(default_factory=dict)
+    datasets: tuple[TrainedDataset, ...] = ()
+    with_annotations: bool = True
     recipe: dict[str, Any] = Field(default_factory=dict)
     prompt_sha: str = ""
     stages_s: dict[str, float] = Field(default_factory=dict)
@@ -59,10 +91,15 @@ class TrainingRun(FrozenModel):
 
 
 class TrainingRequest(FrozenModel):
-    """A requested training. The request is kept until the training has ended."""
+    """A requested training. The request is kept until the training has ended.
+
+    It trains on the project's annotations and on `datasets`; without `with_annotations` on the datasets alone.
+    """
 
     requested_by: str
     at: datetime
+    datasets: tuple[DatasetRef, ...] = ()
+    with_annotations: bool = True
 
 
 class SyncSummary(FrozenModel):

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from commands.columns import columns_option
 from commands.context import PROJECT, CommandContext
 from commands.output import PlainConsole, say
 from commands.signals import Stopped, stoppable
@@ -17,32 +18,12 @@ REASONS_SHOWN = 5
 LINE_EVERY = 10_000  # rows, where no terminal shows a bar
 
 
-class Column(click.ParamType[tuple[str, str]]):
-    """`question=Q`: the field, and the column that it is filled from."""
-
-    name = "field=column"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
-        field, mark, column = str(value).partition("=")
-        if not (field and mark and column):
-            self.fail(f"{value!r} maps nothing: write FIELD=COLUMN, such as question=Q", param, ctx)
-        return field, column
-
-
 @click.command(name="import")
 @click.argument("project", type=PROJECT)
 @click.argument("source")
 @click.option("--limit", type=click.IntRange(min=1), help="Take no more rows of the source than this.")
 @click.option("--shuffle", type=click.IntRange(min=0), metavar="SEED", help="Take rows in an order that SEED decides.")
-@click.option(
-    "--map",
-    "columns",
-    multiple=True,
-    type=Column(),
-    help="Fill a field from the column of another name, as question=Q.",
-)
+@columns_option
 @click.option("--split", help="The split of a dataset; default: train, or the only one.")
 @click.option(
     "--bad-rows",
@@ -57,7 +38,7 @@ def import_rows(
     *,
     limit: int | None,
     shuffle: int | None,
-    columns: tuple[tuple[str, str], ...],
+    columns: Mapping[str, str],
     split: str | None,
     bad_rows: Path | None,
 ) -> None:
@@ -76,7 +57,7 @@ def import_rows(
                 split=split,
                 limit=limit,
                 shuffle=shuffle,
-                columns=dict(columns),
+                columns=columns,
                 bad_rows=bad_rows or Path(f"bad-rows-{project}.jsonl"),
                 on_progress=show,
                 notice=lambda sentence: say(sentence, err=True),

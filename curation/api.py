@@ -32,6 +32,7 @@ from annotune.overview import (
 )
 from annotune.prices import Prices
 from annotune.prompt import PromptVersion
+from annotune.runs import DatasetRef
 from annotune.servers.pool import Servers, capabilities_of
 from annotune.serving import DefaultModel, ServingResolver
 from annotune.settings import Settings, load_settings
@@ -643,20 +644,42 @@ class Annotune:
         examples = self.examples(project)
         return write_dataset(Path(folder), examples.train, examples.held_out)
 
-    def train(self, project: int) -> RequestedTraining:
+    def train(
+        self,
+        project: int,
+        datasets: Iterable[str | DatasetRef] = (),
+        *,
+        columns: Mapping[str, str] | None = None,
+        split: str | None = None,
+        with_annotations: bool = True,
+    ) -> RequestedTraining:
         """Request a training from the worker. `RequestedTraining.watch` yields its progress, and `wait` its end.
+
+        Args:
+            project: its number.
+            datasets: what to train on beside the project's annotations: folders that `annotune dataset build` wrote, files
+                that the worker sees, or names on the Hugging Face Hub.
+            columns: the columns that hold `question` and `answer`, in all of them.
+            split: of the datasets on the Hub. None: `train`, or the only one.
+            with_annotations: without, it trains on the datasets alone.
 
         Raises:
             ConfigurationError: RECIPE is not set, or the recipe cannot be read.
-            NotFound: there is no such project.
-            TrainingRefused: the worker cannot train; the message says why.
+            NotFound: there is no such project, or no such dataset.
+            RequestInvalid: the project cannot train on datasets, or one of them lacks a column.
+            SourceUnreachable: the Hub does not answer.
+            TrainingRefused: the worker cannot train, or another training is under way; the message says why.
 
         Example:
             >>> training = annotune.train(4)
             >>> training.is_new, next(training.watch()).stage
             (True, 'waiting: no worker is alive')
         """
-        return request_training(self.context, project)
+        refs = [
+            DatasetRef(source=each, columns=dict(columns or {}), split=split) if isinstance(each, str) else each
+            for each in datasets
+        ]
+        return request_training(self.context, project, refs, with_annotations=with_annotations)
 
 
 def _name(version: int | str | None) -> str:

@@ -21,14 +21,16 @@ class Dataset:
 
     @property
     def contents(self) -> dict[int, str]:
-        """What each annotation in it holds (`Origin.content`), by id."""
-        return {example.origin.annotation: example.origin.content for example in (*self.train, *self.held_out)}
+        """What each annotation in it holds (`Origin.content`), by id. Rows of other datasets have no annotation."""
+        origins = [example.origin for example in (*self.train, *self.held_out)]
+        return {origin.annotation: origin.content for origin in origins if not origin.dataset}
 
 
 def write_dataset(folder: Path, train: Iterable[Example], held_out: Iterable[Example]) -> Dataset:
     """Write the files, each whole or not at all, the manifest last.
 
-    A line has the keys `id` (the annotation's), `messages`, `answer` and `origin`.
+    A line has the keys `id` (the annotation's; negative for a row of another dataset), `messages`, `answer`, `question`,
+    `abstract_id` and `origin`.
     """
     parts = {"train": _ordered(train), "eval": _ordered(held_out)}
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,7 +42,7 @@ def write_dataset(folder: Path, train: Iterable[Example], held_out: Iterable[Exa
     manifest = {
         "digest": digest.hexdigest(),
         "counts": {name: len(examples) for name, examples in parts.items()},
-        "annotations": {name: [example.origin.annotation for example in examples] for name, examples in parts.items()},
+        "annotations": {name: _annotations(examples) for name, examples in parts.items()},
     }
     atomic_write(folder / "manifest.json", json.dumps(manifest, indent=1) + "\n")
     return Dataset(folder=folder, digest=digest.hexdigest(), train=parts["train"], held_out=parts["eval"])
@@ -48,6 +50,10 @@ def write_dataset(folder: Path, train: Iterable[Example], held_out: Iterable[Exa
 
 def _ordered(examples: Iterable[Example]) -> tuple[Example, ...]:
     return tuple(sorted(examples, key=lambda example: (example.origin.task, example.origin.annotation)))
+
+
+def _annotations(examples: Iterable[Example]) -> list[int]:
+    return [example.origin.annotation for example in examples if not example.origin.dataset]
 
 
 def _line(example: Example) -> str:

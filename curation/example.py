@@ -16,6 +16,9 @@ class Origin(FrozenModel):
     `drafted_by` is the model version whose text was accepted or corrected, `edit_distance` the characters that were changed
     (Levenshtein); both are None for a typed answer. `source_project`, `source_task` and `source_annotation` are what the
     task was made from (see lineage.py).
+
+    A row of a dataset is of kind `dataset`, and `dataset` names it. It has no task and no annotation: `task` is 0, and
+    `annotation` is negative and unique in a training.
     """
 
     project: int
@@ -23,7 +26,7 @@ class Origin(FrozenModel):
     annotation: int
     annotator: int | None
     prompt_sha: str
-    kind: Literal["typed", "accepted", "corrected"]
+    kind: Literal["typed", "accepted", "corrected", "dataset"]
     said: str | None = None
     content: str = ""
     edit_distance: int | None = None
@@ -31,6 +34,7 @@ class Origin(FrozenModel):
     source_project: int | None = None
     source_task: int | None = None
     source_annotation: int | None = None
+    dataset: str = ""
 
 
 class Example(FrozenModel):

@@ -58,7 +58,8 @@ class ExampleSet:
 
     `left_out` counts annotations by reason (see `Reason`), and `left_out_ids` names them: without those whose id cannot be
     read. `newest` is when the newest example's annotation was changed. `lacks` says what a training lacks, as in
-    `SplitAssignment`. `wrong_references` are the shas of labelled texts whose reference was marked as wrong.
+    `SplitAssignment`. `wrong_references` are the shas of labelled texts whose reference was marked as wrong. `groups` has
+    the group of each example's text, by their shas (see `TaskOutcome`).
     """
 
     train: tuple[Example, ...]
@@ -68,6 +69,7 @@ class ExampleSet:
     lacks: str = ""
     left_out_ids: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     wrong_references: frozenset[str] = frozenset()
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def examples(self) -> tuple[Example, ...]:
@@ -158,6 +160,7 @@ def collect_examples(
         lacks=assigned.lacks,
         left_out_ids={reason: tuple(sorted(ids[reason])) for reason in sorted(ids)},
         wrong_references=frozenset(wrong),
+        groups={sha: group for sha, group, _ in made},
     )
 
 
@@ -188,7 +191,7 @@ def _outcome(task: TaskRow, maker: ExampleMaker, policy: Policy, answers_of: Ans
         task=task.id,
         example=decision.example,
         text_sha=own,
-        group_sha=_group_sha(task, own),
+        group_sha=Lineage.of(task.data).group_sha(own),
         left_out=(*decision.left_out, *[LeftOut(None, "unreadable")] * task.unreadable),
         updated_at=decision.updated_at,
         is_odd=task.is_odd,
@@ -201,14 +204,6 @@ def _labelled_text(task: TaskRow, maker: ExampleMaker) -> str | None:
         return maker.labeling.labelled_text(task.data)
     except Exception:  # noqa: BLE001 - as in `_outcome`, where the annotations were left out for it
         return None
-
-
-def _group_sha(task: TaskRow, own: str) -> str:
-    """The sha of what decides the side of a task."""
-    lineage = Lineage.of(task.data)
-    if lineage.source.strip():
-        return text_sha(lineage.source)
-    return text_sha(f"abstract id {lineage.abstract_id}") if lineage.abstract_id else own
 
 
 def _listed(tasks: Sequence[int]) -> str:

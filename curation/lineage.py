@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from annotune.split import text_sha
+
 SOURCE = "source_text"
 ABSTRACT_ID = "abstract_id"
 SOURCE_PROJECT = "source_project"
@@ -40,6 +42,14 @@ class Lineage:
             task=_number(data.get(SOURCE_TASK)),
             annotation=_number(data.get(SOURCE_ANNOTATION)),
         )
+
+    def group_sha(self, own: str) -> str:
+        """The sha of what decides on which side of the split a task is: its source text, else that text's id, else what is
+        labelled, whose sha is `own`.
+        """
+        if self.source.strip():
+            return text_sha(self.source)
+        return text_sha(f"abstract id {self.abstract_id}") if self.abstract_id else own
 
     def as_data(self) -> dict[str, object]:
         """The fields of a task's data; those that are unknown are left out, except the source text."""

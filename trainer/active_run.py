@@ -18,10 +18,13 @@ _log = logging.getLogger(__name__)
 
 
 class ActiveRun:
-    """`run` is what the manifest holds in the end. `cancelled()` is asked before each stage and during long ones."""
+    """`run` is what the manifest holds in the end, `request` what asked for it. `cancelled()` is asked before each stage and
+    during long ones.
+    """
 
-    def __init__(self, context: TrainerContext, run: TrainingRun) -> None:
+    def __init__(self, context: TrainerContext, run: TrainingRun, request: TrainingRequest) -> None:
         self.run = run
+        self.request = request
         self.folder = run_folder(context.settings.runs_dir, run.project, run.id)
         self.cancelled: Callable[[], bool] = context.cancelled
         self._store = context.store
@@ -44,10 +47,11 @@ class ActiveRun:
             state="running",
             started_at=now,
             requested_by=request.requested_by,
+            with_annotations=request.with_annotations,
             replaces=context.store.live.get(project),
         )
         remove_unfinished(runs_dir, project)
-        active = cls(context, run)
+        active = cls(context, run, request)
         try:
             active.folder.mkdir(parents=True)
         except OSError as error:
@@ -97,7 +101,7 @@ class ActiveRun:
         self.update(state=state, reason=reason, ended_at=datetime.now(UTC))
         remove_intermediates(self.folder, keep_weights=self.run.version is not None)
         write_manifest(self.folder, self.run)
-        if self.run.reached_training:
+        if self.run.reached_training and self.run.with_annotations:  # else no annotation was tried
             self._store.trained.set_tried(self.run.project, self.run.contents_by_annotation)
         if state in PASSED:
             self._store.trained.add_learnt(self.run.project, self.run.contents_by_annotation)

@@ -1,7 +1,7 @@
-"""Collect: the examples that Label Studio has now become a dataset."""
+"""Collect: the examples that Label Studio has now become a dataset, with those of the datasets that were asked for."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from annotune.deadline import Deadline
 from annotune.errors import ConfigurationError, TrainingRefused
@@ -9,8 +9,10 @@ from annotune.recipe import Recipe, recipe_names
 from annotune.servers.ollama import OllamaClient
 from curation.dataset import Dataset, write_dataset
 from curation.examples import ExampleSet
+from curation.mixture import Mixture
 from trainer.active_run import ActiveRun
 from trainer.context import TrainerContext
+from trainer.datasets import with_datasets
 from trainer.retry import retry_until_available
 from trainer.run_folder import check_disk
 
@@ -29,11 +31,12 @@ def collect(
         ConfigurationError: RECIPE is not set, or names no recipe.
         TrainingRefused: there are too few examples, or the disk is full.
         ModelServerError: the server did not answer.
-        AnnotuneError: as `read_examples` raises.
+        AnnotuneError: as `read_examples` and `with_datasets` raise.
     """
     with active.stage("collect"):
         recipe = load_recipe(context.settings.recipe)
-        example_set = read_examples(context, active.run.project)
+        mixture = with_datasets(active, context, read_examples(context, active.run.project))
+        example_set = mixture.examples
         dataset = write_dataset(active.folder / "dataset", example_set.train, example_set.held_out)
         active.update(
             dataset=dataset.digest,
@@ -42,10 +45,11 @@ def collect(
             examples=len(dataset.train),
             held_out=len(dataset.held_out),
             left_out=dict(example_set.left_out),
+            datasets=mixture.datasets,
             prompt_sha=most_common_prompt(dataset),
             recipe=recipe.model_dump(mode="json"),
         )
-        check_enough(example_set)
+        check_enough(mixture)
         retry_until_available(lambda: server.check(Deadline.after(CHECK_S)))
         check_disk(active.folder, LEAST_FREE_BYTES)
     return recipe, dataset
@@ -64,8 +68,14 @@ def most_common_prompt(dataset: Dataset) -> str:
     return shas.most_common(1)[0][0] if shas else ""
 
 
-def check_enough(example_set: ExampleSet) -> None:
+def check_enough(mixture: Mixture) -> None:
     """Raise TrainingRefused if there are too few examples to train on, or too few that are held out."""
-    if example_set.lacks:
-        left_out = ", ".join(f"{count} {why}" for why, count in example_set.left_out.items()) or "none"
-        raise TrainingRefused(f"{example_set.lacks} (left out: {left_out})")
+    if not mixture.examples.lacks:
+        return
+    told = [f"left out: {_counts(mixture.examples.left_out)}"]
+    told += [f"of {found.source}: {_counts(found.left_out)}" for found in mixture.datasets]
+    raise TrainingRefused(f"{mixture.examples.lacks} ({'; '.join(told)})")
+
+
+def _counts(left_out: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {why}" for why, count in left_out.items()) or "none"

@@ -52,6 +52,12 @@ class HeldOut:
     answer: str
     rendered: Rendered
 
+    @property
+    def name(self) -> str:
+        """What a person looks for: the annotation, or the row of a dataset, which has a negative id."""
+        number = self.rendered.id
+        return f"annotation {number}" if number > 0 else f"row {-number} of the datasets"
+
 
 @dataclass(frozen=True)
 class Losses:
@@ -166,8 +172,8 @@ def token_count(candidate: Candidate, held_out: Sequence[HeldOut]) -> Verdict:
             if counted != trained:
                 return _refused(
                     "token count",
-                    f"the server counts {counted} tokens where training counted {trained} (annotation"
-                    f" {prompt.rendered.id}): it adds, drops or splits special tokens",
+                    f"the server counts {counted} tokens where training counted {trained}"
+                    f" ({prompt.name}): it adds, drops or splits special tokens",
                 )
         return _passed("token count", f"equal to training's for all {len(held_out)} held-out prompts")
 
@@ -240,5 +246,5 @@ def _difference(served: str, prompt: HeldOut) -> str:
     part = f"the {inside[0]} message" if inside else "what the chat template adds to the messages"
     return (
         f"the server renders another text than training did: {len(served)} characters where training had {len(trained)},"
-        f" and they part at character {at}, in {part} (annotation {prompt.rendered.id})"
+        f" and they part at character {at}, in {part} ({prompt.name})"
     )

@@ -1,10 +1,12 @@
 """Promote: the version is saved, and goes live if it passed its gates and nothing else stands against it."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from annotune.models import ModelVersion, Verdict
 from annotune.promotion import go_live, reason_to_wait
 from annotune.recipe import Recipe
+from annotune.runs import TrainingRun
 from trainer.active_run import ActiveRun
 from trainer.context import TrainerContext
 from trainer.mark import restore_if_emptied
@@ -39,7 +41,8 @@ def promote(
         return
     store, project, replaces = context.store, active.run.project, active.run.replaces
     restore_if_emptied(store, context.settings.runs_dir, project)
-    if why := reason_to_wait(context.settings, store, recipe, project, replaces):
+    why = reason_to_wait(context.settings, store, recipe, project, replaces)
+    if why := why or reason_of_datasets(active.run, store.runs.all(project)):
         active.end("waiting", why)
         return
     # If this process dies at this moment, the manifest has the run, and the pointer says which model is live.
@@ -54,6 +57,23 @@ def promote(
             f"it passed, but while it trained {store.live.get(project) or DEFAULT_MODEL} went live in place of"
             f" {replaces or DEFAULT_MODEL}: run 'annotune models promote {project}' to make it live",
         )
+
+
+def reason_of_datasets(run: TrainingRun, runs: Iterable[TrainingRun]) -> str | None:
+    """Why a version waits that did not learn from a dataset from which the live one did; None if it learnt from all.
+
+    `runs` are those of the project.
+    """
+    live = next((each for each in runs if each.version and run.replaces and each.version.ref == run.replaces), None)
+    known = {found.source for found in run.datasets}
+    lost = [found.source for found in live.datasets if found.source not in known] if live else []
+    if not lost:
+        return None
+    again = "".join(f" --dataset {source}" for source in lost)
+    return (
+        f"it passed, but the live version was also trained on {', '.join(lost)}, and this one was not: run 'annotune train"
+        f" {run.project}{again}' instead, or 'annotune models promote {run.project}' to make it live all the same"
+    )
 
 
 def save_version(
