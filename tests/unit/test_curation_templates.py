@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import Element
 
 import pytest
@@ -31,8 +33,17 @@ def labeling(name: str) -> Labeling:
     return Labeling.parse(ALL[name].config, only=ALL[name].fills)
 
 
+def messages(template: Template, prompt: str, data: dict[str, Any]) -> list[str]:
+    """What a model is told."""
+    parsed = Labeling.parse(template.config, only=template.fills)
+    asked = Question(parsed, Prompt(prompt, Settings().template, template.system or ""), data)
+    return [message.content for message in asked.messages]
+
+
 def styled(name: str, classes: str) -> Element:
-    (view,) = [tag for tag in tags(name) if tag.get("className") == classes]
+    (view,) = [
+        tag for tag in tags(name) if classes in {tag.get("className"), (tag.get("className") or "").partition(" ")[0]}
+    ]
     return view
 
 
@@ -134,6 +145,46 @@ def test_a_template_without_a_system_message_leaves_it_to_the_setting(copied: Pa
     assert find_template("contracts", copied).system == ""
     (copied / "contracts" / "system.txt").unlink()
     assert find_template("contracts", copied).system is None
+
+
+def rewritten(path: Path, words: Mapping[str, str]) -> None:
+    text = path.read_text(encoding="utf-8")
+    for was, now in words.items():
+        assert was in text
+        text = text.replace(was, now)
+    path.write_text(text, encoding="utf-8")
+
+
+def test_a_field_without_medicine_is_two_copied_folders_with_other_words(tmp_path: Path) -> None:
+    """The steps that docs/how-to.md gives."""
+    clause = "§ 7: The tenant may end the lease at the end of each month, with three months' notice in writing."
+    questions, answers = tmp_path / "clause-questions", tmp_path / "clause-answers"
+    shutil.copytree(PROJECTS / "questions", questions)
+    shutil.copytree(PROJECTS / "answers", answers)
+    about = 'title = "Questions from clauses"\ndescription = "Questions that a clause answers."\nfills = ["response"]\n'
+    (questions / "project.toml").write_text(about)
+    rewritten(questions / "labeling.xml", {'value="$text"': 'value="$clause"', 'value="Text"': 'value="Clause"'})
+    (questions / "prompt.txt").write_text("Write questions that this clause answers, one in a line:\n\n{clause}")
+    (questions / "system.txt").write_text("You know the law of contracts.")
+    (questions / "tasks.json").write_text(json.dumps([{"clause": clause}]))
+    rewritten(answers / "labeling.xml", {'value="Source text"': 'value="Clause"'})
+    (answers / "prompt.txt").write_text("Answer by the clause.\n\n{source_text}\n\n{question}")
+    (answers / "served.txt").write_text("Answer the question about the lease.\n\n{question}")
+
+    asking, answering = find_template("clause-questions", tmp_path), find_template("clause-answers", tmp_path)
+    data = {"question": "When may the tenant leave?", "source_text": clause, "abstract_id": "7"}
+    asked = messages(asking, asking.prompt, asking.sample_tasks()[0])
+    answered = messages(answering, answering.prompt, data)
+    served = messages(answering, answering.served, data)
+
+    assert [template.name for template in templates(tmp_path)] == ["clause-answers", "clause-questions"]
+    assert asked == [
+        "You know the law of contracts.",
+        f"Write questions that this clause answers, one in a line:\n\n{clause}",
+    ]
+    assert answered[-1] == f"Answer by the clause.\n\n{clause}\n\nWhen may the tenant leave?"
+    assert served[-1] == "Answer the question about the lease.\n\nWhen may the tenant leave?"
+    assert Labeling.parse(answering.config, only=answering.fills).labelled_text(data) == data["question"]
 
 
 # What we ship
