@@ -16,6 +16,7 @@ from annotune.labeling.config import Labeling
 from annotune.labeling.regions import TYPED
 from annotune.settings import Settings
 from annotune.split import assign_splits
+from curation.annotation import ExampleMaker
 from curation.examples import collect_examples
 from curation.templates import Template, templates
 
@@ -150,12 +151,10 @@ def test_a_training_row_holds_nothing_that_is_for_people(template: Template) -> 
         id=3, result=result, was_cancelled=False, created_at=AT, updated_at=AT, completed_by=7, parent_prediction=None
     )
     made = collect_examples(
-        1,
         [TaskRow(id=1, data=data, annotations=(annotation,), predictions=())],
-        labeling,
-        Settings(),
-        lambda _task: (),
-        split=lambda texts: assign_splits({}, texts, min_train=1, has_trained=False),
+        ExampleMaker(1, labeling, Settings()),
+        answers_for=lambda _tasks: lambda _task: (),
+        split=lambda texts, groups: assign_splits({}, texts, min_train=1, has_trained=False, groups=groups),
     )
 
     rows = [{"messages": [m.content for m in row.messages], "answer": row.answer} for row in made.examples]
