@@ -25,7 +25,8 @@ _log = logging.getLogger(__name__)
 class Serving:
     """What answers a project.
 
-    `prompt` is None if the project has none yet. `template` and `system` are those that a typed prompt gets.
+    `prompt` is None if the project has none yet. `template` and `system` are those that a typed prompt gets. `fills` are the
+    controls that the model fills, as in `ProjectOptions`.
     """
 
     ref: ModelRef
@@ -33,6 +34,7 @@ class Serving:
     prompt: Prompt | None
     template: str
     system: str
+    fills: tuple[str, ...] | None = None
 
     @property
     def model_version(self) -> str:
@@ -160,7 +162,8 @@ class ServingResolver:
         parameters = self._within(project, now.parameters or ExtraParams())
         text = now.prompt.text if now.prompt else self._default_prompt
         found = self._serving(now.live or parameters.ref(self.default.ref), text, now.system)
-        return replace(found, options=parameters.apply_to(found.options))
+        fills = now.options.fills if now.options else None
+        return replace(found, options=parameters.apply_to(found.options), fills=fills)
 
     def _serving(self, ref: ModelRef, text: str | None, system: str | None) -> Serving:
         settings = self._settings

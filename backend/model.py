@@ -48,7 +48,29 @@ class Model:
         """
         if self.label_config is None:
             raise LabelingInvalid("no labeling config was sent: send the field 'label_config'")
-        return self.services.labeling(self.label_config)
+        resolved = self._resolved
+        # Without Redis nothing is filled: the labeling then only shows the error.
+        fills = resolved.fills if isinstance(resolved, Serving) else None
+        return self.services.labeling(self.label_config, fills)
+
+    @cached_property
+    def _resolved(self) -> Serving | AnnotuneError:
+        """What answers the project, read once for the whole request, or why that is not known."""
+        try:
+            return self.services.serving.resolve(self.project)
+        except AnnotuneError as error:
+            return error
+
+    def _serving(self) -> Serving:
+        """What answers the project.
+
+        Raises:
+            StoreUnavailable: Redis is away, and this process has not read the project yet.
+            StoreEmptied, RecordUnreadable: as `ServingResolver.resolve`.
+        """
+        if isinstance(self._resolved, Serving):
+            return self._resolved
+        raise self._resolved
 
     def set_up(self, extra_params: Mapping[str, Any] | None = None) -> str:
         """Store the connection's parameters, and return the model version.
@@ -106,7 +128,7 @@ class Model:
         record = partial(self.services.batches.record, self.project, len(tasks), began=began)
         errors: list[AnnotuneError] = []
         try:
-            serving = self.services.serving.resolve(self.project)
+            serving = self._serving()
             with self.services.model_calls.slot():
                 outcomes = self._predict_tasks(tasks, serving, deadline)
             errors = [outcome for outcome in outcomes if isinstance(outcome, AnnotuneError)]
@@ -147,7 +169,7 @@ class Model:
     ) -> list[Prediction | Unanswered]:
         """What changes in the editor: nothing if it has no prompt."""
         try:
-            serving = self.services.serving.resolve(self.project)
+            serving = self._serving()
         except AnnotuneError as error:
             if editor.prompt is None or self.labeling.status_control is None:
                 raise

@@ -1,7 +1,6 @@
 """The objects that requests share."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol, Self
 
 from annotune.images import ImageFetcher
@@ -18,7 +17,7 @@ from backend.spool import Spool
 
 
 class ParseLabeling(Protocol):
-    def __call__(self, config: str, /) -> Labeling: ...
+    def __call__(self, config: str, fills: tuple[str, ...] | None = None, /) -> Labeling: ...
 
 
 @dataclass(frozen=True)
@@ -47,6 +46,6 @@ class Services:
             model_calls=ModelCalls(settings, servers),
             answer_log=AnswerLog(store, Spool(settings.spool_dir), kept_s=settings.answers_kept_s),
             images=ImageFetcher(settings),
-            labeling=LabelingCache(partial(Labeling.from_settings, settings=settings)),
+            labeling=LabelingCache(lambda config, fills: Labeling.from_settings(config, settings, fills)),
             batches=Batches(store),
         )

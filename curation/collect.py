@@ -35,7 +35,7 @@ class ExampleRules:
             LabelStudioError, Unauthorized: Label Studio did not answer as it should.
             StoreUnavailable, RecordUnreadable: Redis does not answer, or holds something else.
         """
-        labeling = Labeling.from_settings(project.label_config, settings)
+        labeling = Labeling.from_settings(project.label_config, settings, store.options.get(project.id).fills)
         experts, unknown = find_experts(studio, settings)
         if unknown:
             _log.warning("EXPERTS names users that Label Studio does not know: %s", ", ".join(unknown))

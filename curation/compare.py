@@ -76,7 +76,7 @@ def compare_prompts(
         RequestInvalid: `first`, `second` or `model` names nothing.
         AnnotuneError: an error that every task would meet.
     """
-    labeling = context.labeling(context.label_studio.projects.get(project).label_config)
+    labeling = context.labeling(context.label_studio.projects.get(project).label_config, project)
     serving = ServingResolver(context.settings, context.store).resolve(project)
     versions = context.store.prompts.find(project, first), context.store.prompts.find(project, second)
     rows = _annotated_first(context, project, tasks)

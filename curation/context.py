@@ -94,13 +94,14 @@ class CurationContext:
         with closing(LabelStudioClient.from_settings(self.settings, timeout_s=TITLE_S)) as client:
             return client.projects.get(project).title
 
-    def labeling(self, config: str) -> Labeling:
-        """A parsed labeling config.
+    def labeling(self, config: str, project: int) -> Labeling:
+        """A parsed labeling config of a project, whose options say which controls the model fills.
 
         Raises:
             LabelingInvalid: it cannot be served.
+            StoreUnavailable: Redis does not answer.
         """
-        return Labeling.from_settings(config, self.settings)
+        return Labeling.from_settings(config, self.settings, self.store.options.get(project).fills)
 
     def save_copy(self, project: int) -> None:
         """Ask the worker to copy a project's pointers and prompts to RUNS_DIR, for `annotune models rebuild`."""

@@ -39,7 +39,7 @@ def _fields(context: CurationContext, project: int) -> set[str]:
     row = context.label_studio.projects.get(project)
     fields: set[str] = set()
     with suppress(LabelingInvalid):
-        fields |= {item.field for item in context.labeling(row.label_config).objects}
+        fields |= {item.field for item in context.labeling(row.label_config, project).objects}
     if not row.evaluate_predictions_automatically:  # else reading tasks makes Label Studio fetch predictions
         for task in islice(context.label_studio.tasks.by_id(project, ALL), SAMPLE):
             fields |= task.data.keys()

@@ -97,7 +97,7 @@ def make_plan(
         PromptMissing: the project has no prompt.
     """
     row = context.project(project)
-    labeling = context.labeling(row.label_config)
+    labeling = context.labeling(row.label_config, project)
     serving = ServingResolver(context.settings, context.store).resolve(project)
     prompt = serving.required_prompt(project)
     found = context.label_studio.tasks.count(project, ALL if ids is None else ids)

@@ -38,7 +38,7 @@ def repair_predictions(context: CurationContext, project: int, *, dry_run: bool 
         LabelStudioUnreachable: Label Studio went away. What was repaired stays.
         LabelingInvalid: the labeling config cannot be served.
     """
-    labeling = context.labeling(context.project(project).label_config)
+    labeling = context.labeling(context.project(project).label_config, project)
     report = RepairReport()
     for task in context.label_studio.tasks.by_id(project):
         found = shifted_spans(labeling, task)

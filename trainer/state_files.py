@@ -7,6 +7,7 @@ from pathlib import Path
 from annotune.errors import RecordUnreadable
 from annotune.files import atomic_write
 from annotune.models import ModelRef
+from annotune.project_options import ProjectOptions
 from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.split import SplitName
 from annotune.store.backup import ProjectState
@@ -27,11 +28,12 @@ class PointersFile(FrozenModel):
     prompts: tuple[PromptVersion, ...] = ()
     pinned: int | None = None
     system: str | None = None
+    options: ProjectOptions | None = None
 
     @property
     def state(self) -> ProjectState:
         used = PromptVersion.model_validate(self.prompt.model_dump()) if self.prompt else None
-        return ProjectState(self.live, self.past, used, self.prompts, self.pinned, self.system)
+        return ProjectState(self.live, self.past, used, self.prompts, self.pinned, self.system, self.options)
 
 
 class SplitFile(FrozenModel):
@@ -58,6 +60,7 @@ def write_pointers(runs_dir: Path, project: int, state: ProjectState) -> None:
         prompts=state.prompts,
         pinned=state.pinned,
         system=state.system,
+        options=state.options,
     )
     path = _path(runs_dir, project, POINTERS)
     if state == ProjectState() and not path.exists():

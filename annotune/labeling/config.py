@@ -47,6 +47,7 @@ class Labeling:
         prompt_prefix: str = "prompt",
         status_control: str = "llm_status",
         only: tuple[str, ...] = (),
+        fills: tuple[str, ...] | None = None,
     ) -> Self:
         """Read a labeling config.
 
@@ -55,13 +56,16 @@ class Labeling:
             prompt_prefix: a TextArea whose name starts so is the prompt control.
             status_control: the name of the TextArea that tells the annotator how a request ended.
             only: names of controls; if some of them are in the config, the model fills no others.
+            fills: names of controls that the config must have; the model fills them and no others. None: as `only` says.
 
         Raises:
             LabelingInvalid: the config cannot be served; the message says which tag or attribute to fix.
         """
         root = config_root(config)
         shown = shown_tags(root)
-        controls = fillable_controls(root, shown, only=only, prompt_prefix=prompt_prefix, status_control=status_control)
+        controls = fillable_controls(
+            root, shown, only=only, fills=fills, prompt_prefix=prompt_prefix, status_control=status_control
+        )
         areas = {tag.get("name", ""): tag for tag in root.iter("TextArea")}
         status = areas.get(status_control)
         return cls(
@@ -81,9 +85,12 @@ class Labeling:
         )
 
     @classmethod
-    def from_settings(cls, config: str, settings: Settings) -> Self:
-        """Read a labeling config by the deployment's settings. Raises LabelingInvalid as `parse`."""
-        return cls.parse(config, settings.prompt_prefix, settings.status_control, settings.answer_names)
+    def from_settings(cls, config: str, settings: Settings, fills: tuple[str, ...] | None = None) -> Self:
+        """Read a labeling config by the deployment's settings, and by a project's `fills` (see `ProjectOptions`).
+
+        Raises LabelingInvalid as `parse`.
+        """
+        return cls.parse(config, settings.prompt_prefix, settings.status_control, settings.answer_names, fills)
 
     @property
     def free_text(self) -> TextArea | None:

@@ -1,6 +1,6 @@
 """Which controls of a labeling config a model fills."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from xml.etree.ElementTree import Element
 
 from annotune.errors import LabelingInvalid
@@ -41,6 +41,7 @@ def fillable_controls(
     shown: Mapping[str, Element],
     *,
     only: Sequence[str],
+    fills: Sequence[str] | None,
     prompt_prefix: str,
     status_control: str,
 ) -> tuple[Control, ...]:
@@ -53,6 +54,7 @@ def fillable_controls(
         root: the config.
         shown: its object tags, by name.
         only: names of controls; if some of them are in the config, the model fills no others.
+        fills: as `only`, but all of them must be in the config; empty if people alone fill it. None: `only` holds.
         prompt_prefix: a TextArea whose name starts so holds a prompt.
         status_control: the name of the control that tells the annotator how a request ended.
 
@@ -68,6 +70,9 @@ def fillable_controls(
         and tag.get("name")
         and tag.get("name") not in {*prompts, status_control}
     ]
+    if fills is not None:
+        _check_fills(fills, {tag.get("name", "") for tag in tags})
+        only = fills
     tags = _narrowed(tags, lambda tag: tag.get("name") in only)
     # A Rating in Label Studio's own template for chatbots has no toName: its region has no object to name.
     tags = _narrowed(tags, lambda tag: bool(tag.get("toName")))
@@ -84,6 +89,20 @@ def fillable_controls(
     controls = tuple(CONTROLS[str(tag.tag)].parse(tag) for tag in tags)
     _check_targets(controls, shown)
     return controls
+
+
+def _check_fills(fills: Sequence[str], fillable: Container[str]) -> None:
+    """Raise LabelingInvalid if the model is to fill nothing, or a control that the config does not have."""
+    if not fills:
+        raise LabelingInvalid(
+            "people alone fill this project: to let a model fill a control, run 'annotune project fills'"
+        )
+    for name in fills:
+        if name not in fillable:
+            raise LabelingInvalid(
+                f"the model is to fill {name!r}, and the labeling config has no such control that a model can fill: give"
+                " the control that name, or name another by 'annotune project fills'"
+            )
 
 
 def _narrowed(tags: Sequence[Element], keep: Callable[[Element], bool]) -> list[Element]:

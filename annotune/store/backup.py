@@ -1,13 +1,14 @@
 """The copy of a project's pointers and prompts that a worker keeps on its disk: read from Redis and written back.
 
 Keys (see keys.py): `mark` of the deployment; of a project it reads and restores `live`, `past`, `prompt`, `prompts`, `pin`,
-`prompt-number` and `system`. The mark is a random id. If it is gone, Redis was emptied.
+`prompt-number`, `system` and `options`. The mark is a random id. If it is gone, Redis was emptied.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 from annotune.models import ModelRef
+from annotune.project_options import ProjectOptions
 from annotune.prompt import PromptVersion
 from annotune.store.prompts import MAX_VERSIONS
 from annotune.store.records import Records
@@ -19,7 +20,8 @@ from annotune.store.scripts import CLAIM
 class ProjectState:
     """The live model, the models before it (newest first) and the prompt versions (oldest first) of a project.
 
-    `used` is the prompt in use, `pinned` the number of the pinned version, `system` the project's own system prompt.
+    `used` is the prompt in use, `pinned` the number of the pinned version, `system` the project's own system prompt,
+    `options` what a person decided about the project.
     """
 
     live: ModelRef | None = None
@@ -28,6 +30,7 @@ class ProjectState:
     prompts: tuple[PromptVersion, ...] = ()
     pinned: int | None = None
     system: str | None = None
+    options: ProjectOptions | None = None
 
 
 class Backup(Records):
@@ -51,11 +54,11 @@ class Backup(Records):
         keys = self._project_keys(project)
         with redis_errors(keys["prompts"]):
             pipe = self._redis.pipeline()
-            for key in (self._keys.mark, keys["live"], keys["prompt"], keys["pin"], keys["system"]):
+            for key in (self._keys.mark, *(keys[name] for name in ("live", "prompt", "pin", "system", "options"))):
                 pipe.get(key)
             pipe.lrange(keys["past"], 0, -1)
             pipe.lrange(keys["prompts"], 0, -1)
-            mark, live, used, pinned, system, past, prompts = pipe.execute()
+            mark, live, used, pinned, system, options, past, prompts = pipe.execute()
         return mark or "", ProjectState(
             live=ModelRef.parse_record(live, location(keys["live"])) if live else None,
             past=tuple(ModelRef.parse_record(record, location(keys["past"])) for record in past),
@@ -63,6 +66,7 @@ class Backup(Records):
             prompts=tuple(PromptVersion.parse_record(record, location(keys["prompts"])) for record in prompts),
             pinned=int(pinned) if pinned else None,
             system=system,
+            options=ProjectOptions.parse_record(options, location(keys["options"])) if options else None,
         )
 
     def restore(self, project: int, saved: ProjectState, *, emptied: bool) -> bool:
@@ -91,6 +95,8 @@ class Backup(Records):
                 if past != now.past:
                     pipe.delete(keys["past"])
                     pipe.rpush(keys["past"], *(ref.model_dump_json() for ref in past))
+            if saved.options and now.options is None:
+                pipe.set(keys["options"], saved.options.model_dump_json())
             if emptied or not now.prompts:
                 self._restore_prompts(pipe, keys, now, saved)
 
@@ -128,7 +134,7 @@ class Backup(Records):
             pipe.set(keys["pin"], used.number)
 
     def _project_keys(self, project: int) -> dict[str, str]:
-        names = ("live", "past", "prompt", "prompts", "pin", "prompt-number", "system")
+        names = ("live", "past", "prompt", "prompts", "pin", "prompt-number", "system", "options")
         return {name: self._keys.of(project, name) for name in names}
 
 

@@ -24,6 +24,7 @@ class.
     annotune:D:P:pin             number of the pinned prompt version
     annotune:D:P:system          the project's own system prompt
     annotune:D:P:prompts-seen    set of short SHA-256s of all prompts that annotations ever held
+    annotune:D:P:options         `ProjectOptions`: the template, the controls that a model fills
     annotune:D:P:parameters      `ExtraParams` of the connection in Label Studio
     annotune:D:P:answers:T       list of the answers given for task T, oldest first; may expire
     annotune:D:P:asked:ID        prompt that answers name by ID; may expire

@@ -1,6 +1,6 @@
 """What answers a project, read in one round trip, since each prediction needs it.
 
-Reads the keys `mark`, `live`, `prompt`, `parameters` and `system` (see keys.py).
+Reads the keys `mark`, `live`, `prompt`, `parameters`, `options` and `system` (see keys.py).
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from redis import RedisError
 
 from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef
+from annotune.project_options import ProjectOptions
 from annotune.prompt import PromptVersion
 from annotune.store.records import Records
 from annotune.store.redis import location, redis_errors
@@ -17,14 +18,15 @@ from annotune.store.redis import location, redis_errors
 
 @dataclass(frozen=True)
 class ServingState:
-    """The live model, the prompt in use, the connection's parameters and the project's own system prompt, each None if the
-    project has none; and the mark of this Redis, empty if it has none.
+    """The live model, the prompt in use, the connection's parameters, the project's options and its own system prompt, each
+    None if the project has none; and the mark of this Redis, empty if it has none.
     """
 
     mark: str
     live: ModelRef | None
     prompt: PromptVersion | None
     parameters: ExtraParams | None
+    options: ProjectOptions | None
     system: str | None
 
 
@@ -38,7 +40,7 @@ class ServingStore(Records):
             StoreUnavailable: Redis does not answer.
             RecordUnreadable: one of the keys holds something else.
         """
-        names = ("live", "prompt", "parameters", "system")
+        names = ("live", "prompt", "parameters", "options", "system")
         keys = {name: self._keys.of(project, name) for name in names} | {"mark": self._keys.mark}
         with redis_errors():
             pipe = self._redis.pipeline()
@@ -51,11 +53,12 @@ class ServingStore(Records):
                 if isinstance(reply, RedisError):
                     raise reply
             found[name] = reply
-        live, prompt, parameters = (found[name] for name in ("live", "prompt", "parameters"))
+        live, prompt, parameters, options = (found[name] for name in ("live", "prompt", "parameters", "options"))
         return ServingState(
             mark=found["mark"] or "",
             live=ModelRef.parse_record(live, location(keys["live"])) if live else None,
             prompt=PromptVersion.parse_record(prompt, location(keys["prompt"])) if prompt else None,
             parameters=ExtraParams.parse_record(parameters, location(keys["parameters"])) if parameters else None,
+            options=ProjectOptions.parse_record(options, location(keys["options"])) if options else None,
             system=found["system"],
         )

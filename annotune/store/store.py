@@ -16,6 +16,7 @@ from annotune.store.keys import Keys
 from annotune.store.leases import LeaseStore
 from annotune.store.live import LiveStore
 from annotune.store.migration import Migrated, has_old_keys, migrate
+from annotune.store.options import OptionsStore
 from annotune.store.projects import ProjectStore
 from annotune.store.prompts import PromptStore
 from annotune.store.redis import Patience, connect_redis, redis_errors
@@ -55,6 +56,7 @@ class Store:
         self.changes = ChangeStore(client, self.keys, self.projects)
         self.live = LiveStore(client, self.keys, self.projects)
         self.prompts = PromptStore(client, self.keys)
+        self.options = OptionsStore(client, self.keys, self.projects)
         self.extra_params = ExtraParamsStore(client, self.keys)
         self.serving = ServingStore(client, self.keys)
         self.versions = VersionStore(client, self.keys, self.projects)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from annotune.answer import Answer
 from annotune.extra_params import ExtraParams
 from annotune.models import ModelRef, ModelVersion
+from annotune.project_options import ProjectOptions
 from annotune.prompt import ProjectPrompt, PromptVersion
 from annotune.runs import Progress, SyncSummary, TrainingRequest, TrainingRun
 from annotune.split import text_sha
@@ -57,6 +58,8 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "live.past": lambda store: store.live.past(1),
     "live.swap": lambda store: store.live.swap(1, store.live.get(1), GPT),
     "live.swap_back": lambda store: store.live.swap_back(1, GPT, LLAMA),
+    "options.get": lambda store: store.options.get(1),
+    "options.set": lambda store: store.options.set(1, ProjectOptions(fills=("response",))),
     "projects.all": lambda store: store.projects.all(),
     "projects.forget": lambda store: store.projects.forget(2),
     "projects.knows": lambda store: store.projects.knows(1),

@@ -6,6 +6,7 @@ import pytest
 
 from annotune.errors import RecordUnreadable
 from annotune.models import ModelRef
+from annotune.project_options import ProjectOptions
 from annotune.prompt import ProjectPrompt
 from annotune.store.backup import ProjectState
 from annotune.store.store import Store
@@ -44,6 +45,7 @@ def test_all_comes_back_and_again_changes_nothing(store: Store) -> None:
     live(store, A, B, C)
     submit(store, "one", "two", "three")
     store.prompts.set_system(4, "Be kind.")
+    store.options.set(4, ProjectOptions(template="medchat", fills=("response",)))
     store.prompts.pin(4, store.prompts.find(4, "2").model_copy(update={"system": "Be kind."}))
     before = emptied(store)
 

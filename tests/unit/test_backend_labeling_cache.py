@@ -15,9 +15,9 @@ class Parser:
     def __init__(self) -> None:
         self.parsed: list[str] = []
 
-    def __call__(self, config: str) -> Labeling:
+    def __call__(self, config: str, fills: tuple[str, ...] | None) -> Labeling:
         self.parsed.append(config)
-        return Labeling.parse(config)
+        return Labeling.parse(config, fills=fills)
 
 
 @pytest.fixture
@@ -77,3 +77,16 @@ def test_one_that_cannot_be_parsed_leaves_nothing_behind(parser: Parser, size: i
             configs("<View>" + " " * size)
 
     assert configs(config(1, size))
+
+
+def test_a_config_is_parsed_anew_for_other_controls(parser: Parser) -> None:
+    config = """<View><Text name="t" value="$t"/><TextArea name="response" toName="t"/>
+        <Rating name="rating" toName="t"/></View>"""
+    cache = LabelingCache(parser)
+
+    found = [cache(config), cache(config, ("response",)), cache(config, ("rating",)), cache(config, ("response",))]
+
+    assert [[control.name for control in labeling.controls] for labeling in found] == [
+        ["response", "rating"], ["response"], ["rating"], ["response"],
+    ]  # fmt: skip
+    assert len(parser.parsed) == 3
