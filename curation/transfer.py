@@ -97,7 +97,7 @@ class _Pass:
         self._context, self._done = context, done
         self._mover = TaskMover(context.label_studio, done.target, done, check)
         self._target = context.project(done.target)
-        self._asked = question_object(self._target, context.labeling(self._target.label_config))
+        self._asked = question_object(self._target, context.labeling(self._target.label_config, done.target))
         self._accepted = AcceptedAnswers.of(context, done.source)
         check_lists(self._accepted)
         self._dropped: Counter[str] = Counter()
