@@ -1,6 +1,8 @@
 """Errors of the Hugging Face Hub and its libraries, as ours."""
 
 import re
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -69,6 +71,8 @@ def _ours(name: str, error: Exception) -> AnnotuneError | None:  # noqa: PLR0911
             f"the Hugging Face Hub did not give the dataset {name} ({detail}): check the network and HF_ENDPOINT, and run"
             " it again"
         )
+    if isinstance(error, zipfile.BadZipFile | zlib.error | EOFError):
+        return RequestInvalid(f"the dataset {name} has a damaged file: {_short(error)}")
     if isinstance(error, ValueError | RuntimeError | exceptions.DatasetsError | OSError | NotImplementedError):
         return RequestInvalid(f"the dataset {name} cannot be read: {_short(error)}")
     return None

@@ -105,7 +105,8 @@ def _values(text: IO[str], name: str) -> Iterator[tuple[Any, bool]]:
         if in_array and reader.take("]"):
             break
         if in_array and not reader.take(","):
-            raise reader.error("a comma is missing after a row")
+            why = "the file ends before its array does" if reader.ended() else "a comma is missing after a row"
+            raise reader.error(why)
         if not in_array:
             reader.take(",")
     else:

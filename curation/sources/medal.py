@@ -22,6 +22,7 @@ from curation.sources.tables import csv_rows
 
 NAME = "medal"
 REPOSITORY = "McGill-NLP/medal"
+FORMER_NAME = "medal"
 FULL = "full"
 # The names that a split's file may have in a zip.
 MEMBERS = {
@@ -78,7 +79,11 @@ def _member(split: str) -> Iterator[IO[bytes]]:
     from huggingface_hub import HfFileSystem  # noqa: PLC0415 - it takes seconds
 
     system = HfFileSystem()
-    zips = [path for path in system.find(f"datasets/{REPOSITORY}") if path.lower().endswith(".zip")]
+    try:
+        paths = system.find(f"datasets/{REPOSITORY}")
+    except FileNotFoundError:
+        paths = system.find(f"datasets/{FORMER_NAME}")
+    zips = [path for path in paths if path.lower().endswith(".zip")]
     for path in sorted(zips, key=lambda path: FULL in path, reverse=split == FULL):
         with system.open(path, "rb", block_size=BLOCK) as remote, zipfile.ZipFile(remote) as archive:
             name = next((each for each in archive.namelist() if _is_of(split, each)), None)

@@ -46,13 +46,13 @@ def open_source(name: str, split: str | None = None) -> RowSource:
     path = Path(name).expanduser()
     if name == medal.NAME:
         return medal.medal(split)
-    if name.startswith(PATH_STARTS) or path.exists() or files.is_file_name(name):
+    if "://" not in name and (name.startswith(PATH_STARTS) or path.exists() or files.is_file_name(name)):
         if split is not None:
             raise RequestInvalid(f"{name} is a file, which has no splits: leave --split out")
         if not path.exists():
             raise NotFound(f"there is no file or folder {name}: check the path, which is seen from {Path.cwd()}")
         return files.open_path(path, name)
-    if "://" in name or not _HUB_NAME.fullmatch(name):
+    if not _HUB_NAME.fullmatch(name):
         raise RequestInvalid(
             f"{name!r} is neither a file nor the name of a dataset: download it, or write a name like 'ngram/medchat-qa'"
         )

@@ -38,7 +38,9 @@ class LabelStudioDouble:
 
     If `refusal` is set, it answers everything with that status and body. `push_refusal` is the same for new predictions, by
     task; `rewrite_refusal` for changes of stored predictions, by their ids; `change_refusal` for changes of a project or a
-    backend, which `changes` lists. `shown` is the `model_version` of each project: whose predictions it shows.
+    backend, which `changes` lists. A task with `import_refusal` in a field is refused. `during_import` is called with the
+    number of an import, before and after its tasks are made; if it raises, the answer is lost. `shown` is the
+    `model_version` of each project: whose predictions it shows.
     """
 
     projects: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
@@ -54,8 +56,11 @@ class LabelStudioDouble:
     change_refusal: tuple[int, object] | None = None
     changes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     delay: Callable[[], object] = lambda: None
+    during_import: Callable[[int, bool], object] = lambda _number, _made: None
+    import_refusal: str | None = None
     _annotations: int = 0
     _predictions: int = 0
+    _imports: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __enter__(self) -> Self:
@@ -255,19 +260,38 @@ class LabelStudioDouble:
     def _import(self, project: int, rows: list[dict[str, Any]]) -> tuple[int, object]:
         """New tasks, all or none: each must have the fields that the config shows."""
         shown = set(re.findall(r'value="\$(\w+)"', self.configs[project]))
+        self._imports += 1
+        self.during_import(self._imports, False)
         for number, row in enumerate(rows):
+            if self.import_refusal in row["data"].values():
+                wrong = f"Error at item {number}: it is not of this project"
+                return 400, {"detail": "Validation error", "validation_errors": {"non_field_errors": [wrong]}}
             if missing := sorted(shown - set(row["data"])):
                 wrong = f'Error at item {number}: "{missing[0]}" key is expected in task data'
                 return 400, {"detail": "Validation error", "validation_errors": {"non_field_errors": [wrong]}}
         with self._lock:
             first = max((task["id"] for task in self.projects[project]), default=project * 1000 - 1) + 1
             made = [
-                {"id": first + number, "data": row["data"], "annotations": [], "predictions": [], "drafts": []}
+                {
+                    "id": first + number,
+                    "data": row["data"],
+                    "annotations": [self._imported(each) for each in row.get("annotations") or []],
+                    "predictions": list(row.get("predictions") or []),
+                    "drafts": [],
+                }
                 for number, row in enumerate(rows)
             ]
             self.projects[project] += made
+        self.during_import(self._imports, True)
         ids = [task["id"] for task in made]
         return 201, {"task_count": len(made), "annotation_count": 0, "prediction_count": 0, "task_ids": ids}
+
+    def _imported(self, annotation: dict[str, Any]) -> dict[str, Any]:
+        """An annotation that came with its task: ground truth, unless it says that it is none."""
+        self._annotations += 1
+        now = datetime.now(UTC).isoformat()
+        told = {"was_cancelled": False, "ground_truth": True, "completed_by": 1, "parent_prediction": None} | annotation
+        return told | {"id": self._annotations, "created_at": now, "updated_at": now}
 
     def _push_many(self, project: int, predictions: list[dict[str, Any]]) -> tuple[int, object]:
         """Predictions of a project's tasks, all or none; those that the SDK cannot validate are left out."""
