@@ -10,6 +10,7 @@ from annotune.errors import AnnotuneError, ConfigurationError, RequestInvalid
 from commands.connect import connect, disconnect
 from commands.context import CommandContext
 from commands.curate import curate
+from commands.dataset import dataset
 from commands.import_ import import_rows
 from commands.models import models
 from commands.output import shown
@@ -64,6 +65,7 @@ for command in (
     predict,
     predictions,
     curate,
+    dataset,
     train,
     prompts,
     status,

@@ -38,13 +38,14 @@ from annotune.serving import DefaultModel, ServingResolver
 from annotune.settings import Settings, load_settings
 from annotune.store.workers import Check
 from curation.agreement import Agreement, project_agreement
+from curation.annotated_rows import OnTasks
 from curation.backend_address import BackendAddress
+from curation.build import BuildRequest, BuiltDataset, build_dataset
 from curation.checkup import checkup
 from curation.collect import project_examples
 from curation.compare import TASKS, Comparison, compare_prompts
 from curation.connect import Connected, Disconnected, connect_project, disconnect_project
 from curation.context import CurationContext
-from curation.dataset import Dataset, write_dataset
 from curation.estimate import Estimate, estimate
 from curation.examples import ExampleSet
 from curation.importing import ImportCounts, ImportOptions, OnImport, import_source
@@ -625,24 +626,49 @@ class Annotune:
         """
         return project_agreement(self.context, project, names=names)
 
-    def dataset(self, project: int, folder: Path | str) -> Dataset:
-        """Write the project's examples to a folder: `train.jsonl`, `eval.jsonl` and `manifest.json`.
+    def build_dataset(
+        self,
+        *projects: int,
+        out: Path | str,
+        prompt: int | Path | None = None,
+        open_book: bool = False,
+        names: bool = False,
+        licence: str = "",
+        pin_ground_truth: bool = False,
+        on_tasks: OnTasks | None = None,
+    ) -> BuiltDataset:
+        """Build a dataset from the annotations of projects: train and eval files, a card and a manifest.
+
+        `datasets.load_dataset` reads the folder. Built again from the same annotations, it is not changed. The sides of
+        texts that have none yet are recorded: what trains is never held out later.
 
         Args:
-            project: its number.
-            folder: it is made if it is missing. Files of these names are replaced.
+            projects: their numbers.
+            out: the folder. A dataset that Annotune built is replaced, anything else stays.
+            prompt: the project whose prompt will be served, or a text file with the prompt. None: each project's own.
+            open_book: keep the source texts in the chats. Otherwise they ask the question alone.
+            names: put the annotators' names into the rows.
+            licence: for the card and the manifest.
+            pin_ground_truth: hold out the tasks that have a ground truth, unless their texts have trained.
+            on_tasks: called with the number of tasks read so far.
 
         Raises:
-            NotFound, LabelingInvalid: as `examples`.
-            OSError: the folder cannot be written.
+            NotFound: there is no such project.
+            RequestInvalid: the folder holds something else, the prompt cannot ask the question alone, or no annotation is
+                usable.
+            PromptMissing: the project or the file has no prompt.
+            LabelingInvalid: a labeling config cannot be served.
+            InUse: another process builds this dataset.
 
         Example:
-            >>> dataset = annotune.dataset(4, folder)
-            >>> sorted(path.name for path in dataset.folder.iterdir())
-            ['eval.jsonl', 'manifest.json', 'train.jsonl']
+            >>> built = annotune.build_dataset(5, out=folder, prompt=4)
+            >>> built.manifest.counts, built.is_new
+            ({'train': 1, 'eval': 0}, True)
+            >>> sorted(path.name for path in built.folder.iterdir())
+            ['README.md', 'eval.jsonl', 'manifest.json', 'train.jsonl']
         """
-        examples = self.examples(project)
-        return write_dataset(Path(folder), examples.train, examples.held_out)
+        request = BuildRequest(projects, Path(out), prompt, open_book, names, licence, pin_ground_truth)
+        return build_dataset(self.context, request, on_tasks)
 
     def train(
         self,

@@ -22,7 +22,7 @@ def placeholder_warnings(context: CurationContext, project: int, text: str, syst
     """
     if not context.settings.has_label_studio:
         return []
-    fields = _fields(context, project)
+    fields = project_fields(context, project)
     unknown = describe_unknown(unknown_placeholders(text, fields), fields, place=f"the tasks of project {project}")
     not_filled = [name for name in unknown_placeholders(system, ()) if name in fields]
     not_filled += [name for name in ("text", "labels") if f"{{{name}}}" in system]
@@ -34,7 +34,7 @@ def placeholder_warnings(context: CurationContext, project: int, text: str, syst
     return warnings
 
 
-def _fields(context: CurationContext, project: int) -> set[str]:
+def project_fields(context: CurationContext, project: int) -> set[str]:
     """The fields that the labeling config shows, and those of the first tasks."""
     row = context.label_studio.projects.get(project)
     fields: set[str] = set()

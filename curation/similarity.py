@@ -121,6 +121,11 @@ def common_words(texts: Iterable[str]) -> frozenset[str]:
     return count.common
 
 
+def similarity(one: str, other: str) -> float:
+    """The Jaccard similarity of two texts' shingles, between 0 and 1."""
+    return Text.of(one).similarity(Text.of(other))
+
+
 class SimilarityIndex:
     """Texts, to find those that are alike. The same texts in the same order give the same answers in every process.
 
@@ -151,6 +156,10 @@ class SimilarityIndex:
         if len(self._similar.query(similar)) < CLUSTER:
             self._similar.insert(place, similar)
 
+    def same(self, text: str) -> int | None:
+        """The key of the text that has the very same words; None if there is none."""
+        return self._keys.get(Text.of(text).joined)
+
     def duplicate(self, text: str) -> int | None:
         """The key of the text that this one is the nearest duplicate of; None if there is none."""
         asked = Text.of(text)
@@ -173,8 +182,8 @@ class SimilarityIndex:
         for place in sorted(places):
             joined = self._texts[place]
             other = Text.from_joined(joined)
-            if (similarity := asked.similarity(other)) >= THRESHOLD:
-                found.append(Near(self._keys[joined], similarity, _difference(rare, other.rare(self._common))))
+            if (alike := asked.similarity(other)) >= THRESHOLD:
+                found.append(Near(self._keys[joined], alike, _difference(rare, other.rare(self._common))))
         return found
 
     def _duplicate_hash(self, text: Text) -> Any:

@@ -111,6 +111,7 @@ def test_every_method_documents_its_arguments(name: str) -> None:
 def test_the_snippet_of_the_how_to_runs(
     annotune: Annotune, studio: LabelStudioDouble, capsys: pytest.CaptureFixture[str], monkeypatch, tmp_path: Path
 ) -> None:
+    studio.submit_all(4)
     section = HOW_TO.partition("\n## From Python\n")[2].partition("\n## ")[0]
     [snippet] = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     monkeypatch.chdir(tmp_path)
@@ -137,21 +138,20 @@ def test_a_training_is_watched_to_its_end(annotune: Annotune, store: Store) -> N
     assert training.wait().id == "r1"
 
 
-def test_examples_and_dataset_hold_what_a_training_would_learn(
+def test_a_dataset_holds_what_a_training_would_learn(
     annotune: Annotune, studio: LabelStudioDouble, store: Store, tmp_path: Path
 ) -> None:
     studio.add_project(4, questions=18)
     studio.submit_all(4)
 
     examples = annotune.examples(4)
-    dataset = annotune.dataset(4, tmp_path / "dataset")
-
     assert (len(examples.train), len(examples.held_out), examples.lacks) == (13, 5, "")
-    assert (dataset.train, dataset.held_out) == (examples.train, examples.held_out)
     assert store.splits.all(4) == {}, "reading the examples assigns nothing"
-    shas = [text_sha(f"Question {number}?") for number in range(18)]
-    assigned = store.splits.assign(4, shas, annotune.settings.min_examples)
-    assert sorted(assigned.splits.values()).count("eval") == 5
+    manifest = annotune.build_dataset(4, out=tmp_path / "dataset", open_book=True).manifest
+
+    assert sorted(manifest.annotations["eval"]) == sorted(each.origin.annotation for each in examples.held_out)
+    shas = {text_sha(f"Question {number}?") for number in range(18)}
+    assert store.splits.all(4).keys() == shas, "building a dataset records the sides"
     assert annotune.examples(4).held_out == examples.held_out
 
 

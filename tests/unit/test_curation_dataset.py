@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from annotune.chat import Message
+from annotune.errors import RequestInvalid
 from curation.dataset import Dataset, write_dataset
+from curation.dataset_card import card
 from curation.example import Example, Origin
+from curation.manifest import About, SourceProject, read_manifest
 
 
 def example(annotation: int, answer: str = "é “quoted”") -> Example:
@@ -27,7 +30,7 @@ def test_a_line_has_id_messages_answer_and_origin(tmp_path: Path) -> None:
     write(tmp_path, [7], [8])
     (line,) = lines(tmp_path / "train.jsonl")
 
-    assert list(line) == ["id", "messages", "answer", "origin"]
+    assert list(line) == ["id", "messages", "question", "answer", "abstract_id", "origin"]
     assert (line["id"], line["answer"]) == (7, "é “quoted”")
     assert line["messages"] == [{"role": "user", "content": "Why?\nHow?"}]
 
@@ -44,11 +47,11 @@ def test_the_manifest_tells_counts_annotations_and_digest(tmp_path: Path) -> Non
     dataset = write(tmp_path, [9, 7], [8])
     manifest = json.loads((tmp_path / "manifest.json").read_text())
 
-    assert manifest == {
-        "digest": dataset.digest,
-        "counts": {"train": 2, "eval": 1},
-        "annotations": {"train": [7, 9], "eval": [8]},
-    }
+    assert manifest["digest"] == dataset.digest
+    assert manifest["counts"] == {"train": 2, "eval": 1}
+    assert manifest["annotations"] == {"train": [7, 9], "eval": [8]}
+    assert manifest["kinds"] == {"typed": 3}
+    assert read_manifest(tmp_path).model_dump(mode="json") == manifest
     assert dataset.contents.keys() == {7, 8, 9}
 
 
@@ -74,4 +77,49 @@ def test_nothing_half_written_is_left(tmp_path: Path) -> None:
     write(tmp_path, [1], [2])
     write(tmp_path, [1], [2])
 
-    assert {file.name for file in tmp_path.iterdir()} == {"train.jsonl", "eval.jsonl", "manifest.json"}
+    assert {file.name for file in tmp_path.iterdir()} == {"train.jsonl", "eval.jsonl", "README.md", "manifest.json"}
+
+
+def test_the_card_declares_the_splits_that_have_rows(tmp_path: Path) -> None:
+    write(tmp_path / "both", [1], [2])
+    write(tmp_path / "train", [1], [])
+
+    both, train = ((tmp_path / name / "README.md").read_text() for name in ("both", "train"))
+
+    assert "split: eval" in both
+    assert "split: eval" not in train
+    assert "split: train" in train
+
+
+@pytest.mark.parametrize(
+    ("licence", "header"),
+    [
+        ("CC-BY-4.0", ["license: cc-by-4.0"]),
+        ('ours: "all", \n---', ["license: other", 'license_name: "ours: \\"all\\", \\n---"']),
+        ("", []),
+    ],
+)
+def test_the_card_names_the_licence(licence: str, header: list[str]) -> None:
+    text = card({"train": 1, "eval": 0}, About(licence=licence))
+
+    assert [line for line in text.splitlines() if line.startswith("license")] == header
+
+
+def test_the_card_says_what_the_chats_hold_and_where_they_are_from() -> None:
+    project = SourceProject(project=3, title="Answers\n# [evil](x)")
+
+    closed = card({"train": 1, "eval": 1}, About(open_book=False, projects=(project,)))
+
+    assert "question alone" in closed
+    assert "question alone" not in card({"train": 1, "eval": 1}, About())
+    assert "- project 3: Answers \\# \\[evil\\](x)\n" in closed
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"digest": 1}'])
+def test_a_folder_without_a_manifest_is_no_dataset(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+
+    with pytest.raises(RequestInvalid, match="no manifest of a dataset"):
+        read_manifest(tmp_path)
+    with pytest.raises(RequestInvalid, match="no dataset of Annotune"):
+        read_manifest(tmp_path / "nothing")
