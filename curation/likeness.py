@@ -36,6 +36,8 @@ def same_text(one: str, other: str) -> bool:
 
 def same_answer(labeling: Labeling, one: str, other: str) -> bool:
     """Whether two answers in the form of `Labeling.answer` say the same: texts as `same_text`, all else exactly."""
+    if one == other:
+        return True
     if labeling.free_text:
         return same_text(one, other)
     first, second = _fields(one), _fields(other)

@@ -55,4 +55,4 @@ def test_of_several_controls_each_must_agree(other: dict[str, object], same: boo
 
 
 def test_what_is_no_object_agrees_with_nothing() -> None:
-    assert not same_answer(Labeling.parse(BOTH), "[]", "[]")
+    assert not same_answer(Labeling.parse(BOTH), "[]", "[1]")
