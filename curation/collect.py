@@ -15,6 +15,7 @@ from curation.annotation import ExampleMaker
 from curation.context import CurationContext
 from curation.examples import ExampleSet, collect_examples
 from curation.policy import Policy
+from curation.verdicts import read_verdicts
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class ExampleRules:
             _log.warning("EXPERTS names users that Label Studio does not know: %s", ", ".join(unknown))
         return cls(
             ExampleMaker(project.id, labeling, settings, store.prompts.system(project.id)),
-            Policy(experts=experts, unknown_experts=unknown),
+            Policy(experts, read_verdicts(studio, store, project.id), unknown),
         )
 
 

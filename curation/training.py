@@ -129,7 +129,7 @@ def _checked(
         if not with_annotations:
             raise RequestInvalid(f"project {project}: a training without annotations takes a dataset: name one")
         return
-    RowMaker.of(project, context.labeling(config))
+    RowMaker.of(project, context.labeling(config, project))
     for ref in datasets:
         if unknown := ref.columns.keys() - {QUESTION, ANSWER}:
             raise RequestInvalid(

@@ -59,6 +59,7 @@ CALLS: dict[str, Callable[[Store], object]] = {
     "live.swap": lambda store: store.live.swap(1, store.live.get(1), GPT),
     "live.swap_back": lambda store: store.live.swap_back(1, GPT, LLAMA),
     "options.get": lambda store: store.options.get(1),
+    "options.reviewing": lambda store: store.options.reviewing(1),
     "options.set": lambda store: store.options.set(1, ProjectOptions(fills=("response",))),
     "projects.all": lambda store: store.projects.all(),
     "projects.forget": lambda store: store.projects.forget(2),
