@@ -54,7 +54,9 @@ class _View(Generic[Read]):
     page_tasks: int = PAGE_TASKS
 
 
-WHOLE = _View("id,data,annotations,predictions", read_task)
+# Of an annotation too it gives only what is named (1.23.2); predictions come whole.
+_OF_ANNOTATIONS = "result,was_cancelled,ground_truth,created_at,updated_at,completed_by,parent_prediction"
+WHOLE = _View(f"id,data,annotations,predictions,{_OF_ANNOTATIONS}", read_task)
 PREDICTED = _View("id,predictions", read_task)
 TOUCHED = _View("id,total_annotations,cancelled_annotations,draft_exists,predictions", read_touched)
 LISTED = _View("id,data", read_listed, all_parts=False, page_tasks=LISTED_TASKS)

@@ -332,7 +332,10 @@ class LabelStudioDouble:
 
 
 def _shown(task: dict[str, Any], include: str, *, whole: bool) -> dict[str, Any]:
-    """A task of the data manager's list with the fields of `include`, or all. `whole`: annotations and predictions too."""
+    """A task of the data manager's list with the fields of `include`, or all, and its annotations with them too.
+
+    `whole`: annotations and predictions are there.
+    """
     annotations = task["annotations"] if isinstance(task["annotations"], list) else []  # tests break them
     skipped = [each for each in annotations if isinstance(each, dict) and each.get("was_cancelled")]
     row = task | {
@@ -342,6 +345,11 @@ def _shown(task: dict[str, Any], include: str, *, whole: bool) -> dict[str, Any]
     }
     left_out = () if whole else ("annotations", "predictions", "drafts", "draft_exists")
     names = include.split(",") if include else list(row)
+    if include and annotations:
+        row["annotations"] = [
+            {name: each[name] for name in names if name in each} if isinstance(each, dict) else each
+            for each in annotations
+        ]
     return {"data": {}} | {name: row[name] for name in names if name in row and name not in left_out}
 
 
