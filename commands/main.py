@@ -17,6 +17,7 @@ from commands.output import shown
 from commands.predict import predict
 from commands.predictions import predictions
 from commands.processes import serve, worker
+from commands.project import project
 from commands.prompts import prompts
 from commands.status import status
 from commands.train import train
@@ -64,6 +65,7 @@ for command in (
     models,
     predict,
     predictions,
+    project,
     curate,
     dataset,
     train,

@@ -52,6 +52,8 @@ from curation.importing import ImportCounts, ImportOptions, OnImport, import_sou
 from curation.patience import Notice, log
 from curation.plan import Plan, make_plan
 from curation.predict import BatchCounts, BatchPrediction, OnProgress, open_batch
+from curation.project_list import ListedProject, list_projects, set_fills
+from curation.project_setup import CreatedProject, create_from_template
 from curation.prompts import (
     ListedPrompt,
     PromptChange,
@@ -64,6 +66,7 @@ from curation.prompts import (
 )
 from curation.repair import RepairReport, repair_predictions
 from curation.sources.source import open_source
+from curation.templates import Template, find_template, templates
 from curation.training import RequestedTraining, request_training
 from curation.transfer import Transfer, transfer_questions
 
@@ -111,6 +114,82 @@ class Annotune:
         self.close()
 
     # Projects
+
+    def create_project(
+        self,
+        template: str,
+        *,
+        title: str | None = None,
+        folder: Path | str | None = None,
+        reviewed: int | None = None,
+        url: str | None = None,
+    ) -> CreatedProject:
+        """Make a project from a template, connect it and give it the template's prompt. Again it changes nothing.
+
+        Args:
+            template: its name, such as `medchat`.
+            title: the project's title, by which it is found again; None: the template's.
+            folder: a folder with templates of one's own; None: those that Annotune ships.
+            reviewed: for the template `review`: the project whose accepted answers experts review.
+            url: as for `connect`.
+
+        Raises:
+            NotFound: there is no such template, or no such project to review.
+            RequestInvalid: a project of that title has another labeling config.
+            ConfigurationError, LabelStudioError: as `connect`. Run it again to go on.
+
+        Example:
+            >>> made = annotune.create_project("medchat", url="http://localhost:9090")
+            >>> made.title, made.template.fills, made.changes[0]
+            ('Medical chat', ('response',), "made it, as 'Medical chat'")
+            >>> annotune.create_project("medchat", url="http://localhost:9090").changes
+            ()
+        """
+        found = find_template(template, None if folder is None else Path(folder))
+        return create_from_template(self.context, found, title=title, reviewed=reviewed, url=url)
+
+    def list_projects(self) -> list[ListedProject]:
+        """All projects that the key may see in Label Studio, by number; `projects` has those that Annotune knows.
+
+        Example:
+            >>> [(each.number, each.title, each.tasks) for each in annotune.list_projects()][0]
+            (4, 'Project 4', 3)
+        """
+        return list_projects(self.context)
+
+    def templates(self, folder: Path | str | None = None) -> tuple[Template, ...]:
+        """The templates of a folder, by name; those that Annotune ships if it is None.
+
+        Raises:
+            NotFound: there is no such folder.
+            ConfigurationError: a template is wrong; the message names the file.
+
+        Example:
+            >>> [each.name for each in annotune.templates() if not each.fills]
+            ['review']
+        """
+        return templates(None if folder is None else Path(folder))
+
+    def project_fills(self, project: int, names: Iterable[str] | None = None) -> tuple[str, ...] | None:
+        """Which controls the model fills in a project. None: nobody has said, and the setting ANSWER_CONTROLS holds.
+
+        Args:
+            project: its number.
+            names: the controls that the model fills from now on, and no others; empty: people alone fill the project.
+                None changes nothing.
+
+        Raises:
+            NotFound: there is no such project.
+            LabelingInvalid: a model cannot fill one of these controls, or the config does not have it.
+
+        Example:
+            >>> annotune.project_fills(4, ["response"])
+            ('response',)
+        """
+        if names is not None:
+            return set_fills(self.context, project, tuple(names)).fills
+        self.context.check_project(project)
+        return self.context.store.options.get(project).fills
 
     def connect(self, project: int, url: str | None = None) -> Connected:
         """Connect a project to the backend: an ML backend and a webhook in Label Studio. Doing it twice changes nothing.

@@ -1,11 +1,15 @@
 """Projects of Label Studio."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from label_studio_sdk import ImportApiRequest
+from label_studio_sdk.core.pagination import SyncPager
 
 from annotune.label_studio.connection import LabelStudioConnection
 from annotune.label_studio.rows import ProjectRow
+
+PAGE_PROJECTS = 100
 
 
 class Projects:
@@ -20,10 +24,25 @@ class Projects:
             found = sdk.projects.get(id=project, request_options=self._connection.retrying)
             return ProjectRow.model_validate(found.dict())
 
-    def create(self, title: str, config: str) -> int:
+    def all(self) -> list[ProjectRow]:
+        """All projects that the key may see, by number."""
+        found: dict[int, ProjectRow] = {}
+        page, pages = 1, 1
+        while page <= pages:
+            with self._connection.call("the projects") as sdk:
+                pager: SyncPager[Any, Any] = sdk.projects.list(
+                    page=page, page_size=PAGE_PROJECTS, ordering="id", request_options=self._connection.retrying
+                )
+                rows = [ProjectRow.model_validate(row.dict()) for row in pager.items or []]
+                pages = -(-int(pager.response.count if pager.response else 0) // PAGE_PROJECTS)
+            found |= {row.id: row for row in rows}
+            page += 1
+        return [found[number] for number in sorted(found)]
+
+    def create(self, title: str, config: str, description: str = "") -> int:
         """Make a project without tasks; its id."""
         with self._connection.call("project") as sdk:
-            made = sdk.projects.create(title=title, label_config=config)
+            made = sdk.projects.create(title=title, label_config=config, description=description)
             if made.id is None:
                 raise ValueError("the project has no id")
             return made.id

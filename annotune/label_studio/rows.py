@@ -36,7 +36,7 @@ class ProjectRow(_Row):
 
     `model_version` names whose predictions Label Studio shows: the title of a backend, or a version; or it is empty.
     `evaluate_predictions_automatically`: a list of its tasks makes Label Studio (1.23.2) first fetch predictions for those
-    that have none.
+    that have none. `task_number` counts its tasks, `num_tasks_with_annotations` those that somebody annotated.
     """
 
     id: int
@@ -44,6 +44,8 @@ class ProjectRow(_Row):
     label_config: str
     model_version: Text = ""
     evaluate_predictions_automatically: bool = False
+    task_number: Annotated[int, BeforeValidator(lambda value: value or 0)] = 0
+    num_tasks_with_annotations: Annotated[int, BeforeValidator(lambda value: value or 0)] = 0
 
 
 class UserRow(_Row):

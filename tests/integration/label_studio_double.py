@@ -45,6 +45,7 @@ class LabelStudioDouble:
 
     projects: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     configs: dict[int, str] = field(default_factory=dict)
+    titles: dict[int, str] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, list[str]]]] = field(default_factory=list)
     refusal: tuple[int, object] | None = None
     evaluating: set[int] = field(default_factory=set)
@@ -164,6 +165,12 @@ class LabelStudioDouble:
         if path.startswith("/api/predictions/"):
             prediction = int(path.removeprefix("/api/predictions/").rstrip("/"))
             return self._delete(prediction) if sent == DELETED else self._rewrite(prediction, json.loads(sent))
+        if path == "/api/projects/":
+            return (
+                self._create(json.loads(sent))
+                if sent
+                else self._list(int(query["page"][0]), int(query["page_size"][0]))
+            )
         number, _, action = path.removeprefix("/api/projects/").rstrip("/").partition("/")
         project = int(number)
         if project not in self.projects:
@@ -173,6 +180,19 @@ class LabelStudioDouble:
         if action == "import/predictions":
             return self._push_many(project, json.loads(sent))
         return 200, self._project(project)
+
+    def _create(self, sent: dict[str, Any]) -> tuple[int, object]:
+        project = max(self.projects, default=0) + 1
+        self.add_project(project, config=sent["label_config"])
+        self.titles[project] = sent["title"]
+        return 201, self._project(project)
+
+    def _list(self, page: int, size: int) -> tuple[int, object]:
+        shown = sorted(self.projects)[(page - 1) * size : page * size]
+        if page > 1 and not shown:
+            return 404, {"detail": "Invalid page."}
+        rows = [self._project(project) for project in shown]
+        return 200, {"count": len(self.projects), "next": None, "previous": None, "results": rows}
 
     def _listed(self, rows: dict[int, list[dict[str, Any]]], query: dict[str, list[str]]) -> tuple[int, object]:
         return 200, rows.get(int(query["project"][0]), [])
@@ -184,7 +204,10 @@ class LabelStudioDouble:
         return 201, row
 
     def _project(self, project: int) -> dict[str, Any]:
-        shown = {"id": project, "title": f"Project {project}", "label_config": self.configs[project], "token": "x"}
+        title, tasks = self.titles.get(project, f"Project {project}"), self.projects[project]
+        shown = {"id": project, "title": title, "label_config": self.configs[project], "token": "x"}
+        shown |= {"task_number": len(tasks)}
+        shown |= {"num_tasks_with_annotations": sum(bool(task["annotations"]) for task in tasks)}
         told = {"model_version": self.shown.get(project, "")}
         return shown | told | {"evaluate_predictions_automatically": project in self.evaluating}
 
