@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import click
-from rich.table import Table
 
 from commands.connect import URL
 from commands.context import PROJECT, CommandContext
@@ -105,7 +104,7 @@ def templates(context: CommandContext, *, folder: Path | None, as_json: bool) ->
         fields = ("name", "title", "description")
         say_json([{name: getattr(each, name) for name in fields} | {"fills": list(each.fills)} for each in found])
         return
-    table: Table = table_of("template", "model fills", "description")
+    table = table_of("template", "model fills", "description")
     for each in found:
         table.add_row(each.name, ", ".join(each.fills) or "nothing", each.description)
     say_table(context.console, table)

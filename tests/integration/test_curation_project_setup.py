@@ -1,6 +1,6 @@
 """Projects made from templates, over HTTP to a double of Label Studio."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ Run = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture
-def run(double: LabelStudioDouble, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+def run(double: LabelStudioDouble, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """`run("project", "list")`: the exit code and the output."""
     environment = {
         "LABEL_STUDIO_URL": double.url,
@@ -32,7 +32,7 @@ def run(double: LabelStudioDouble, redis_url: str, tmp_path: Path, monkeypatch: 
         result = CliRunner().invoke(annotune, arguments)
         return result.exit_code, result.output
 
-    yield invoke
+    return invoke
 
 
 def test_a_project_is_made_connected_and_given_its_prompt_once(
