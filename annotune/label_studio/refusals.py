@@ -21,6 +21,7 @@ EXPLANATIONS = {
     ),
 }
 DETAIL_CHARACTERS = 200
+_OF_TASK = re.compile(r"(?<=\])=.* is of type", re.DOTALL)
 _SETUP_REFUSED = re.compile(r"Reason: (?P<status>\d+) \w+ Error: (?P<reason>.*?) for url")
 
 
@@ -45,7 +46,13 @@ def detail_of(body: object) -> str:
     """The detail of an error's body, in brackets; empty where it has none."""
     found = body if isinstance(body, dict) else {}
     detail = found.get("validation_errors") or found.get("detail")
-    return f" ({str(detail)[:DETAIL_CHARACTERS]})" if detail else ""
+    return f" ({_without_data(_text_of(detail))[:DETAIL_CHARACTERS]})" if detail else ""
+
+
+def _without_data(message: str) -> str:
+    """The refusal of a task without the task's data, which may be long, and without remarks for programs."""
+    told = _OF_TASK.sub(" is of type", message.replace("\n", "; "))
+    return told.partition(" [assume:")[0].partition(" :: {")[0]
 
 
 def _text_of(body: object) -> str:
