@@ -9,6 +9,7 @@
 # make bench-serve    figures of the web process (5 minutes)
 # make bench-answers  how many answers of a small model fit, and what its scores are worth (2 minutes)
 # make bench-memory   memory of the web process after many large requests (4 minutes)
+# make bench-sources  rows of MeDAL's size streamed, and 10,000 imported (20 minutes)
 # make lock           resolve the lock files anew
 # make clean          remove the environments and the demo; .env, runs/ and spool/ stay
 
@@ -20,7 +21,7 @@ PIP_INSTALL := bin/python -m pip install --quiet --no-deps --disable-pip-version
 ARGS ?=
 TESTS ?=
 
-.PHONY: help check install env demo test test-walk test-compose lint faults bench-serve bench-answers bench-memory lock clean
+.PHONY: help check install env demo test test-walk test-compose lint faults bench-serve bench-answers bench-memory bench-sources lock clean
 help:
 	@sed -n 's/^# \{0,1\}//;/^$$/q;p' Makefile
 
@@ -90,6 +91,9 @@ bench-answers: install
 
 bench-memory: install
 	@.venv/bin/python -m benchmarks.memory
+
+bench-sources: $(ENVIRONMENTS)
+	@.venv/bin/python -m benchmarks.sources $(ARGS)
 
 # Every file has hashes: pip then refuses what differs, and takes no requirement without one beside them.
 COMPILE := .venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet
