@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from commands.agreement import agreement
 from commands.connect import URL
 from commands.context import PROJECT, CommandContext
 from commands.output import json_option, say, say_json, say_table, table_of
@@ -14,6 +15,9 @@ from curation.project_setup import CreatedProject
 @click.group()
 def project() -> None:
     """Make projects from templates, and list projects and templates."""
+
+
+project.add_command(agreement)
 
 
 @project.command()
