@@ -1,4 +1,4 @@
-"""Predictions for many tasks. Each is pushed to Label Studio as soon as it is made, so that an interruption loses none."""
+"""Predictions for many tasks. They are pushed to Label Studio as they are made, so that an interruption loses few."""
 
 import logging
 import threading
@@ -13,8 +13,6 @@ from annotune.errors import (
     ConfigurationError,
     InUse,
     KeyRefused,
-    LabelStudioError,
-    LabelStudioUnreachable,
     ModelServerError,
     ModelServerUnreachable,
     NotFound,
@@ -33,6 +31,7 @@ from annotune.servers.pool import Servers
 from annotune.store.reports import Batch
 from curation.context import CurationContext
 from curation.plan import Plan
+from curation.push_queue import Answered, PredictionPush, PushQueue, PushReport
 
 # Every task would meet these errors, so the first one ends the batch.
 ENDS_BATCH = (ModelServerUnreachable, KeyRefused, ConfigurationError, NotFound)
@@ -91,9 +90,9 @@ class BatchPrediction:
         self._plan = plan
         self._servers = servers
         self._label_studio = context.label_studio
-        self._store = context.patient_store
+        report = PushReport(self._pushed, self._skip, self._fail)
+        self._queue = PushQueue(PredictionPush(context, plan, report, lease_lost=lease_lost).push)
         self._images = ImageFetcher(context.settings)
-        self._lease_lost = lease_lost
         self._lock = threading.Lock()
         self._on_progress: OnProgress = _ignore
 
@@ -134,30 +133,15 @@ class BatchPrediction:
         except ENDS_BATCH:
             raise
         except (RequestInvalid, ModelServerError) as error:
-            self._fail(task, error)
+            self._fail(task.id, error)
             return
         except AnnotuneError:
             raise
         except Exception as error:  # noqa: BLE001 - a fault in one task costs no other its answer
-            self._fail(task, log_unexpected(error))
+            self._fail(task.id, log_unexpected(error))
             return
         answers = answers_given(plan.project, task.id, plan.prompt, reply, plan.model_version)
-        try:
-            if self._has_prediction_now(task):
-                self._skip()
-                return
-            # The log comes first: an answer that is stored but not logged would count as a person's own words.
-            self._store.answers.add(answers, kept_s=self._settings.answers_kept_s)
-            self._label_studio.predictions.create(task.id, prediction)
-        except LabelStudioUnreachable:
-            raise
-        except (LabelStudioError, NotFound) as error:
-            self._fail(task, error)
-            return
-        with self._lock:
-            self.counts.pushed += 1
-            self.counts.cut += reply.cut
-            self._on_progress(self.counts)
+        self._queue.put(Answered(task.id, prediction, answers, reply.cut))
 
     def _ask(self, task: TaskRow, server: ModelServer, deadline: Deadline) -> Reply:
         plan = self._plan
@@ -165,19 +149,16 @@ class BatchPrediction:
         question = plan.question(task.data, images)
         return question.ask(server, plan.ref, plan.options, deadline, urgent=False, calls=plan.calls)
 
-    def _has_prediction_now(self, task: TaskRow) -> bool:
-        """Checked just before the push: Label Studio's own batch or another tool may have made one meanwhile."""
-        if self._lease_lost():
-            raise InUse(
-                f"project {self._plan.project}: while Redis was away another process began to predict it, so this one"
-                " stops; what was pushed stays"
-            )
-        return self._plan.has_prediction(self._label_studio.predictions.of_task(task.id))
-
-    def _fail(self, task: TaskRow, error: AnnotuneError) -> None:
-        log.debug("task %d: %s", task.id, error)
+    def _pushed(self, answered: Answered) -> None:
         with self._lock:
-            self.counts.failed.setdefault(str(error), []).append(task.id)
+            self.counts.pushed += 1
+            self.counts.cut += answered.cut
+            self._on_progress(self.counts)
+
+    def _fail(self, task: int, error: AnnotuneError) -> None:
+        log.debug("task %d: %s", task, error)
+        with self._lock:
+            self.counts.failed.setdefault(str(error), []).append(task)
             self.counts.kinds[str(error)] = type(error).__name__
             self._on_progress(self.counts)
 

@@ -228,7 +228,9 @@ def test_ids_that_name_nothing_are_told(predict, ids, code, said) -> None:
 def test_many_pages_are_read_as_they_are_needed(predict, studio, ollama) -> None:
     studio.add_project(4, questions=2 * PAGE_TASKS + 5)
     pages: list[int] = []
-    ollama.meanwhile = lambda _number: pages.append(sum(path == "/api/tasks/" for path, *_ in studio.asked))
+    ollama.meanwhile = lambda _number: pages.append(
+        sum("data" in query["include"][0] for path, _, query in studio.asked if path == "/api/tasks/")
+    )
 
     result = predict(MODEL_CONCURRENCY="8")
 
