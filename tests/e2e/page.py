@@ -31,14 +31,18 @@ class LabelingPage:
         self.page.click("button[type=submit]")
         self.page.wait_for_url(lambda url: "/user/login" not in url)
 
-    def open(self, project: int, task: int) -> None:
-        """Open a task, and wait until the editor is no longer dimmed. Auto-Annotation is switched on."""
+    def open(self, project: int, task: int, *, asks: bool = True) -> None:
+        """Open a task, and wait until the editor is no longer dimmed. Auto-Annotation is switched on.
+
+        `asks`: whether the project has a backend; without one there is no such switch.
+        """
         self.page.goto(f"{self._url}/projects/{project}/data?task={task}")
         expect(self.page.locator(f"{SUBMIT}:not([disabled]), {UPDATE}").first).to_be_visible(timeout=WAIT_MS)
         expect(self.page.locator(LOADING)).to_have_count(0)
         # A task that is opened by its address is asked for twice, and the later reply draws the editor anew.
         self.page.wait_for_load_state("networkidle")
-        self.page.locator(AUTO_ANNOTATION).check(force=True)
+        if asks:
+            self.page.locator(AUTO_ANNOTATION).check(force=True)
 
     def open_predicted(self, project: int, task: int) -> None:
         """Open a task that a prediction fills.
@@ -76,13 +80,13 @@ class LabelingPage:
     def ask_again(self, prompt: str) -> list[dict[str, Any]]:
         """Change the prompt that stands there: the regions that come back."""
         with self.page.expect_response(ASKED) as asked:
-            self._write("prompt", prompt)
+            self.write("prompt", prompt)
         regions: list[dict[str, Any]] = asked.value.json()["data"]["result"]
         return regions
 
     def correct(self, answer: str) -> None:
         """Edit the answer as a person does: the pencil, another text, the tick."""
-        self._write("response", answer)
+        self.write("response", answer)
         expect(self.region("response")).to_have_text(answer)
 
     def delete(self, control: str) -> None:
@@ -95,7 +99,8 @@ class LabelingPage:
         view.hover()
         return view
 
-    def _write(self, control: str, text: str) -> None:
+    def write(self, control: str, text: str) -> None:
+        """Edit a text as a person does, with the pencil beside it."""
         self._view(control).locator("[data-testid=htx-textbox-edit-button]").click()
         box = self.page.locator(f"textarea[name^='{control}:']")
         box.fill(text)

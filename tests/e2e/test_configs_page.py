@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from label_studio_sdk import LabelStudio as Client
+from looks import readable, take_pictures
 from page import ASKED, AUTO_ANNOTATION, LabelingPage
 from playwright.sync_api import Locator, expect
 from scripted_model import MODEL, ScriptedModel
@@ -16,22 +17,8 @@ from annotune.label_studio.client import LabelStudioClient
 from curation.projects import create_project
 from curation.templates import find_template
 
-READABLE = 4.5  # WCAG 2.2, 1.4.3
-SCHEMES = ("light", "dark")
 STATUS, WAITING, OFF = ".status [data-testid=htx-textbox-content]", ".status::before", ".auto h4"
-CONTRAST = """([selector, part]) => {
-  const [found, pseudo] = selector.split("::"), seen = document.querySelector(found);
-  const parts = (color) => color.match(/[\\d.]+/g).map(Number);
-  const light = (color) => parts(color).slice(0, 3).map((share) => share / 255)
-    .map((share) => share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, share, at) => sum + share * [0.2126, 0.7152, 0.0722][at], 0);
-  let behind = seen;
-  while (parts(getComputedStyle(behind).backgroundColor)[3] === 0) behind = behind.parentElement;
-  const pair = [getComputedStyle(seen, pseudo && "::" + pseudo)[part], getComputedStyle(behind).backgroundColor].map(light);
-  return (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-}"""
 PICTURES = {"rated-answer": ["page-review"], "question-answering": ["page-light", "page-dark"]}  # as the docs show them
-BELOW = 60  # pixels of the page's bar below what it shows
 REOPENED = ("spans", "rated-answer")
 FOCUSED = "() => document.activeElement.closest('.answer') !== null"
 TABS = 25  # more than the page has places for them below the prompt
@@ -94,13 +81,6 @@ PLAIN = """<View><Text name="chat" value="$question"/>
 <TextArea name="prompt" toName="chat" rows="3" editable="true" maxSubmissions="1"/>
 <TextArea name="llm_status" toName="chat" editable="false" smart="false" maxSubmissions="0"/>
 <TextArea name="response" toName="chat" rows="3" editable="true" smart="false" maxSubmissions="1"/></View>"""
-
-
-def readable(tab: LabelingPage, selector: str, part: str = "color") -> None:
-    """It is readable in light and dark."""
-    for scheme in (*SCHEMES, SCHEMES[0]):
-        tab.page.evaluate("scheme => document.documentElement.dataset.colorScheme = scheme", scheme)
-        assert tab.page.evaluate(CONTRAST, [selector, part]) >= READABLE, (selector, scheme)
 
 
 def top(found: Locator) -> float:
@@ -181,21 +161,6 @@ def shows(tab: LabelingPage, reply: str | dict[str, Any]) -> None:
             expect(tab.page.locator(".htx-highlight")).to_have_text([found["quote"] for found in value])
         else:
             expect(tab.page.locator("label").filter(has_text=value).locator("input")).to_be_checked()
-
-
-def take_pictures(tab: LabelingPage, folder: Path, names: list[str]) -> None:
-    """Of the page in light, and in dark, where a second name is given; as high as what it shows."""
-    window, shown = tab.page.viewport_size, tab.page.locator(".root").bounding_box()
-    assert window
-    assert shown
-    tab.page.set_viewport_size({"width": window["width"], "height": int(shown["y"] + shown["height"]) + BELOW})
-    tab.page.mouse.move(0, 0)
-    for name, scheme in zip(names, SCHEMES, strict=False):
-        if tab.page.evaluate("() => document.documentElement.dataset.colorScheme") != scheme:
-            tab.page.locator("button, label").filter(has_text="Light").last.click()
-        expect(tab.page.locator(f"html[data-color-scheme={scheme}]")).to_be_attached()
-        tab.page.locator(".lsf-sidepanels__content").screenshot(path=folder / f"{name}.png")
-    tab.page.set_viewport_size(window)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -14,6 +14,7 @@ from annotune.chat import ChatRequest
 from annotune.label_studio.rows import AnnotationRow, TaskRow
 from annotune.labeling.config import Labeling
 from annotune.labeling.regions import TYPED
+from annotune.project_options import ProjectOptions
 from annotune.settings import Settings
 from annotune.split import assign_splits
 from curation.annotation import ExampleMaker
@@ -22,6 +23,7 @@ from curation.templates import Template, templates
 
 ASKED = [template for template in templates() if template.fills]
 PEOPLE = ("prompt", "llm_status")
+PROJECT = 4  # that the fake Label Studio asks about
 HIDDEN = "only people see this"
 EACH = pytest.mark.parametrize("template", ASKED, ids=lambda template: template.name)
 AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -91,7 +93,8 @@ def reply(template: Template) -> str:
 @pytest.fixture
 def served(make_backend: MakeBackend, template: Template) -> Backend:
     """A backend of a project that was made of the template."""
-    backend = make_backend(answer_controls=",".join(template.fills), default_prompt=template.prompt)
+    backend = make_backend(default_prompt=template.prompt)
+    backend.store.options.set(PROJECT, ProjectOptions(template=template.name, fills=template.fills))
     backend.model.say = lambda _request: reply(template)
     return backend
 
