@@ -2,13 +2,15 @@
 
 from contextlib import ExitStack, suppress
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from annotune.errors import StoreUnavailable
 from commands.output import PlainConsole, console, say
-from curation.api import Annotune
+
+if TYPE_CHECKING:
+    from curation.api import Annotune
 
 
 class ProjectNumber(click.IntRange):
@@ -38,12 +40,14 @@ class CommandContext:
         self._opened = opened
 
     @cached_property
-    def api(self) -> Annotune:
+    def api(self) -> "Annotune":
         """The Python API.
 
         Raises:
             ConfigurationError: a setting is wrong.
         """
+        from curation.api import Annotune  # noqa: PLC0415 - it takes a second, and `--help` needs none of it
+
         return self._opened.enter_context(Annotune.from_environment())
 
     @cached_property

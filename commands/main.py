@@ -7,20 +7,40 @@ from typing import Any
 import click
 
 from annotune.errors import AnnotuneError, ConfigurationError, RequestInvalid
-from commands.connect import connect, disconnect
 from commands.context import CommandContext
-from commands.curate import curate
-from commands.dataset import dataset
-from commands.import_ import import_rows
-from commands.models import models
+from commands.group import LazyGroup, Subcommand
 from commands.output import shown
-from commands.predict import predict
-from commands.predictions import predictions
-from commands.processes import serve, worker
-from commands.project import project
-from commands.prompts import prompts
-from commands.status import status
-from commands.train import train
+
+# The summaries are the first sentences of the commands' help; a test compares them.
+SUBCOMMANDS = {
+    "serve": Subcommand(
+        "commands.processes:serve", "Start the backend, which answers Label Studio, and let it run until it is stopped."
+    ),
+    "worker": Subcommand(
+        "commands.processes:worker",
+        "Start the worker, which learns from what is annotated, and let it run until it is stopped.",
+    ),
+    "connect": Subcommand("commands.connect:connect", "Connect PROJECT to the backend, and check what it needs."),
+    "disconnect": Subcommand(
+        "commands.connect:disconnect",
+        "Disconnect PROJECT from the backend, and delete the answers that Redis keeps of it.",
+    ),
+    "import": Subcommand("commands.import_:import_rows", "Make tasks of PROJECT from the rows of SOURCE."),
+    "models": Subcommand("commands.models:models", "List models, and choose which one answers for a project."),
+    "predict": Subcommand(
+        "commands.predict:predict", "Predict the tasks of PROJECT, and push the predictions to Label Studio."
+    ),
+    "predictions": Subcommand("commands.predictions:predictions", "Repair the predictions that Label Studio stores."),
+    "project": Subcommand("commands.project:project", "Make projects from templates, and list projects and templates."),
+    "curate": Subcommand("commands.curate:curate", "Make tasks of what people accepted in another project."),
+    "dataset": Subcommand("commands.dataset:dataset", "Make datasets of annotations."),
+    "train": Subcommand("commands.train:train", "Request a training of a new version for PROJECT, and watch it."),
+    "prompts": Subcommand("commands.prompts:prompts", "List, show, compare and choose the prompts of a project."),
+    "status": Subcommand(
+        "commands.status:status",
+        "Show the worker, the queue, and for each project its model, prompt, annotations and training.",
+    ),
+}
 
 
 class Failed(click.ClickException):
@@ -36,7 +56,7 @@ class Misused(Failed):
     exit_code = 2
 
 
-class Commands(click.Group):
+class Commands(LazyGroup):
     """Turns our errors into click's."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -48,31 +68,12 @@ class Commands(click.Group):
             raise (Misused if misused else Failed)(error) from error
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, subcommands=SUBCOMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="annotune", message="%(prog)s %(version)s")
 @click.pass_context
 def annotune(ctx: click.Context) -> None:
     """The Label Studio backend that learns from its annotators. Configured by the environment alone."""
     ctx.obj = CommandContext(ctx.with_resource(ExitStack()))
-
-
-for command in (
-    serve,
-    worker,
-    connect,
-    disconnect,
-    import_rows,
-    models,
-    predict,
-    predictions,
-    project,
-    curate,
-    dataset,
-    train,
-    prompts,
-    status,
-):
-    annotune.add_command(command)
 
 
 def main() -> None:
