@@ -11,7 +11,7 @@ class Users:
         self._connection = connection
 
     def all(self) -> list[UserRow]:
-        """The users of the organization that the key belongs to; one whose account was removed included."""
+        """The users of the organization that the key belongs to."""
         with self._connection.call("the users") as sdk:
             found = sdk.users.list(request_options=self._connection.retrying)
             return [UserRow.model_validate(row.dict()) for row in found]
