@@ -8,6 +8,7 @@
 # make faults         restarts and kills under load (10 minutes)
 # make bench-serve    figures of the web process (5 minutes)
 # make bench-answers  how many answers of a small model fit, and what its scores are worth (2 minutes)
+# make bench-datasets  100,000 annotations become a dataset (2 minutes)
 # make bench-memory   memory of the web process after many large requests (4 minutes)
 # make bench-sources  rows of MeDAL's size streamed, and 10,000 imported (20 minutes)
 # make lock           resolve the lock files anew
@@ -21,7 +22,7 @@ PIP_INSTALL := bin/python -m pip install --quiet --no-deps --disable-pip-version
 ARGS ?=
 TESTS ?=
 
-.PHONY: help check install env demo test test-walk test-compose lint faults bench-serve bench-answers bench-memory bench-sources lock clean
+.PHONY: help check install env demo test test-walk test-compose lint faults bench-serve bench-answers bench-datasets bench-memory bench-sources lock clean
 help:
 	@sed -n 's/^# \{0,1\}//;/^$$/q;p' Makefile
 
@@ -88,6 +89,9 @@ bench-serve: $(ENVIRONMENTS)
 
 bench-answers: install
 	@.venv/bin/python -m benchmarks.answers $(ARGS)
+
+bench-datasets: install
+	@.venv/bin/python -m benchmarks.datasets $(ARGS)
 
 bench-memory: install
 	@.venv/bin/python -m benchmarks.memory

@@ -9,6 +9,7 @@ from annotune.recipe import Recipe, recipe_names
 from annotune.servers.ollama import OllamaClient
 from curation.dataset import Dataset, write_dataset
 from curation.examples import ExampleSet
+from curation.manifest import About
 from curation.mixture import Mixture
 from trainer.active_run import ActiveRun
 from trainer.context import TrainerContext
@@ -37,7 +38,8 @@ def collect(
         recipe = load_recipe(context.settings.recipe)
         mixture = with_datasets(active, context, read_examples(context, active.run.project))
         example_set = mixture.examples
-        dataset = write_dataset(active.folder / "dataset", example_set.train, example_set.held_out)
+        about = About(left_out=dict(example_set.left_out), left_out_annotations=dict(example_set.left_out_ids))
+        dataset = write_dataset(active.folder / "dataset", example_set.train, example_set.held_out, about)
         active.update(
             dataset=dataset.digest,
             annotations=tuple(dataset.contents),
