@@ -80,8 +80,9 @@ def _restore_runs(store: Store, project: int, runs: list[TrainingRun]) -> None:
         for run in runs:
             store.runs.save(run)
     trained = [run for run in runs if run.reached_training]
-    if trained and not store.trained.tried(project):
-        store.trained.set_tried(project, trained[-1].contents_by_annotation)
+    tried = [run for run in trained if run.with_annotations]
+    if tried and not store.trained.tried(project):
+        store.trained.set_tried(project, tried[-1].contents_by_annotation)
     if not store.trained.learnt(project):
         for run in trained:
             if run.state in PASSED:

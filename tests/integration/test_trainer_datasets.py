@@ -22,6 +22,7 @@ from annotune.store.store import Store
 from embedded.formulary import formulary
 from trainer.context import TrainerContext
 from trainer.jobs import train_under_lease
+from trainer.mark import ensure_paired
 from trainer.pipeline import run_training
 from trainer.run_folder import read_runs, run_folder
 from trainer.sync import sync
@@ -159,6 +160,9 @@ def test_a_training_without_annotations_tries_none(
 
     assert (run.state, run.with_annotations, run.annotations) == ("promoted", False, ())
     assert run.examples + run.held_out == 60
+    assert (summary(context).new, summary(context).unlearnt) == (1, 1)
+    context.store._redis.flushall()
+    ensure_paired(context.store, context.settings.runs_dir)
     assert (summary(context).new, summary(context).unlearnt) == (1, 1)
 
 
