@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from annotune.errors import RequestInvalid
 from annotune.label_studio.rows import AnnotationRow, ProjectRow, TaskRow
 from annotune.labeling.config import Labeling
+from annotune.labeling.regions import UNTOUCHED
 from curation.annotation import Reason, Revision
 from curation.collect import ExampleRules
 from curation.context import CurationContext
 from curation.example import Example, Origin
+from curation.judgements import marks_faults
 from curation.policy import Policy
 
 
@@ -75,6 +77,8 @@ class _Maker:
         texts = (revision.answer,) if revision else self.labeling.answers(annotation.result)
         if len(texts) > 1:
             return "uncertain"
+        if not revision and marks_faults(annotation) and self._is_the_models(annotation, texts[0]):
+            return "faulty"
         try:
             labelled = self.labeling.labelled_text(self.task.data)
         except RequestInvalid:
@@ -88,3 +92,11 @@ class _Maker:
             kind="typed",
         )
         return Example(messages=(), answer=texts[0].strip(), question=labelled, origin=origin)
+
+    def _is_the_models(self, annotation: AnnotationRow, answer: str) -> bool:
+        """Whether nobody changed the model's answer, as the page marks it or a stored prediction tells."""
+        filled = {control.name for control in self.labeling.controls}
+        if any(region.get("origin") == UNTOUCHED and region.get("from_name") in filled for region in annotation.result):
+            return True
+        said = (self.labeling.answer(prediction.result) for prediction in self.task.predictions)
+        return any(text is not None and text.strip() == answer.strip() for text in said)

@@ -22,7 +22,8 @@ _log = logging.getLogger(__name__)
 def sync(context: TrainerContext, project: int) -> None:
     """Update the project's prompt and its summary, and request a training where enough annotations are new.
 
-    A project that Label Studio does not have is forgotten. Without a key for Label Studio nothing happens.
+    A project that Label Studio does not have is forgotten. Without a key for Label Studio nothing happens, nor in a project
+    that people alone fill, such as a review: no model learns there.
 
     Raises:
         LabelStudioError, Unauthorized, StoreUnavailable: the sync is to be repeated.
@@ -30,6 +31,8 @@ def sync(context: TrainerContext, project: int) -> None:
     try:
         snapshot = read_snapshot(context, project)
     except (ConfigurationError, LabelingInvalid) as error:
+        if context.store.options.get(project).fills == ():
+            return
         _log.warning("project %d: not synced: %s", project, error)
         return
     except NotFound as error:

@@ -205,6 +205,19 @@ def test_a_corrected_text_updates_the_tasks_of_its_questions(curate, studio) -> 
     assert studio.predictions(TO)[0] == []
 
 
+def test_a_list_that_was_accepted_with_faults_marked_in_it_is_not_moved(curate, studio) -> None:
+    faults = {"id": "f", "from_name": "faults", "to_name": "text", "type": "choices", "value": {"choices": ["Wrong"]}}
+    untouched, corrected = (studio.projects[FROM][number]["annotations"][0]["result"] for number in (0, 1))
+    untouched[1]["origin"] = "prediction"
+    untouched.append(faults)
+    corrected.append(faults)
+
+    result = curate()
+
+    assert "1 faulty, 1 skipped" in result.stdout
+    assert asked(studio) == ["What are the signs of measles?", "How is gout treated?", *DOSES]
+
+
 @pytest.mark.parametrize("begun", ["annotation", "skipped", "draft"])
 def test_a_task_that_somebody_began_with_is_for_a_person(curate, studio, begun: str) -> None:
     curate()

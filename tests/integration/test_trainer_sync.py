@@ -13,6 +13,7 @@ from trainer_doubles import ended_run, with_settings
 
 from annotune.answer import Answer
 from annotune.errors import RecordUnreadable
+from annotune.project_options import ProjectOptions
 from annotune.prompt import ProjectPrompt
 from annotune.runs import SyncSummary, TrainingRequest
 from annotune.store.projects import FORGOTTEN_S
@@ -449,3 +450,15 @@ def test_a_sync_that_cannot_be_says_why(
     sync(replace(job_context, studio=trainer_context(job_context.settings).studio), PROJECT)
 
     assert told in caplog.text
+
+
+def test_a_project_that_people_alone_fill_is_passed_over(
+    context: TrainerContext, double: LabelStudioDouble, caplog: pytest.LogCaptureFixture
+) -> None:
+    double.submit(PROJECT, 0, "one")
+    context.store.options.set(PROJECT, ProjectOptions(template="review", fills=(), reviews=5))
+
+    sync(context, PROJECT)
+
+    assert context.store.changes.summary(PROJECT) is None
+    assert [record.message for record in caplog.records if "not synced" in record.message] == []
