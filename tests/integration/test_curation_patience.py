@@ -41,10 +41,14 @@ def test_work_runs_once_under_the_lease_and_its_result_is_returned(context: Cura
 
 
 def test_the_lease_of_a_killed_process_is_waited_for(context: CurationContext, store: Store) -> None:
-    store.leases.take(PROJECT, LEASE, "token process 7 on ward-3", ttl_s=0.3)
+    store.leases.take(PROJECT, LEASE, "token process 7 on ward-3", ttl_s=60)
     said: list[str] = []
 
-    assert until_done(context, PROJECT, lambda _check: "done", notice=said.append, waiting=SHORT) == "done"
+    def notice(sentence: str) -> None:
+        said.append(sentence)
+        store._redis.pexpire(store.keys.of(PROJECT, f"lease:{LEASE}"), 50)  # as if its time had passed
+
+    assert until_done(context, PROJECT, lambda _check: "done", notice=notice, waiting=SHORT) == "done"
     assert ["process 7 on ward-3" in sentence for sentence in said] == [True]
 
 
