@@ -120,7 +120,9 @@ def _set_options(context: CurationContext, project: int, template: Template, rev
     now = context.store.options.get(project)
     if now.template == template.name and now.reviews == reviewed:
         return []  # its fills may have been changed since
-    context.store.options.set(project, ProjectOptions(template=template.name, fills=template.fills, reviews=reviewed))
+    context.store.options.set(
+        project, ProjectOptions(template=template.name, fills=template.fills, served=template.served, reviews=reviewed)
+    )
     if reviewed is not None:
         return [f"its verdicts outrank the annotations of project {reviewed}"]
     return [f"the model fills {', '.join(template.fills) or 'nothing'}"]

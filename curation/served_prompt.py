@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotune.chat import Message
-from annotune.errors import NotFound, PromptMissing, RequestInvalid
+from annotune.errors import PromptMissing, RequestInvalid
 from annotune.label_studio.rows import ProjectRow
 from annotune.labeling.config import Labeling
 from annotune.prompt import Prompt, unknown_placeholders
@@ -18,7 +18,6 @@ from curation.context import CurationContext
 from curation.example import Example
 from curation.lineage import SOURCE
 from curation.placeholders import project_fields
-from curation.templates import find_template
 
 READABLE = ("Text", "HyperText")
 
@@ -67,12 +66,12 @@ def served_prompt(
 
 
 def _own(context: CurationContext, project: ProjectRow, labeling: Labeling) -> ServedPrompt:
-    """The project's own prompt if it needs no more than the question, else the one that its template says is served."""
+    """The project's own prompt if it needs no more than the question, else the one that its template said is served."""
     own = prompt_in_use(context, project.id)
     lacking = _lacking(own.text, labeling, project_fields(context, project.id)) if own else ()
     if own and not lacking:
         return _alone(labeling, own)
-    if text := _served_by_template(context, project.id):
+    if text := context.patient_store.options.get(project.id).served:
         return _alone(labeling, _prompt(context, project.id, text))
     why = f"places {{{lacking[0]}}}, which a question alone lacks" if lacking else "is not set"
     raise RequestInvalid(
@@ -115,15 +114,6 @@ def _required(context: CurationContext, project: int) -> Prompt:
     if prompt is None:
         raise PromptMissing(f"project {project} has no prompt: give it one by 'annotune prompts set {project}'")
     return prompt
-
-
-def _served_by_template(context: CurationContext, project: int) -> str:
-    """The prompt that the project's template says is served; empty if it says none, or is not one that Annotune ships."""
-    template = context.patient_store.options.get(project).template
-    try:
-        return find_template(template).served if template else ""
-    except NotFound:
-        return ""
 
 
 def prompt_in_use(context: CurationContext, project: int) -> Prompt | None:

@@ -77,8 +77,7 @@ class Way:
         yield "curate", lambda: self.run("curate", "questions", self.number(first), self.number(second))
         yield "predict answers", lambda: self.run("predict", self.number(second))
         self.annotate(self.projects[second], self.corrected_answer)
-        served = () if self.about.folder is None else ("--prompt", str(self.about.folder / second / "served.txt"))
-        yield "build", lambda: self.run("dataset", "build", self.number(second), "--out", str(self.out), *served)
+        yield "build", lambda: self.run("dataset", "build", self.number(second), "--out", str(self.out))
 
     def number(self, template: str) -> str:
         return str(self.projects[template])

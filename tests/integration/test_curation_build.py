@@ -158,14 +158,14 @@ def test_a_prompt_that_places_the_source_text_cannot_ask_the_question_alone(desk
 
 def test_the_template_says_which_prompt_is_served(desk: Desk) -> None:
     desk.add(3, *questions(2), prompt="By {source_text}: {question}", source_text=SOURCE)
-    desk.store.options.set(3, ProjectOptions(template="answers"))
+    desk.store.options.set(3, ProjectOptions(template="answers", served=find_template("answers").served))
 
     built = desk.build(3)
 
     served = find_template("answers").served.replace("{question}", "Which sign number 0 is it?")
     assert desk.rows()[0]["messages"][-1]["content"] == served
     assert built.manifest.projects[0].template == "answers"
-    desk.store.options.set(3, ProjectOptions(template="one-of-our-own"))
+    desk.store.options.set(3, ProjectOptions(template="one-without-it"))
     with pytest.raises(RequestInvalid, match=r"places \{source_text\}"):
         desk.build(3)
 
