@@ -36,7 +36,8 @@ class ProjectRow(_Row):
 
     `model_version` names whose predictions Label Studio shows: the title of a backend, or a version; or it is empty.
     `evaluate_predictions_automatically`: a list of its tasks makes Label Studio (1.23.2) first fetch predictions for those
-    that have none. `task_number` counts its tasks, `num_tasks_with_annotations` those that somebody annotated.
+    that have none. `task_number` counts its tasks, `num_tasks_with_annotations` those that somebody annotated;
+    a task of which only a ground truth is there does not count (1.23.2).
     """
 
     id: int
