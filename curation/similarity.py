@@ -54,11 +54,6 @@ class Text:
         words = _WORD.findall(normal) if normal.isascii() else list(_words_of_any_script(normal))
         return cls(tuple(words) or ("".join(normal.split()),))
 
-    @classmethod
-    def from_joined(cls, joined: str) -> "Text":
-        """The text again whose `joined` this is."""
-        return cls(tuple(joined.split(" ")))
-
     @property
     def joined(self) -> str:
         """The words with a blank between them."""
@@ -66,8 +61,7 @@ class Text:
 
     @cached_property
     def shingles(self) -> frozenset[tuple[str, ...]]:
-        """All runs of three words. A shorter text is one shingle, so it is like equal texts only."""
-        return frozenset(zip(self.words, self.words[1:], self.words[2:], strict=False)) or frozenset([self.words])
+        return shingles(self.words)
 
     def rare(self, common: Collection[str]) -> tuple[str, ...]:
         """Its rare words, each once, in order. The plural of a word is the same word."""
@@ -121,9 +115,23 @@ def common_words(texts: Iterable[str]) -> frozenset[str]:
     return count.common
 
 
+def shingles(words: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
+    """All runs of three words. A shorter text is one shingle, so it is like equal texts only."""
+    return frozenset(zip(words, words[1:], words[2:], strict=False)) or frozenset([words])
+
+
 def similarity(one: str, other: str) -> float:
     """The Jaccard similarity of two texts' shingles, between 0 and 1."""
     return Text.of(one).similarity(Text.of(other))
+
+
+@dataclass(frozen=True)
+class _Hashed:
+    """A text, and its MinHashes for near-duplicates and for similar texts."""
+
+    text: Text
+    duplicate: Any
+    similar: Any
 
 
 class SimilarityIndex:
@@ -142,19 +150,19 @@ class SimilarityIndex:
         self._texts: list[str] = []
         self._duplicates: Any = RMinHashLSH(THRESHOLD, _PERMUTATIONS, _BANDS)
         self._similar: Any = RMinHashLSH(THRESHOLD, _SIMILAR_PERMUTATIONS, _SIMILAR_BANDS)
+        self._last = ("", _Hashed(Text(()), None, None))
 
     def add(self, key: int, text: str) -> None:
         """Add a text. Of texts with the same words, the key of the first one stays."""
-        added = Text.of(text)
-        joined, place = added.joined, len(self._texts)
+        added = self._hashed(text)
+        joined, place = added.text.joined, len(self._texts)
         if joined in self._keys:
             return
         self._keys[joined] = key
         self._texts.append(joined)
-        self._duplicates.insert(place, self._duplicate_hash(added))
-        similar = _min_hash(map(" ".join, added.shingles), _SIMILAR_PERMUTATIONS)
-        if len(self._similar.query(similar)) < CLUSTER:
-            self._similar.insert(place, similar)
+        self._duplicates.insert(place, added.duplicate)
+        if len(self._similar.query(added.similar)) < CLUSTER:
+            self._similar.insert(place, added.similar)
 
     def same(self, text: str) -> int | None:
         """The key of the text that has the very same words; None if there is none."""
@@ -170,20 +178,32 @@ class SimilarityIndex:
 
     def near(self, text: str) -> tuple[Near, ...]:
         """The texts that are like this one, the nearest first. Of many that are similar, about `CLUSTER` are told."""
-        asked = Text.of(text)
-        places = set(self._duplicates.query(self._duplicate_hash(asked)))
-        places |= set(self._similar.query(_min_hash(map(" ".join, asked.shingles), _SIMILAR_PERMUTATIONS)))
-        return _nearest(self._near(asked, places))
+        asked = self._hashed(text)
+        places = set(self._duplicates.query(asked.duplicate)) | set(self._similar.query(asked.similar))
+        return _nearest(self._near(asked.text, places))
+
+    def _hashed(self, text: str) -> "_Hashed":
+        """A text with its MinHashes. The last one is kept, since a text is mostly looked for and then added."""
+        known, hashed = self._last
+        if known != text or hashed.duplicate is None:
+            made = Text.of(text)
+            similar = _min_hash(map(" ".join, made.shingles), _SIMILAR_PERMUTATIONS)
+            hashed = _Hashed(made, self._duplicate_hash(made), similar)
+            self._last = (text, hashed)
+        return hashed
 
     def _near(self, asked: Text, places: Iterable[int]) -> list[Near]:
         """Those of the candidates that are alike indeed."""
         found = []
-        rare = asked.rare(self._common)
+        rare, own = asked.rare(self._common), asked.shingles
         for place in sorted(places):
             joined = self._texts[place]
-            other = Text.from_joined(joined)
-            if (alike := asked.similarity(other)) >= THRESHOLD:
-                found.append(Near(self._keys[joined], alike, _difference(rare, other.rare(self._common))))
+            words = tuple(joined.split(" "))
+            others = shingles(words)
+            shared = len(own & others)
+            alike = shared / (len(own) + len(others) - shared)
+            if alike >= THRESHOLD:
+                found.append(Near(self._keys[joined], alike, _difference(rare, Text(words).rare(self._common))))
         return found
 
     def _duplicate_hash(self, text: Text) -> Any:

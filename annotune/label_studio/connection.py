@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 from label_studio_sdk import LabelStudio
@@ -85,6 +86,25 @@ class LabelStudioConnection:
         with self._mapped(what, address), self._network.call(Deadline.after(self._call_s)):
             yield self._sdk
 
+    def read_json(self, sdk: LabelStudio, path: str, **query: object) -> dict[str, Any]:
+        """The JSON object at a path, as it came; parameters that are None are left out. Call it within `call`.
+
+        For large lists: the SDK's own parsing (2.1.2) takes several times as long as Label Studio's JSON.
+
+        Raises:
+            ApiError: Label Studio refused the request.
+            ValueError: the answer is no JSON object.
+        """
+        http = sdk._client_wrapper.httpx_client  # noqa: SLF001 - it adds the key, and refreshes a personal token
+        asked = {name: value for name, value in query.items() if value is not None}
+        response = http.request(path, method="GET", params=asked, request_options=self.retrying)
+        if not response.is_success:
+            raise ApiError(status_code=response.status_code, headers=dict(response.headers), body=_body(response))
+        found = response.json()
+        if not isinstance(found, dict):
+            raise ValueError("the answer is no JSON object")  # noqa: TRY004 - mapped by `call`
+        return found
+
     @contextmanager
     def _mapped(self, what: str, address: str) -> Iterator[None]:
         where = f"Label Studio at {self.url}"
@@ -103,6 +123,13 @@ class LabelStudioConnection:
             raise LabelStudioError(
                 f"{where} did not answer as Label Studio does: is LABEL_STUDIO_URL right?"
             ) from error
+
+
+def _body(response: httpx.Response) -> object:
+    try:
+        return response.json()
+    except ValueError:
+        return response.text
 
 
 def _refusal(where: str, what: str, error: ApiError) -> Exception:

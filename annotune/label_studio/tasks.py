@@ -8,11 +8,10 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import httpx
 from label_studio_sdk.core import ApiError
-from label_studio_sdk.core.pagination import SyncPager
 
 from annotune.ids import ALL, ranges_after
 from annotune.label_studio.connection import LabelStudioConnection
@@ -120,7 +119,9 @@ class Tasks:
         """The tasks of one page, and how many there are on all pages."""
         with self._connection.call(f"project {project}") as sdk:
             try:
-                found: SyncPager[Any, Any] = sdk.tasks.list(
+                found = self._connection.read_json(
+                    sdk,
+                    "api/tasks/",
                     project=project,
                     fields="all" if view.all_parts else None,
                     include=view.fields,
@@ -128,15 +129,14 @@ class Tasks:
                     query=query,
                     page=page,
                     page_size=view.page_tasks,
-                    request_options=self._connection.retrying,
                 )
             except ApiError as error:
                 if page > 1 and error.status_code == httpx.codes.NOT_FOUND:  # deleted since the page before
                     return [], 0
                 raise
-            total, rows = found.response.total if found.response else 0, found.items or []
-            if not isinstance(total, int):
-                raise ValueError("the list has no total")  # noqa: TRY004 - mapped by the connection
+            total, rows = found.get("total"), found.get("tasks")
+            if not isinstance(total, int) or not isinstance(rows, list):
+                raise ValueError("the list has no total or no tasks")  # noqa: TRY004 - mapped by the connection
         tasks = [task for task in map(view.read, rows) if task]
         if len(tasks) < len(rows):
             _log.warning("project %d: %d tasks have no id, and are left out", project, len(rows) - len(tasks))

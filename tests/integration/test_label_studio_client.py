@@ -37,7 +37,9 @@ def studio(double: LabelStudioDouble) -> Iterator[LabelStudioClient]:
 
 
 def test_a_project_has_its_config(studio: LabelStudioClient) -> None:
-    assert studio.projects.get(4) == ProjectRow(id=4, title="Project 4", label_config=CONFIG)
+    found = studio.projects.get(4)
+
+    assert found == ProjectRow(id=4, title="Project 4", label_config=CONFIG, task_number=2)
 
 
 def test_tasks_come_with_regions_of_annotations_and_predictions(
