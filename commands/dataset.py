@@ -7,6 +7,7 @@ import click
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from commands.context import PROJECT, CommandContext
+from commands.dataset_check import check
 from commands.output import PlainConsole, say
 from curation.build import BuiltDataset
 
@@ -24,7 +25,10 @@ class PromptSource(click.ParamType[int | Path]):
 
 @click.group()
 def dataset() -> None:
-    """Make datasets of annotations."""
+    """Make datasets of annotations, and look into them."""
+
+
+dataset.add_command(check)
 
 
 @dataset.command()

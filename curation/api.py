@@ -12,7 +12,7 @@ message says what to do. All methods raise `StoreUnavailable` if Redis does not 
 `Unauthorized` if Label Studio does not answer as it should.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,7 @@ from annotune.overview import (
 )
 from annotune.prices import Prices
 from annotune.prompt import PromptVersion
+from annotune.recipe import Recipe
 from annotune.runs import DatasetRef
 from annotune.servers.pool import Servers, capabilities_of
 from annotune.serving import DefaultModel, ServingResolver
@@ -46,6 +47,7 @@ from curation.collect import project_examples
 from curation.compare import TASKS, Comparison, compare_prompts
 from curation.connect import Connected, Disconnected, connect_project, disconnect_project
 from curation.context import CurationContext
+from curation.dataset_check import CheckOptions, DatasetCheck, OnRows, check_dataset
 from curation.estimate import Estimate, estimate
 from curation.examples import ExampleSet
 from curation.importing import ImportCounts, ImportOptions, OnImport, import_source
@@ -748,6 +750,43 @@ class Annotune:
         """
         request = BuildRequest(projects, Path(out), prompt, open_book, names, licence, pin_ground_truth)
         return build_dataset(self.context, request, on_tasks)
+
+    def check_dataset(
+        self,
+        folder: Path | str,
+        *,
+        max_tokens: int | None = None,
+        regions: Sequence[str] = ("US",),
+        names: str | None = None,
+        on_rows: OnRows | None = None,
+    ) -> DatasetCheck:
+        """Find what a person should look at: contradictions, doubles, rare labels, rows too long, personal data.
+
+        Nothing is changed, and what is found holds no personal data.
+
+        Args:
+            folder: a dataset that `build_dataset` wrote.
+            max_tokens: a row of more is too long. None: the recipe's `max_seq_length`, if the setting RECIPE is set.
+            regions: the countries whose phone numbers are known without a leading `+`.
+            names: a model of spaCy that finds names of persons. None: names are not looked for.
+            on_rows: called with the number of rows checked so far.
+
+        Raises:
+            RequestInvalid: the folder is no dataset, a line in it is no row, or a region or the model is unknown.
+            ConfigurationError: names are asked for, and spaCy is not installed.
+
+        Example:
+            >>> built = annotune.build_dataset(5, out=folder, prompt=4)
+            >>> found = annotune.check_dataset(folder)
+            >>> found.is_clean, found.findings
+            (True, ())
+            >>> found.notes[-1]
+            'names were not looked for: --names takes a model of spaCy that finds them'
+        """
+        recipe = self.settings.recipe
+        if max_tokens is None and recipe:
+            max_tokens = Recipe.load(recipe).max_seq_length
+        return check_dataset(Path(folder), CheckOptions(max_tokens, tuple(regions), names), on_rows)
 
     def train(
         self,

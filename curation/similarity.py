@@ -96,7 +96,7 @@ class WordCount:
 
     def add(self, text: str) -> None:
         self.texts += 1
-        self.words.update({word for word in Text.of(text).words if not word[0].isdigit()})
+        self.words.update({word for word in Text.of(text).words if not word[:1].isdigit()})
 
     @property
     def common(self) -> frozenset[str]:

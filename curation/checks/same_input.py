@@ -51,7 +51,7 @@ def _unordered(value: object) -> object:
     if isinstance(value, dict):
         return {key: _unordered(each) for key, each in value.items()}
     if isinstance(value, list):
-        return sorted((json.dumps(_unordered(each), sort_keys=True) for each in value))
+        return sorted(json.dumps(_unordered(each), sort_keys=True) for each in value)
     return value
 
 
