@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from annotune.chat import Message
-from annotune.errors import RequestInvalid
+from annotune.errors import NotFound, RequestInvalid
 from annotune.split import SplitName
 from annotune.values import FrozenModel
 from curation.dataset import SIDES
@@ -83,3 +83,20 @@ def _row(line: bytes, split: SplitName, path: Path, number: int) -> DatasetRow:
             f"line {number} of {str(path)!r} is no row of a dataset ({what}): build the dataset again"
         ) from error
     return DatasetRow.model_construct(split=split, **dict(read))
+
+
+def read_rows(folder: Path, ids: Iterable[int] = (), split: SplitName | None = None) -> Iterator[DatasetRow]:
+    """The rows of a dataset that have these ids; without any, all rows. `split` None: those of both splits.
+
+    Raises:
+        RequestInvalid: as `DatasetReader`.
+        NotFound: rows are not there; all others were returned before.
+    """
+    wanted, missing = set(ids), set(ids)
+    for row in DatasetReader(folder).rows(SIDES if split is None else (split,)):
+        if row.id in wanted or not wanted:
+            missing.discard(row.id)
+            yield row
+    if missing:
+        named = ", ".join(map(str, sorted(missing)))
+        raise NotFound(f"{str(folder)!r} has no row {named}" + (f" in {split}" if split else ""))

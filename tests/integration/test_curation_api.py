@@ -18,15 +18,19 @@ from annotune.prompt import ProjectPrompt
 from annotune.runs import Progress, TrainingRun
 from annotune.split import text_sha
 from annotune.store.store import Store
-from curation import api
+from curation import api, dataset_api
 from curation.api import Annotune
+from curation.dataset_api import DatasetMethods
 
 ROOT = Path(__file__).resolve().parents[2]
 HOW_TO = (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8")
-EXAMPLES = {test.name: test for test in doctest.DocTestFinder(recurse=True).find(api, "api") if test.examples}
+PARTS = {api: Annotune, dataset_api: DatasetMethods}
+FOUND = [test for part in PARTS for test in doctest.DocTestFinder(recurse=True).find(part, part.__name__)]
+EXAMPLES = {test.name: test for test in FOUND if test.examples}
 PUBLIC = [
-    f"api.Annotune.{name}"
-    for name, member in vars(Annotune).items()
+    f"{part.__name__}.{methods.__name__}.{name}"
+    for part, methods in PARTS.items()
+    for name, member in vars(methods).items()
     if not name.startswith("_") and isinstance(member, FunctionType | classmethod) and name != "close"
 ]
 AT = datetime(2026, 11, 22, 10, 41, tzinfo=UTC)

@@ -53,7 +53,7 @@ def test_a_row_near_a_held_out_one_is_found_however_it_is_near(tmp_path: Path) -
     question = WHAT.format("gout")
     train = [
         example(1, question.upper(), "a"),
-        example(2, question.replace("the ", ""), "b"),
+        example(2, question.replace("the ", "", 1), "b"),
         example(3, question, "c"),
     ]
     write(tmp_path, [*train, example(4, "Is gout a disease of kings?", "d")], [example(9, question, "e")])
