@@ -11,6 +11,7 @@
 # make bench-datasets  100,000 annotations become a dataset (2 minutes)
 # make bench-memory   memory of the web process after many large requests (4 minutes)
 # make bench-sources  rows of MeDAL's size streamed, and 10,000 imported (20 minutes)
+# make bench-curation 10,000 tasks from their import to a dataset: memory and seconds (12 minutes)
 # make lock           resolve the lock files anew
 # make clean          remove the environments and the demo; .env, runs/ and spool/ stay
 
@@ -22,7 +23,7 @@ PIP_INSTALL := bin/python -m pip install --quiet --no-deps --disable-pip-version
 ARGS ?=
 TESTS ?=
 
-.PHONY: help check install env demo test test-walk test-compose lint faults bench-serve bench-answers bench-datasets bench-memory bench-sources lock clean
+.PHONY: help check install env demo test test-walk test-compose lint faults bench-serve bench-answers bench-datasets bench-memory bench-sources bench-curation lock clean
 help:
 	@sed -n 's/^# \{0,1\}//;/^$$/q;p' Makefile
 
@@ -98,6 +99,9 @@ bench-memory: install
 
 bench-sources: $(ENVIRONMENTS)
 	@.venv/bin/python -m benchmarks.sources $(ARGS)
+
+bench-curation: $(ENVIRONMENTS)
+	@.venv/bin/python -m benchmarks.curation
 
 # Every file has hashes: pip then refuses what differs, and takes no requirement without one beside them.
 COMPILE := .venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet
