@@ -8,6 +8,8 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from commands.context import PROJECT, CommandContext
 from commands.dataset_check import check
+from commands.dataset_show import show
+from commands.dataset_stats import stats
 from commands.output import PlainConsole, say
 from curation.build import BuiltDataset
 
@@ -28,7 +30,8 @@ def dataset() -> None:
     """Make datasets of annotations, and look into them."""
 
 
-dataset.add_command(check)
+for command in (check, show, stats):
+    dataset.add_command(command)
 
 
 @dataset.command()

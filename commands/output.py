@@ -6,7 +6,7 @@ All commands print with these functions; a test checks it.
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -65,6 +65,11 @@ class PlainConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """Rich calls it for each text, also for the cells of a table."""
         return super().render_str(shown(text), **options)
+
+
+def say_styled(to: Console, parts: Iterable[tuple[str, str]]) -> None:
+    """Print texts one after the other as one paragraph, each in rich's style beside it; an empty style is none."""
+    to.print(Text.assemble(*((shown(text), style) for text, style in parts)))
 
 
 def console() -> PlainConsole:
