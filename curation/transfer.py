@@ -18,9 +18,11 @@ from curation.moved_tasks import MoveCounts, Renewal, TaskMover, completed, made
 from curation.patience import Check, Notice, log, until_done
 from curation.question_list import split_questions
 from curation.similarity import SimilarityIndex, Text
+from curation.templates import templates
 
 # From this share of equal characters on, a question that is new in a list is a correction of one that is gone from it.
 CORRECTED = 0.6
+QUESTIONS = "questions"
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class _Pass:
     def __init__(self, context: CurationContext, done: Transfer, check: Check | None) -> None:
         self._context, self._done = context, done
         self._mover = TaskMover(context.label_studio, done.target, done, check)
+        check_templates(context, done)
         self._target = context.project(done.target)
         self._asked = question_object(self._target, context.labeling(self._target.label_config, done.target))
         self._accepted = AcceptedAnswers.of(context, done.source)
@@ -207,6 +210,24 @@ def question_object(project: ProjectRow, labeling: Labeling) -> LabeledObject:
             " field of its question otherwise"
         )
     return labelled[0]
+
+
+def check_templates(context: CurationContext, done: Transfer) -> None:
+    """Raise RequestInvalid if a project was made from a shipped template whose answers are no lists of questions, or whose
+    tasks are no questions. Other projects are taken as they are.
+    """
+    shipped_names = {template.name for template in templates()} - {QUESTIONS}
+    source, target = (context.store.options.get(project).template for project in (done.source, done.target))
+    if source in shipped_names:
+        raise RequestInvalid(
+            f"project {done.source} was made from the template {source!r}, whose answers are no lists of questions: name a"
+            f" project of the template {QUESTIONS!r} first"
+        )
+    if target == QUESTIONS:
+        raise RequestInvalid(
+            f"project {done.target} was made from the template {QUESTIONS!r}, whose tasks are texts: name a project in which"
+            " questions are answered second"
+        )
 
 
 def check_lists(accepted: AcceptedAnswers) -> None:

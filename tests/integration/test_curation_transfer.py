@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from label_studio_double import LabelStudioDouble, region
 from services import annotune_command
 
+from annotune.project_options import ProjectOptions
 from annotune.settings import Settings
 from annotune.store.store import Store
 from commands.main import annotune
@@ -203,6 +204,32 @@ def test_a_corrected_text_updates_the_tasks_of_its_questions(curate, studio) -> 
     assert told(curate("--json"))["updated"] == 2
     assert [task["data"]["source_text"] for task in studio.projects[TO][:3]] == ["Text 0, corrected."] * 2 + ["Text 1."]
     assert studio.predictions(TO)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("project", "template", "said"),
+    [
+        (FROM, "medchat", "project 5 was made from the template 'medchat', whose answers are no lists of questions"),
+        (TO, "questions", "project 6 was made from the template 'questions', whose tasks are texts"),
+    ],
+)
+def test_a_project_of_another_template_is_refused(curate, studio, store: Store, project, template, said) -> None:
+    store.options.set(project, ProjectOptions(template=template, fills=("response",)))
+
+    result = curate()
+
+    assert (result.exit_code, len(result.output.strip().splitlines())) == (2, 1)
+    assert said in result.output
+    assert studio.projects[TO] == []
+
+
+def test_projects_of_copied_templates_are_taken(curate, studio, store: Store) -> None:
+    store.options.set(FROM, ProjectOptions(template="clauses", fills=("response",)))
+    store.options.set(TO, ProjectOptions(template="duties", fills=("response",)))
+
+    curate()
+
+    assert asked(studio) == QUESTIONS
 
 
 def test_a_list_that_was_accepted_with_faults_marked_in_it_is_not_moved(curate, studio) -> None:
