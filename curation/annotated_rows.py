@@ -1,6 +1,5 @@
 """The annotated tasks of projects, read once, as rows of a dataset and as what its manifest tells."""
 
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ class AnnotatedRows:
     left_out: Counter[str] = field(default_factory=Counter)
     left_out_ids: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _prompts: dict[str, Prompt] = field(default_factory=dict)
+    _texts: dict[str, str] = field(default_factory=dict)
     _tasks: int = 0
 
     def read(self, number: int, prompt: int | Path | None, *, open_book: bool, names: bool) -> SourceProject:
@@ -105,13 +105,17 @@ class AnnotatedRows:
             annotation=origin.annotation,
             text_sha=outcome.text_sha,
             group_sha=outcome.group_sha,
-            asked=sys.intern(origin.prompt_sha),
-            answered=sys.intern(outcome.example.origin.prompt_sha),
+            asked=self._shared(origin.prompt_sha),
+            answered=self._shared(outcome.example.origin.prompt_sha),
             kind=origin.kind,
-            drafted_by=None if origin.drafted_by is None else sys.intern(origin.drafted_by),
+            drafted_by=None if origin.drafted_by is None else self._shared(origin.drafted_by),
             is_ground_truth=any(each.ground_truth for each in task.annotations),
         )
         self.spool.add(key, example.question, line_of(row_of(example, name)))
+
+    def _shared(self, text: str) -> str:
+        """The same text for equal ones: a sha or a version that most rows have is in memory once."""
+        return self._texts.setdefault(text, text)
 
     def _know_prompts(self, project: int, served: ServedPrompt) -> None:
         store, settings = self.context.patient_store, self.context.settings

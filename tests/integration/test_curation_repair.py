@@ -37,9 +37,9 @@ def studio(double: LabelStudioDouble) -> LabelStudioDouble:
 
 
 @pytest.fixture
-def repair(studio: LabelStudioDouble) -> Repair:
+def repair(studio: LabelStudioDouble, redis_url: str) -> Repair:
     """Runs `annotune predictions repair 4`."""
-    environment = {"LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": "legacy"}
+    environment = {"LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": "legacy", "REDIS_URL": redis_url}
 
     def invoke(*arguments: str) -> Result:
         return CliRunner().invoke(annotune, ["predictions", "repair", "4", *arguments], env=environment)
