@@ -79,14 +79,14 @@ def _left_out(found: DatasetCheck) -> list[dict[str, object]]:
 def _print(folder: Path, found: DatasetCheck) -> None:
     counts = found.manifest.counts
     say(f"{folder}: {counts.get('train', 0)} rows to train on, {counts.get('eval', 0)} held out")
+    number = sum(found.counts.values())
+    say(f"{number} finding{'s' * (number > 1)}" if number else "nothing was found")
     for kind, findings in groupby(found.findings, key=lambda each: each.kind):
         say(f"{kind}: {found.counts[kind]} ({MEANING[kind]})")
         _print_findings(list(findings), found.counts[kind])
     for why, count in found.manifest.left_out.items():
         ids = found.manifest.left_out_annotations.get(why, ())
         say(f"left out: {count} {why}" + (f": annotations {', '.join(map(str, ids))}" if ids else ""))
-    if not found.counts:
-        say("nothing was found")
 
 
 def _print_findings(findings: Sequence[Finding], count: int) -> None:

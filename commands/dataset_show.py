@@ -21,6 +21,7 @@ Part = tuple[str, str]
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
 # Comparing word by word takes the square of their number.
 _MOST_WORDS = 3000
+_REWRITTEN = 0.5  # of a text that shares fewer of its words and blanks, both versions are shown whole
 
 
 @click.command()
@@ -99,10 +100,12 @@ def _origin(row: DatasetRow) -> str:
 def difference(before: str, after: str) -> list[Part]:
     """A text with what was taken away and what was added, marked by signs and by colour."""
     first, second = _WORD.findall(before), _WORD.findall(after)
-    if max(len(first), len(second)) > _MOST_WORDS:
+    matcher = difflib.SequenceMatcher(None, first, second, autojunk=False)
+    if max(len(first), len(second)) > _MOST_WORDS or (before != after and matcher.ratio() < _REWRITTEN):
         first, second = [before], [after]
+        matcher = difflib.SequenceMatcher(None, first, second, autojunk=False)
     made = []
-    for tag, start, end, begin, stop in difflib.SequenceMatcher(None, first, second, autojunk=False).get_opcodes():
+    for tag, start, end, begin, stop in matcher.get_opcodes():
         gone, come = "".join(first[start:end]), "".join(second[begin:stop])
         if tag == "equal":
             made.append((come, ""))

@@ -33,7 +33,12 @@ class CurationContext:
 
     @cached_property
     def patient_store(self) -> Store:
-        """A store for long work. It waits while Redis restarts."""
+        """A store for long work. It waits while Redis restarts, but a Redis that is away at the start is told at once.
+
+        Raises:
+            StoreUnavailable: Redis does not answer.
+        """
+        self.store.probe()
         return self._open("job").store
 
     @cached_property

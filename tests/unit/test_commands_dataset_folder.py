@@ -48,6 +48,7 @@ def test_check_says_what_where_and_what_was_left_out(run: Run, folder: Path) -> 
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [
         f"{folder}: 3 rows to train on, 1 held out",
+        "2 findings",
         "contradiction: 1 (the same input has more than one answer)",
         "  rows 1, 2, answer, 2 answers",
         "phone number: 1 (personal data)",
@@ -237,3 +238,12 @@ def test_hostile_texts_steer_no_terminal(run: Run, tmp_path: Path, arguments: tu
 
     assert not isinstance(result.exception, Exception) or isinstance(result.exception, SystemExit)
     assert not STEERING.search(result.output)
+
+
+def test_an_answer_that_was_written_anew_is_shown_whole(run: Run, tmp_path: Path) -> None:
+    said = "It lasted twelve weeks, and nobody was harmed."
+    row = example(1, "Why?", "Ask a doctor first.", kind="corrected", said=said)
+
+    shown = run("show", write(tmp_path, [row])).stdout
+
+    assert f"answer: [-{said}-]{{+Ask a doctor first.+}}" in shown
