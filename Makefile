@@ -5,7 +5,7 @@
 # make lint           ruff and mypy
 # make env            .env with fresh secrets, for docker compose, a shell or systemd
 # make install        the service's environment alone
-# make faults         restarts and kills under load (10 minutes)
+# make faults         restarts and kills under load (20 minutes)
 # make bench-serve    figures of the web process (5 minutes)
 # make bench-answers  how many answers of a small model fit, and what its scores are worth (2 minutes)
 # make bench-datasets  100,000 annotations become a dataset (2 minutes)
