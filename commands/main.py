@@ -33,7 +33,7 @@ SUBCOMMANDS = {
     "predictions": Subcommand("commands.predictions:predictions", "Repair the predictions that Label Studio stores."),
     "project": Subcommand("commands.project:project", "Make projects from templates, and list projects and templates."),
     "curate": Subcommand("commands.curate:curate", "Make tasks of what people accepted in another project."),
-    "dataset": Subcommand("commands.dataset:dataset", "Make datasets of annotations."),
+    "dataset": Subcommand("commands.dataset:dataset", "Make datasets of annotations, and look into them."),
     "train": Subcommand("commands.train:train", "Request a training of a new version for PROJECT, and watch it."),
     "prompts": Subcommand("commands.prompts:prompts", "List, show, compare and choose the prompts of a project."),
     "status": Subcommand(
