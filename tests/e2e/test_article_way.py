@@ -68,6 +68,7 @@ def test_texts_become_a_dataset_and_each_command_again_changes_nothing(way: Call
         assert any(words in again.lower() for words in NOTHING_NEW), (name, again)
 
     there.check_complete()
+    assert there.run("dataset", "check", str(there.out)) == there.run("dataset", "check", str(there.out))
 
 
 def test_copied_templates_take_the_same_way_to_another_field(way: Callable[[Field], Way], tmp_path: Path) -> None:
