@@ -150,7 +150,7 @@ class SimilarityIndex:
         self._texts: list[str] = []
         self._duplicates: Any = RMinHashLSH(THRESHOLD, _PERMUTATIONS, _BANDS)
         self._similar: Any = RMinHashLSH(THRESHOLD, _SIMILAR_PERMUTATIONS, _SIMILAR_BANDS)
-        self._last = ("", _Hashed(Text(()), None, None))
+        self._last: tuple[str, _Hashed] | None = None
 
     def add(self, key: int, text: str) -> None:
         """Add a text. Of texts with the same words, the key of the first one stays."""
@@ -184,13 +184,11 @@ class SimilarityIndex:
 
     def _hashed(self, text: str) -> "_Hashed":
         """A text with its MinHashes. The last one is kept, since a text is mostly looked for and then added."""
-        known, hashed = self._last
-        if known != text or hashed.duplicate is None:
+        if self._last is None or self._last[0] != text:
             made = Text.of(text)
             similar = _min_hash(map(" ".join, made.shingles), _SIMILAR_PERMUTATIONS)
-            hashed = _Hashed(made, self._duplicate_hash(made), similar)
-            self._last = (text, hashed)
-        return hashed
+            self._last = (text, _Hashed(made, self._duplicate_hash(made), similar))
+        return self._last[1]
 
     def _near(self, asked: Text, places: Iterable[int]) -> list[Near]:
         """Those of the candidates that are alike indeed."""
